@@ -1,0 +1,36 @@
+//go:build deps
+
+package main
+
+import (
+	_ "blitiri.com.ar/go/spf"
+	_ "cel.dev/cel-go/cel"
+	_ "github.com/alecthomas/kong"
+	_ "github.com/bodgit/sevenzip"
+	_ "github.com/dutchcoders/go-clamd"
+	_ "github.com/emersion/go-msgauth/dkim"
+	_ "github.com/emersion/go-sasl"
+	_ "github.com/emersion/go-smtp"
+	_ "github.com/gabriel-vasile/mimetype"
+	_ "github.com/goccy/go-yaml"
+	_ "github.com/hashicorp/go-hclog"
+	_ "github.com/hashicorp/go-plugin"
+	_ "github.com/miekg/dns"
+	_ "github.com/nwaples/rardecode/v2"
+	_ "github.com/oklog/ulid/v2"
+	_ "github.com/prometheus/client_golang/prometheus"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/xdg-go/scram"
+	_ "go.uber.org/goleak"
+	_ "golang.org/x/net/publicsuffix"
+	_ "golang.org/x/net/html"
+	_ "golang.org/x/net/idna"
+	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/text/encoding/htmlindex"
+	_ "golang.org/x/text/encoding/ianaindex"
+	_ "google.golang.org/grpc"
+	_ "google.golang.org/protobuf/proto"
+)

@@ -1,0 +1,36 @@
+package gateway
+
+import (
+	"context"
+	"io"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Delivery carries copies of one message out, in two phases: nothing is
+// promised before Commit returned, and whatever was begun ends with either
+// Commit or Abort.
+type Delivery interface {
+	// Commit hands over and returns one reply for each recipient of the copy,
+	// in order. A positive reply means durable or handed over. An error says
+	// that nothing is known to have been taken; the client gets 451.
+	Commit(ctx context.Context, c *Copy) ([]smtp.Reply, error)
+	// Abort gives up whatever is still open. It may follow Commit.
+	Abort()
+}
+
+// Copy is the message as one group of recipients gets it.
+type Copy struct {
+	ID     string // trace id, for logs and Received
+	From   smtp.ReversePath
+	Params smtp.MailParams
+	Rcpts  []Recipient
+	Size   int64 // octets that Open gives
+	// EightBit tells whether header or body has octets above 127; UTF8Header
+	// whether the header block has.
+	EightBit, UTF8Header bool
+	// Open reads the message: header block, empty line, body; CRLF line ends,
+	// no dot-stuffing. Every call begins anew. The reader may be an
+	// io.WriterTo.
+	Open func() io.ReadCloser
+}

@@ -1,0 +1,61 @@
+package gateway
+
+import (
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Verdict is a filter's answer. The zero value says nothing.
+type Verdict struct {
+	Facts []Fact
+	// Rcpts holds facts that differ by recipient: Rcpts[i] is about
+	// tx.Rcpts[i]. It is nil or as long as tx.Rcpts.
+	Rcpts [][]Fact
+	// Results go into Authentication-Results, in configured order of filters.
+	Results []message.AuthResult
+	// Dispositions come from the policy alone: one for all recipients, or as
+	// many as tx.Rcpts. Others' are ignored. At StageRcpt the one is about
+	// the last recipient.
+	Dispositions []Disposition
+}
+
+// Action is what the gateway does with a copy of a message.
+type Action uint8
+
+const (
+	Continue Action = iota // no rule decided: go on to the next stage; accept at the last
+	Accept                 // later rules of this stage are not asked
+	Reject                 // 5yz
+	Defer                  // 4yz
+	Discard                // 250, and the copy is dropped with a trace
+)
+
+// String returns the action's name in policy files.
+func (a Action) String() string {
+	return [...]string{"continue", "accept", "reject", "defer", "discard"}[a]
+}
+
+// Disposition is the policy's decision about one recipient's copy.
+type Disposition struct {
+	Action Action
+	Reply  smtp.Reply // of Reject and Defer; the gateway adds the trace id
+	Edits  []Edit     // changes of the header, in order
+	Route  string     // "" : the configured one; else the name of a backend group
+	Rules  []string   // file:line and name of every rule that took part, in order
+}
+
+// EditKind is a kind of change of the header block.
+type EditKind uint8
+
+const (
+	AddField    EditKind = iota + 1 // a new field on top
+	RemoveField                     // every field of the name
+	TagSubject                      // Value before the Subject's text, once
+)
+
+// Edit is one change of the header block.
+type Edit struct {
+	Kind  EditKind
+	Name  string
+	Value string
+}
