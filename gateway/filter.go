@@ -39,6 +39,14 @@ type Reading interface {
 	Conclude(ctx context.Context, tx *Transaction) (Verdict, error)
 }
 
+// Ordered is a Filter that uses what others found: the configuration is
+// refused when one of After's filters is listed behind it. Those that are not
+// listed at all are no error.
+type Ordered interface {
+	// After returns names of filters, the same on every call.
+	After() []string
+}
+
 // Message is a message as body filters see it, perhaps still arriving. All
 // readers block until bytes come and fail when the transaction is aborted.
 type Message interface {
