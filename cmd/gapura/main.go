@@ -1,0 +1,121 @@
+// Command gapura is the mail gateway and all of its tools.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// cli is the command line: global flags and one field for each command, which
+// has its type in a file of its own.
+type cli struct {
+	Config  string           `short:"c" default:"gapura.yaml" placeholder:"FILE" help:"Configuration file."`
+	JSON    bool             `name:"json" help:"Print data as JSON."`
+	Version kong.VersionFlag `help:"Print the version and exit."`
+
+	// Commands, in the order of the help.
+}
+
+// app is what every command's Run gets: where to read and write, and the
+// global flags.
+type app struct {
+	ctx    context.Context // ends at SIGINT or SIGTERM
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	config string
+	json   bool
+}
+
+// errNo ends a command with exit code 1 without a message: the answer, already
+// printed, is no.
+var errNo = errors.New("no")
+
+// usageError is a wrong use of a command that the parser could not see; exit
+// code 2.
+type usageError struct{ error }
+
+// print writes v as JSON where --json was given, else calls text.
+func (a *app) print(v any, text func(w io.Writer)) error {
+	if !a.json {
+		text(a.stdout)
+		return nil
+	}
+	e := json.NewEncoder(a.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// openMessage opens the message file called name, "-" for standard input.
+func (a *app) openMessage(name string) (io.ReadCloser, error) {
+	if name == "-" || name == "" {
+		return io.NopCloser(a.stdin), nil
+	}
+	return os.Open(name)
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the whole program; it returns the exit code: 0 done, 1 it failed or
+// the answer is no, 2 bad usage.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var c cli
+	exit := -1
+	parser, err := kong.New(&c,
+		kong.Name("gapura"),
+		kong.Description("Gapura is an edge mail gateway: it judges mail while it streams in and hands it over."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(code int) { exit = code }),
+		kong.Vars{"version": version()},
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "gapura: "+err.Error())
+		return 1
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if exit >= 0 { // --help or --version has printed
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "gapura: %v; `gapura --help` lists the commands\n", err)
+		return 2
+	}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.Config, json: c.JSON}
+	return exitCode(k.Run(a), stderr)
+}
+
+// exitCode prints err, one line for each error, and returns the exit code.
+func exitCode(err error, stderr io.Writer) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errNo):
+		return 1
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "gapura: "+err.Error())
+		return 2
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(stderr, "gapura: "+line)
+	}
+	return 1
+}
