@@ -21,6 +21,12 @@ type Filter interface {
 	Check(ctx context.Context, stage Stage, tx *Transaction) (Verdict, error)
 }
 
+// Staged is a Filter that names the stages at which its Check has something to
+// say; at others it is not asked.
+type Staged interface {
+	Stages() []Stage
+}
+
 // BodyFilter is a Filter that looks at header or body. It is asked in two
 // calls for each message: Read, with all other body filters at the same time
 // and while bytes still arrive, and Conclude, in configured order.

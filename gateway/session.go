@@ -32,6 +32,7 @@ type Recipient struct {
 	To     smtp.ForwardPath
 	Params smtp.RcptParams
 	Route  string // label of the route: the configuration's domain key
+	Facts  Facts  // what filters found about this recipient alone
 }
 
 // Transaction is a mail transaction (RFC 5321 section 3.3) as a filter sees

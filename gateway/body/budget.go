@@ -1,0 +1,58 @@
+package body
+
+import (
+	"errors"
+	"sync/atomic"
+)
+
+// ErrBudget says that the memory and spool of all bodies together are used
+// up; the client should come back later.
+var ErrBudget = errors.New("body: no spool space left in the budget")
+
+// Budget caps the memory and the spool files of all bodies together. Past
+// maxMemory bodies go to their spool file at once; past maxSpool writing
+// fails with ErrBudget. A nil Budget has no caps.
+type Budget struct {
+	maxMemory, maxSpool int64
+	memory, spool       atomic.Int64
+}
+
+// NewBudget returns a budget of so many bytes.
+func NewBudget(maxMemory, maxSpool int64) *Budget {
+	return &Budget{maxMemory: maxMemory, maxSpool: maxSpool}
+}
+
+// Memory returns the bytes in use in memory.
+func (b *Budget) Memory() int64 { return b.memory.Load() }
+
+// Spool returns the bytes in use in spool files.
+func (b *Budget) Spool() int64 { return b.spool.Load() }
+
+// Room tells whether another n bytes would fit.
+func (b *Budget) Room(n int64) bool {
+	return b.memory.Load()+n <= b.maxMemory || b.spool.Load()+n <= b.maxSpool
+}
+
+func (b *Budget) takeMemory(n int64) bool {
+	return b == nil || take(&b.memory, n, b.maxMemory)
+}
+
+func (b *Budget) takeSpool(n int64) bool {
+	return b == nil || take(&b.spool, n, b.maxSpool)
+}
+
+func (b *Budget) give(memory, spool int64) {
+	if b != nil {
+		b.memory.Add(-memory)
+		b.spool.Add(-spool)
+	}
+}
+
+// take counts n bytes against limit; false: they do not fit.
+func take(used *atomic.Int64, n, limit int64) bool {
+	if used.Add(n) > limit {
+		used.Add(-n)
+		return false
+	}
+	return true
+}
