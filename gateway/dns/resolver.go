@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strconv"
 	"time"
 )
 
@@ -22,9 +23,45 @@ const (
 	TypeTLSA  Type = 52
 )
 
+// String returns the type's mnemonic.
+func (t Type) String() string {
+	for _, n := range typeNames {
+		if n.t == t {
+			return n.name
+		}
+	}
+	return "TYPE" + strconv.Itoa(int(t)) // RFC 3597 section 5
+}
+
+var typeNames = [...]struct {
+	t    Type
+	name string
+}{
+	{TypeA, "A"},
+	{TypeNS, "NS"},
+	{TypeCNAME, "CNAME"},
+	{TypeSOA, "SOA"},
+	{TypePTR, "PTR"},
+	{TypeMX, "MX"},
+	{TypeTXT, "TXT"},
+	{TypeAAAA, "AAAA"},
+	{TypeTLSA, "TLSA"},
+}
+
+// typeByName returns the type of a mnemonic, 0 for none of ours.
+func typeByName(name string) Type {
+	for _, n := range typeNames {
+		if n.name == name {
+			return n.t
+		}
+	}
+	return 0
+}
+
 // Resolver answers a question. Names are in A-label form, with or without the
-// final dot. An Answer without error has at least one record of the asked
-// type; CNAMEs have been followed.
+// final dot; Normal says what is a name, for all else the answer is
+// ErrNXDomain. An Answer without error has at least one record of the asked
+// type; CNAMEs have been followed. Answers are shared: do not change them.
 type Resolver interface {
 	Lookup(ctx context.Context, name string, t Type) (Answer, error)
 }
@@ -41,7 +78,7 @@ type Answer struct {
 type Record struct {
 	IP         netip.Addr // A, AAAA
 	Text       string     // TXT: its strings joined without a space
-	Host       string     // MX, PTR, NS, CNAME: without the final dot, lower case
+	Host       string     // MX, PTR, NS, CNAME, SOA's server: without the final dot, lower case; "" is the root
 	Preference uint16     // MX
 	TLSA       *TLSA
 }
