@@ -168,7 +168,7 @@ func FuzzHeader(f *testing.F) {
 		// What net/mail takes for a header has the fields that we see.
 		if m, err := mail.ReadMessage(bytes.NewReader(append(h.Raw(), "\r\n"...))); err == nil {
 			for k := range m.Header {
-				if h.Count(k) == 0 {
+				if ValidFieldName(k) && h.Count(k) == 0 {
 					t.Errorf("net/mail sees %q", k)
 				}
 			}

@@ -1,0 +1,348 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Mailbox is one mailbox of an address list (RFC 5322 section 3.4).
+type Mailbox struct {
+	Name    string // display name, decoded (RFC 2047); or, with none, a comment after the address
+	Address smtp.Address
+	Group   string // display name of the group that it is in, "" : none
+}
+
+// MaxMailboxes bounds the mailboxes of one field.
+const MaxMailboxes = 5000
+
+// ErrAddress tells that an address list is not of RFC 5322's syntax.
+var ErrAddress = errors.New("message: malformed address list")
+
+// ParseAddressList parses the value of From, Sender, Reply-To, To and the
+// like: RFC 5322 section 3.4 with its obsolete forms, groups, UTF-8 (RFC
+// 6532) and, as people's software writes them, dots and @ in unquoted display
+// names. With an error, which wraps ErrAddress or is a *LimitError, the
+// mailboxes are those that a generous reader finds. It is linear.
+func ParseAddressList(value string) ([]Mailbox, error) {
+	p := addressParser{lexer: lexer{s: value}}
+	p.list()
+	switch {
+	case p.err != nil:
+		return p.boxes, p.err
+	case p.bad:
+		return p.boxes, fmt.Errorf("%w: not closed", ErrAddress)
+	}
+	return p.boxes, nil
+}
+
+// addressParser collects the words of an element until it is clear what they
+// are: a display name, a local part or the name of a group.
+type addressParser struct {
+	lexer
+	boxes []Mailbox
+	err   error
+	group string
+	open  bool // in a group
+
+	phrase  []byte // the words as a display name
+	local   []byte // and as a local part
+	apart   bool   // something was skipped before what comes now
+	word    bool   // the last thing was a word: another makes no local part
+	spaced  bool   // two words without a dot between them
+	bare    *smtp.Address
+	comment string
+	closed  bool // an address in angle brackets ended the element
+}
+
+// gap skips white space and comments; a comment may be a name.
+func (p *addressParser) gap() {
+	from := p.pos
+	if c := p.skip(); c != "" {
+		p.comment = c
+	}
+	p.apart = p.pos > from
+}
+
+func (p *addressParser) malformed(why string) {
+	if p.err == nil {
+		p.err = fmt.Errorf("%w: %s at octet %d", ErrAddress, why, p.pos)
+	}
+}
+
+func (p *addressParser) list() {
+	for {
+		p.gap()
+		if p.end() || len(p.boxes) > MaxMailboxes {
+			break
+		}
+		p.next()
+	}
+	p.flush()
+	if p.open {
+		p.malformed("group is not closed")
+	}
+	if len(p.boxes) > MaxMailboxes {
+		p.boxes = p.boxes[:MaxMailboxes]
+		p.err = &LimitError{"mailboxes", MaxMailboxes}
+	}
+}
+
+// next takes one token.
+func (p *addressParser) next() {
+	c := p.peek()
+	switch c {
+	case ',':
+		p.pos++
+		p.flush()
+	case ';':
+		p.pos++
+		p.flush()
+		if !p.open {
+			p.malformed("no group is open")
+		}
+		p.open, p.group = false, ""
+	case ':':
+		p.pos++
+		if p.open || len(p.phrase) == 0 || p.bare != nil {
+			p.malformed("colon")
+		}
+		p.open, p.group = true, DecodeText(string(p.phrase))
+		p.reset()
+	case '<':
+		p.angle()
+	case '@':
+		p.pos++
+		p.addrSpec()
+	case '"':
+		p.addWord(p.quoted())
+	case '.':
+		p.pos++
+		p.addDot()
+	default:
+		w := p.run(specials)
+		if w == "" {
+			p.malformed("character")
+			p.pos++
+			return
+		}
+		p.addWord(w)
+	}
+}
+
+// addWord adds an atom or the text of a quoted string.
+func (p *addressParser) addWord(w string) {
+	if p.closed {
+		p.malformed("text after an address")
+	}
+	if p.word {
+		p.spaced = true
+		p.local = p.local[:0]
+	}
+	if len(p.phrase) > 0 && (p.apart || p.word) {
+		p.phrase = append(p.phrase, ' ')
+	}
+	p.phrase = append(p.phrase, w...)
+	p.local = append(p.local, w...)
+	p.word = true
+}
+
+func (p *addressParser) addDot() {
+	p.phrase = append(p.phrase, '.')
+	p.local = append(p.local, '.')
+	p.word = false
+}
+
+// addrSpec reads the domain after the @ of an address without brackets.
+func (p *addressParser) addrSpec() {
+	domain := p.domain()
+	if p.bare != nil || p.closed {
+		p.malformed("second @")
+	}
+	a := smtp.Address{Local: string(p.local), Domain: domain}
+	if domain == "" || len(p.local) == 0 {
+		p.malformed("address")
+	}
+	p.phrase = append(append(p.phrase, '@'), domain...)
+	if p.bare != nil {
+		p.emit("", *p.bare)
+	}
+	p.bare, p.word = &a, true
+}
+
+// domain reads a domain or an address literal, white space and comments left
+// out (obs-domain).
+func (p *addressParser) domain() string {
+	p.skip()
+	if p.peek() == '[' {
+		return p.literal()
+	}
+	first := p.run(specials)
+	if p.gap(); p.peek() != '.' {
+		return first
+	}
+	d := []byte(first)
+	for {
+		if p.gap(); !p.accept('.') {
+			return string(d)
+		}
+		p.skip()
+		d = append(append(d, '.'), p.run(specials)...)
+	}
+}
+
+// angle reads an address in brackets; a route before it (obs-route) is left out.
+func (p *addressParser) angle() {
+	if p.closed {
+		p.malformed("second address")
+	}
+	p.pos++
+	p.skip()
+	for p.peek() == '@' || p.peek() == ',' { // obs-route
+		p.malformed("route")
+		if p.accept(',') {
+			p.skip()
+			continue
+		}
+		p.pos++
+		p.domain()
+		p.skip()
+		p.accept(':')
+		p.skip()
+	}
+	var local []byte
+	word := false
+	for {
+		p.skip()
+		switch c := p.peek(); {
+		case p.end() || c == '>' || c == '@' || c == '<':
+			p.angleEnd(local)
+			return
+		case c == '.':
+			p.pos++
+			local = append(local, '.')
+			word = false
+			continue
+		case c == '"':
+			local = append(local, p.quoted()...)
+		default:
+			w := p.run(specials)
+			if w == "" {
+				p.malformed("local part")
+				p.pos++
+			}
+			local = append(local, w...)
+		}
+		if word {
+			p.malformed("local part")
+		}
+		word = true
+	}
+}
+
+// angleEnd reads domain and bracket after the local part.
+func (p *addressParser) angleEnd(local []byte) {
+	a := smtp.Address{Local: string(local)}
+	if p.accept('@') {
+		a.Domain = p.domain()
+		p.skip()
+	}
+	if a.Local == "" || a.Domain == "" {
+		p.malformed("address")
+	}
+	for !p.end() && p.peek() != '>' && p.peek() != '<' {
+		p.malformed("text in brackets")
+		p.pos++
+	}
+	if !p.accept('>') {
+		p.malformed("bracket is not closed")
+	}
+	if !a.IsZero() {
+		p.emit(string(p.phrase), a)
+	}
+	group, open := p.group, p.open
+	p.reset()
+	p.group, p.open, p.closed = group, open, true
+}
+
+// flush ends an element.
+func (p *addressParser) flush() {
+	switch {
+	case p.bare != nil:
+		if p.spaced {
+			p.malformed("local part")
+		}
+		p.emit(p.comment, *p.bare)
+	case len(p.phrase) > 0 && !p.closed:
+		p.malformed("no address")
+	}
+	p.reset()
+}
+
+func (p *addressParser) emit(name string, a smtp.Address) {
+	p.boxes = append(p.boxes, Mailbox{Name: DecodeText(name), Address: a, Group: p.group})
+}
+
+func (p *addressParser) reset() {
+	p.phrase, p.local = p.phrase[:0], p.local[:0]
+	p.word, p.spaced, p.closed, p.bare, p.comment = false, false, false, nil, ""
+}
+
+// AuthorDomains returns the domain of every mailbox in all From fields, in
+// lower case, each once, as DMARC needs them (RFC 9989). There is an error
+// when there is not exactly one From with at least one well-formed mailbox;
+// the domains are then all that any reader might take for the author's.
+func AuthorDomains(h *Header) ([]string, error) {
+	var domains []string
+	var err error
+	seen := map[string]bool{}
+	add := func(d string) {
+		d = strings.ToLower(strings.TrimSuffix(d, "."))
+		if d != "" && !seen[d] && len(seen) < MaxMailboxes {
+			seen[d] = true
+			domains = append(domains, d)
+		}
+	}
+	n := 0
+	for _, f := range h.fields {
+		if !f.Is("From") {
+			continue
+		}
+		n++
+		v := f.Value()
+		boxes, e := ParseAddressList(v)
+		for _, b := range boxes {
+			add(b.Address.Domain)
+		}
+		if e == nil && len(boxes) == 0 {
+			e = fmt.Errorf("%w: empty", ErrAddress)
+		}
+		if e != nil {
+			err = fmt.Errorf("From: %w", e)
+			anyDomain(v, add)
+		}
+	}
+	if n != 1 {
+		err = fmt.Errorf("%w: %d From fields", ErrAddress, n)
+	}
+	return domains, err
+}
+
+// anyDomain calls add with whatever follows an @, wherever it is.
+func anyDomain(v string, add func(string)) {
+	for {
+		i := strings.IndexByte(v, '@')
+		if i < 0 {
+			return
+		}
+		v = v[i+1:]
+		n := 0
+		for n < len(v) && n < 256 && (v[n] == '-' || v[n] == '.' || v[n] == '_' || v[n] >= 0x80 ||
+			v[n] >= '0' && v[n] <= '9' || v[n]|0x20 >= 'a' && v[n]|0x20 <= 'z') {
+			n++
+		}
+		add(v[:n])
+	}
+}
