@@ -1,0 +1,84 @@
+package smtp
+
+import "strconv"
+
+// Append appends the parameters as they follow the path in MAIL, each after a
+// space, in a fixed order. What the server does not offer must be taken out
+// before.
+func (p MailParams) Append(dst []byte) []byte {
+	if p.Size > 0 {
+		dst = append(dst, " SIZE="...)
+		dst = strconv.AppendInt(dst, p.Size, 10)
+	}
+	if p.Body == Body8BitMIME {
+		dst = append(dst, " BODY=8BITMIME"...)
+	}
+	if p.SMTPUTF8 {
+		dst = append(dst, " SMTPUTF8"...)
+	}
+	switch p.Return {
+	case ReturnFull:
+		dst = append(dst, " RET=FULL"...)
+	case ReturnHeaders:
+		dst = append(dst, " RET=HDRS"...)
+	}
+	if p.EnvelopeID != "" {
+		dst = append(dst, " ENVID="...)
+		dst = AppendXtext(dst, p.EnvelopeID)
+	}
+	if p.Auth != nil {
+		dst = append(dst, " AUTH="...)
+		if p.Auth.IsZero() {
+			dst = append(dst, "<>"...)
+		} else {
+			dst = AppendXtext(dst, p.Auth.String())
+		}
+	}
+	if p.RequireTLS {
+		dst = append(dst, " REQUIRETLS"...)
+	}
+	if p.PRDR {
+		dst = append(dst, " PRDR"...)
+	}
+	return dst
+}
+
+// Append appends the parameters as they follow the path in RCPT.
+func (p RcptParams) Append(dst []byte) []byte {
+	if p.Notify != 0 {
+		dst = append(dst, " NOTIFY="...)
+		dst = append(dst, p.Notify.String()...)
+	}
+	if p.OriginalType != "" {
+		dst = append(dst, " ORCPT="...)
+		dst = append(dst, p.OriginalType...)
+		dst = append(dst, ';')
+		if p.OriginalType == "utf-8" {
+			dst = appendUTF8Xtext(dst, p.OriginalAddress)
+		} else {
+			dst = AppendXtext(dst, p.OriginalAddress)
+		}
+	}
+	return dst
+}
+
+// String returns the value of NOTIFY, "" when it was not said.
+func (n Notify) String() string {
+	if n&NotifyNever != 0 {
+		return "NEVER"
+	}
+	s := ""
+	for _, w := range []struct {
+		bit  Notify
+		word string
+	}{{NotifySuccess, "SUCCESS"}, {NotifyFailure, "FAILURE"}, {NotifyDelay, "DELAY"}} {
+		if n&w.bit == 0 {
+			continue
+		}
+		if s != "" {
+			s += ","
+		}
+		s += w.word
+	}
+	return s
+}
