@@ -1,10 +1,15 @@
 package mailauth
 
 import (
+	"errors"
 	"strings"
 
 	"golang.org/x/net/idna"
 )
+
+// maxUDomain bounds the octets of a name with U-labels; at most 4 of them make
+// one of the 253 of its A-labels.
+const maxUDomain = 4 * 253
 
 // ASCIIDomain returns domain in A-label form and lower case (RFC 5890 section
 // 2.3.2.1), without a final dot. It fails for U-labels that IDNA 2008 has no
@@ -13,6 +18,9 @@ func ASCIIDomain(domain string) (string, error) {
 	domain = strings.TrimSuffix(domain, ".")
 	if isASCII(domain) {
 		return strings.ToLower(domain), nil
+	}
+	if len(domain) > maxUDomain {
+		return "", errors.New("domain name too long")
 	}
 	return idna.Lookup.ToASCII(domain)
 }
