@@ -1,6 +1,6 @@
 //go:build deps
 
-package main
+package deps
 
 import (
 	_ "blitiri.com.ar/go/spf"
@@ -23,11 +23,11 @@ import (
 	_ "github.com/rogpeppe/go-internal/testscript"
 	_ "github.com/xdg-go/scram"
 	_ "go.uber.org/goleak"
-	_ "golang.org/x/net/publicsuffix"
 	_ "golang.org/x/net/html"
 	_ "golang.org/x/net/idna"
-	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/net/publicsuffix"
 	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sync/singleflight"
 	_ "golang.org/x/sys/unix"
 	_ "golang.org/x/text/encoding/htmlindex"
 	_ "golang.org/x/text/encoding/ianaindex"

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gapura-mail/gapura/"
+
+// leaves are the packages of words and bytes that many may import.
+var leaves = []string{"gateway/smtp", "gateway/message", "gateway/body", "gateway/dns", "gateway/mailauth", "gateway/sqldb", "gateway/blob"}
+
+// mayImport says for each package which others of ours it may import. A
+// package without a rule fails the test, as does any other arrow.
+var mayImport = map[string][]string{
+	"gateway/smtp":     {},
+	"gateway/body":     {},
+	"gateway/message":  {"gateway/smtp"},
+	"gateway/dns":      {"gateway/smtp"},
+	"gateway/mailauth": {"gateway/message", "gateway/dns", "gateway/smtp"},
+	"gateway/cert":     {"gateway/sqldb"},
+	"gateway":          {"gateway/smtp", "gateway/message"},
+	"gateway/pipeline": append([]string{"gateway"}, leaves...),
+	"gateway/route":    append([]string{"gateway"}, leaves...),
+	"gateway/smtpd":    {"gateway/smtp"},
+	"gateway/smtpc":    {"gateway/smtp"},
+	"gateway/proxy":    append([]string{"gateway", "gateway/smtpc"}, leaves...),
+	"gateway/inbound":  append([]string{"gateway", "gateway/smtpd", "gateway/pipeline", "gateway/route"}, leaves...),
+	"filters/*":        append([]string{"gateway"}, leaves...),
+	"policy":           append([]string{"gateway"}, leaves...),
+	"plugins":          {"gateway", "gateway/message", "plugins/wire"},
+	"plugins/sdk":      {"gateway", "gateway/message", "gateway/smtp", "gateway/body", "plugins/wire"},
+	"plugins/wire":     {"gateway", "gateway/message", "gateway/smtp"},
+	"plugins/example":  {"gateway", "plugins/sdk"},
+	"config":           {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns"},
+	"cmd/gapura":       {"*"},
+	// Test kits: imported by tests alone.
+	"gateway/dns/dnstest":     {"gateway/dns"},
+	"gateway/smtpd/smtpdtest": {"gateway/smtpd", "gateway/smtp"},
+	"filters/filtertest":      append([]string{"gateway"}, leaves...),
+}
+
+// TestImportsPointOneWay holds the import rules of the architecture.
+func TestImportsPointOneWay(t *testing.T) {
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && name != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if name == filepath.Join(root, "internal", "deps", "deps.go") || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		rel, _ := filepath.Rel(root, name)
+		checkFile(t, name, filepath.ToSlash(filepath.Dir(rel)))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkFile(t *testing.T, name, pkg string) {
+	allowed, ok := ruleOf(pkg)
+	if !ok {
+		t.Errorf("package %s has no import rule", pkg)
+		return
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, imp := range f.Imports {
+		p, _ := strconv.Unquote(imp.Path.Value)
+		ours, ok := strings.CutPrefix(p, module)
+		if ok && !slices.ContainsFunc(allowed, func(a string) bool { return matches(a, ours) }) {
+			t.Errorf("%s imports %s: no arrow leads there", name, ours)
+		}
+		if p == "github.com/miekg/dns" && !strings.HasPrefix(pkg, "gateway/dns") ||
+			p == "github.com/hashicorp/go-plugin" && !strings.HasPrefix(pkg, "plugins") {
+			t.Errorf("%s imports %s, which stays behind one package of ours", name, p)
+		}
+	}
+}
+
+// ruleOf returns the packages that pkg may import.
+func ruleOf(pkg string) ([]string, bool) {
+	if allowed, ok := mayImport[pkg]; ok {
+		return allowed, true
+	}
+	allowed, ok := mayImport[path.Dir(pkg)+"/*"]
+	return allowed, ok
+}
+
+func matches(pattern, pkg string) bool {
+	parent, all := strings.CutSuffix(pattern, "*")
+	return pattern == pkg || all && strings.HasPrefix(pkg, parent)
+}

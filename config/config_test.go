@@ -1,0 +1,98 @@
+package config
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestMistakesAreToldAllAtOnce: each line of want is one mistake.
+func TestMistakesAreToldAllAtOnce(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"unknown key", "hostnam: a.test\nlisteners: []\n", `f.yaml:1:1: unknown key "hostnam" (did you mean "hostname"?)`},
+		{"several", "limits: {recipients: many, hops: 2.5}\nlog: {level: loud}\n", `f.yaml:1:22: "many" is no number (write it like 100 or 50MiB)
+f.yaml:1:34: "2.5" is no number (write it like 100 or 50MiB)
+f.yaml:2:14: log.level: unknown level "loud" (debug, info, warn or error)`},
+		{"protocol to come", "listeners:\n  - {protocol: imap, address: ':143'}\ndomains: {a.test: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n", `f.yaml:2:5: protocol imap is not built yet`},
+		{"protocol unknown", "listeners:\n  - {protocol: stmp, address: ':25'}\n", `f.yaml:2:5: unknown protocol "stmp" (did you mean "smtp"?)`},
+		{"address", "listeners:\n  - {protocol: http, address: '25'}\n", `f.yaml:2:5: address "25" is no HOST:PORT (write it like 0.0.0.0:25, :25 or unix:/path)`},
+		{"filter to come", "filters:\n  - spam: {}\n", `f.yaml:2:5: filter "spam" is not built yet`},
+		{"twice", "data: a\ndata: b\n", `f.yaml:2:1: mapping key "data" already defined at [1:1]`},
+		{"anchor", "data: &x a\n", `f.yaml:1:7: anchors, aliases and tags are not read (write the value out)`},
+		{"list for mapping", "tls: [a]\n", `f.yaml:1:6: want a mapping of keys to values, found a list`},
+		{"environment", "data: ${GAPURA_SURELY_UNSET}\n", `f.yaml:1:7: the environment has no GAPURA_SURELY_UNSET`},
+		{"syntax", "data: [a\n", `f.yaml:1:7: sequence end token ']' not found`},
+		{"domain", "domains:\n  a.test: {deliver: porxy}\n  b.test: {deliver: proxy}\n", `f.yaml:2:3: a.test: unknown deliver "porxy" (did you mean "proxy"?)
+f.yaml:3:3: b.test: deliver: proxy needs backends (backends: ["smtp://10.0.0.5:25"])`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("f.yaml", []byte(c.in))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			if got := err.Error(); got != c.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Setenv("GAPURA_TEST_HOST", "mx.example.org")
+	c, err := Parse("/etc/gapura/gapura.yaml", []byte(`
+hostname: ${GAPURA_TEST_HOST}
+data: state
+listeners:
+  - {protocol: smtp, address: "0.0.0.0:25", proxy_protocol: [10.0.0.0/8]}
+limits: {message: 10MiB}
+dns: {timeout: 3s}
+domains:
+  b.test: {deliver: proxy, backends: ["smtp://127.0.0.1:2626"]}
+  a.test: {deliver: proxy, backends: ["lmtp://127.0.0.1:24"], tls: {verify: true}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Hostname != "mx.example.org" || c.Data != "/etc/gapura/state" || c.Limits.Message != 10<<20 || c.DNS.Timeout != 3*time.Second {
+		t.Errorf("got %+v", c)
+	}
+	if c.Limits.Recipients != 100 {
+		t.Errorf("default lost: %d", c.Limits.Recipients)
+	}
+	if len(c.Domains) != 2 || c.Domains[0].Name != "b.test" || !c.Domains[1].TLS.Verify {
+		t.Errorf("domains %+v", c.Domains)
+	}
+	if p := c.Listeners[0].ProxyProtocol; len(p) != 1 || p[0].String() != "10.0.0.0/8" {
+		t.Errorf("proxy_protocol %v", p)
+	}
+}
+
+func TestSecretsFromFiles(t *testing.T) {
+	file := t.TempDir() + "/secret"
+	writeFile(t, file, "hush.example.org\n")
+	c, err := Parse("x.yaml", []byte("hostname: {file: "+file+"}\n"))
+	if err != nil || c.Hostname != "hush.example.org" {
+		t.Errorf("%v, %v", c, err)
+	}
+	if _, err := Parse("x.yaml", []byte("hostname: {file: /nonexistent}\n")); err == nil || !strings.Contains(err.Error(), "x.yaml:1:18: cannot read it") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("hostname: a\nlisteners: [{protocol: smtp, address: ':25'}]\n"))
+	f.Add([]byte("domains: {a: {deliver: proxy}}\nfilters: [spf, {dkim: {timeout: 3s}}]\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		if len(in) < 1<<12 {
+			Parse("f", in)
+		}
+	})
+}
+
+func writeFile(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

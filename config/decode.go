@@ -1,0 +1,385 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+const (
+	maxFile  = 1 << 20 // octets of a configuration file
+	maxDepth = 32      // of nested values
+)
+
+// decoder puts YAML nodes into Go values. It goes on after a mistake, so that
+// all are told at once.
+type decoder struct {
+	file   string
+	errs   Errors
+	getenv func(string) (string, bool)
+	path   string              // of the value being decoded: "limits.message"
+	places map[string]position // of values, by path
+}
+
+// nodeDecoder is a type that reads its node itself.
+type nodeDecoder interface {
+	decodeNode(d *decoder, n ast.Node)
+}
+
+// validator is a type that knows more about its values than their types say.
+type validator interface {
+	Validate() error
+}
+
+func (d *decoder) errorf(n ast.Node, hint, format string, args ...any) {
+	d.at(positionOf(n), hint, fmt.Sprintf(format, args...))
+}
+
+// parse returns the root of a file; nil after a mistake or for an empty file.
+func (d *decoder) parse(data []byte) ast.Node {
+	if len(data) > maxFile {
+		d.errs = append(d.errs, Error{File: d.file, Line: 1, Col: 1, Msg: fmt.Sprintf("larger than %d bytes", maxFile)})
+		return nil
+	}
+	f, err := parser.ParseBytes(data, 0)
+	if err != nil {
+		d.errs = append(d.errs, syntaxError(d.file, err))
+		return nil
+	}
+	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
+		return nil
+	}
+	if len(f.Docs) > 1 {
+		d.errorf(f.Docs[1], "", "more than one YAML document")
+	}
+	return f.Docs[0].Body
+}
+
+// decode puts node n into v.
+func (d *decoder) decode(n ast.Node, v reflect.Value, depth int) {
+	if depth > maxDepth {
+		d.errorf(n, "", "nested too deeply")
+		return
+	}
+	switch n.(type) {
+	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
+		d.errorf(n, "write the value out", "anchors, aliases and tags are not read")
+		return
+	case *ast.NullNode:
+		return // as if absent
+	}
+	if v.CanAddr() {
+		if x, ok := v.Addr().Interface().(nodeDecoder); ok {
+			x.decodeNode(d, n)
+			return
+		}
+		if x, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
+			d.text(n, x)
+			return
+		}
+	}
+	d.byKind(n, v, depth)
+	if v.CanAddr() {
+		if x, ok := v.Addr().Interface().(validator); ok && v.Kind() == reflect.Struct {
+			if err := x.Validate(); err != nil {
+				d.errorf(n, "", "%v", err)
+			}
+		}
+	}
+}
+
+func (d *decoder) byKind(n ast.Node, v reflect.Value, depth int) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.decode(n, v.Elem(), depth+1)
+	case reflect.Struct:
+		d.structure(n, v, depth)
+	case reflect.Map:
+		d.mapping(n, v, depth)
+	case reflect.Slice:
+		d.sequence(n, v, depth)
+	default:
+		d.scalar(n, v)
+	}
+}
+
+// entries returns the key-value pairs of a mapping, each key once.
+func (d *decoder) entries(n ast.Node) []*ast.MappingValueNode {
+	var all []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		all = n.Values
+	case *ast.MappingValueNode:
+		all = []*ast.MappingValueNode{n}
+	default:
+		d.errorf(n, "", "want a mapping of keys to values, found %s", kindOf(n))
+	}
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(all), func(e *ast.MappingValueNode) bool {
+		key := keyOf(e)
+		if seen[key] {
+			d.errorf(e.Key, "", "%q is there twice", key)
+			return true
+		}
+		seen[key] = true
+		return false
+	})
+}
+
+func keyOf(e *ast.MappingValueNode) string {
+	if s, ok := e.Key.(*ast.StringNode); ok {
+		return s.Value
+	}
+	return e.Key.GetToken().Value
+}
+
+func (d *decoder) structure(n ast.Node, v reflect.Value, depth int) {
+	d.into(n, fieldsOf(v), depth)
+}
+
+// into decodes a mapping into the fields of those names.
+func (d *decoder) into(n ast.Node, fields map[string]reflect.Value, depth int) {
+	for _, e := range d.entries(n) {
+		key := keyOf(e)
+		f, ok := fields[key]
+		if !ok {
+			d.errorf(e.Key, didYouMean(key, names(fields)), "unknown key %q", key)
+			continue
+		}
+		outer := d.path
+		d.path = strings.TrimPrefix(outer+"."+key, ".")
+		d.places[d.path] = positionOf(e.Value)
+		d.decode(e.Value, f, depth+1)
+		d.path = outer
+	}
+}
+
+// place tells where the value of a path stands; 1:1 when it is not there.
+func (d *decoder) place(path string) position {
+	if p, ok := d.places[path]; ok {
+		return p
+	}
+	return position{1, 1}
+}
+
+// fieldsOf returns the settable fields of a struct by their yaml names; those
+// of embedded structs count as its own.
+func fieldsOf(v reflect.Value) map[string]reflect.Value {
+	m := map[string]reflect.Value{}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		tag, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		switch {
+		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
+			for k, x := range fieldsOf(v.Field(i)) {
+				m[k] = x
+			}
+		case f.IsExported() && tag != "" && tag != "-":
+			m[tag] = v.Field(i)
+		}
+	}
+	return m
+}
+
+func names[V any](m map[string]V) []string {
+	var out []string
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (d *decoder) mapping(n ast.Node, v reflect.Value, depth int) {
+	m := reflect.MakeMap(v.Type())
+	for _, e := range d.entries(n) {
+		val := reflect.New(v.Type().Elem()).Elem()
+		d.decode(e.Value, val, depth+1)
+		m.SetMapIndex(reflect.ValueOf(keyOf(e)).Convert(v.Type().Key()), val)
+	}
+	v.Set(m)
+}
+
+func (d *decoder) sequence(n ast.Node, v reflect.Value, depth int) {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		d.errorf(n, "write it as [a, b] or as lines that begin with -", "want a list, found %s", kindOf(n))
+		return
+	}
+	s := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
+	for i, x := range seq.Values {
+		d.decode(x, s.Index(i), depth+1)
+	}
+	v.Set(s)
+}
+
+func (d *decoder) text(n ast.Node, x encoding.TextUnmarshaler) {
+	s, ok := d.str(n)
+	if !ok {
+		return
+	}
+	if err := x.UnmarshalText([]byte(s)); err != nil {
+		d.errorf(n, "", "%v", err)
+	}
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+func (d *decoder) scalar(n ast.Node, v reflect.Value) {
+	if v.Kind() == reflect.Bool {
+		b, ok := n.(*ast.BoolNode)
+		if !ok {
+			d.errorf(n, "", "want true or false, found %s", kindOf(n))
+			return
+		}
+		v.SetBool(b.Value)
+		return
+	}
+	s, ok := d.str(n)
+	if !ok {
+		return
+	}
+	switch {
+	case v.Kind() == reflect.String:
+		v.SetString(s)
+	case v.Type() == durationType:
+		x, err := time.ParseDuration(s)
+		if err != nil || x < 0 {
+			d.errorf(n, "write it like 30s, 5m or 4h", "%q is no time span", s)
+			return
+		}
+		v.SetInt(int64(x))
+	case v.CanInt():
+		x, ok := parseSize(s)
+		if !ok || v.OverflowInt(x) {
+			d.errorf(n, "write it like 100 or 50MiB", "%q is no number", s)
+			return
+		}
+		v.SetInt(x)
+	case v.CanUint():
+		x, err := strconv.ParseUint(s, 10, 64)
+		if err != nil || v.OverflowUint(x) {
+			d.errorf(n, "", "%q is no number from 0 on", s)
+			return
+		}
+		v.SetUint(x)
+	case v.CanFloat():
+		x, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			d.errorf(n, "", "%q is no number", s)
+			return
+		}
+		v.SetFloat(x)
+	default:
+		panic("config: no way to decode " + v.Type().String())
+	}
+}
+
+// parseSize reads a whole number, with KiB, MiB, GiB or TiB behind it for
+// bytes.
+func parseSize(s string) (int64, bool) {
+	shift := 0
+	for i, unit := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(s, unit); ok {
+			s, shift = strings.TrimSpace(rest), 10*(i+1)
+		}
+	}
+	x, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || x < 0 && shift > 0 || x<<shift>>shift != x {
+		return 0, false
+	}
+	return x << shift, true
+}
+
+// str returns the text of a scalar, with ${NAME} replaced from the environment,
+// or the contents of {file: path}.
+func (d *decoder) str(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return d.expand(n, n.Value)
+	case *ast.LiteralNode:
+		return d.expand(n, n.Value.Value)
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		return n.GetToken().Value, true
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return d.fromFile(n)
+	}
+	d.errorf(n, "", "want a single value, found %s", kindOf(n))
+	return "", false
+}
+
+// fromFile reads {file: path}, the place for secrets.
+func (d *decoder) fromFile(n ast.Node) (string, bool) {
+	es := d.entries(n)
+	if len(es) != 1 || keyOf(es[0]) != "file" {
+		d.errorf(n, "a single value, or {file: path}", "want a single value, found a mapping")
+		return "", false
+	}
+	path, ok := d.str(es[0].Value)
+	if !ok {
+		return "", false
+	}
+	b, err := os.ReadFile(path)
+	if err != nil || len(b) > maxFile {
+		d.errorf(es[0].Value, "", "cannot read it: %v", err)
+		return "", false
+	}
+	return strings.TrimRight(string(b), "\r\n"), true
+}
+
+// expand replaces ${NAME}; $${ stands for ${ itself.
+func (d *decoder) expand(n ast.Node, s string) (string, bool) {
+	var b strings.Builder
+	for {
+		i := strings.Index(s, "${")
+		if i < 0 {
+			b.WriteString(s)
+			return b.String(), true
+		}
+		if i > 0 && s[i-1] == '$' {
+			b.WriteString(s[:i-1] + "${")
+			s = s[i+2:]
+			continue
+		}
+		end := strings.IndexByte(s[i:], '}')
+		if end < 0 {
+			d.errorf(n, "write $${ for the characters themselves", "${ without }")
+			return "", false
+		}
+		name := s[i+2 : i+end]
+		value, ok := d.getenv(name)
+		if !ok {
+			d.errorf(n, "", "the environment has no %s", name)
+			return "", false
+		}
+		b.WriteString(s[:i] + value)
+		s = s[i+end+1:]
+	}
+}
+
+func kindOf(n ast.Node) string {
+	switch n.(type) {
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "a mapping"
+	case *ast.SequenceNode:
+		return "a list"
+	case *ast.StringNode, *ast.LiteralNode:
+		return "text"
+	case *ast.IntegerNode, *ast.FloatNode:
+		return "a number"
+	case *ast.BoolNode:
+		return "true or false"
+	case *ast.NullNode:
+		return "nothing"
+	}
+	return strings.ToLower(n.Type().String())
+}

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// Filter is one entry of the list of filters: a filter's name with its
+// options. Every filter also takes timeout and on_error.
+type Filter struct {
+	Name    string
+	Options any // pointer to the filter's Options
+	// How long the filter may take: from the call at the early stages, from
+	// the end of the message for what reads it.
+	Timeout time.Duration
+	// What happens when the filter fails or is late: continue without its
+	// facts, or defer: the client is told to try again.
+	OnError string
+
+	pos position
+}
+
+// Position tells where the entry stands, for Config.Errorf.
+func (f Filter) Position() position { return f.pos }
+
+// DefaultFilterTimeout is a filter's timeout where none is written.
+const DefaultFilterTimeout = 5 * time.Second
+
+// filterNames are the filters that there are.
+func filterNames() []string {
+	var names []string
+	for name := range filterOptions() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// later are filters that the documentation names and this version has not.
+var later = []string{"spam", "milter", "greylist", "url", "rspamd"}
+
+func (f *Filter) decodeNode(d *decoder, n ast.Node) {
+	if s, ok := n.(*ast.StringNode); ok { // "- spf" for "- spf: {}"
+		f.begin(d, n, s.Value)
+		return
+	}
+	es := d.entries(n)
+	if len(es) != 1 {
+		if len(es) > 1 {
+			d.errorf(n, "begin each filter with - and indent its options below its name", "more than one filter in one entry")
+		}
+		return
+	}
+	if f.begin(d, es[0].Key, keyOf(es[0])) {
+		f.options(d, es[0].Value)
+	}
+}
+
+// begin looks the filter's name up.
+func (f *Filter) begin(d *decoder, n ast.Node, name string) bool {
+	f.Name, f.Timeout, f.OnError, f.pos = name, DefaultFilterTimeout, "continue", positionOf(n)
+	if slices.Contains(later, name) {
+		d.errorf(n, "", "filter %q is not built yet", name)
+		return false
+	}
+	f.Options = filterOptions()[name]
+	if f.Options == nil {
+		d.errorf(n, didYouMean(name, filterNames()), "unknown filter %q", name)
+		return false
+	}
+	return true
+}
+
+// options decodes the filter's own options and the two that every filter has.
+func (f *Filter) options(d *decoder, n ast.Node) {
+	if _, empty := n.(*ast.NullNode); empty {
+		return
+	}
+	own := reflect.ValueOf(f.Options).Elem()
+	fields := fieldsOf(own)
+	fields["timeout"] = reflect.ValueOf(&f.Timeout).Elem()
+	fields["on_error"] = reflect.ValueOf(&f.OnError).Elem()
+	d.into(n, fields, 1)
+	if f.OnError != "continue" && f.OnError != "defer" {
+		d.errorf(n, "continue or defer", "on_error: %q is neither", f.OnError)
+	}
+	if v, ok := f.Options.(validator); ok {
+		if err := v.Validate(); err != nil {
+			d.errorf(n, "", "%v", err)
+		}
+	}
+}

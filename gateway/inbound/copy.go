@@ -1,0 +1,106 @@
+package inbound
+
+import (
+	"crypto/tls"
+	"io"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// copy builds the message as one group of recipients gets it: our fields on
+// top, the policy's changes, then header and body as they came.
+func (t *transaction) copy(a *arriving, result pipeline.Result, c *copyOf, to []gateway.Recipient) *gateway.Copy {
+	e := a.header.Edit()
+	e.RemoveAuthResults(t.s.h.opt.Hostname)
+	for _, x := range c.edits {
+		edit(e, x)
+	}
+	if len(result.Results) > 0 {
+		ar := message.AuthResults{ID: t.s.h.opt.Hostname, Results: result.Results}
+		e.Prepend(ar.Field())
+	}
+	e.Prepend(t.received(result))
+	head := append(e.Bytes(), "\r\n"...)
+	return &gateway.Copy{
+		ID: t.id, From: t.from, Params: t.params, Rcpts: to,
+		Size:       int64(len(head)) + a.body.Size(),
+		EightBit:   t.params.Body == smtp.Body8BitMIME,
+		UTF8Header: t.params.SMTPUTF8 && hasHigh(head),
+		Open:       func() io.ReadCloser { return &copyReader{head: head, body: a.body.Open()} },
+	}
+}
+
+func edit(e *message.Edit, x gateway.Edit) {
+	switch x.Kind {
+	case gateway.AddField:
+		if f, err := message.FormatField(x.Name, x.Value); err == nil {
+			e.Prepend(f)
+		}
+	case gateway.RemoveField:
+		e.Remove(x.Name)
+	case gateway.TagSubject:
+		e.TagSubject(x.Value)
+	}
+}
+
+// received returns our trace field. The for clause names the recipient only
+// where there is one: it would tell Bcc (RFC 5321 section 7.6).
+func (t *transaction) received(result pipeline.Result) []byte {
+	info := t.s.info
+	r := message.Received{
+		Helo: info.Helo, RDNS: result.Facts.String("headers.client_name"), IP: info.Remote.Addr(),
+		By: t.s.h.opt.Hostname, Software: "Gapura", ID: t.id, Date: time.Now(),
+		With: message.Protocol(info.LMTP(), info.Extended, t.params.SMTPUTF8, info.TLS != nil, info.User != ""),
+	}
+	if info.TLS != nil {
+		r.TLS = tls.VersionName(info.TLS.Version) + " " + tls.CipherSuiteName(info.TLS.CipherSuite)
+	}
+	if rcpts := t.pipe.Rcpts(); len(rcpts) == 1 && rcpts[0].To.Domain != "" {
+		r.For = rcpts[0].To.String()
+	}
+	return r.Field()
+}
+
+func hasHigh(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return true
+		}
+	}
+	return false
+}
+
+// copyReader reads a header block and then a body.
+type copyReader struct {
+	head []byte
+	body *body.Reader
+}
+
+// Read implements io.Reader.
+func (r *copyReader) Read(p []byte) (int, error) {
+	if len(r.head) > 0 {
+		n := copy(p, r.head)
+		r.head = r.head[n:]
+		return n, nil
+	}
+	return r.body.Read(p)
+}
+
+// WriteTo implements io.WriterTo.
+func (r *copyReader) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(r.head)
+	if err != nil {
+		return int64(n), err
+	}
+	r.head = nil
+	m, err := r.body.WriteTo(w)
+	return int64(n) + m, err
+}
+
+// Close implements io.Closer.
+func (r *copyReader) Close() error { return r.body.Close() }

@@ -1,0 +1,160 @@
+package inbound
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// arriving takes the bytes of one message: the header block into memory, the
+// body into a growing body that filters read meanwhile. What cannot be taken
+// is noted as refusal and the rest is read past, so that the dialogue stays
+// in step.
+type arriving struct {
+	t       *transaction
+	ctx     context.Context
+	block   []byte // header block, and what follows it until it is complete
+	seen    int    // of block, looked at for the end
+	header  *message.Header
+	body    *body.Body
+	judging *pipeline.Judging
+	size    int64
+	refusal *smtp.Reply
+}
+
+var (
+	tooManyHops = smtp.NewReply(554, smtp.EnhancedCode{5, 4, 6}, "Too many hops: this message is in a loop")
+	headerBig   = smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The header section of this message is too large")
+	localError  = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Local error; try again later")
+)
+
+// Data implements smtpd.Transaction.
+func (t *transaction) Data(ctx context.Context, r io.Reader) ([]smtp.Reply, error) {
+	a := &arriving{t: t, ctx: ctx}
+	defer a.close()
+	if _, err := io.Copy(a, r); err != nil {
+		messages.WithLabelValues("aborted").Inc()
+		return nil, fmt.Errorf("inbound: %s: the message did not arrive whole: %w", t.id, err)
+	}
+	a.finish()
+	if a.refusal != nil {
+		t.logMessage(a, *a.refusal)
+		return nil, withID(*a.refusal, t.id)
+	}
+	bytesIn.Add(float64(a.size))
+	start := time.Now()
+	result := a.judging.Conclude(ctx, a.size)
+	verdictTime.Observe(time.Since(start).Seconds())
+	replies := t.deliver(ctx, a, result)
+	return replies, nil
+}
+
+// Write implements io.Writer; it fails never.
+func (a *arriving) Write(p []byte) (int, error) {
+	a.size += int64(len(p))
+	switch {
+	case a.refusal != nil:
+	case a.header == nil:
+		a.head(p)
+	default:
+		a.append(p)
+	}
+	return len(p), nil
+}
+
+// head adds to the header block and looks for its end.
+func (a *arriving) head(p []byte) {
+	if a.block == nil {
+		a.block = make([]byte, 0, max(2*len(p), 2048))
+	}
+	a.block = append(a.block, p...)
+	end, body, ok := message.EndOfHeader(a.block, a.seen)
+	a.seen = len(a.block)
+	switch {
+	case ok:
+		a.begin(a.block[:end:end], a.block[body:])
+	case len(a.block) > a.limit():
+		a.refuse(headerBig)
+	}
+}
+
+func (a *arriving) limit() int {
+	if n := a.t.s.h.opt.Header.Bytes; n > 0 {
+		return n
+	}
+	return message.DefaultHeaderBytes
+}
+
+// begin starts the judging: the header block is complete.
+func (a *arriving) begin(block, rest []byte) {
+	h, err := message.ParseHeader(block, a.t.s.h.opt.Header)
+	var limit *message.LimitError
+	switch {
+	case errors.As(err, &limit):
+		r := headerBig
+		r.Text += fmt.Sprintf(": more than %d %s", limit.Max, limit.What)
+		a.refuse(r)
+		return
+	case err != nil:
+		a.refuse(localError)
+		return
+	case h.Count("Received") > a.t.s.h.opt.Hops:
+		a.refuse(tooManyHops) // RFC 5321 section 6.3
+		return
+	}
+	a.header = h
+	a.body = body.New(a.t.s.h.opt.Body)
+	a.judging = a.t.pipe.Judge(a.ctx, h, a.body)
+	a.append(rest)
+}
+
+// append adds to the body.
+func (a *arriving) append(p []byte) {
+	if len(p) == 0 || a.judging.Refused() {
+		return
+	}
+	_, err := a.body.Write(p)
+	switch {
+	case err == nil:
+	case errors.Is(err, body.ErrBudget):
+		a.refuse(noRoom)
+	default:
+		a.t.s.h.opt.Log.Error("spool failed", "id", a.t.id, "error", err.Error())
+		a.refuse(localError)
+	}
+}
+
+// finish ends the message: all of it is there.
+func (a *arriving) finish() {
+	if a.refusal == nil && a.header == nil { // no empty line: all header
+		a.begin(a.block, nil)
+	}
+	if a.body != nil {
+		a.body.Close()
+	}
+}
+
+func (a *arriving) refuse(r smtp.Reply) {
+	a.refusal = &r
+	a.close()
+	a.block = nil
+}
+
+// close frees everything; it may be called again.
+func (a *arriving) close() {
+	if a.judging != nil {
+		a.judging.Close()
+		a.judging = nil
+	}
+	if a.body != nil {
+		a.body.Release()
+		a.body = nil
+	}
+}

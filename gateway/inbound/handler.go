@@ -1,0 +1,152 @@
+package inbound
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/route"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+)
+
+// Backend is where the mail of one configured domain goes in session.
+type Backend interface {
+	// Verify asks whether it takes the recipient, and returns its reply.
+	Verify(ctx context.Context, from smtp.ReversePath, p smtp.MailParams, to smtp.ForwardPath, rp smtp.RcptParams) (smtp.Reply, error)
+	// Delivery begins a hand-over.
+	Delivery() gateway.Delivery
+}
+
+// Options of a Handler.
+type Options struct {
+	Hostname string // in Received, and the authserv-id
+	Relay    []netip.Prefix
+	Hops     int // Received fields of a message; more are a loop
+	Header   message.HeaderLimits
+	Body     body.Options
+	// RefuseEarly answers refusals of the stages connect, helo and mail at
+	// once instead of at RCPT; the greeting then waits for look-ups.
+	RefuseEarly bool
+	Pipeline    *pipeline.Pipeline
+	Routes      *route.Table
+	Backends    map[string]Backend // by key of Routes
+	Log         *slog.Logger
+}
+
+// DefaultHops is the bound on Received fields (RFC 5321 section 6.3 asks for
+// at least 100 only of servers without other loop detection).
+const DefaultHops = 50
+
+// Handler implements smtpd.Handler.
+type Handler struct{ opt Options }
+
+// New returns a handler.
+func New(opt Options) *Handler {
+	if opt.Hops <= 0 {
+		opt.Hops = DefaultHops
+	}
+	return &Handler{opt}
+}
+
+// Connect implements smtpd.Handler.
+func (h *Handler) Connect(ctx context.Context, info smtpd.Info) (smtpd.Session, smtp.Reply, error) {
+	s := &session{h: h, id: newID()}
+	s.info = s.snapshot(info)
+	s.pipe = h.opt.Pipeline.Connect(ctx, s.info)
+	sessions.WithLabelValues(info.Listener).Inc()
+	return s, s.earlyRefusal(ctx), nil
+}
+
+// newID returns a trace id: a ULID, so that ids sort by time.
+func newID() string { return ulid.Make().String() }
+
+// session is one connection; smtpd calls it from one goroutine.
+type session struct {
+	h    *Handler
+	id   string
+	info *gateway.Session // a snapshot: replaced, never changed
+	pipe *pipeline.Session
+}
+
+func (s *session) snapshot(info smtpd.Info) *gateway.Session {
+	return &gateway.Session{
+		ID: s.id, Listener: info.Listener, Remote: info.Remote, Local: info.Local,
+		Helo: info.Helo, Extended: info.Extended, TLS: info.TLS, User: info.User,
+		Relay: s.relay(info.Remote), Started: info.Started,
+	}
+}
+
+// relay tells whether the client's network may relay.
+func (s *session) relay(remote netip.AddrPort) bool {
+	ip := remote.Addr().Unmap()
+	return slices.ContainsFunc(s.h.opt.Relay, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// Helo implements smtpd.Session.
+func (s *session) Helo(ctx context.Context, info smtpd.Info) (smtp.Reply, error) {
+	s.info = s.snapshot(info)
+	s.pipe.Helo(s.info)
+	return s.earlyRefusal(ctx), nil
+}
+
+// earlyRefusal decides about the session by itself, where refusals do not
+// wait for RCPT.
+func (s *session) earlyRefusal(ctx context.Context) smtp.Reply {
+	if !s.h.opt.RefuseEarly {
+		return smtp.Reply{}
+	}
+	t := s.pipe.Mail(gateway.Transaction{ID: s.id, Session: s.info, Now: time.Now()})
+	defer t.Close()
+	ruling := t.Early(ctx)
+	if !ruling.Refused() {
+		return smtp.Reply{}
+	}
+	s.logRefusal(s.id, ruling, nil, "")
+	return withID(ruling.Reply, s.id)
+}
+
+// Mail implements smtpd.Session.
+func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailParams) (smtpd.Transaction, smtp.Reply, error) {
+	if b := s.h.opt.Body.Budget; b != nil && !b.Room(max(p.Size, minRoom)) {
+		messages.WithLabelValues("no-room").Inc()
+		return nil, smtp.Reply{}, noRoom
+	}
+	t := &transaction{s: s, id: newID(), from: from, params: p}
+	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: p, Now: time.Now()})
+	if s.h.opt.RefuseEarly {
+		if ruling := t.pipe.Early(ctx); ruling.Refused() {
+			t.pipe.Close()
+			s.logRefusal(t.id, ruling, t, "")
+			return nil, smtp.Reply{}, withID(ruling.Reply, t.id)
+		}
+	}
+	return t, smtp.Reply{}, nil
+}
+
+// minRoom is what must be left of memory or spool before a message of unknown
+// size is taken.
+const minRoom = 1 << 20
+
+var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at the moment; try again later")
+
+// Close implements smtpd.Session.
+func (s *session) Close() { s.pipe.Close() }
+
+// withID puts the trace id behind a reply's text: an admin finds it with it.
+func withID(r smtp.Reply, id string) smtp.Reply {
+	if r.Positive() {
+		r.Text += " (" + id + ")"
+	} else {
+		r.Text += " (see " + id + ")"
+	}
+	return r
+}

@@ -1,0 +1,78 @@
+package inbound
+
+import (
+	"context"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// transaction is one mail transaction; smtpd calls it from one goroutine.
+type transaction struct {
+	s      *session
+	id     string
+	from   smtp.ReversePath
+	params smtp.MailParams
+	pipe   *pipeline.Transaction
+	group  string // key of the backend of the first recipient
+}
+
+var (
+	relayDenied = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this server takes no mail for that domain")
+	// RFC 5321 section 4.5.3.1.10: the client sends the rest again.
+	otherGroup = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "This recipient needs a transaction of its own; send it again")
+)
+
+// Rcpt implements smtpd.Transaction: route, then what filters and policy say,
+// then what the backend says.
+func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
+	key, ok := t.s.h.opt.Routes.For(to)
+	if !ok {
+		t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageRcpt, Disposition: gateway.Disposition{Action: gateway.Reject, Reply: relayDenied}}, t, to.Path())
+		return smtp.Reply{}, withID(relayDenied, t.id)
+	}
+	r := gateway.Recipient{To: to, Params: p, Route: key}
+	ruling := t.pipe.Rcpt(ctx, r, to.IsPostmaster())
+	if ruling.Refused() {
+		t.s.logRefusal(t.id, ruling, t, to.Path())
+		return smtp.Reply{}, withID(ruling.Reply, t.id)
+	}
+	if ruling.Route != "" {
+		r.Route = ruling.Route
+	}
+	if ruling.Action == gateway.Discard {
+		t.pipe.Accept(r, ruling)
+		return smtp.Reply{}, nil
+	}
+	return t.verify(ctx, r, ruling)
+}
+
+// verify asks the backend about a recipient whom the policy lets through.
+func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pipeline.Ruling) (smtp.Reply, error) {
+	if t.group != "" && t.group != r.Route && !t.separate() {
+		return smtp.Reply{}, otherGroup
+	}
+	reply, err := t.s.h.opt.Backends[r.Route].Verify(ctx, t.from, t.params, r.To, r.Params)
+	if err != nil {
+		return smtp.Reply{}, err
+	}
+	if !reply.Positive() {
+		refusals.WithLabelValues("backend", "reject").Inc()
+		t.s.h.opt.Log.Info("recipient refused by the backend", "id", t.id, "session", t.s.id, "ip", t.s.ip(),
+			"from", t.from.Path(), "to", r.To.Path(), "backend", r.Route, "reply", reply.Error())
+		return smtp.Reply{}, withID(reply, t.id)
+	}
+	if t.group == "" {
+		t.group = r.Route
+	}
+	t.pipe.Accept(r, ruling)
+	return withID(reply, t.id), nil
+}
+
+// separate tells whether each recipient gets a reply of its own after the
+// data, so that recipients of several backends can share a transaction.
+func (t *transaction) separate() bool { return t.s.info.LMTP() || t.params.PRDR }
+
+// Reset implements smtpd.Transaction.
+func (t *transaction) Reset() { t.pipe.Close() }

@@ -1,0 +1,167 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// Judging is the body filters at work on one message while it arrives.
+type Judging struct {
+	t      *Transaction
+	ctx    context.Context
+	cancel context.CancelFunc
+	msg    *msg
+	calls  []*bodyCall
+	walked []gateway.Fact // of the MIME walk
+}
+
+// bodyCall is a body filter's Read, and its Conclude once it is let.
+type bodyCall struct {
+	*call
+	conclude chan *gateway.Transaction // one snapshot
+}
+
+// Result is what filters and policy made of a message.
+type Result struct {
+	Facts   gateway.Facts
+	Results []message.AuthResult // in configured order of filters
+	Rulings []Ruling             // one for each accepted recipient
+}
+
+// Judge begins to judge a message whose header block is complete and whose
+// body b, the bytes after the empty line, arrives.
+func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body) *Judging {
+	t.tx.Header = h
+	j := &Judging{t: t}
+	j.ctx, j.cancel = context.WithCancel(ctx)
+	j.msg = newMsg(j.ctx, h, b, t.s.p.parts)
+	if t.s.p.walk {
+		j.msg.startWalk()
+	}
+	tx := t.snapshot()
+	for _, s := range t.s.p.steps {
+		if s.body != nil {
+			j.calls = append(j.calls, j.start(s, tx))
+		}
+	}
+	j.decide(ctx, gateway.StageHeader)
+	return j
+}
+
+// start runs a body filter's two calls in one goroutine.
+func (j *Judging) start(s *step, tx *gateway.Transaction) *bodyCall {
+	c := &bodyCall{conclude: make(chan *gateway.Transaction, 1)}
+	c.call = s.start(j.ctx, gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
+		r, err := s.body.Read(ctx, tx, j.msg)
+		if err != nil || r == nil {
+			return gateway.Verdict{}, err
+		}
+		select {
+		case tx := <-c.conclude:
+			return r.Conclude(ctx, tx)
+		case <-ctx.Done():
+			return gateway.Verdict{}, context.Cause(ctx)
+		}
+	})
+	return c
+}
+
+// decide lets the policy rule on every recipient that is not ruled out yet.
+func (j *Judging) decide(ctx context.Context, stage gateway.Stage) {
+	t := j.t
+	ds := t.decide(ctx, stage, t.snapshot())
+	for i := range t.rulings {
+		d := ds[0]
+		if len(ds) == len(t.rulings) {
+			d = ds[i]
+		}
+		if a := t.rulings[i].Action; a == gateway.Continue || a == gateway.Accept {
+			t.rulings[i].merge(stage, d)
+		}
+	}
+}
+
+// Refused tells whether every recipient is refused already, so that the rest
+// of the message need not be judged.
+func (j *Judging) Refused() bool {
+	for _, r := range j.t.rulings {
+		if !r.Refused() {
+			return false
+		}
+	}
+	return true
+}
+
+// Conclude is called when the body is complete; size is that of the whole
+// message. It waits for what the filters still need, at most the longest
+// timeout.
+func (j *Judging) Conclude(ctx context.Context, size int64) Result {
+	t := j.t
+	if j.Refused() { // the body was not kept
+		return Result{Facts: t.tx.Facts, Results: t.allResults(), Rulings: t.rulings}
+	}
+	end := time.Now()
+	t.tx.Size = size
+	if j.msg.walking() {
+		t.tx.Facts = t.tx.Facts.With(j.msg.facts(end.Add(DefaultTimeout))...)
+	}
+	mustDefer := false
+	for _, c := range j.calls {
+		c.conclude <- t.snapshot()
+		v, err := c.wait(end.Add(c.step.timeout))
+		if err != nil {
+			v = t.s.p.failed(c.step, gateway.StageMessage, t.tx.ID, err)
+			mustDefer = mustDefer || bool(c.step.onError)
+		}
+		t.add(c.step, v)
+		for i := range min(len(v.Rcpts), len(t.tx.Rcpts)) {
+			t.addRcpt(i, v.Rcpts[i])
+		}
+	}
+	j.decide(ctx, gateway.StageMessage)
+	if mustDefer {
+		j.deferAll()
+	}
+	return Result{Facts: t.tx.Facts, Results: t.allResults(), Rulings: t.rulings}
+}
+
+// addRcpt keeps facts about one recipient; what filters hold does not change.
+func (t *Transaction) addRcpt(i int, facts []gateway.Fact) {
+	if len(facts) == 0 {
+		return
+	}
+	rcpts := append([]gateway.Recipient(nil), t.tx.Rcpts...)
+	rcpts[i].Facts = rcpts[i].Facts.With(facts...)
+	t.tx.Rcpts = rcpts
+}
+
+// deferAll tells the client to come back, for every recipient whose copy is
+// not refused anyway.
+func (j *Judging) deferAll() {
+	for i := range j.t.rulings {
+		if r := &j.t.rulings[i]; !r.Refused() {
+			*r = deferred(gateway.StageMessage)
+		}
+	}
+}
+
+func (t *Transaction) allResults() []message.AuthResult {
+	var all []message.AuthResult
+	for _, r := range t.results {
+		all = append(all, r...)
+	}
+	return all
+}
+
+// Close gives up what still runs and frees what the filters shared.
+func (j *Judging) Close() {
+	for _, c := range j.calls {
+		c.giveUp()
+	}
+	j.cancel()
+	j.msg.close()
+}

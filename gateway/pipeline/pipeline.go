@@ -1,0 +1,105 @@
+package pipeline
+
+import (
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+)
+
+// DefaultTimeout is a filter's timeout where none is set.
+const DefaultTimeout = 10 * time.Second
+
+// maxOverdue is how many overdue calls a filter may have before it is passed
+// over until they return: each of them holds a message.
+const maxOverdue = 4
+
+// Step is a filter and the terms on which it is asked.
+type Step struct {
+	Filter gateway.Filter
+	// Timeout counts from the call at the early stages, and from the end of
+	// the body for body filters. 0: DefaultTimeout.
+	Timeout time.Duration
+	// Defer is what happens when the filter fails or is overdue: true, the
+	// client is told to try again; false, the message goes on without its
+	// facts.
+	Defer bool
+}
+
+// Options of a Pipeline.
+type Options struct {
+	Steps  []Step
+	Policy gateway.Filter // asked last at every stage; nil: everything is accepted
+	Parts  body.Options   // where decoded parts are kept
+	Walk   bool           // the policy reads facts of the MIME walk
+	Log    *slog.Logger
+}
+
+// Pipeline is the configured filters, in order, and the policy. It serves any
+// number of sessions at once.
+type Pipeline struct {
+	steps  []*step
+	policy gateway.Filter
+	parts  body.Options
+	walk   bool
+	log    *slog.Logger
+}
+
+// step is a Step with what is known of it.
+type step struct {
+	gateway.Filter
+	index   int                // place in the configured order
+	body    gateway.BodyFilter // nil: an early filter only
+	stages  [gateway.StageMessage + 1]bool
+	timeout time.Duration
+	onError onError
+	overdue atomic.Int32 // calls given up that have not returned
+}
+
+type onError bool // true: defer
+
+// New returns a pipeline. It fails where a filter must follow another that is
+// not listed before it.
+func New(opt Options) (*Pipeline, error) {
+	p := &Pipeline{policy: opt.Policy, parts: opt.Parts, walk: opt.Walk, log: opt.Log}
+	seen := map[string]int{}
+	for i, s := range opt.Steps {
+		name := s.Filter.Name()
+		if _, twice := seen[name]; twice {
+			return nil, fmt.Errorf("filter %q is listed twice", name)
+		}
+		seen[name] = i
+		p.steps = append(p.steps, newStep(i, s))
+	}
+	for i, s := range opt.Steps {
+		o, ok := s.Filter.(gateway.Ordered)
+		if !ok {
+			continue
+		}
+		for _, before := range o.After() {
+			if j, listed := seen[before]; listed && j > i {
+				return nil, fmt.Errorf("filter %q must be listed after %q, whose facts it reads", s.Filter.Name(), before)
+			}
+		}
+	}
+	return p, nil
+}
+
+func newStep(i int, s Step) *step {
+	st := &step{index: i, Filter: s.Filter, timeout: s.Timeout, onError: onError(s.Defer)}
+	if st.timeout <= 0 {
+		st.timeout = DefaultTimeout
+	}
+	st.body, _ = s.Filter.(gateway.BodyFilter)
+	stages := []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail, gateway.StageRcpt}
+	if f, ok := s.Filter.(gateway.Staged); ok {
+		stages = f.Stages()
+	}
+	for _, at := range stages {
+		st.stages[at] = true
+	}
+	return st
+}

@@ -1,0 +1,176 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Ruling is what was decided about one recipient, and at which stage.
+type Ruling struct {
+	gateway.Disposition
+	Stage gateway.Stage
+}
+
+// Refused tells whether the recipient gets no copy and the client is told so.
+func (r Ruling) Refused() bool {
+	return r.Action == gateway.Reject || r.Action == gateway.Defer
+}
+
+// merge adds what a later stage decided.
+func (r *Ruling) merge(stage gateway.Stage, d gateway.Disposition) {
+	r.Edits = append(slices.Clip(r.Edits), d.Edits...)
+	r.Rules = append(slices.Clip(r.Rules), d.Rules...)
+	if d.Route != "" {
+		r.Route = d.Route
+	}
+	if d.Action != gateway.Continue {
+		r.Action, r.Reply, r.Stage = d.Action, d.Reply, stage
+	}
+	if r.Refused() && r.Reply.IsZero() {
+		r.Reply = defaultReply(r.Action)
+	}
+}
+
+func defaultReply(a gateway.Action) smtp.Reply {
+	if a == gateway.Defer {
+		return smtp.NewReply(451, smtp.EnhancedCode{4, 7, 1}, "Not accepted now by local policy; try again later")
+	}
+	return smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Refused by local policy")
+}
+
+// deferred is the ruling when a filter failed whose on_error is defer.
+func deferred(stage gateway.Stage) Ruling {
+	return Ruling{Stage: stage, Disposition: gateway.Disposition{Action: gateway.Defer, Reply: unavailable, Rules: []string{"on_error: defer"}}}
+}
+
+// Transaction is what the filters find about one mail transaction. It belongs
+// to the connection's goroutine.
+type Transaction struct {
+	s       *Session
+	tx      gateway.Transaction // what is known so far; filters get copies
+	mail    []*call
+	settled bool
+	early   Ruling // of connect, helo and mail
+	rulings []Ruling
+	results [][]message.AuthResult // by step
+}
+
+// Mail begins a transaction and asks the filters about its sender; it does
+// not wait.
+func (s *Session) Mail(tx gateway.Transaction) *Transaction {
+	t := &Transaction{s: s, tx: tx, results: make([][]message.AuthResult, len(s.p.steps))}
+	t.mail = s.p.ask(s.ctx, gateway.StageMail, t.snapshot())
+	return t
+}
+
+// snapshot returns what filters may keep.
+func (t *Transaction) snapshot() *gateway.Transaction {
+	tx := t.tx
+	return &tx
+}
+
+// Close gives up whatever still runs.
+func (t *Transaction) Close() { giveUp(t.mail) }
+
+// add keeps what a filter found about the session or the whole message.
+func (t *Transaction) add(s *step, v gateway.Verdict) {
+	t.tx.Facts = t.tx.Facts.With(v.Facts...)
+	t.results[s.index] = append(t.results[s.index], v.Results...)
+}
+
+// settle waits for what was asked up to MAIL and lets the policy decide on it.
+func (t *Transaction) settle(ctx context.Context) Ruling {
+	if t.settled {
+		return t.early
+	}
+	t.settled = true
+	p := t.s.p
+	mustDefer := false
+	for _, calls := range [][]*call{t.s.connect, t.s.helo, t.mail} {
+		mustDefer = p.gather(calls, t.tx.ID, t.add) || mustDefer
+	}
+	for _, stage := range []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail} {
+		t.early.merge(stage, t.decide(ctx, stage, t.snapshot())[0])
+		if t.early.Refused() {
+			return t.early
+		}
+	}
+	if mustDefer {
+		t.early = deferred(gateway.StageMail)
+	}
+	return t.early
+}
+
+// Early waits for what was asked up to MAIL and returns what is decided about
+// any recipient.
+func (t *Transaction) Early(ctx context.Context) Ruling { return t.settle(ctx) }
+
+// Rcpt asks filters and policy about one more recipient. Where exempt is
+// true, refusals of earlier stages do not count for it. The recipient counts
+// once Accept was called.
+func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool) Ruling {
+	early := t.settle(ctx)
+	if early.Refused() {
+		if !exempt {
+			return early
+		}
+		early.Disposition = gateway.Disposition{Edits: early.Edits, Rules: early.Rules}
+	}
+	n := len(t.tx.Rcpts)
+	t.tx.Rcpts = append(t.tx.Rcpts, r)
+	calls := t.s.p.ask(ctx, gateway.StageRcpt, t.snapshot())
+	mustDefer := t.s.p.gather(calls, t.tx.ID, func(_ *step, v gateway.Verdict) {
+		r.Facts = r.Facts.With(v.Facts...)
+	})
+	if len(calls) > 0 { // what filters hold does not change
+		t.tx.Rcpts = append(slices.Clip(t.tx.Rcpts[:n]), r)
+	}
+	ruling := early
+	ruling.merge(gateway.StageRcpt, t.decide(ctx, gateway.StageRcpt, t.snapshot())[0])
+	if mustDefer && !ruling.Refused() {
+		ruling = deferred(gateway.StageRcpt)
+	}
+	t.tx.Rcpts = slices.Clip(t.tx.Rcpts[:n])
+	return ruling
+}
+
+// Accept counts the recipient that Rcpt ruled on.
+func (t *Transaction) Accept(r gateway.Recipient, ruling Ruling) {
+	t.tx.Rcpts = append(t.tx.Rcpts, r)
+	t.rulings = append(t.rulings, ruling)
+}
+
+// Rcpts returns the accepted recipients.
+func (t *Transaction) Rcpts() []gateway.Recipient { return t.tx.Rcpts }
+
+// Facts returns what was found so far.
+func (t *Transaction) Facts() gateway.Facts { return t.tx.Facts }
+
+// decide asks the policy; it returns at least one disposition. A policy that
+// fails defers: only it knows what the admin wants.
+func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+	p := t.s.p
+	if p.policy == nil {
+		return []gateway.Disposition{{}}
+	}
+	start := time.Now()
+	v, err := guard(ctx, func(ctx context.Context) (gateway.Verdict, error) {
+		return p.policy.Check(ctx, stage, tx)
+	})
+	elapsed.WithLabelValues(p.policy.Name()).Observe(time.Since(start).Seconds())
+	if err != nil {
+		failures.WithLabelValues(p.policy.Name(), "error").Inc()
+		p.log.Error("policy failed", "id", t.tx.ID, "stage", stage.String(), "error", err.Error())
+		return []gateway.Disposition{deferred(stage).Disposition}
+	}
+	t.tx.Facts = t.tx.Facts.With(v.Facts...)
+	if len(v.Dispositions) == 0 {
+		return []gateway.Disposition{{}}
+	}
+	return v.Dispositions
+}
