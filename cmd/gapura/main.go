@@ -23,6 +23,7 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
+	Check checkCmd `cmd:"" help:"One check by itself, for diagnosis."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

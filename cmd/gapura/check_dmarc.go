@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/mailauth"
+)
+
+// maxInput bounds what --input files may have.
+const maxInput = 1 << 20
+
+type checkDMARC struct {
+	Input string `placeholder:"FILE" required:"" help:"JSON: {header_from: [..], spf: {result, domain}, dkim: [{result, domain}]}; - for standard input."`
+	dnsFlags
+}
+
+// Help is printed below the flags.
+func (*checkDMARC) Help() string {
+	return `Exit code 0: pass or none; 1: anything else.
+
+  echo '{"header_from": ["a@example.org"], "spf": {"result": "pass", "domain": "example.org"}}' | gapura check dmarc --input -`
+}
+
+// dmarcReport is the command's JSON.
+type dmarcReport struct {
+	Result       mailauth.Result      `json:"result"`
+	Domain       string               `json:"domain"`
+	Policy       mailauth.DMARCPolicy `json:"policy"`
+	PolicyDomain string               `json:"policy_domain"`
+	OrgDomain    string               `json:"org_domain"`
+	Disposition  mailauth.DMARCPolicy `json:"disposition"`
+	SPFAligned   bool                 `json:"spf_aligned"`
+	DKIMAligned  bool                 `json:"dkim_aligned"`
+	Testing      bool                 `json:"testing"`
+	Record       string               `json:"record,omitempty"`
+	Reason       string               `json:"reason,omitempty"`
+}
+
+func newDMARCReport(r mailauth.DMARCResult) dmarcReport {
+	out := dmarcReport{
+		Result: r.Result, Domain: r.Domain, Policy: r.Policy, PolicyDomain: r.PolicyDomain, OrgDomain: r.OrgDomain,
+		Disposition: r.Disposition, SPFAligned: r.SPFAligned, DKIMAligned: r.DKIMAligned, Testing: r.Record.Testing, Reason: r.Reason,
+	}
+	if r.PolicyDomain != "" {
+		out.Record = r.Record.String()
+	}
+	return out
+}
+
+func (r dmarcReport) text(w io.Writer) {
+	fmt.Fprintf(w, "dmarc=%s header.from=%s disposition=%s\n", r.Result, r.Domain, r.Disposition)
+	if r.Record != "" {
+		fmt.Fprintf(w, "  _dmarc.%s: %s\n", r.PolicyDomain, r.Record)
+	}
+	fmt.Fprintf(w, "  organizational domain %s, policy %s, aligned: spf %v, dkim %v\n", r.OrgDomain, r.Policy, r.SPFAligned, r.DKIMAligned)
+	if r.Reason != "" {
+		fmt.Fprintf(w, "  %s\n", r.Reason)
+	}
+}
+
+// dmarcInput is the JSON of --input.
+type dmarcInput struct {
+	HeaderFrom []string         `json:"header_from"`
+	SPF        *identifierJSON  `json:"spf"`
+	DKIM       []identifierJSON `json:"dkim"`
+}
+
+type identifierJSON struct {
+	Result mailauth.Result `json:"result"`
+	Domain string          `json:"domain"`
+}
+
+// identifier brings the result to its word.
+func (i identifierJSON) identifier() mailauth.AuthIdentifier {
+	return mailauth.AuthIdentifier{Result: mailauth.Result(strings.ToLower(string(i.Result))), Domain: i.Domain}
+}
+
+// input reads --input.
+func (c *checkDMARC) input(a *app) (in mailauth.DMARCInput, err error) {
+	f, err := a.openMessage(c.Input)
+	if err != nil {
+		return in, err
+	}
+	defer f.Close()
+	var j dmarcInput
+	if err := json.NewDecoder(io.LimitReader(f, maxInput)).Decode(&j); err != nil {
+		return in, fmt.Errorf("%s: %w", c.Input, err)
+	}
+	in.HeaderFrom = j.HeaderFrom
+	if j.SPF != nil {
+		in.SPF = j.SPF.identifier()
+	}
+	for _, d := range j.DKIM {
+		in.DKIM = append(in.DKIM, d.identifier())
+	}
+	return in, nil
+}
+
+// Run runs `gapura check dmarc`.
+func (c *checkDMARC) Run(a *app) error {
+	in, err := c.input(a)
+	if err != nil {
+		return err
+	}
+	r, err := c.open()
+	if err != nil {
+		return err
+	}
+	res := newDMARCReport(mailauth.EvaluateDMARC(a.ctx, r, in))
+	if err := a.print(res, res.text); err != nil {
+		return err
+	}
+	return verdict(res.Result)
+}
