@@ -4,5 +4,7 @@ package main
 // of its own.
 type checkCmd struct {
 	SPF   checkSPF   `cmd:"" name:"spf" help:"SPF of a client, its HELO and its MAIL FROM (RFC 7208)."`
+	DKIM  checkDKIM  `cmd:"" name:"dkim" help:"DKIM signatures of a message (RFC 6376)."`
+	ARC   checkARC   `cmd:"" name:"arc" help:"Authenticated Received Chain of a message (RFC 8617)."`
 	DMARC checkDMARC `cmd:"" name:"dmarc" help:"DMARC by results of SPF and DKIM, or of a message (RFC 9989)."`
 }

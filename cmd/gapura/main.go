@@ -24,6 +24,7 @@ type cli struct {
 
 	// Commands, in the order of the help.
 	Check checkCmd `cmd:"" help:"One check by itself, for diagnosis."`
+	Sign  signCmd  `cmd:"" help:"A signature for one message."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

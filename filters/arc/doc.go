@@ -23,7 +23,7 @@
 //
 // An example rule:
 //
-//	- name: forwarded by those whom we trust
-//	  when: dmarc.result == "fail" && arc.trusted && arc.dmarc == "pass"
-//	  then: accept
+//   - name: forwarded by those whom we trust
+//     when: dmarc.result == "fail" && arc.trusted && arc.dmarc == "pass"
+//     then: accept
 package arc

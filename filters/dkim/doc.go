@@ -17,7 +17,7 @@
 //
 // An example rule:
 //
-//	- name: signed by our bank
-//	  when: '"bank.example" in dkim.domains && !dkim.partial'
-//	  then: accept
+//   - name: signed by our bank
+//     when: '"bank.example" in dkim.domains && !dkim.partial'
+//     then: accept
 package dkim

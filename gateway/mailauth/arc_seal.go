@@ -188,3 +188,34 @@ func (s *Signer) sealChain(index *headerIndex, sets []arcSet, n int, alg string,
 	}
 	return f.finish(sig), nil
 }
+
+// CollectAuthResults gathers what the Authentication-Results fields of h that
+// carry the authserv-id say, in one payload as Seal takes it, and the arc
+// result among them, None when there is none. It is for hosts that seal what
+// they had judged before; ok is false when there is no such field.
+func CollectAuthResults(h *message.Header, authservID string) (payload string, arc Result, ok bool) {
+	arc = None
+	var b strings.Builder
+	b.WriteString(authservID)
+	for _, f := range h.All("Authentication-Results") {
+		v := f.Value()
+		a, _ := message.ParseAuthResults(v) // as far as it goes
+		if !strings.EqualFold(a.ID, authservID) {
+			continue
+		}
+		for _, r := range a.Results {
+			if r.Method == "arc" && (!ok || arc == None) { // the topmost is the newest
+				arc = Result(r.Result)
+			}
+		}
+		ok = true
+		_, results, _ := strings.Cut(v, ";")
+		if results = strings.Trim(results, " \t;"); results != "" && results != "none" {
+			b.WriteString(";\r\n\t" + results)
+		}
+	}
+	if b.Len() == len(authservID) {
+		b.WriteString("; none")
+	}
+	return b.String(), arc, ok
+}
