@@ -157,6 +157,16 @@ func nameExists(ctx context.Context, r dns.Resolver, domain string) (bool, error
 	return true, fmt.Errorf("A %s: %w", domain, err)
 }
 
+// Prefetch makes the queries that alignment with domain will need, so that
+// Evaluate finds their answers known.
+func (d *DMARCDiscovery) Prefetch(ctx context.Context, domain string) {
+	for _, a := range d.authors {
+		if a.found.ok && !a.found.rec.StrictSPF {
+			_, _ = d.aligned(ctx, a, domain, false)
+		}
+	}
+}
+
 // Evaluate combines the policy with the results of SPF and DKIM. Of several
 // author domains it gives the worst outcome, so that none rides on another's
 // pass (RFC 9989 section 11.5).
