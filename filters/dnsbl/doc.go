@@ -25,9 +25,10 @@
 //
 // An example rule:
 //
-//   - name: block-listed
-//     stage: rcpt
-//     when: dnsbl.score >= 5 && !dnsbl.allowed
-//     then: reject
-//     reply: "550 5.7.1 ${dnsbl.reason}"
+//	rules:
+//	  - name: block-listed
+//	    at: rcpt
+//	    if: dnsbl.score >= 5.0 && !dnsbl.allowed
+//	    then: reject
+//	    reply: "550 5.7.1 {dnsbl.reason}"
 package dnsbl
