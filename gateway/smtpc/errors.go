@@ -57,6 +57,9 @@ type Error struct {
 	// Ambiguous: the last octet of the message was handed to the network and
 	// no reply came, so the message may have been taken.
 	Ambiguous bool
+	// Source: the message could not be read, or is not as long as it was said
+	// to be; the server is not at fault.
+	Source bool
 }
 
 // Error describes the failure for logs.

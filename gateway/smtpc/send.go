@@ -117,7 +117,11 @@ func (c *Client) bodyError(err error) error {
 	if errors.As(err, &e) {
 		return e
 	}
-	return c.fail(StepBody, err)
+	err = c.fail(StepBody, err)
+	if errors.As(err, &e) && (c.ctx == nil || c.ctx.Err() == nil) {
+		e.Source = true
+	}
+	return err
 }
 
 // chunk keeps a message from being longer than its BDAT said.
