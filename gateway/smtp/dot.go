@@ -1,6 +1,9 @@
 package smtp
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+)
 
 // Treatment is what is done with something that a message must not have.
 type Treatment uint8
@@ -307,4 +310,23 @@ func (s *TextScanner) checkNull(text []byte) {
 		i += j
 		text[i] = ' '
 	}
+}
+
+// String returns the treatment's name in the configuration.
+func (t Treatment) String() string {
+	return [...]string{"refuse", "repair", "allow"}[t%3]
+}
+
+// MarshalText returns the treatment's name.
+func (t Treatment) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads the treatment's name.
+func (t *Treatment) UnmarshalText(text []byte) error {
+	for _, o := range []Treatment{Refuse, Repair, Allow} {
+		if o.String() == string(text) {
+			*t = o
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not refuse, repair or allow", text)
 }

@@ -1,0 +1,99 @@
+package smtpd
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics count what servers do. The zero value does not; use NewMetrics.
+type Metrics struct {
+	connections *prometheus.CounterVec
+	open        *prometheus.GaugeVec
+	commands    *prometheus.CounterVec
+	octets      *prometheus.CounterVec
+}
+
+// NewMetrics registers the metrics of SMTP servers with reg:
+// smtpd_connections_total, smtpd_connections_open, smtpd_commands_total and
+// smtpd_message_octets_total, each by listener.
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{
+		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "smtpd_connections_total", Help: "Connections, by how they began: accepted, refused (over a limit), proxy (bad PROXY header), tls (failed handshake), early (talked before the greeting).",
+		}, []string{"listener", "result"}),
+		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "smtpd_connections_open", Help: "Connections that are open.",
+		}, []string{"listener"}),
+		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "smtpd_commands_total", Help: "Replies to commands, by verb and first digit of the code; END is the reply to a message.",
+		}, []string{"listener", "verb", "class"}),
+		octets: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "smtpd_message_octets_total", Help: "Octets of messages read, those of refused ones included.",
+		}, []string{"listener"}),
+	}
+	for _, c := range []prometheus.Collector{m.connections, m.open, m.commands, m.octets} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// verbs are the values of the label verb; others are counted as OTHER.
+var verbs = [...]string{"CONNECT", "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "END", "RSET", "NOOP", "QUIT", "VRFY", "EXPN", "HELP", "STARTTLS", "XCLIENT", "AUTH", "OTHER"}
+
+func verbIndex(verb string) uint8 {
+	for i, v := range verbs {
+		if v == verb {
+			return uint8(i)
+		}
+	}
+	return uint8(len(verbs) - 1)
+}
+
+// counters are the metrics of one listener, looked up once.
+type counters struct {
+	on       bool
+	commands [len(verbs)][6]prometheus.Counter
+	open     prometheus.Gauge
+	octets   prometheus.Counter
+	m        *Metrics
+	listener string
+}
+
+func (m *Metrics) of(listener string) *counters {
+	c := &counters{m: m, listener: listener}
+	if m == nil || m.commands == nil {
+		return c
+	}
+	c.on = true
+	c.open = m.open.WithLabelValues(listener)
+	c.octets = m.octets.WithLabelValues(listener)
+	for i, v := range verbs {
+		for class := 2; class <= 5; class++ {
+			c.commands[i][class] = m.commands.WithLabelValues(listener, v, string(rune('0'+class)))
+		}
+	}
+	return c
+}
+
+func (c *counters) command(verb uint8, code int) {
+	if c.on && code >= 200 && code < 600 {
+		c.commands[verb][code/100].Inc()
+	}
+}
+
+func (c *counters) message(octets int64) {
+	if c.on {
+		c.octets.Add(float64(octets))
+	}
+}
+
+func (c *counters) opened(n float64) {
+	if c.on {
+		c.open.Add(n)
+	}
+}
+
+func (c *counters) began(result string) {
+	if c.on {
+		c.m.connections.WithLabelValues(c.listener, result).Inc()
+	}
+}

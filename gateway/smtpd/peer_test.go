@@ -1,0 +1,64 @@
+package smtpd_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+
+	gosmtp "github.com/emersion/go-smtp"
+
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+	"github.com/gapura-mail/gapura/gateway/smtpd/smtpdtest"
+)
+
+// serve starts a server on loopback and returns its address.
+func serve(t testing.TB, opt smtpd.Options, h smtpd.Handler) (string, *smtpd.Server) {
+	t.Helper()
+	if opt.Hostname == "" {
+		opt.Hostname = "mx.example.test"
+	}
+	s, err := smtpd.New(opt, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		s.Shutdown(ctx)
+		if err := <-done; err != smtpd.ErrServerClosed {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return l.Addr().String(), s
+}
+
+func TestGoSMTPClientSends(t *testing.T) {
+	t.Parallel()
+	h := &smtpdtest.Handler{}
+	addr, _ := serve(t, smtpd.Options{Protocol: "smtp"}, h)
+	c, err := gosmtp.Dial(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	text := "Subject: x\r\n\r\n.dot\r\n..\r\n" + strings.Repeat("line of text\r\n", 20000) + ".\r\n"
+	for range 3 {
+		if err := c.SendMail("a@example.test", []string{"b@example.test", "c@example.test"}, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Quit(); err != nil {
+		t.Fatal(err)
+	}
+	m := h.Messages()
+	if len(m) != 3 || m[0].Data != text || len(m[2].Rcpts) != 2 {
+		t.Fatalf("%d messages", len(m))
+	}
+}
