@@ -161,7 +161,7 @@ func value(l *lexer) (string, bool) {
 // resinfo reads one result: "none" alone, or method=result with reason and
 // properties.
 func resinfo(l *lexer) (r AuthResult, none, ok bool) {
-	r.Method = strings.ToLower(l.run(`()/;="`))
+	r.Method = lower(l.run(`()/;="`))
 	l.skip()
 	if r.Method == "none" && (l.end() || l.peek() == ';') {
 		return r, true, true
@@ -178,7 +178,7 @@ func resinfo(l *lexer) (r AuthResult, none, ok bool) {
 	if r.Result, ok = value(l); !ok {
 		return r, false, false
 	}
-	r.Result = strings.ToLower(r.Result)
+	r.Result = lower(r.Result)
 	for {
 		l.skip()
 		if l.end() || l.peek() == ';' {
@@ -214,7 +214,7 @@ func propspec(l *lexer, r *AuthResult) bool {
 	if name == "" {
 		r.Reason = v
 	} else {
-		r.Props = append(r.Props, AuthProp{strings.ToLower(key), strings.ToLower(name), v})
+		r.Props = append(r.Props, AuthProp{lower(key), lower(name), v})
 	}
 	return ok && !l.bad
 }
@@ -222,7 +222,7 @@ func propspec(l *lexer, r *AuthResult) bool {
 // claimsAuthserv tells whether the body of an Authentication-Results field
 // names one of the ids, or is so malformed that a reader might find one there.
 func claimsAuthserv(body []byte, ids []string) bool {
-	v := strings.ToLower(string(body))
+	v := lower(string(body))
 	l := &lexer{s: v}
 	id, ok := authservID(l)
 	if !ok {
@@ -230,7 +230,7 @@ func claimsAuthserv(body []byte, ids []string) bool {
 	}
 	head := v[:l.pos]
 	for _, want := range ids {
-		want = strings.ToLower(strings.TrimSuffix(want, "."))
+		want = lower(strings.TrimSuffix(want, "."))
 		// Anywhere before the results: a reader that does not know comments
 		// or versions might take that for the id.
 		if want != "" && (strings.TrimSuffix(id, ".") == want || strings.Contains(head, want)) {

@@ -57,3 +57,29 @@ func printable(b []byte) string {
 	}
 	return string(out)
 }
+
+// Defects that a walk finds. Those that readers take differently say so in
+// Walker.Readings too.
+const (
+	DefectBadType         DefectName = "bad-content-type"     // Content-Type that is no media type
+	DefectBadEncoding     DefectName = "bad-encoding"         // unknown Content-Transfer-Encoding
+	DefectDuplicate       DefectName = "conflicting-fields"   // Content- fields or parameters that readers take differently
+	DefectNoBoundary      DefectName = "no-boundary"          // multipart without boundary
+	DefectNoParts         DefectName = "no-parts"             // multipart whose boundary never comes
+	DefectNoClose         DefectName = "no-closing-boundary"  // the last boundary of a multipart is missing
+	DefectLongBoundary    DefectName = "long-boundary"        // a boundary above 1000 octets
+	DefectBoundaryPrefix  DefectName = "boundary-prefix"      // a line that begins with a boundary and goes on
+	DefectAfterClose      DefectName = "part-after-close"     // a boundary after the closing one
+	DefectBoundaryCR      DefectName = "boundary-after-cr"    // a boundary after CR without LF
+	DefectNoHeaderEnd     DefectName = "no-header-end"        // a part whose text begins without an empty line
+	DefectHeaderLimit     DefectName = "header-limit"         // a part's header is above a bound
+	DefectDepthLimit      DefectName = "depth-limit"          // containers within each other above the bound
+	DefectPartLimit       DefectName = "part-limit"           // more parts than the bound
+	DefectBase64Garbage   DefectName = "base64-garbage"       // characters in base64 that are none
+	DefectBase64After     DefectName = "base64-after-padding" // base64 goes on after its padding
+	DefectBadQP           DefectName = "bad-quoted-printable" // = without two hexadecimal digits
+	DefectEncodedMulti    DefectName = "encoded-multipart"    // multipart with an encoding of its own (RFC 2045 section 6.4)
+	DefectPartial         DefectName = "message-partial"      // a piece of a message (RFC 2046 section 5.2.2)
+	DefectExternalBody    DefectName = "external-body"        // the content is elsewhere (RFC 2046 section 5.2.3)
+	DefectUuencodedInText DefectName = "uuencode-in-text"     // a file within text; it is a part of its own
+)

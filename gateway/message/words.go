@@ -141,7 +141,7 @@ func decodeCharset(charset string, b []byte) string {
 
 // lookupCharset returns nil for UTF-8, ASCII and what is not known.
 func lookupCharset(name string) encoding.Encoding {
-	name = strings.ToLower(strings.TrimSpace(name))
+	name = lower(strings.TrimSpace(name))
 	switch name {
 	case "", "utf-8", "utf8", "us-ascii", "ascii":
 		return nil
