@@ -23,6 +23,14 @@ type Options struct {
 
 const defaultLookupTimeout = 4 * time.Second
 
+// Validate checks the options.
+func (opt Options) Validate() error {
+	if opt.LookupTimeout < 0 || opt.LookupTimeout > mailauth.DMARCTimeout {
+		return fmt.Errorf("dmarc: lookup_timeout: %s is not within 0 and %s", opt.LookupTimeout, mailauth.DMARCTimeout)
+	}
+	return nil
+}
+
 // Filter implements gateway.BodyFilter.
 type Filter struct {
 	opt      Options
@@ -37,8 +45,8 @@ var (
 
 // New returns the filter, which asks r.
 func New(opt Options, r dns.Resolver) (*Filter, error) {
-	if opt.LookupTimeout < 0 || opt.LookupTimeout > mailauth.DMARCTimeout {
-		return nil, fmt.Errorf("dmarc: lookup_timeout: %s is not within 0 and %s", opt.LookupTimeout, mailauth.DMARCTimeout)
+	if err := opt.Validate(); err != nil {
+		return nil, err
 	}
 	if opt.LookupTimeout == 0 {
 		opt.LookupTimeout = defaultLookupTimeout

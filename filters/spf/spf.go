@@ -23,6 +23,14 @@ type Options struct {
 
 const maxVoidLookups = 10
 
+// Validate checks the options.
+func (opt Options) Validate() error {
+	if opt.VoidLookups < 0 || opt.VoidLookups > maxVoidLookups {
+		return fmt.Errorf("spf: void_lookups: %d is not within 0 and %d", opt.VoidLookups, maxVoidLookups)
+	}
+	return nil
+}
+
 // Filter implements gateway.Filter.
 type Filter struct {
 	opt      Options
@@ -38,8 +46,8 @@ var (
 // New returns the filter, which asks r; hostname is our own name, for domains
 // that put it into explanations.
 func New(opt Options, r dns.Resolver, hostname string) (*Filter, error) {
-	if opt.VoidLookups < 0 || opt.VoidLookups > maxVoidLookups {
-		return nil, fmt.Errorf("spf: void_lookups: %d is not within 0 and %d", opt.VoidLookups, maxVoidLookups)
+	if err := opt.Validate(); err != nil {
+		return nil, err
 	}
 	if r == nil {
 		return nil, errors.New("spf: no resolver")

@@ -1,0 +1,231 @@
+package antivirus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+// Addresses are where daemons listen. In text they are separated by commas.
+type Addresses []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *Addresses) UnmarshalText(text []byte) error {
+	*a = nil
+	for s := range strings.SplitSeq(string(text), ",") {
+		*a = append(*a, strings.TrimSpace(s))
+	}
+	return nil
+}
+
+// Options configure the filter.
+type Options struct {
+	// Where clamd listens: host:port or the path of its socket. Several,
+	// separated by commas, share the work and stand in for each other.
+	// Default 127.0.0.1:3310.
+	Clamd Addresses `yaml:"clamd"`
+	// How many streams are open at a time, to all daemons together; further
+	// messages wait. Default 10 for each daemon, at most 1000.
+	MaxConnections int `yaml:"max_connections"`
+}
+
+const (
+	defaultAddress     = "127.0.0.1:3310"
+	defaultConnections = 10
+	maxConnections     = 1000
+	maxDaemons         = 16
+)
+
+// Validate checks the options.
+func (o Options) Validate() error {
+	if len(o.Clamd) > maxDaemons {
+		return fmt.Errorf("antivirus: clamd: more than %d daemons", maxDaemons)
+	}
+	for _, a := range o.Clamd {
+		if _, _, err := net.SplitHostPort(a); err != nil && !strings.Contains(a, "/") {
+			return fmt.Errorf("antivirus: clamd: %q is neither host:port nor the path of a socket", a)
+		}
+	}
+	if o.MaxConnections < 0 || o.MaxConnections > maxConnections {
+		return fmt.Errorf("antivirus: max_connections: %d is not within 0 and %d", o.MaxConnections, maxConnections)
+	}
+	return nil
+}
+
+// Filter implements gateway.BodyFilter.
+type Filter struct {
+	pool *pool
+}
+
+var (
+	_ gateway.BodyFilter = (*Filter)(nil)
+	_ gateway.Staged     = (*Filter)(nil)
+)
+
+// New returns the filter. No daemon need run yet.
+func New(opt Options) (*Filter, error) {
+	if err := opt.Validate(); err != nil {
+		return nil, err
+	}
+	if len(opt.Clamd) == 0 {
+		opt.Clamd = Addresses{defaultAddress}
+	}
+	if opt.MaxConnections == 0 {
+		opt.MaxConnections = defaultConnections * len(opt.Clamd)
+	}
+	p := &pool{slots: make(chan struct{}, opt.MaxConnections)}
+	for _, a := range opt.Clamd {
+		p.daemons = append(p.daemons, newDaemon(a))
+	}
+	return &Filter{p}, nil
+}
+
+// Name implements gateway.Filter.
+func (f *Filter) Name() string { return "antivirus" }
+
+// Stages implements gateway.Staged: Check has nothing to say.
+func (f *Filter) Stages() []gateway.Stage { return nil }
+
+// Fields implements gateway.Filter.
+func (f *Filter) Fields() []gateway.Field {
+	const at = gateway.StageMessage
+	return []gateway.Field{
+		{Name: "antivirus.result", Type: gateway.String, Stage: at, Doc: `What clamd says: "clean", "infected" or "too_large"; empty when it was not asked or gave no answer (antivirus.error).`},
+		{Name: "antivirus.infected", Type: gateway.Bool, Stage: at, Doc: "Whether a virus was found."},
+		{Name: "antivirus.virus", Type: gateway.String, Stage: at, Doc: "Name of the virus, printable US-ASCII."},
+		{Name: "antivirus.part", Type: gateway.String, Stage: at, Doc: `MIME part that has the virus, as "2.1@reading", where only that reading shows it; empty for the message as it came.`},
+		{Name: "antivirus.too_large", Type: gateway.Bool, Stage: at, Doc: "Whether the message, or a part of it, is longer than clamd's StreamMaxLength and nothing was found elsewhere: what it holds is not known."},
+		{Name: "antivirus.daemon", Type: gateway.String, Stage: at, Doc: "Address of the clamd that gave the answer."},
+	}
+}
+
+// Check implements gateway.Filter.
+func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
+	return gateway.Verdict{}, nil
+}
+
+// eager is how much of a message must be there before it gets a connection,
+// unless it is complete: clients that are slow from the start hold none.
+const eager = 256 << 10
+
+// finding is the worst of what was scanned.
+type finding struct {
+	verdict
+	part   string
+	daemon *daemon
+}
+
+// Read implements gateway.BodyFilter. The message as it came and the parts
+// that other readings show are scanned side by side.
+func (f *Filter) Read(ctx context.Context, _ *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	type result struct {
+		finding
+		err error
+	}
+	raw := make(chan result, 1)
+	go func() {
+		v, d, err := f.raw(ctx, m)
+		if v.outcome == infected { // the parts do not matter any more
+			cancel()
+		}
+		raw <- result{finding{verdict: v, daemon: d}, err}
+	}()
+	parts, err := f.parts(ctx, m)
+	if parts.outcome == infected {
+		cancel()
+	}
+	r := <-raw
+	cancel()
+	worst := worse(r.finding, parts)
+	if worst.outcome != infected { // else an answer that is missing changes nothing
+		if err := errors.Join(r.err, err); err != nil {
+			return nil, fmt.Errorf("antivirus: %w", err)
+		}
+	}
+	return worst, nil
+}
+
+// worse returns the worse of two findings.
+func worse(a, b finding) finding {
+	order := [...]int{0: 0, clean: 1, tooLarge: 2, infected: 3}
+	if order[b.outcome] > order[a.outcome] {
+		return b
+	}
+	return a
+}
+
+// raw scans the message as it came.
+func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, error) {
+	if err := arrived(m.Body(), eager); err != nil {
+		return verdict{}, nil, &sourceError{err}
+	}
+	return f.pool.scan(ctx, func(w io.Writer) error {
+		if _, err := w.Write(m.Header().Raw()); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(w, "\r\n"); err != nil {
+			return err
+		}
+		return copyAll(w, m.Body())
+	})
+}
+
+// arrived waits until n bytes, or all, are there.
+func arrived(r io.ReadCloser, n int64) error {
+	defer r.Close()
+	_, err := io.CopyN(io.Discard, r, n)
+	if err == io.EOF {
+		err = nil
+	}
+	return err
+}
+
+func copyAll(w io.Writer, r io.ReadCloser) error {
+	defer r.Close()
+	_, err := io.Copy(w, r)
+	return err
+}
+
+// parts scans the decoded parts that the plain reading does not show, which
+// clamd does not see in the message as it came.
+func (f *Filter) parts(ctx context.Context, m gateway.Message) (worst finding, err error) {
+	for p, err := range m.Parts(ctx) {
+		if err != nil {
+			return worst, fmt.Errorf("parts: %w", err)
+		}
+		if p.Reading == "" {
+			continue
+		}
+		v, d, err := f.pool.scan(ctx, func(w io.Writer) error { return copyAll(w, p.Content.Open()) })
+		if err != nil {
+			return worst, fmt.Errorf("part %s: %w", p.Path, err)
+		}
+		worst = worse(worst, finding{v, p.Path, d})
+		if worst.outcome == infected {
+			break
+		}
+	}
+	return worst, nil
+}
+
+// Conclude implements gateway.Reading.
+func (r finding) Conclude(context.Context, *gateway.Transaction) (gateway.Verdict, error) {
+	names := [...]string{0: "", clean: "clean", infected: "infected", tooLarge: "too_large"}
+	facts := []gateway.Fact{
+		{Name: "antivirus.result", Value: names[r.outcome]},
+		{Name: "antivirus.infected", Value: r.outcome == infected},
+		{Name: "antivirus.virus", Value: r.virus},
+		{Name: "antivirus.part", Value: r.part},
+		{Name: "antivirus.too_large", Value: r.outcome == tooLarge},
+	}
+	if r.daemon != nil {
+		facts = append(facts, gateway.Fact{Name: "antivirus.daemon", Value: r.daemon.addr})
+	}
+	return gateway.Verdict{Facts: facts}, nil
+}

@@ -1,0 +1,176 @@
+package antivirus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Back-off of a daemon that failed: it doubles up to the maximum. The maximum
+// is short, since nothing else is asked meanwhile where there is one daemon.
+const (
+	firstBackOff = time.Second
+	maxBackOff   = 15 * time.Second
+)
+
+// triesPerDaemon is how often one message tries the same daemon: the second
+// time after a connection that broke on the way, as clamd's own time-outs do.
+const triesPerDaemon = 2
+
+// daemon is one clamd and what is known of it.
+type daemon struct {
+	network, addr string
+
+	mu       sync.Mutex
+	busy     int       // streams open
+	failures int       // in a row
+	suspect  bool      // is asked for its version before it gets a stream
+	retry    time.Time // not asked before
+}
+
+// newDaemon reads an address: host:port, or the path of a unix socket.
+func newDaemon(addr string) *daemon {
+	if strings.Contains(addr, "/") {
+		return &daemon{network: "unix", addr: strings.TrimPrefix(addr, "unix:")}
+	}
+	return &daemon{network: "tcp", addr: addr}
+}
+
+// pool is the daemons and the bound on streams to all of them.
+type pool struct {
+	daemons []*daemon
+	slots   chan struct{}
+}
+
+// errDown says that no daemon may be asked now.
+var errDown = errors.New("no clamd answers")
+
+// scan asks the least busy of the daemons that seem well, then others.
+func (p *pool) scan(ctx context.Context, src source) (verdict, *daemon, error) {
+	select {
+	case p.slots <- struct{}{}:
+		defer func() { <-p.slots }()
+	case <-ctx.Done():
+		return verdict{}, nil, context.Cause(ctx)
+	}
+	tried := map[*daemon]int{}
+	last := errDown
+	for {
+		d := p.pick(tried)
+		if d == nil {
+			return verdict{}, nil, last
+		}
+		tried[d]++
+		v, err := d.scan(ctx, src)
+		if err == nil {
+			return v, d, nil
+		}
+		var cut *sourceError
+		if errors.As(err, &cut) || ctx.Err() != nil {
+			return verdict{}, d, err
+		}
+		last = fmt.Errorf("%s: %w", d.addr, err)
+	}
+}
+
+// pick chooses the daemon to ask next; nil when there is none.
+func (p *pool) pick(tried map[*daemon]int) *daemon {
+	now := time.Now()
+	var best *daemon
+	var bestRank int
+	for _, d := range p.daemons {
+		n := tried[d]
+		rank, ok := d.rank(now)
+		if rank += n << 20; !ok || n == triesPerDaemon {
+			continue
+		}
+		if best == nil || rank < bestRank {
+			best, bestRank = d, rank
+		}
+	}
+	return best
+}
+
+// rank orders daemons: the well ones before the suspect, the idle before the
+// busy. ok is false while it is left alone.
+func (d *daemon) rank(now time.Time) (rank int, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now.Before(d.retry) {
+		return 0, false
+	}
+	if d.suspect {
+		return 1<<10 + d.busy, true
+	}
+	return d.busy, true
+}
+
+// scan streams src to the daemon, which has to prove itself first if it is
+// suspect, and keeps the score.
+func (d *daemon) scan(ctx context.Context, src source) (verdict, error) {
+	if d.begin() {
+		if _, err := version(ctx, d.network, d.addr); err != nil {
+			d.end(score(ctx, err, failed))
+			return verdict{}, err
+		}
+	}
+	v, err := scan(ctx, d.network, d.addr, src)
+	d.end(score(ctx, err, broke))
+	return v, err
+}
+
+// outlook is what a stream says about its daemon.
+type outlook uint8
+
+const (
+	well   outlook = iota
+	same           // nothing: the message was at fault
+	unsure         // given up: the client went, or the daemon hangs
+	broke          // no verdict; once is nothing, again is a failure
+	failed
+)
+
+func score(ctx context.Context, err error, otherwise outlook) outlook {
+	var cut *sourceError
+	var refused *net.OpError
+	switch {
+	case err == nil:
+		return well
+	case errors.As(err, &cut):
+		return same
+	case ctx.Err() != nil:
+		return unsure
+	case errors.As(err, &refused) && refused.Op == "dial":
+		return failed
+	}
+	return otherwise
+}
+
+// begin counts a stream and tells whether the daemon is suspect.
+func (d *daemon) begin() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy++
+	return d.suspect
+}
+
+// end keeps the score.
+func (d *daemon) end(o outlook) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.busy--
+	switch {
+	case o == well:
+		d.failures, d.suspect, d.retry = 0, false, time.Time{}
+	case o == unsure, o == broke && !d.suspect:
+		d.suspect = true
+	case o != same:
+		d.suspect = true
+		d.retry = time.Now().Add(min(firstBackOff<<min(d.failures, 10), maxBackOff))
+		d.failures++
+	}
+}
