@@ -14,6 +14,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	wire "github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 )
 
@@ -239,6 +240,58 @@ func TestClientMixesCase(t *testing.T) {
 	c = client(t, dns.Options{KeepCase: true}, plain)
 	if _, err := c.Lookup(t.Context(), "Example.org", dns.TypeA); err != nil || !slices.Equal(plain.Queries(), []string{"udp example.org A"}) {
 		t.Errorf("%q, %v", plain.Queries(), err)
+	}
+}
+
+func TestClientTrustsADOfSomeOnly(t *testing.T) {
+	t.Parallel()
+	s := dnstest.Serve(t, serverZone())
+	c := client(t, dns.Options{}, s)
+	if a, err := c.Lookup(t.Context(), "signed.example.org", dns.TypeA); err != nil || !a.Authentic {
+		t.Errorf("a resolver on loopback: %+v, %v", a, err)
+	}
+	if a, err := c.Lookup(t.Context(), "example.org", dns.TypeA); err != nil || a.Authentic {
+		t.Errorf("no AD: %+v, %v", a, err)
+	}
+	forced := dnstest.Serve(t, serverZone(), dnstest.ForceAD)
+	c = client(t, dns.Options{}, forced)
+	dns.Distrust(c)
+	if a, err := c.Lookup(t.Context(), "example.org", dns.TypeA); err != nil || a.Authentic {
+		t.Errorf("AD from elsewhere: %+v, %v", a, err)
+	}
+	if _, ad, _ := dns.LookupMX(t.Context(), c, "none.example.org"); ad {
+		t.Error("denial with AD from elsewhere")
+	}
+}
+
+func TestClientCounts(t *testing.T) {
+	t.Parallel()
+	reg := prometheus.NewPedanticRegistry()
+	c := client(t, dns.Options{Metrics: dns.NewMetrics(reg)}, dnstest.Serve(t, serverZone(), dnstest.Truncate))
+	for _, name := range []string{"example.org", "example.org", "none.example.org", "broken.example.org"} {
+		_, _ = c.Lookup(t.Context(), name, dns.TypeTXT)
+	}
+	got := map[string]float64{}
+	list, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range list {
+		for _, m := range f.GetMetric() {
+			key := f.GetName()
+			for _, l := range m.GetLabel() {
+				key += " " + l.GetValue()
+			}
+			got[key] = m.GetCounter().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	for key, want := range map[string]float64{
+		"gapura_dns_queries_total ok TXT": 2, "gapura_dns_queries_total nxdomain TXT": 1, "gapura_dns_queries_total servfail TXT": 1,
+		"gapura_dns_query_seconds": 4, "gapura_dns_retries_total tcp": 2, "gapura_dns_retries_total failure": 1,
+	} {
+		if got[key] != want {
+			t.Errorf("%s is %v, want %v", key, got[key], want)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ const (
 	Flood                           // so many of those that none but TCP can tell
 	Referral                        // denials look like those of a server that is not recursive
 	Extra                           // answers carry records that nobody asked for
+	ForceAD                         // every answer has AD
 )
 
 // forged is the address in answers that must not be believed.
@@ -213,6 +214,7 @@ func (s *Server) reply(q *wire.Msg, f Fault) (*wire.Msg, bool) {
 		m.Answer = records(q.Question[0], a)
 		m.AuthenticatedData = a.Authentic && q.AuthenticatedData
 	}
+	m.AuthenticatedData = m.AuthenticatedData || f&ForceAD != 0
 	if f&Extra != 0 {
 		m.Answer = append(m.Answer, &wire.A{Hdr: header("other.invalid.", wire.TypeA, 60), A: net.ParseIP(forged)},
 			&wire.CNAME{Hdr: header("other.invalid.", wire.TypeCNAME, 60), Target: q.Question[0].Name})
