@@ -177,9 +177,7 @@ func (c *Cache) fly(k key, s *shard, f *flight) {
 		}
 		s.mu.Lock()
 		delete(s.flights, k)
-		if ttl := c.keep(f); ttl > 0 {
-			s.put(k, f, time.Now().Add(ttl))
-		}
+		s.put(k, f, time.Now().Add(c.keep(f)))
 		s.mu.Unlock()
 		close(f.done)
 	}()
@@ -190,8 +188,6 @@ func (c *Cache) fly(k key, s *shard, f *flight) {
 func (c *Cache) keep(f *flight) time.Duration {
 	var n *NotFound
 	switch {
-	case c.root.Err() != nil:
-		return 0
 	case f.err == nil:
 		return min(max(f.a.TTL, c.opt.MinTTL), c.opt.MaxTTL)
 	case errors.As(f.err, &n) && n.TTL > 0:

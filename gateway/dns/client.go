@@ -79,7 +79,7 @@ func (c *Client) rounds(ctx context.Context, name string, t Type) (Answer, error
 				last = ErrServFail
 			}
 		}
-		if !silent { // all of them answered that they cannot tell
+		if !silent || i == c.opt.Attempts-1 { // all answered that they cannot tell, or had their tries
 			pause.Stop()
 			break
 		}

@@ -148,6 +148,7 @@ func TestClientAgainstFaults(t *testing.T) {
 		{"well", 0, nil, "udp"},
 		{"truncated: TCP", dnstest.Truncate, nil, "udp tcp"},
 		{"truncated, TCP silent", dnstest.Truncate | dnstest.SilentTCP, dns.ErrTimeout, "udp tcp"},
+		{"truncated, TCP answers something else", dnstest.Truncate | dnstest.WrongTCP, dns.ErrTimeout, "udp tcp"},
 		{"wrong id", dnstest.WrongID, dns.ErrTimeout, "udp"},
 		{"wrong question", dnstest.WrongQuestion, dns.ErrTimeout, "udp"},
 		{"name folded: TCP", dnstest.Lowercase, nil, "udp tcp"},
@@ -212,6 +213,11 @@ func TestClientRetriesASilentServer(t *testing.T) {
 	}
 	if n := len(s.Queries()); n != 3 {
 		t.Errorf("%d tries, want 3", n)
+	}
+	start := time.Now()
+	c = client(t, dns.Options{Timeout: 100 * time.Millisecond, Attempts: 2}, s)
+	if _, err := c.Lookup(t.Context(), "example.org", dns.TypeA); !errors.Is(err, dns.ErrTimeout) || time.Since(start) < 300*time.Millisecond {
+		t.Errorf("%v after %v, want patience to double", err, time.Since(start))
 	}
 	closed, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

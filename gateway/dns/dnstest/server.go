@@ -32,6 +32,7 @@ const (
 	Referral                        // denials look like those of a server that is not recursive
 	Extra                           // answers carry records that nobody asked for
 	ForceAD                         // every answer has AD
+	WrongTCP                        // TCP answers repeat another question
 )
 
 // forged is the address in answers that must not be believed.
@@ -133,6 +134,9 @@ func (s *Server) ServeDNS(w wire.ResponseWriter, q *wire.Msg) {
 	if udp {
 		s.disturb(w, q, m, f)
 		m.Truncate(limit(q))
+	}
+	if !udp && f&WrongTCP != 0 {
+		m.Question[0].Name = "other.invalid."
 	}
 	if f&Lowercase != 0 {
 		m.Question[0].Name = strings.ToLower(m.Question[0].Name)
