@@ -82,14 +82,7 @@ func (z *signedZone) sign(rr wire.RR) []wire.RR {
 // serveZone starts the authoritative server.
 func serveZone(t *testing.T, z *signedZone) string {
 	t.Helper()
-	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	tcp, err := net.Listen("tcp", udp.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
+	udp, tcp := samePort(t)
 	for _, s := range []*wire.Server{{PacketConn: udp, Handler: z}, {Listener: tcp, Handler: z}} {
 		up, down := make(chan struct{}), make(chan struct{})
 		s.NotifyStartedFunc = func() { close(up) }
@@ -104,6 +97,23 @@ func serveZone(t *testing.T, z *signedZone) string {
 		})
 	}
 	return udp.LocalAddr().String()
+}
+
+// samePort opens a port over UDP and TCP.
+func samePort(t *testing.T) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tcp, err := net.Listen("tcp", udp.LocalAddr().String()); err == nil {
+			return udp, tcp
+		}
+		_ = udp.Close()
+	}
+	t.Fatal("no port is free over UDP and TCP")
+	return nil, nil
 }
 
 // startUnbound runs a validating resolver for the zone. Another test may take
