@@ -1,0 +1,234 @@
+package policy
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+// Policy is a loaded policy: a gateway.Filter whose dispositions the gateway
+// carries out. It does not change and may be asked by many goroutines.
+type Policy struct {
+	vars      map[string]*variable
+	rcptSlots []int // of vars that differ by recipient
+	rules     []*rule
+	stages    [gateway.StageMessage + 1][]*rule
+	perRcpt   [gateway.StageMessage + 1]bool // some rule of the stage looks at the recipient
+	used      map[string]bool
+	pool      sync.Pool // of *activation
+}
+
+var (
+	_ gateway.Filter = (*Policy)(nil)
+	_ gateway.Staged = (*Policy)(nil)
+)
+
+// Env is what a policy may speak of.
+type Env struct {
+	// Fields are the facts of all filters, of those not configured too: their
+	// facts then have their default values.
+	Fields []gateway.Field
+	// Routes are the names that route may have; nil: any.
+	Routes []string
+}
+
+//go:embed default.yaml
+var defaultPolicy []byte
+
+// DefaultName is what the built-in policy is called in traces.
+const DefaultName = "default.yaml"
+
+// Default returns the built-in policy.
+func Default() Source { return Source{DefaultName, slices.Clone(defaultPolicy)} }
+
+// Load reads policy files, one after the other; the rules of all are asked in
+// that order. Without files it is the built-in policy. The error is Errors
+// when the files are at fault.
+func Load(files []string, env Env) (*Policy, error) {
+	if len(files) == 0 {
+		return Parse([]Source{Default()}, env)
+	}
+	sources, err := readSources(files)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(sources, env)
+}
+
+// Parse is Load with the text of the files.
+func Parse(sources []Source, env Env) (*Policy, error) {
+	vars, err := variables(env.Fields)
+	if err != nil {
+		return nil, err
+	}
+	c, err := newCompiler(vars)
+	if err != nil {
+		return nil, err
+	}
+	var errs Errors
+	raw, names := readRules(sources, &errs)
+	raw = boundRules(raw)
+	duplicates(raw)
+	p := &Policy{vars: vars, used: map[string]bool{}}
+	ends := map[gateway.Stage]*rule{}
+	for _, rr := range raw {
+		r, ok := c.build(rr, env.Routes)
+		if !ok {
+			continue
+		}
+		if end := ends[r.stage]; end != nil {
+			rr.name.f.problem(rr.pos, fmt.Sprintf("the rule is never asked: %q decides about everything at stage %s", end.name, r.stage),
+				"put it before, or give the other an if")
+		}
+		if rr.cond == nil && !rr.bad && r.action != gateway.Continue {
+			ends[r.stage] = r
+		}
+		p.add(r)
+	}
+	if len(errs) > 0 {
+		return nil, errs.sorted(names)
+	}
+	p.finish()
+	return p, nil
+}
+
+// readRules reads the rules of all sources.
+func readRules(sources []Source, errs *Errors) (rules []*rawRule, names []string) {
+	for _, src := range sources {
+		if slices.Contains(names, src.Name) {
+			*errs = append(*errs, Problem{File: src.Name, Msg: "the file is listed twice"})
+			continue
+		}
+		names = append(names, src.Name)
+		if f, ok := newFile(src, errs); ok {
+			rules = append(rules, f.rules()...)
+		}
+	}
+	return rules, names
+}
+
+// boundRules cuts the list of rules at MaxRules.
+func boundRules(raw []*rawRule) []*rawRule {
+	if len(raw) <= MaxRules {
+		return raw
+	}
+	over := raw[MaxRules]
+	over.name.f.problem(over.pos, fmt.Sprintf("there are more than %d rules", MaxRules), "")
+	return raw[:MaxRules]
+}
+
+// duplicates tells rules that share a name.
+func duplicates(raw []*rawRule) {
+	first := map[string]*rawRule{}
+	for _, r := range raw {
+		if r.name.value == "" {
+			continue
+		}
+		if o := first[r.name.value]; o != nil {
+			r.name.f.problem(r.name.pos, fmt.Sprintf("the name %q is taken", r.name.value),
+				fmt.Sprintf("by the rule at %s:%d", o.name.f.name, o.pos.line))
+			continue
+		}
+		first[r.name.value] = r
+	}
+}
+
+// add appends a rule.
+func (p *Policy) add(r *rule) {
+	r.index = len(p.rules)
+	p.rules = append(p.rules, r)
+	p.stages[r.stage] = append(p.stages[r.stage], r)
+	p.perRcpt[r.stage] = p.perRcpt[r.stage] || r.perRcpt
+	facts := r.texts()
+	if r.cond != nil {
+		facts = append(facts, r.cond.facts...)
+	}
+	for _, v := range facts {
+		p.used[v.Name] = true
+	}
+}
+
+// finish prepares what Check uses.
+func (p *Policy) finish() {
+	for _, v := range p.vars {
+		if v.Rcpt {
+			p.rcptSlots = append(p.rcptSlots, v.slot)
+		}
+	}
+	p.pool.New = func() any { return newActivation(p) }
+}
+
+// Name returns "policy".
+func (p *Policy) Name() string { return "policy" }
+
+// Fields returns nil: a policy finds nothing, it decides.
+func (p *Policy) Fields() []gateway.Field { return nil }
+
+// Stages returns the stages at which the policy has rules.
+func (p *Policy) Stages() []gateway.Stage {
+	return slices.DeleteFunc(slices.Clone(gateway.Stages), func(s gateway.Stage) bool { return len(p.stages[s]) == 0 })
+}
+
+// Len returns the number of rules.
+func (p *Policy) Len() int { return len(p.rules) }
+
+// Uses tells whether any rule looks at the fact.
+func (p *Policy) Uses(fact string) bool { return p.used[fact] }
+
+// Used returns the facts that rules look at, sorted.
+func (p *Policy) Used() []string {
+	names := make([]string, 0, len(p.used))
+	for name := range p.used {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Check asks the rules of a stage. The verdict has no disposition when no rule
+// took part; one about the last recipient at StageRcpt; and at StageHeader
+// and StageMessage one for each recipient where some rule looks at the
+// recipient, else one for all. An error is only that of ctx.
+func (p *Policy) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) (gateway.Verdict, error) {
+	if stage < gateway.StageConnect || stage > gateway.StageMessage || len(p.stages[stage]) == 0 {
+		return gateway.Verdict{}, nil
+	}
+	a := p.pool.Get().(*activation)
+	a.tx, a.rcpt = tx, -1
+	defer func() {
+		a.reset()
+		p.pool.Put(a)
+	}()
+	if stage == gateway.StageRcpt {
+		a.turn(len(tx.Rcpts) - 1)
+	} else if stage > gateway.StageRcpt && p.perRcpt[stage] && len(tx.Rcpts) > 0 {
+		return p.checkEach(ctx, stage, a)
+	}
+	d := p.ask(stage, a)
+	if d.Action == gateway.Continue && len(d.Rules) == 0 {
+		return gateway.Verdict{}, ctx.Err()
+	}
+	return gateway.Verdict{Dispositions: []gateway.Disposition{d}}, ctx.Err()
+}
+
+// checkEach asks the rules for each recipient.
+func (p *Policy) checkEach(ctx context.Context, stage gateway.Stage, a *activation) (gateway.Verdict, error) {
+	all := make([]gateway.Disposition, len(a.tx.Rcpts))
+	said := false
+	for i := range all {
+		if err := ctx.Err(); err != nil {
+			return gateway.Verdict{}, err
+		}
+		a.turn(i)
+		all[i] = p.ask(stage, a)
+		said = said || len(all[i].Rules) > 0
+	}
+	if !said {
+		return gateway.Verdict{}, nil
+	}
+	return gateway.Verdict{Dispositions: all}, nil
+}
