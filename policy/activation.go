@@ -15,6 +15,7 @@ type activation struct {
 	p     *Policy
 	tx    *gateway.Transaction
 	rcpt  int            // index of the recipient; -1: none
+	alone bool           // the question is about this recipient only
 	slots []ref.Val      // values read so far, by variable.slot
 	seen  []outcome      // outcome of conditions that are the same for all, by rule
 	why   map[int]string // of those that failed
@@ -86,7 +87,7 @@ func (a *activation) find(v *variable) ref.Val {
 	if v.read != nil {
 		return v.read(a)
 	}
-	if v.Rcpt && a.rcpt >= 0 {
+	if (v.Rcpt || a.alone) && a.rcpt >= 0 {
 		if found, ok := a.tx.Rcpts[a.rcpt].Facts.Get(v.Name); ok {
 			return toCEL(v, found)
 		}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"mime"
 	"slices"
 	"strings"
 
@@ -132,20 +131,12 @@ func (c *compiler) fieldValue(t text, stage gateway.Stage) (template, bool) {
 	return out, true
 }
 
-// render returns the change for one recipient. The value of an added field is
-// ASCII, other characters as encoded words (RFC 2047); that of a tag is
-// UTF-8 text.
+// render returns the change for one recipient. Values are UTF-8 text on one
+// line; the gateway encodes what is beyond ASCII (RFC 2047).
 func (e edit) render(a *activation) gateway.Edit {
 	out := gateway.Edit{Kind: e.kind, Name: e.name}
-	switch e.kind {
-	case gateway.RemoveField:
-	case gateway.TagSubject:
-		out.Value = e.value.render(a, asField, maxOutput/2)
-	default:
-		out.Value = mime.QEncoding.Encode("utf-8", e.value.render(a, asField, maxOutput/3))
-		if len(out.Value) > maxOutput {
-			out.Value = e.value.render(a, asReply, maxOutput)
-		}
+	if e.kind != gateway.RemoveField {
+		out.Value = e.value.render(a, asField, maxOutput)
 	}
 	return out
 }

@@ -79,11 +79,18 @@ func baseFacts() []baseFact {
 		text("rcpt.domain", rcpt, func(a *activation) string { return domainName(a.recipient().To.Domain) }, `domain of the recipient; "" for <Postmaster>`),
 		text("rcpt.route", rcpt, func(a *activation) string { return a.recipient().Route }, "the key under domains: in the configuration that takes the recipient"),
 		number("rcpt.count", rcpt, func(a *activation) int64 { return int64(len(a.tx.Rcpts)) }, "number of recipients; at stage rcpt those so far, this one included"),
-		given("message.hops", gateway.Int, header, "number of Received fields"),
+		number("message.hops", header, hops, "number of Received fields"),
 		number("message.size", msg, func(a *activation) int64 { return a.tx.Size }, "octets of the whole message"),
 		given("message.ambiguous", gateway.Bool, msg, "clients would read the message in different ways, and one of them shows what the others hide (docs/mime.md)"),
 		given("message.defects", gateway.Strings, msg, "what is wrong with the form of the message, as `gapura parse mime` names it"),
 	}
+}
+
+func hops(a *activation) int64 {
+	if a.tx.Header == nil {
+		return 0
+	}
+	return int64(a.tx.Header.Count("Received"))
 }
 
 func clientIP(a *activation) string {
@@ -193,6 +200,9 @@ func variables(filters []gateway.Field) (map[string]*variable, error) {
 			return nil, fmt.Errorf("policy: the fact %s is declared twice", f.Name)
 		case f.Type < gateway.String || f.Type > gateway.Strings:
 			return nil, fmt.Errorf("policy: the fact %s has no type", f.Name)
+		}
+		if read[f.Name] == nil && f.Stage == gateway.StageRcpt { // what is found there is about one recipient
+			f.Rcpt = true
 		}
 		vars[f.Name] = &variable{Field: f, slot: i, read: read[f.Name]}
 	}

@@ -198,7 +198,7 @@ func (p *Policy) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 		return gateway.Verdict{}, nil
 	}
 	a := p.pool.Get().(*activation)
-	a.tx, a.rcpt = tx, -1
+	a.tx, a.rcpt, a.alone = tx, -1, stage == gateway.StageRcpt
 	defer func() {
 		a.reset()
 		p.pool.Put(a)

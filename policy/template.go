@@ -19,7 +19,7 @@ import (
 const (
 	maxValue  = 200 // octets of one fact
 	maxItems  = 10  // of a list
-	maxOutput = 900 // octets of a header field's value; a line has at most 998 (RFC 5322 section 2.1.1)
+	maxOutput = 900 // octets of a header field's value
 )
 
 // template is a text with facts in it: "carries {antivirus.virus}".

@@ -217,13 +217,25 @@ func (f *file) wrongKind(n ast.Node, want, hint string) {
 	}
 }
 
+// keyHint knows what else people call the keys.
+func keyHint(key string, allowed []string) string {
+	other := map[string]string{
+		"when": "if", "condition": "if", "stage": "at", "on": "at", "action": "then", "do": "then",
+		"message": "reply", "text": "reply", "header": "add", "headers": "add", "subject": "tag",
+	}[key]
+	if slices.Contains(allowed, other) {
+		return fmt.Sprintf("did you mean %q?", other)
+	}
+	return meant(key, allowed)
+}
+
 // strict tells the keys that are not allowed.
 func (f *file) strict(entries []entry, what string, allowed ...string) {
 	for _, e := range entries {
 		if slices.Contains(allowed, e.key) {
 			continue
 		}
-		hint := meant(e.key, allowed)
+		hint := keyHint(e.key, allowed)
 		if hint == "" {
 			hint = "there are " + strings.Join(allowed, ", ")
 		}
