@@ -19,6 +19,10 @@ type Options struct {
 	// once for alignment; then the result is temperror. Default 4s, at most
 	// 20s.
 	LookupTimeout time.Duration `yaml:"lookup_timeout"`
+	// Forwarders that may send others' mail though DMARC fails: addresses,
+	// networks, and domains with what is below them. A domain counts where
+	// SPF, the verified name of the client or a DKIM signature proves it.
+	Forwarders []string `yaml:"forwarders"`
 }
 
 const defaultLookupTimeout = 4 * time.Second
@@ -33,8 +37,9 @@ func (opt Options) Validate() error {
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
-	opt      Options
-	resolver dns.Resolver
+	opt        Options
+	forwarders forwarders
+	resolver   dns.Resolver
 }
 
 var (
@@ -54,7 +59,11 @@ func New(opt Options, r dns.Resolver) (*Filter, error) {
 	if r == nil {
 		return nil, errors.New("dmarc: no resolver")
 	}
-	return &Filter{opt, r}, nil
+	fw, err := parseForwarders(opt.Forwarders)
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{opt, fw, r}, nil
 }
 
 // Name implements gateway.Filter.
@@ -80,6 +89,7 @@ func (f *Filter) Fields() []gateway.Field {
 		{Name: "dmarc.dkim_aligned", Type: gateway.Bool, Stage: at, Doc: "Whether a DKIM signature passed of a domain in alignment with the author's."},
 		{Name: "dmarc.testing", Type: gateway.Bool, Stage: at, Doc: "Whether the record says that the policy is being tested (t=y)."},
 		{Name: "dmarc.list_mail", Type: gateway.Bool, Stage: at, Doc: "Whether the message claims to come through a mailing list (List-Id, List-Post, Mailing-List or Precedence: list): such mail fails DMARC without anybody's fault (RFC 9989 section 7.4). Anybody can claim it."},
+		{Name: "dmarc.forwarder", Type: gateway.Bool, Stage: at, Doc: "Whether one of the filter's forwarders sent the message."},
 	}
 }
 
@@ -132,7 +142,7 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	dkim := identifiers(tx.Facts, "dkim.domains", mailauth.Pass)
 	dkim = append(dkim, identifiers(tx.Facts, "dkim.temperror", mailauth.TempError)...)
 	res := r.policy.Evaluate(ctx, spf, dkim)
-	return gateway.Verdict{Facts: r.facts(res), Results: results(res)}, nil
+	return gateway.Verdict{Facts: append(r.facts(res), gateway.Fact{Name: "dmarc.forwarder", Value: r.f.forwarders.sent(tx)}), Results: results(res)}, nil
 }
 
 // identifiers are the domains in a fact of the filter dkim.

@@ -16,6 +16,7 @@
 //	dmarc.dkim_aligned    a signature of an aligned domain passed
 //	dmarc.testing         the record says t=y
 //	dmarc.list_mail       the message says that a mailing list sent it
+//	dmarc.forwarder       one of the forwarders in the configuration sent it
 //
 // It adds a dmarc result to Authentication-Results.
 //
@@ -23,7 +24,7 @@
 // example rule that heeds it:
 //
 //   - name: DMARC
-//     stage: message
-//     when: dmarc.disposition == "reject" && !dmarc.list_mail && arc.result != "pass"
+//     at: message
+//     if: dmarc.disposition == "reject" && !dmarc.list_mail && !dmarc.forwarder && !arc.trusted
 //     then: reject
 package dmarc
