@@ -55,6 +55,8 @@ func TestDefaultPolicy(t *testing.T) {
 		{"a mark that was there", gateway.StageHeader, plain + "x-spam-flag: NO\r\n", nil, "continue remove X-Spam-Flag; remove X-Virus-Status;"},
 		{"infected", gateway.StageMessage, plain, facts{"antivirus.infected": true, "antivirus.virus": "Eicar-Signature"}, `reject "550 5.7.1 The message carries Eicar-Signature"`},
 		{"ambiguous", gateway.StageMessage, plain, facts{"message.ambiguous": true}, `reject "550 5.6.0`},
+		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
+		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},
 		{"program", gateway.StageMessage, plain, facts{"attachment.executable": true}, `reject "550 5.7.1 The message carries a program`},
 		{"scanner down", gateway.StageMessage, plain, facts{"antivirus.error": "timeout"}, "continue add X-Virus-Status: Not Scanned;"},
 		{"too large to scan", gateway.StageMessage, plain, facts{"antivirus.too_large": true}, "continue add X-Virus-Status: Not Scanned;"},

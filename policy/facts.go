@@ -82,7 +82,7 @@ func baseFacts() []baseFact {
 		number("message.hops", header, hops, "number of Received fields"),
 		number("message.size", msg, func(a *activation) int64 { return a.tx.Size }, "octets of the whole message"),
 		given("message.ambiguous", gateway.Bool, msg, "clients would read the message in different ways, and one of them shows what the others hide (docs/mime.md)"),
-		given("message.defects", gateway.Strings, msg, "what is wrong with the form of the message, as `gapura parse mime` names it"),
+		given("message.defects", gateway.Strings, msg, "what is wrong with the form of the message, each defect once, by its name in docs/mime.md"),
 	}
 }
 

@@ -160,7 +160,7 @@ func stageNames() string {
 }
 
 // ruleName is what a rule may be called; it is shown to clients.
-var ruleName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9 ._-]{0,62}[A-Za-z0-9._-])?$`)
+var ruleName = regexp.MustCompile(`^[A-Za-z0-9]([ -~]{0,62}[!-~])?$`)
 
 // build checks a rule and compiles it. It tells all that is wrong with it.
 func (c *compiler) build(raw *rawRule, routes []string) (*rule, bool) {
@@ -168,7 +168,7 @@ func (c *compiler) build(raw *rawRule, routes []string) (*rule, bool) {
 	before := len(*f.errs)
 	r := &rule{name: raw.name.value, trace: f.name + ":" + strconv.Itoa(raw.pos.line) + " " + raw.name.value}
 	if raw.name.value != "" && !ruleName.MatchString(raw.name.value) {
-		f.problem(raw.name.pos, fmt.Sprintf("%.70q cannot be the name of a rule", raw.name.value), "letters, digits, spaces and - _ . only, 64 at most")
+		f.problem(raw.name.pos, fmt.Sprintf("%.70q cannot be the name of a rule", raw.name.value), "64 printable ASCII characters at most, a letter or digit first")
 	}
 	r.stage = raw.stage()
 	r.action = raw.action()

@@ -23,8 +23,9 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
-	Check checkCmd `cmd:"" help:"One check by itself, for diagnosis."`
-	Sign  signCmd  `cmd:"" help:"A signature for one message."`
+	Check  checkCmd  `cmd:"" help:"One check by itself, for diagnosis."`
+	Policy policyCmd `cmd:"" help:"The built-in policy, and checks of your own."`
+	Sign   signCmd   `cmd:"" help:"A signature for one message."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

@@ -23,7 +23,9 @@
 //
 // An example rule:
 //
-//   - name: forwarded by those whom we trust
-//     when: dmarc.result == "fail" && arc.trusted && arc.dmarc == "pass"
-//     then: accept
+//	rules:
+//	  - name: forwarded by those whom we trust
+//	    at: message
+//	    if: dmarc.result == "fail" && arc.trusted && arc.dmarc == "pass"
+//	    then: accept
 package arc

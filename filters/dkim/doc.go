@@ -17,7 +17,9 @@
 //
 // An example rule:
 //
-//   - name: signed by our bank
-//     when: '"bank.example" in dkim.domains && !dkim.partial'
-//     then: accept
+//	rules:
+//	  - name: signed by our bank
+//	    at: message
+//	    if: '"bank.example" in dkim.domains && !dkim.partial'
+//	    then: accept
 package dkim

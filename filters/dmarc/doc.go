@@ -23,8 +23,9 @@
 // RFC 9989 section 7.4 forbids to refuse mail because of p=reject alone. An
 // example rule that heeds it:
 //
-//   - name: DMARC
-//     at: message
-//     if: dmarc.disposition == "reject" && !dmarc.list_mail && !dmarc.forwarder && !arc.trusted
-//     then: reject
+//	rules:
+//	  - name: DMARC
+//	    at: message
+//	    if: dmarc.disposition == "reject" && !dmarc.list_mail && !dmarc.forwarder && !arc.trusted
+//	    then: reject
 package dmarc

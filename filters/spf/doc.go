@@ -18,8 +18,9 @@
 //
 // An example rule:
 //
-//   - name: nobody may send as us from outside
-//     stage: mail
-//     when: spf.result == "fail" && spf.domain == "example.org"
-//     then: reject
+//	rules:
+//	  - name: nobody may send as us from outside
+//	    at: mail
+//	    if: spf.result == "fail" && spf.domain == "example.org"
+//	    then: reject
 package spf
