@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gapura-mail/gapura/filters/antivirus"
 	"github.com/gapura-mail/gapura/filters/arc"
 	"github.com/gapura-mail/gapura/filters/dkim"
 	"github.com/gapura-mail/gapura/filters/dmarc"
@@ -56,14 +57,12 @@ func builtinFilters() ([]gateway.Filter, error) {
 	add(dkim.New(dkim.Options{}, r))
 	add(arc.New(arc.Options{}, r))
 	add(dmarc.New(dmarc.Options{}, r))
+	add(antivirus.New(antivirus.Options{}))
 	return filters, failed
 }
 
 // awaited are facts that the built-in policy names and whose filter is not
 // there yet.
 var awaited = []gateway.Field{
-	{Name: "antivirus.infected", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "A virus was found."},
-	{Name: "antivirus.virus", Type: gateway.String, Stage: gateway.StageMessage, Doc: "Its name."},
-	{Name: "antivirus.too_large", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "The message is larger than the scanner takes."},
 	{Name: "attachment.executable", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "A program is attached."},
 }

@@ -17,9 +17,10 @@
 //
 // An example rule:
 //
-//   - name: virus
-//     stage: message
-//     when: antivirus.infected
-//     then: reject
-//     text: The message contains ${antivirus.virus}
+//	rules:
+//	  - name: virus
+//	    at: message
+//	    if: antivirus.infected
+//	    then: reject
+//	    reply: "550 5.7.1 The message contains {antivirus.virus}"
 package antivirus
