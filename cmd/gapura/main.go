@@ -23,6 +23,7 @@ type cli struct {
 	Version kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
+	Verify verifyCmd `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message, and the Authentication-Results that we would add."`
 	Check  checkCmd  `cmd:"" help:"One check by itself, for diagnosis."`
 	Policy policyCmd `cmd:"" help:"The built-in policy, and checks of your own."`
 	Sign   signCmd   `cmd:"" help:"A signature for one message."`
