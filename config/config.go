@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/gapura-mail/gapura/gateway/cert"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
 // Config is the whole configuration.
@@ -147,7 +148,7 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		SMTP: defaultSMTP(),
+		SMTP: SMTP{Options: smtpd.Options{Limits: smtpd.DefaultLimits()}},
 		Log:  Log{Level: "info"},
 	}
 }

@@ -60,7 +60,7 @@ domains:
 	if c.Limits.Recipients != 100 {
 		t.Errorf("default lost: %d", c.Limits.Recipients)
 	}
-	if len(c.Domains) != 2 || c.Domains[0].Name != "b.test" || !c.Domains[1].TLS.Verify {
+	if len(c.Domains) != 2 || c.Domains[0].Name != "b.test" || !*c.Domains[1].TLS.Verify {
 		t.Errorf("domains %+v", c.Domains)
 	}
 	if p := c.Listeners[0].ProxyProtocol; len(p) != 1 || p[0].String() != "10.0.0.0/8" {

@@ -172,14 +172,14 @@ func (d *decoder) place(path string) position {
 }
 
 // fieldsOf returns the settable fields of a struct by their yaml names; those
-// of embedded structs count as its own.
+// of inline structs count as its own.
 func fieldsOf(v reflect.Value) map[string]reflect.Value {
 	m := map[string]reflect.Value{}
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		tag, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+		tag, opt, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
-		case f.Anonymous && tag == "" && f.Type.Kind() == reflect.Struct:
+		case tag == "" && (f.Anonymous || opt == "inline") && f.Type.Kind() == reflect.Struct:
 			for k, x := range fieldsOf(v.Field(i)) {
 				m[k] = x
 			}

@@ -4,6 +4,8 @@ import (
 	"reflect"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/gapura-mail/gapura/gateway/proxy"
 )
 
 // Domains are the domains in the order in which they are written.
@@ -12,31 +14,11 @@ type Domains []Domain
 // Domain says where mail of one domain goes.
 type Domain struct {
 	// proxy: handed over in session; the backend's reply is ours.
-	Deliver string `yaml:"deliver"`
-	// Servers, tried in order: smtp://HOST:PORT, smtp+starttls://,
-	// smtps://, lmtp://HOST:PORT or lmtp+unix:///PATH.
-	Backends []string `yaml:"backends"`
-	// How backends' certificates are checked.
-	TLS BackendTLS `yaml:"tls"`
-	// Connections to each backend at most.
-	Connections int `yaml:"connections"`
+	Deliver       string `yaml:"deliver"`
+	proxy.Options `yaml:",inline"`
 
 	Name string `yaml:"-"`
 	pos  position
-}
-
-// BackendTLS says how backends' certificates are checked.
-type BackendTLS struct {
-	// Whether the certificate must be valid for the name.
-	Verify bool `yaml:"verify"`
-	// Name that it must be valid for. Default: the host in the URL.
-	Name string `yaml:"name"`
-	// PEM file of the certificate authorities to trust. Default: the
-	// system's.
-	CA string `yaml:"ca"`
-	// PEM files of the certificate and key that we show.
-	Certificate string `yaml:"certificate"`
-	Key         string `yaml:"key"`
 }
 
 func (ds *Domains) decodeNode(d *decoder, n ast.Node) {
@@ -52,3 +34,6 @@ func (l *Listener) decodeNode(d *decoder, n ast.Node) {
 	d.decode(n, reflect.ValueOf((*plain)(l)).Elem(), 1)
 	l.pos = positionOf(n)
 }
+
+// Position tells where the domain stands, for Config.Errorf.
+func (x Domain) Position() position { return x.pos }

@@ -18,15 +18,19 @@ import (
 // cli is the command line: global flags and one field for each command, which
 // has its type in a file of its own.
 type cli struct {
-	Config  string           `short:"c" default:"gapura.yaml" placeholder:"FILE" help:"Configuration file."`
-	JSON    bool             `name:"json" help:"Print data as JSON."`
-	Version kong.VersionFlag `help:"Print the version and exit."`
+	ConfigFile string           `name:"config" short:"c" default:"gapura.yaml" placeholder:"FILE" help:"Configuration file."`
+	JSON       bool             `name:"json" help:"Print data as JSON."`
+	Version    kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
-	Verify verifyCmd `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message, and the Authentication-Results that we would add."`
-	Check  checkCmd  `cmd:"" help:"One check by itself, for diagnosis."`
-	Policy policyCmd `cmd:"" help:"The built-in policy, and checks of your own."`
-	Sign   signCmd   `cmd:"" help:"A signature for one message."`
+	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
+	Reload  reloadCmd  `cmd:"" help:"Make the running gateway read its configuration again."`
+	Explain explainCmd `cmd:"" help:"Run filters and policy on one message and tell why."`
+	Config  configCmd  `cmd:"" name:"config" help:"Check and explain the configuration."`
+	Sink    sinkCmd    `cmd:"" help:"Run a server that files or drops what it gets."`
+	Check   checkCmd   `cmd:"" help:"One check by itself, for diagnosis."`
+	Sign    signCmd    `cmd:"" help:"A signature for one message."`
+	Policy  policyCmd  `cmd:"" help:"The built-in policy, and checks of your own."`
 }
 
 // app is what every command's Run gets: where to read and write, and the
@@ -102,7 +106,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "gapura: %v; `gapura --help` lists the commands\n", err)
 		return 2
 	}
-	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.Config, json: c.JSON}
+	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.ConfigFile, json: c.JSON}
 	return exitCode(k.Run(a), stderr)
 }
 

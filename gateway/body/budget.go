@@ -13,13 +13,21 @@ var ErrBudget = errors.New("body: no spool space left in the budget")
 // maxMemory bodies go to their spool file at once; past maxSpool writing
 // fails with ErrBudget. A nil Budget has no caps.
 type Budget struct {
-	maxMemory, maxSpool int64
+	maxMemory, maxSpool atomic.Int64
 	memory, spool       atomic.Int64
 }
 
 // NewBudget returns a budget of so many bytes.
 func NewBudget(maxMemory, maxSpool int64) *Budget {
-	return &Budget{maxMemory: maxMemory, maxSpool: maxSpool}
+	b := &Budget{}
+	b.SetLimits(maxMemory, maxSpool)
+	return b
+}
+
+// SetLimits changes the caps; what is in use stays.
+func (b *Budget) SetLimits(maxMemory, maxSpool int64) {
+	b.maxMemory.Store(maxMemory)
+	b.maxSpool.Store(maxSpool)
 }
 
 // Memory returns the bytes in use in memory.
@@ -30,15 +38,15 @@ func (b *Budget) Spool() int64 { return b.spool.Load() }
 
 // Room tells whether another n bytes would fit.
 func (b *Budget) Room(n int64) bool {
-	return b.memory.Load()+n <= b.maxMemory || b.spool.Load()+n <= b.maxSpool
+	return b.memory.Load()+n <= b.maxMemory.Load() || b.spool.Load()+n <= b.maxSpool.Load()
 }
 
 func (b *Budget) takeMemory(n int64) bool {
-	return b == nil || take(&b.memory, n, b.maxMemory)
+	return b == nil || take(&b.memory, n, b.maxMemory.Load())
 }
 
 func (b *Budget) takeSpool(n int64) bool {
-	return b == nil || take(&b.spool, n, b.maxSpool)
+	return b == nil || take(&b.spool, n, b.maxSpool.Load())
 }
 
 func (b *Budget) give(memory, spool int64) {

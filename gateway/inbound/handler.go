@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -47,18 +48,25 @@ type Options struct {
 const DefaultHops = 50
 
 // Handler implements smtpd.Handler.
-type Handler struct{ opt Options }
+type Handler struct {
+	opt      Options
+	sessions sync.WaitGroup
+}
 
 // New returns a handler.
 func New(opt Options) *Handler {
 	if opt.Hops <= 0 {
 		opt.Hops = DefaultHops
 	}
-	return &Handler{opt}
+	return &Handler{opt: opt}
 }
+
+// Wait returns when no session is open. Connect must not be called any more.
+func (h *Handler) Wait() { h.sessions.Wait() }
 
 // Connect implements smtpd.Handler.
 func (h *Handler) Connect(ctx context.Context, info smtpd.Info) (smtpd.Session, smtp.Reply, error) {
+	h.sessions.Add(1)
 	s := &session{h: h, id: newID()}
 	s.info = s.snapshot(info)
 	s.pipe = h.opt.Pipeline.Connect(ctx, s.info)
@@ -139,7 +147,10 @@ const minRoom = 1 << 20
 var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at the moment; try again later")
 
 // Close implements smtpd.Session.
-func (s *session) Close() { s.pipe.Close() }
+func (s *session) Close() {
+	s.pipe.Close()
+	s.h.sessions.Done()
+}
 
 // withID puts the trace id behind a reply's text: an admin finds it with it.
 func withID(r smtp.Reply, id string) smtp.Reply {

@@ -16,7 +16,6 @@ type Judging struct {
 	cancel context.CancelFunc
 	msg    *msg
 	calls  []*bodyCall
-	walked []gateway.Fact // of the MIME walk
 }
 
 // bodyCall is a body filter's Read, and its Conclude once it is let.
@@ -36,6 +35,7 @@ type Result struct {
 // body b, the bytes after the empty line, arrives.
 func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body) *Judging {
 	t.tx.Header = h
+	t.tx.Facts.Add(gateway.Fact{Name: "message.hops", Value: int64(h.Count("Received"))})
 	j := &Judging{t: t}
 	j.ctx, j.cancel = context.WithCancel(ctx)
 	j.msg = newMsg(j.ctx, h, b, t.s.p.parts)
@@ -106,8 +106,8 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 	}
 	end := time.Now()
 	t.tx.Size = size
-	if j.msg.walking() {
-		t.tx.Facts = t.tx.Facts.With(j.msg.facts(end.Add(DefaultTimeout))...)
+	if t.s.p.walk {
+		t.tx.Facts.Add(j.msg.startWalk().facts(end.Add(DefaultTimeout))...)
 	}
 	mustDefer := false
 	for _, c := range j.calls {

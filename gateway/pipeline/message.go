@@ -4,7 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
-	"time"
+	"sync"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
@@ -17,6 +17,9 @@ type msg struct {
 	header *message.Header
 	body   *body.Body
 	parts  body.Options
+
+	mu   sync.Mutex
+	walk *walk // nil until somebody wants it
 }
 
 func newMsg(ctx context.Context, h *message.Header, b *body.Body, parts body.Options) *msg {
@@ -31,10 +34,37 @@ func (m *msg) Body() io.ReadCloser { return m.body.Open() }
 
 // Parts implements gateway.Message.
 func (m *msg) Parts(ctx context.Context) iter.Seq2[*gateway.Part, error] {
-	return func(yield func(*gateway.Part, error) bool) {}
+	w := m.startWalk()
+	return func(yield func(*gateway.Part, error) bool) {
+		defer w.store.Hold()() // contents stay while they are looked at
+		for i := 0; ; i++ {
+			p, err := w.part(ctx, i)
+			if err == io.EOF {
+				return
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-func (m *msg) startWalk()                              {}
-func (m *msg) walking() bool                           { return false }
-func (m *msg) facts(deadline time.Time) []gateway.Fact { return nil }
-func (m *msg) close()                                  {}
+// startWalk begins the MIME walk, once.
+func (m *msg) startWalk() *walk {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.walk == nil {
+		m.walk = newWalk(m.header, m.parts)
+		go m.walk.run(m.body.Open(), m.body)
+	}
+	return m.walk
+}
+
+// close gives up the walk and frees what it found.
+func (m *msg) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.walk != nil {
+		m.walk.store.Release()
+	}
+}

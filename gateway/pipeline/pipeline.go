@@ -61,7 +61,16 @@ type step struct {
 
 type onError bool // true: defer
 
-// New returns a pipeline. It fails where a filter must follow another that is
+// StepError is a step that cannot be, by its index in Options.Steps.
+type StepError struct {
+	Index int
+	msg   string
+}
+
+// Error implements error.
+func (e *StepError) Error() string { return e.msg }
+
+// New returns a pipeline. It fails with a StepError where a filter must follow another that is
 // not listed before it.
 func New(opt Options) (*Pipeline, error) {
 	p := &Pipeline{policy: opt.Policy, parts: opt.Parts, walk: opt.Walk, log: opt.Log}
@@ -69,7 +78,7 @@ func New(opt Options) (*Pipeline, error) {
 	for i, s := range opt.Steps {
 		name := s.Filter.Name()
 		if _, twice := seen[name]; twice {
-			return nil, fmt.Errorf("filter %q is listed twice", name)
+			return nil, &StepError{i, fmt.Sprintf("filter %q is listed twice", name)}
 		}
 		seen[name] = i
 		p.steps = append(p.steps, newStep(i, s))
@@ -81,7 +90,7 @@ func New(opt Options) (*Pipeline, error) {
 		}
 		for _, before := range o.After() {
 			if j, listed := seen[before]; listed && j > i {
-				return nil, fmt.Errorf("filter %q must be listed after %q, whose facts it reads", s.Filter.Name(), before)
+				return nil, &StepError{i, fmt.Sprintf("filter %q must be listed after %q, whose facts it reads", s.Filter.Name(), before)}
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func (t *Transaction) Close() { giveUp(t.mail) }
 
 // add keeps what a filter found about the session or the whole message.
 func (t *Transaction) add(s *step, v gateway.Verdict) {
-	t.tx.Facts = t.tx.Facts.With(v.Facts...)
+	t.tx.Facts.Add(v.Facts...)
 	t.results[s.index] = append(t.results[s.index], v.Results...)
 }
 
@@ -168,7 +168,7 @@ func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gatew
 		p.log.Error("policy failed", "id", t.tx.ID, "stage", stage.String(), "error", err.Error())
 		return []gateway.Disposition{deferred(stage).Disposition}
 	}
-	t.tx.Facts = t.tx.Facts.With(v.Facts...)
+	t.tx.Facts.Add(v.Facts...)
 	if len(v.Dispositions) == 0 {
 		return []gateway.Disposition{{}}
 	}

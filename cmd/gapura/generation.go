@@ -1,0 +1,191 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/proxy"
+	"github.com/gapura-mail/gapura/gateway/route"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+	"github.com/gapura-mail/gapura/policy"
+)
+
+// generation is everything that one version of the configuration made. A
+// connection keeps the generation that it began with.
+type generation struct {
+	cfg     *config.Config
+	tls     *tls.Config
+	handler *inbound.Handler
+	groups  map[string]*proxy.Group
+	closers []func()
+}
+
+// judge is the part of a generation that judges: filters and policy.
+type judge struct {
+	pipeline *pipeline.Pipeline
+	steps    []pipeline.Step
+	policy   *policy.Policy
+}
+
+// build makes a generation of cfg; after an error nothing is left of it.
+func (s *server) build(cfg *config.Config) (_ *generation, err error) {
+	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	certs, err := openCerts(cfg, s.log)
+	if err != nil {
+		return nil, err
+	}
+	g.tls = &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}
+	resolver, closeResolver, err := openResolver(cfg, s.dns)
+	if err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, closeResolver)
+	spool := filepath.Join(cfg.Data, "spool")
+	if err := os.MkdirAll(spool, 0o700); err != nil {
+		return nil, err
+	}
+	bodies := body.Options{Memory: cfg.Limits.BodyMemory, Dir: spool, Budget: s.budget}
+	j, err := newJudge(cfg, resolver, bodies, s)
+	if err != nil {
+		return nil, err
+	}
+	g.closers = append(g.closers, j.close)
+	routes, backends, err := g.openRoutes(s)
+	if err != nil {
+		return nil, err
+	}
+	g.handler = inbound.New(inbound.Options{
+		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
+		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
+		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly,
+		Pipeline: j.pipeline, Routes: routes, Backends: backends, Log: s.log,
+	})
+	return g, nil
+}
+
+// openResolver opens the resolver that the configuration names, with its
+// cache.
+func openResolver(cfg *config.Config, m *dns.Metrics) (dns.Resolver, func(), error) {
+	client, err := dns.NewClient(dns.Options{Resolvers: cfg.DNS.Resolvers, TrustAD: cfg.DNS.TrustAD, Metrics: m})
+	if err != nil {
+		return nil, nil, err
+	}
+	cache := dns.NewCache(client, dns.CacheOptions{Size: int(cfg.DNS.Cache), Metrics: m})
+	return cache, cache.Close, nil
+}
+
+// newJudge makes filters, policy and pipeline.
+func newJudge(cfg *config.Config, r dns.Resolver, bodies body.Options, s *server) (*judge, error) {
+	steps, err := newSteps(cfg, r)
+	if err != nil {
+		return nil, err
+	}
+	j := &judge{steps: steps}
+	if j.policy, err = loadPolicy(cfg, steps); err != nil {
+		j.close()
+		return nil, err
+	}
+	j.pipeline, err = pipeline.New(pipeline.Options{
+		Steps: steps, Policy: j.policy, Parts: bodies, Log: s.log,
+		Walk: j.policy.Uses("message.ambiguous") || j.policy.Uses("message.defects"),
+	})
+	var step *pipeline.StepError
+	if errors.As(err, &step) {
+		err = cfg.Errorf(cfg.Filters[step.Index].Position(), "%v", err)
+	}
+	if err != nil {
+		j.close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// loadPolicy loads the configured policy, or the built-in one.
+func loadPolicy(cfg *config.Config, steps []pipeline.Step) (*policy.Policy, error) {
+	var filters []gateway.Filter
+	for _, x := range steps {
+		filters = append(filters, x.Filter)
+	}
+	fields, err := policyFields(filters...)
+	if err != nil {
+		return nil, err
+	}
+	env := policy.Env{Fields: fields}
+	for _, d := range cfg.Domains {
+		env.Routes = append(env.Routes, d.Name)
+	}
+	if len(cfg.Policy) == 0 {
+		return policy.Parse([]policy.Source{policy.Default()}, env)
+	}
+	return policy.Load(cfg.Policy, env)
+}
+
+// close ends filters that hold something.
+func (j *judge) close() {
+	for _, s := range j.steps {
+		if c, ok := s.Filter.(interface{ Close() }); ok {
+			c.Close()
+		}
+	}
+}
+
+// openRoutes opens the domains' backends and the table that leads to them.
+func (g *generation) openRoutes(s *server) (*route.Table, map[string]inbound.Backend, error) {
+	backends := map[string]inbound.Backend{}
+	var keys []string
+	for _, d := range g.cfg.Domains {
+		group, err := proxy.New(d.Name, d.Options, proxy.Deps{Hello: g.cfg.Hostname, Log: s.log.With("domain", d.Name), Metrics: s.proxy})
+		if err != nil {
+			return nil, nil, g.cfg.Errorf(d.Position(), "%s: %v", d.Name, err)
+		}
+		g.groups[d.Name] = group
+		g.closers = append(g.closers, func() { group.Close() })
+		backends[d.Name] = group
+		keys = append(keys, d.Name)
+	}
+	table, err := route.NewTable(keys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: domains: %w", g.cfg.File, err)
+	}
+	return table, backends, nil
+}
+
+// smtpOptions are the options of a listener.
+func (g *generation) smtpOptions(lc config.Listener, s *server) smtpd.Options {
+	opt := g.cfg.SMTP.Options
+	opt.Protocol, opt.Hostname, opt.TLS = lc.Protocol, g.cfg.Hostname, g.tls
+	opt.ProxyFrom, opt.XClientFrom = lc.ProxyProtocol, lc.XClient
+	opt.Limits.Message, opt.Limits.Recipients = g.cfg.Limits.Message, g.cfg.Limits.Recipients
+	opt.Limits.Connections, opt.Limits.ConnectionsPerIP = g.cfg.Limits.Connections, g.cfg.Limits.ConnectionsPerIP
+	opt.Connections, opt.Logger, opt.Metrics = s.conns, s.log, s.metrics
+	return opt
+}
+
+// closeWhenIdle closes the generation when its last session has ended.
+func (g *generation) closeWhenIdle() {
+	g.handler.Wait()
+	g.close()
+}
+
+// close ends everything that the generation opened.
+func (g *generation) close() {
+	for i := len(g.closers) - 1; i >= 0; i-- {
+		g.closers[i]()
+	}
+	g.closers = nil
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// httpHandler answers /healthz, /readyz and /metrics.
+func (s *server) httpHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", promhttp.Handler())
+	return mux
+}
+
+// readyz tells whether mail can be taken: every domain has a backend that is
+// thought to answer.
+func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
+	s.reloading.Lock()
+	gen := s.gen
+	s.reloading.Unlock()
+	if gen == nil {
+		http.Error(w, "starting", http.StatusServiceUnavailable)
+		return
+	}
+	for _, d := range gen.cfg.Domains {
+		if !gen.groups[d.Name].Ready() {
+			http.Error(w, "no backend of "+d.Name+" answers", http.StatusServiceUnavailable)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
+}

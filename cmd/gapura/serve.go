@@ -1,0 +1,283 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/cert"
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/proxy"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+)
+
+// serveCmd is `gapura serve`.
+type serveCmd struct {
+	Demo bool `help:"Run on embedded defaults: loopback, ./data, a sink behind it."`
+}
+
+// Help is the long help.
+func (*serveCmd) Help() string {
+	return `Runs the gateway until SIGTERM. SIGHUP or gapura reload swaps in a changed
+configuration and policy whole, or keeps the old one and logs why.
+
+Example:
+  gapura -c /etc/gapura/gapura.yaml serve`
+}
+
+// drainTime is how long open connections may take to end at shutdown.
+const drainTime = 30 * time.Second
+
+// Run implements the command: all of the wiring, top to bottom.
+func (c *serveCmd) Run(a *app) error {
+	load := func() (*config.Config, error) { return config.Load(a.config) }
+	if c.Demo {
+		load = demoConfig
+	}
+	cfg, err := load()
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return err
+	}
+	level := &slog.LevelVar{}
+	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	s := &server{load: load, log: log, level: level, listeners: map[listenerKey]*listening{}, fatal: make(chan error, 16)}
+	if c.Demo {
+		if err := s.startDemo(a, cfg); err != nil {
+			return err
+		}
+	}
+	if err := s.apply(cfg); err != nil {
+		s.close()
+		return err
+	}
+	defer s.close()
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	control, err := s.openControl(filepath.Join(cfg.Data, "control.sock"))
+	if err != nil {
+		return err
+	}
+	defer control.Close()
+	log.Info("ready", "version", version(), "hostname", cfg.Hostname)
+	for {
+		select {
+		case <-a.ctx.Done():
+			log.Info("shutting down")
+			return nil
+		case err := <-s.fatal:
+			return err
+		case <-hup:
+			s.reload()
+		}
+	}
+}
+
+// server is the running gateway: what outlives a reload, and the generation
+// that serves new connections.
+type server struct {
+	load  func() (*config.Config, error)
+	log   *slog.Logger
+	level *slog.LevelVar
+
+	reloading sync.Mutex // one reload at a time
+	budget    *body.Budget
+	conns     *smtpd.Connections
+	metrics   *smtpd.Metrics
+	dns       *dns.Metrics
+	proxy     *proxy.Metrics
+	listeners map[listenerKey]*listening
+	gen       *generation
+	fatal     chan error // a listener failed
+}
+
+// listenerKey tells listeners apart over a reload.
+type listenerKey struct{ protocol, address string }
+
+// listening is an open listener and what serves it.
+type listening struct {
+	addr net.Addr
+	smtp *smtpd.Server
+	http *http.Server
+}
+
+// apply makes cfg the configuration of all new connections, or changes
+// nothing.
+func (s *server) apply(cfg *config.Config) error {
+	if s.budget == nil {
+		s.budget = body.NewBudget(cfg.Limits.Memory, cfg.Limits.Spool)
+		s.conns = smtpd.NewConnections(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
+		var err error
+		if s.metrics, err = smtpd.NewMetrics(prometheus.DefaultRegisterer); err != nil {
+			return err
+		}
+		s.dns = dns.NewMetrics(prometheus.DefaultRegisterer)
+		s.proxy = proxy.NewMetrics(prometheus.DefaultRegisterer)
+	}
+	gen, err := s.build(cfg)
+	if err != nil {
+		return err
+	}
+	opened, err := s.openMissing(cfg, gen)
+	if err != nil {
+		gen.close()
+		return err
+	}
+	old := s.gen
+	s.gen = gen
+	s.level.UnmarshalText([]byte(cfg.Log.Level))
+	s.budget.SetLimits(cfg.Limits.Memory, cfg.Limits.Spool)
+	s.conns.SetLimits(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
+	s.closeUnwanted(cfg)
+	for _, start := range opened {
+		start()
+	}
+	if old != nil {
+		go old.closeWhenIdle()
+	}
+	return nil
+}
+
+// openMissing opens the listeners that are not open yet and reconfigures the
+// others. Nothing is served before the returned functions are called; after
+// an error nothing has changed.
+func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(), err error) {
+	var undo []func()
+	defer func() {
+		if err != nil {
+			for _, f := range undo {
+				f()
+			}
+		}
+	}()
+	for _, lc := range cfg.Listeners {
+		key := listenerKey{lc.Protocol, lc.Address}
+		if l := s.listeners[key]; l != nil {
+			start = append(start, func() { s.reconfigure(l, lc, gen) })
+			continue
+		}
+		nl, err := listen(lc.Address)
+		if err != nil {
+			return nil, fmt.Errorf("cannot listen: %w%s", err, portHint(err))
+		}
+		undo = append(undo, func() { nl.Close() })
+		l := &listening{addr: nl.Addr()}
+		var serve func() error
+		if lc.Protocol == "http" {
+			l.http = &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 10 * time.Second}
+			serve = func() error { return l.http.Serve(nl) }
+		} else {
+			if l.smtp, err = smtpd.New(gen.smtpOptions(lc, s), gen.handler); err != nil {
+				return nil, err
+			}
+			serve = func() error { return l.smtp.Serve(nl) }
+		}
+		start = append(start, func() {
+			s.listeners[key] = l
+			s.log.Info("listening", "protocol", lc.Protocol, "address", nl.Addr().String())
+			go func() {
+				if err := serve(); err != nil && !errors.Is(err, smtpd.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
+					s.fatal <- fmt.Errorf("%s %s: %w", lc.Protocol, lc.Address, err)
+				}
+			}()
+		})
+	}
+	return start, nil
+}
+
+func (s *server) reconfigure(l *listening, lc config.Listener, gen *generation) {
+	if l.smtp == nil {
+		return
+	}
+	if err := l.smtp.Reconfigure(gen.smtpOptions(lc, s), gen.handler); err != nil {
+		s.log.Error("listener keeps its old configuration", "address", lc.Address, "error", err.Error())
+	}
+}
+
+// portHint helps with the commonest reason.
+func portHint(err error) string {
+	if errors.Is(err, os.ErrPermission) {
+		return " (ports below 1024 need CAP_NET_BIND_SERVICE: see deploy/gapura.service)"
+	}
+	return ""
+}
+
+// closeUnwanted drains the listeners that cfg does not name any more.
+func (s *server) closeUnwanted(cfg *config.Config) {
+	wanted := map[listenerKey]bool{}
+	for _, lc := range cfg.Listeners {
+		wanted[listenerKey{lc.Protocol, lc.Address}] = true
+	}
+	for key, l := range s.listeners {
+		if !wanted[key] {
+			delete(s.listeners, key)
+			go l.shutdown()
+		}
+	}
+}
+
+// shutdown says 421 to open connections at their next idle point and waits
+// for them.
+func (l *listening) shutdown() {
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	if l.smtp != nil {
+		l.smtp.Shutdown(ctx)
+	}
+	if l.http != nil {
+		l.http.Shutdown(ctx)
+	}
+}
+
+// close drains everything and closes the generation.
+func (s *server) close() {
+	done := make(chan struct{})
+	for _, l := range s.listeners {
+		go func() { l.shutdown(); done <- struct{}{} }()
+	}
+	for range s.listeners {
+		<-done
+	}
+	if s.gen != nil {
+		s.gen.close()
+	}
+}
+
+// reload swaps in the configuration as it is now in its file.
+func (s *server) reload() error {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	cfg, err := s.load()
+	if err == nil {
+		err = s.apply(cfg)
+	}
+	if err != nil {
+		s.log.Error("reload failed; the old configuration stays", "error", err.Error())
+		return err
+	}
+	s.log.Info("reloaded")
+	return nil
+}
+
+// openCerts opens the certificates of the listeners.
+func openCerts(cfg *config.Config, log *slog.Logger) (*cert.Store, error) {
+	opt := cfg.TLS
+	opt.Hostname, opt.Dir, opt.Log = cfg.Hostname, filepath.Join(cfg.Data, "cert"), log
+	return cert.Open(opt)
+}
