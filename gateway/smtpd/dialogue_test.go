@@ -23,8 +23,33 @@ import (
 
 func TestDialogues(t *testing.T) {
 	t.Parallel()
+	runDialogues(t, func() (client, server net.Conn, err error) {
+		client, server = net.Pipe()
+		return client, addressed{server}, nil
+	})
+}
+
+func TestDialoguesOverTCP(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	var mu sync.Mutex
+	runDialogues(t, func() (client, server net.Conn, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if client, err = net.Dial("tcp", l.Addr().String()); err == nil {
+			server, err = l.Accept()
+		}
+		return client, server, err
+	})
+}
+
+func runDialogues(t *testing.T, pair func() (client, server net.Conn, err error)) {
 	files, err := filepath.Glob("../../testdata/dialogues/*.smtp")
-	if err != nil || len(files) < 1 {
+	if err != nil || len(files) < 150 {
 		t.Fatal(len(files), err)
 	}
 	for _, f := range files {
@@ -42,9 +67,11 @@ func TestDialogues(t *testing.T) {
 			var wg sync.WaitGroup
 			d.Run(t, smtpdtest.Target{
 				Dial: func() (net.Conn, error) {
-					client, server := net.Pipe()
-					wg.Go(func() { s.ServeConn(addressed{server}) })
-					return client, nil
+					client, server, err := pair()
+					if err == nil {
+						wg.Go(func() { s.ServeConn(server) })
+					}
+					return client, err
 				},
 				Messages: func() (list []string) {
 					for _, m := range h.Messages() {
