@@ -9,6 +9,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/policy"
 )
 
 // tenRules is a policy of the usual size in which no rule decides.
@@ -70,6 +71,21 @@ func BenchmarkCheck(b *testing.B) {
 			}
 		})
 	}
+	b.Run("default", func(b *testing.B) {
+		p, err := policy.Load(nil, policy.Env{Fields: defaultFields()})
+		if err != nil {
+			b.Fatal(err)
+		}
+		tx := benchTransaction(b, 1)
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, stage := range gateway.Stages {
+				if _, err := p.Check(context.Background(), stage, tx); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 }
 
 func BenchmarkParse(b *testing.B) {

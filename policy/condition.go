@@ -94,9 +94,8 @@ func (c *compiler) compile(t text, stage gateway.Stage) (*condition, bool) {
 		t.f.problem(t.pos, fmt.Sprintf("the condition has more than %d characters", MaxCondition), "")
 		return nil, false
 	}
-	checked, issues := c.env.Compile(t.value)
-	if issues.Err() != nil {
-		c.tell(t, issues.Errors())
+	checked, ok := c.check(t)
+	if !ok {
 		return nil, false
 	}
 	w := walker{c: c, t: t, stage: stage, runes: []rune(t.value), tree: checked.NativeRep()}
@@ -117,6 +116,23 @@ func (c *compiler) compile(t text, stage gateway.Stage) (*condition, bool) {
 		return nil, false
 	}
 	return &condition{prog, w.facts}, true
+}
+
+// check parses the condition and checks its types. A parser that panics must
+// not end a gateway that reloads its policy.
+func (c *compiler) check(t text) (checked *cel.Ast, ok bool) {
+	defer func() {
+		if r := recover(); r != nil {
+			t.f.problem(t.pos, fmt.Sprintf("the condition cannot be read: %v", r), "")
+			checked, ok = nil, false
+		}
+	}()
+	checked, issues := c.env.Compile(t.value)
+	if issues.Err() != nil {
+		c.tell(t, issues.Errors())
+		return nil, false
+	}
+	return checked, true
 }
 
 // asCondition hints how a value of the type becomes a condition.

@@ -63,6 +63,7 @@ func (t text) atLiteral(n int) position {
 func (t text) align(i int, value []rune, n int) int {
 	src := t.f.data
 	for k := 0; k < n && k < len(value) && i < len(src); {
+		i = t.continued(i)
 		r, size := utf8.DecodeRune(src[i:])
 		switch {
 		case isSpace(r) && (foldAt(src[i:]) || !isSpace(value[k])):
@@ -83,12 +84,24 @@ func (t text) align(i int, value []rune, n int) int {
 			k++
 		}
 	}
+	i = t.continued(i)
 	if i < len(src) && n < len(value) && !isSpace(value[n]) {
 		for i < len(src) && isSpace(rune(src[i])) {
 			i++
 		}
 	}
 	return min(i, len(src))
+}
+
+// continued steps over a line end that a backslash takes away.
+func (t text) continued(i int) int {
+	src := t.f.data
+	if t.style != double || !strings.HasPrefix(string(src[i:min(i+2, len(src))]), "\\\n") {
+		return i
+	}
+	for i++; i < len(src) && isSpace(rune(src[i])); i++ {
+	}
+	return i
 }
 
 func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\n' }
