@@ -23,6 +23,11 @@ type description struct {
 
 // newDescription checks what the plugin of the configured name says.
 func newDescription(name string, d *wire.Description) (*description, error) {
+	if name == anyName {
+		if name = d.GetName(); !validName.MatchString(name) {
+			return nil, fmt.Errorf("it calls itself %.40q, which is no filter's name", name)
+		}
+	}
 	out := &description{
 		raw: d, body: d.GetBody(), byName: make(map[string]gateway.Field),
 		version: printable(d.GetVersion(), wire.MaxVersion),

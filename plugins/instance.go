@@ -23,6 +23,7 @@ const (
 	maxStrikes = 3                      // answers in a row that were overdue or lies
 	patience   = 200 * time.Millisecond // a call given up sooner says nothing about the plugin
 	grace      = 2 * time.Second        // to end by itself
+	maxTemp    = 43                     // octets of a folder below which a socket's path fits into 107
 	maxHeaders = 64 << 10               // octets of gRPC header and trailer fields
 )
 
@@ -40,6 +41,7 @@ type instance struct {
 	exe     *os.File // the verified copy, until it runs
 	dir     string   // folder of the socket and temporary files
 	started time.Time
+	took    time.Duration // to start
 
 	mu    sync.Mutex
 	conns []*grpc.ClientConn // every one that go-plugin made
@@ -50,7 +52,7 @@ type instance struct {
 
 // launch starts a process and asks it what it is. It gives up when ctx ends.
 func launch(ctx context.Context, opt Options, out *output) (_ *instance, err error) {
-	dir, err := os.MkdirTemp("", "gapura-plugin-")
+	dir, err := os.MkdirTemp(tempDir(), "gapura-plugin-")
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +66,16 @@ func launch(ctx context.Context, opt Options, out *output) (_ *instance, err err
 		i.stop()
 		return nil, i.startError(ctx, err)
 	}
+	i.took = time.Since(i.started)
 	return i, nil
+}
+
+// tempDir is where sockets go. Their paths are short, or they do not work.
+func tempDir() string {
+	if dir := os.TempDir(); len(dir) <= maxTemp {
+		return dir
+	}
+	return "/tmp"
 }
 
 func (i *instance) describe(ctx context.Context, opt Options) error {

@@ -31,7 +31,7 @@ type Options struct {
 	SHA256 string `yaml:"sha256"`
 	// Environment. The gateway's own is not passed on.
 	Env map[string]string `yaml:"env"`
-	// Working directory; default: the gateway's.
+	// Working directory; default: the configuration file's folder.
 	Dir string `yaml:"dir"`
 	// What the process may use.
 	Limits Limits `yaml:"limits"`
@@ -49,13 +49,22 @@ type Limits struct {
 	Files int `yaml:"files"`
 }
 
+// anyName stands for the name that the plugin gives itself.
+const anyName = "*"
+
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
 // Validate tells what is wrong with o; it starts nothing.
 func (o Options) Validate() error {
-	switch {
-	case !validName.MatchString(o.Name):
+	if !validName.MatchString(o.Name) {
 		return fmt.Errorf("plugins: name %q: use a letter and up to 31 letters, digits and underscores, all lower case", o.Name)
+	}
+	return o.validate()
+}
+
+// validate is Validate but for the name.
+func (o Options) validate() error {
+	switch {
 	case len(o.Command) == 0 || o.Command[0] == "":
 		return fmt.Errorf("plugins: %s has no command", o.Name)
 	case o.MaxConcurrent < 0 || o.StartTimeout < 0 || o.Limits.Memory < 0 || o.Limits.Files < 0:

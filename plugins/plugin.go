@@ -64,6 +64,47 @@ func Open(ctx context.Context, opt Options, log *slog.Logger) (*Plugin, error) {
 	return open(ctx, opt, log, defaultBackoff)
 }
 
+// OpenAny is Open for a plugin whose name may be left open: it then has the
+// one that it gives itself.
+func OpenAny(ctx context.Context, opt Options, log *slog.Logger) (*Plugin, error) {
+	if log == nil {
+		log = slog.Default()
+	}
+	if opt.Name == "" {
+		name, err := nameOf(ctx, opt, log)
+		if err != nil {
+			return nil, err
+		}
+		opt.Name = name
+	}
+	return Open(ctx, opt, log)
+}
+
+// nameOf starts a plugin to ask for its name.
+func nameOf(ctx context.Context, opt Options, log *slog.Logger) (string, error) {
+	opt.Name = anyName
+	if err := opt.validate(); err != nil {
+		return "", err
+	}
+	inst, err := launch(ctx, opt.withDefaults(), newOutput(log))
+	if err != nil {
+		return "", fmt.Errorf("plugins: %s: %w", opt.Command[0], err)
+	}
+	defer inst.stop()
+	return inst.desc.raw.GetName(), nil
+}
+
+// Probe starts a plugin, ends it and returns what it is; Status.Error says why
+// it does not start.
+func Probe(ctx context.Context, opt Options, log *slog.Logger) Status {
+	p, err := Open(ctx, opt, log)
+	if err != nil {
+		return Status{Name: opt.Name, State: "down", Error: err.Error(), Verified: opt.SHA256 != "", Stages: []string{}}
+	}
+	defer p.Close()
+	return p.Status()
+}
+
 func open(ctx context.Context, opt Options, log *slog.Logger, b backoff) (*Plugin, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
@@ -200,18 +241,20 @@ func (p *Plugin) running() (*instance, error) {
 
 // Status is a plugin's state for people and monitoring.
 type Status struct {
-	Name     string    `json:"name"`
-	Version  string    `json:"version"`
-	State    string    `json:"state"` // running or down
-	PID      string    `json:"pid,omitempty"`
-	Error    string    `json:"error,omitempty"`     // why it is down
-	Next     time.Time `json:"next_start,omitzero"` // while it is down
-	Started  time.Time `json:"started,omitzero"`    // while it runs
-	Restarts int       `json:"restarts"`            // since Open
-	Verified bool      `json:"verified"`            // the program's hash is checked
-	Body     bool      `json:"body"`                // it reads messages
-	Stages   []string  `json:"stages"`              // at which it is asked before there is a message
-	Fields   int       `json:"fields"`              // how many facts it may return
+	Name    string    `json:"name"`
+	Version string    `json:"version"`
+	State   string    `json:"state"` // running or down
+	PID     string    `json:"pid,omitempty"`
+	Error   string    `json:"error,omitempty"`     // why it is down
+	Next    time.Time `json:"next_start,omitzero"` // while it is down
+	Started time.Time `json:"started,omitzero"`    // while it runs
+	// StartTime is how long its last start took.
+	StartTime time.Duration `json:"start_ns"`
+	Restarts  int           `json:"restarts"` // since Open
+	Verified  bool          `json:"verified"` // the program's hash is checked
+	Body      bool          `json:"body"`     // it reads messages
+	Stages    []string      `json:"stages"`   // at which it is asked before there is a message
+	Fields    int           `json:"fields"`   // how many facts it may return
 }
 
 // Status returns the present state.
@@ -229,7 +272,8 @@ func (p *Plugin) Status() Status {
 		s.State, s.Error, s.Next = "down", p.why.Error(), p.next
 		return s
 	}
-	s.PID, s.Started, s.Version = p.inst.proc.ID(), p.inst.started, p.inst.desc.version
+	s.PID, s.Started, s.StartTime = p.inst.proc.ID(), p.inst.started, p.inst.took
+	s.Version = p.inst.desc.version
 	return s
 }
 

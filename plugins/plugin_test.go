@@ -401,10 +401,9 @@ func TestPluginDiesWithAKilledHost(t *testing.T) {
 	eventually(t, "plugin is gone", func() bool { return gone(plugin) || state(plugin) == 'Z' })
 }
 
-// short makes a temporary folder with a path that leaves room for a socket's
-// name: 107 octets are the limit.
+// short makes a temporary folder with a path short enough for sockets.
 func short(t *testing.T) string {
-	dir, err := os.MkdirTemp("", "t-")
+	dir, err := os.MkdirTemp("/tmp", "t-")
 	if err != nil {
 		t.Fatal(err)
 	}

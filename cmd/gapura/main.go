@@ -31,6 +31,7 @@ type cli struct {
 	Check   checkCmd   `cmd:"" help:"One check by itself, for diagnosis."`
 	Sign    signCmd    `cmd:"" help:"A signature for one message."`
 	Policy  policyCmd  `cmd:"" help:"The built-in policy, and checks of your own."`
+	Plugin  pluginCmd  `cmd:"" help:"Filters in processes of their own."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

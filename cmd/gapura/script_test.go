@@ -8,7 +8,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gapura": main})
+	testscript.Main(m, map[string]func(){"gapura": main, "greeter": greeter})
 }
 
 // TestScripts runs testdata/script/*.txtar over the real binary.
