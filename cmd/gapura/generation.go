@@ -28,6 +28,8 @@ type generation struct {
 	handler *inbound.Handler
 	groups  map[string]*proxy.Group
 	closers []func()
+
+	dsn, requireTLS bool // every backend honours it
 }
 
 // judge is the part of a generation that judges: filters and policy.
@@ -169,6 +171,7 @@ func (g *generation) openRoutes(s *server) (*route.Table, map[string]inbound.Bac
 func (g *generation) smtpOptions(lc config.Listener, s *server) smtpd.Options {
 	opt := g.cfg.SMTP.Options
 	opt.Protocol, opt.Hostname, opt.TLS = lc.Protocol, g.cfg.Hostname, g.tls
+	opt.DSN, opt.RequireTLS = g.dsn, g.requireTLS
 	opt.ProxyFrom, opt.XClientFrom = lc.ProxyProtocol, lc.XClient
 	opt.Limits.Message, opt.Limits.Recipients = g.cfg.Limits.Message, g.cfg.Limits.Recipients
 	opt.Limits.Connections, opt.Limits.ConnectionsPerIP = g.cfg.Limits.Connections, g.cfg.Limits.ConnectionsPerIP

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"sync"
 	"syscall"
 	"time"
@@ -26,7 +27,8 @@ import (
 
 // serveCmd is `gapura serve`.
 type serveCmd struct {
-	Demo bool `help:"Run on embedded defaults: loopback, ./data, a sink behind it."`
+	Demo       bool   `help:"Run on embedded defaults: loopback, ./data, a sink behind it."`
+	CPUProfile string `name:"cpu-profile" hidden:"" help:"Write a CPU profile here (pprof)."`
 }
 
 // Help is the long help.
@@ -46,6 +48,17 @@ func (c *serveCmd) Run(a *app) error {
 	load := func() (*config.Config, error) { return config.Load(a.config) }
 	if c.Demo {
 		load = demoConfig
+	}
+	if c.CPUProfile != "" {
+		f, err := os.Create(c.CPUProfile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
 	}
 	cfg, err := load()
 	if err != nil {
@@ -148,6 +161,9 @@ func (s *server) apply(cfg *config.Config) error {
 	for _, start := range opened {
 		start()
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	gen.closers = append(gen.closers, cancel)
+	go s.probe(ctx, gen)
 	if old != nil {
 		go old.closeWhenIdle()
 	}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"time"
+)
+
+// probeEvery is how often backends are probed that never answered.
+const probeEvery = time.Minute
+
+// probe learns what the backends offer and then offers to clients what every
+// one of them can honour: DSN and REQUIRETLS. It ends when all are known or
+// the generation is closed.
+func (s *server) probe(ctx context.Context, g *generation) {
+	for {
+		known := true
+		dsn, requireTLS := true, true
+		for name, group := range g.groups {
+			try, cancel := context.WithTimeout(ctx, 30*time.Second)
+			if err := group.Probe(try); err != nil && ctx.Err() == nil {
+				s.log.Warn("a backend does not answer", "domain", name, "error", err.Error())
+			}
+			cancel()
+			offers, all := group.Offers()
+			known = known && all
+			dsn, requireTLS = dsn && offers.DSN, requireTLS && offers.RequireTLS
+		}
+		if known {
+			s.offer(g, dsn, requireTLS)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(probeEvery):
+		}
+	}
+}
+
+// offer makes the listeners of a generation offer what all routes honour.
+func (s *server) offer(g *generation, dsn, requireTLS bool) {
+	s.reloading.Lock()
+	defer s.reloading.Unlock()
+	if s.gen != g || !dsn && !requireTLS {
+		return
+	}
+	g.dsn, g.requireTLS = dsn, requireTLS
+	for _, lc := range g.cfg.Listeners {
+		if l := s.listeners[listenerKey{lc.Protocol, lc.Address}]; l != nil {
+			s.reconfigure(l, lc, g)
+		}
+	}
+}
