@@ -379,6 +379,38 @@ func TestTheLeastBusyDaemonIsAsked(t *testing.T) {
 	}
 }
 
+func TestADaemonNotTriedYetIsAskedFirst(t *testing.T) {
+	t.Parallel()
+	a, b := newDaemon("a:1"), newDaemon("b:1")
+	p := &pool{daemons: []*daemon{a, b}}
+	b.begin()
+	if p.pick(map[*daemon]int{a: 1}) != b || p.pick(map[*daemon]int{a: 2, b: 2}) != nil {
+		t.Error("wrong daemon")
+	}
+}
+
+func TestClientsThatGoAwayAreNoFailures(t *testing.T) {
+	t.Parallel()
+	gone, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, c := range []struct {
+		ctx  context.Context
+		err  error
+		want outlook
+	}{
+		{context.Background(), nil, well},
+		{context.Background(), errNoReply, broke},
+		{context.Background(), &net.OpError{Op: "dial", Err: errors.New("refused")}, failed},
+		{context.Background(), fmt.Errorf("x: %w", &sourceError{errCut}), same},
+		{gone, context.Canceled, unsure},
+		{gone, &net.OpError{Op: "dial", Err: context.Canceled}, unsure},
+	} {
+		if got := score(c.ctx, c.err, broke); got != c.want {
+			t.Errorf("%v: %d, want %d", c.err, got, c.want)
+		}
+	}
+}
+
 func TestOptionsAreChecked(t *testing.T) {
 	t.Parallel()
 	var a Addresses

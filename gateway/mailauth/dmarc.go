@@ -205,7 +205,7 @@ func (d *DMARCDiscovery) evaluate(ctx context.Context, a *dmarcAuthor, spf AuthI
 	res := DMARCResult{
 		Domain: a.domain, OrgDomain: a.org, Published: DMARCNone, Policy: DMARCNone, Disposition: DMARCNone,
 	}
-	if a.walk.err != nil && (!a.found.ok || a.found.name != a.domain) { // another record might apply
+	if a.walk.err != nil && a.found.name != a.domain { // another record might apply
 		res.Result, res.Reason = TempError, a.walk.err.Error()
 		return res
 	}

@@ -105,6 +105,37 @@ func TestSPFVoidLookupsAreConfigurable(t *testing.T) {
 	}
 }
 
+func TestSPFNullMXIsNoVoidLookup(t *testing.T) {
+	t.Parallel()
+	zone := dnstest.Zone{"n.test": {dnstest.TXT("v=spf1 mx a:a.test a:b.test ?all"), dnstest.MX(0, "")}}
+	if got := CheckSPF(context.Background(), zone, spfIn("192.0.2.1", "h", "a@n.test"), SPFOptions{}); got.Result != Neutral || got.VoidLookups != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestSPFExplanationCountsForNoLimit(t *testing.T) {
+	t.Parallel()
+	zone := dnstest.Zone{
+		"e.test":   {dnstest.TXT("v=spf1 a:a.test a:b.test -all exp=why.test")},
+		"why.test": {dnstest.TXT("from %{p}")},
+	}
+	got := CheckSPF(context.Background(), zone, spfIn("192.0.2.1", "h", "a@e.test"), SPFOptions{})
+	if got.Explanation != "from unknown" || got.VoidLookups != 2 || got.Lookups != 2 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestSPFExpansionIsBounded(t *testing.T) {
+	t.Parallel()
+	c := newSPFCheck(context.Background(), dnstest.Zone{}, spfIn("192.0.2.1", "h", ""), SPFOptions{}, strings.Repeat("l", 1000), "a.test")
+	if out, ok := c.expand(strings.Repeat("%{l}", 9), "a.test"); ok {
+		t.Errorf("%d octets", len(out))
+	}
+	if out, ok := c.expand(strings.Repeat("%{l}", 8), "a.test"); !ok || len(out) != 8000 {
+		t.Errorf("%d octets, %v", len(out), ok)
+	}
+}
+
 func TestSPFSyntaxErrorsComeBeforeLookups(t *testing.T) {
 	t.Parallel()
 	for _, rec := range []string{"v=spf1 a mx foo", "v=spf1 include:a.test exp=", "v=spf1 a:%{z}.test", "v=spf1 a redirect=a.test redirect=b.test", "v=spf1 a\tmx"} {
