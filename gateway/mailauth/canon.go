@@ -183,8 +183,6 @@ type bodyCanon struct {
 	buf     [canonBuffer]byte
 }
 
-func (c *bodyCanon) clean() bool { return !c.cr && !c.space && c.lines == 0 }
-
 // emit adds canonical octets.
 func (c *bodyCanon) emit(b []byte) {
 	c.total += int64(len(b))
@@ -225,6 +223,9 @@ const crlfs = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n"
 // release emits what was pending, since something other than a line end
 // follows.
 func (c *bodyCanon) release() {
+	if c.lines == 0 && !c.space {
+		return
+	}
 	for c.lines > 0 {
 		n := min(c.lines, int64(len(crlfs)/2))
 		for i := range int(n) * 2 {
@@ -262,10 +263,7 @@ func (c *bodyCanon) step(b byte) {
 }
 
 func (c *bodyCanon) writeSimple(b []byte) {
-	for !c.clean() {
-		if len(b) == 0 {
-			return
-		}
+	for c.cr && len(b) > 0 {
 		c.step(b[0])
 		b = b[1:]
 	}
@@ -274,20 +272,46 @@ func (c *bodyCanon) writeSimple(b []byte) {
 	for end > 0 && (b[end-1] == '\n' || b[end-1] == '\r') {
 		end--
 	}
-	c.emit(b[:end])
-	for _, x := range b[end:] {
-		c.step(x)
+	if end > 0 {
+		c.release()
+		c.emit(b[:end])
+	}
+	for b = b[end:]; len(b) > 0; {
+		if !c.cr && len(b) > 1 && b[0] == '\r' && b[1] == '\n' {
+			c.lines++
+			b = b[2:]
+			continue
+		}
+		c.step(b[0])
+		b = b[1:]
 	}
 }
 
 func (c *bodyCanon) writeRelaxed(b []byte) {
 	tab := -1 // the next TAB is not before b[tab]
 	for i := 0; i < len(b); {
-		if !c.clean() {
-			c.step(b[i])
+		switch x := b[i]; {
+		case x == '\r' && !c.cr && i+1 < len(b) && b[i+1] == '\n':
+			c.space = false
+			c.lines++
+			i += 2
+			continue
+		case c.cr || x == '\r':
+			c.step(x)
+			i++
+			continue
+		case x == ' ' || x == '\t':
+			for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
+				i++
+			}
+			c.space = true
+			continue
+		case x < ' ':
+			c.step(x)
 			i++
 			continue
 		}
+		c.release()
 		if tab < i {
 			if n := bytes.IndexByte(b[i:], '\t'); n < 0 {
 				tab = len(b)
@@ -298,10 +322,7 @@ func (c *bodyCanon) writeRelaxed(b []byte) {
 		n := plainRun(b[i:min(len(b), tab+1)])
 		n = min(n, tab-i)
 		c.emit(b[i : i+n])
-		if i += n; i < len(b) {
-			c.step(b[i])
-			i++
-		}
+		i += n
 	}
 }
 
