@@ -319,8 +319,7 @@ func (c *bodyCanon) writeRelaxed(b []byte) {
 				tab = i + n
 			}
 		}
-		n := plainRun(b[i:min(len(b), tab+1)])
-		n = min(n, tab-i)
+		n := plainRun(b[i:min(len(b), tab+1)]) // never its last octet, a TAB
 		c.emit(b[i : i+n])
 		i += n
 	}
