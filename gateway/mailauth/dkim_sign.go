@@ -132,7 +132,7 @@ func (s *Signer) Sign(h *message.Header, body BodyHash) ([]byte, error) {
 	}
 	alg, err := s.check(names)
 	if err == nil && !hasName(names, "From") {
-		err = errors.New("From must be signed")
+		err = errors.New("the field From must be signed")
 	}
 	if err == nil && body.Form != s.BodyForm() {
 		err = errors.New("body hashed in another form")

@@ -149,7 +149,7 @@ func trimFWS(s string) string { return strings.Trim(s, " \t\r\n") }
 
 // stripFWS removes all white space.
 func stripFWS(s string) string {
-	if strings.IndexAny(s, " \t\r\n") < 0 {
+	if !strings.ContainsAny(s, " \t\r\n") {
 		return s
 	}
 	b := make([]byte, 0, len(s))
