@@ -40,6 +40,7 @@ func testFields() []gateway.Field {
 		f("dnsbl.zones", gateway.Strings, gateway.StageConnect),
 		result,
 		each,
+		f("quota.full", gateway.Bool, gateway.StageRcpt),
 		f("dkim.domains", gateway.Strings, gateway.StageMessage),
 		f("dmarc.result", gateway.String, gateway.StageMessage),
 		f("dmarc.domain", gateway.String, gateway.StageMessage),

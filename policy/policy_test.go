@@ -100,6 +100,15 @@ rules:
 	}
 }
 
+func TestOneFactIsShortened(t *testing.T) {
+	p := parse(t, `rules: [{name: mark, at: message, tag: "{dmarc.domain}"}]`)
+	tx := &gateway.Transaction{Facts: gateway.Facts{}.With(gateway.Fact{Name: "dmarc.domain", Value: strings.Repeat("ü", 150)})}
+	v, _ := p.Check(context.Background(), gateway.StageMessage, tx)
+	if got := v.Dispositions[0].Edits[0].Value; got != strings.Repeat("ü", 98)+"..." {
+		t.Errorf("%d octets: %s", len(got), got)
+	}
+}
+
 func TestLoopsOverHostileHeadersEnd(t *testing.T) {
 	p := parse(t, `
 rules:
