@@ -24,8 +24,9 @@ func defaultFields() []gateway.Field {
 	add(gateway.Float, gateway.StageConnect, "dnsbl.score")
 	add(gateway.Bool, gateway.StageConnect, "dnsbl.allowed")
 	add(gateway.String, gateway.StageConnect, "dnsbl.reason")
-	add(gateway.Bool, gateway.StageMessage, "antivirus.infected", "antivirus.too_large", "attachment.executable",
+	add(gateway.Bool, gateway.StageMessage, "antivirus.infected", "antivirus.too_large", "attachment.executable", "attachment.bomb",
 		"dmarc.list_mail", "dmarc.forwarder", "arc.trusted")
+	add(gateway.Strings, gateway.StageMessage, "attachment.dangerous")
 	add(gateway.String, gateway.StageMessage, "antivirus.virus", "dmarc.disposition", "dmarc.domain", "arc.dmarc")
 	return fields
 }
@@ -57,7 +58,8 @@ func TestDefaultPolicy(t *testing.T) {
 		{"ambiguous", gateway.StageMessage, plain, facts{"message.ambiguous": true}, `reject "550 5.6.0`},
 		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
 		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},
-		{"program", gateway.StageMessage, plain, facts{"attachment.executable": true}, `reject "550 5.7.1 The message carries a program`},
+		{"program", gateway.StageMessage, plain, facts{"attachment.executable": true, "attachment.dangerous": []string{"a.zip/b.exe"}}, `reject "550 5.7.1 Programs are not taken here: a.zip/b.exe"`},
+		{"archive bomb", gateway.StageMessage, plain, facts{"attachment.bomb": true}, `reject "550 5.7.1 An attached archive`},
 		{"scanner down", gateway.StageMessage, plain, facts{"antivirus.error": "timeout"}, "continue add X-Virus-Status: Not Scanned;"},
 		{"too large to scan", gateway.StageMessage, plain, facts{"antivirus.too_large": true}, "continue add X-Virus-Status: Not Scanned;"},
 		{"DMARC reject", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "dmarc.domain": "example.com"}, `reject "550 5.7.1 DMARC: example.com asks receivers to reject this" `},

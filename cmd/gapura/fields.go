@@ -65,4 +65,6 @@ func builtinFilters() ([]gateway.Filter, error) {
 // there yet.
 var awaited = []gateway.Field{
 	{Name: "attachment.executable", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "A program is attached."},
+	{Name: "attachment.bomb", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "An archive unpacks to many times its size."},
+	{Name: "attachment.dangerous", Type: gateway.Strings, Stage: gateway.StageMessage, Doc: "Names of such files."},
 }

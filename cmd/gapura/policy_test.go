@@ -161,3 +161,25 @@ func TestDefaultPolicyNamesOnlyFactsOfFilters(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFilterDeclaresItsFacts holds the list of built-in filters to the
+// folders.
+func TestEveryFilterDeclaresItsFacts(t *testing.T) {
+	filters, err := builtinFilters()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{"filtertest": true}
+	for _, f := range filters {
+		known[f.Name()] = true
+	}
+	folders, err := filepath.Glob("../../filters/*/doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range folders {
+		if name = filepath.Base(filepath.Dir(name)); !known[name] {
+			t.Errorf("filters/%s is not in builtinFilters", name)
+		}
+	}
+}
