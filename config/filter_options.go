@@ -8,6 +8,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/dnsbl"
 	"github.com/gapura-mail/gapura/filters/headers"
 	"github.com/gapura-mail/gapura/filters/spf"
+	"github.com/gapura-mail/gapura/plugins"
 )
 
 // filterOptions returns new options of every filter, by its name.
@@ -19,6 +20,7 @@ func filterOptions() map[string]any {
 		"dmarc":     new(dmarc.Options),
 		"dnsbl":     new(dnsbl.Options),
 		"headers":   new(headers.Options),
+		"plugin":    new(plugins.Options),
 		"spf":       new(spf.Options),
 	}
 }

@@ -35,6 +35,9 @@ func (f *filter) Stages() []gateway.Stage { return slices.Clone(f.p.desc.stages)
 // After implements gateway.Ordered.
 func (f *filter) After() []string { return slices.Clone(f.p.desc.after) }
 
+// Close ends the plugin.
+func (f *filter) Close() { _ = f.p.Close() }
+
 // Check implements gateway.Filter.
 func (f *filter) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) (gateway.Verdict, error) {
 	if int(stage) >= len(f.p.desc.wanted) || !f.p.desc.wanted[stage] {

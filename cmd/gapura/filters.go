@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"github.com/gapura-mail/gapura/config"
@@ -16,10 +18,12 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/route"
+	"github.com/gapura-mail/gapura/plugins"
+	"github.com/gapura-mail/gapura/policy"
 )
 
 // newFilter makes the filter that one entry of the configuration asks for.
-func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config) (gateway.Filter, error) {
+func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, log *slog.Logger) (gateway.Filter, error) {
 	switch opt := f.Options.(type) {
 	case *antivirus.Options:
 		return antivirus.New(*opt)
@@ -33,10 +37,30 @@ func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config) (gateway.Fil
 		return dnsbl.New(*opt, r)
 	case *headers.Options:
 		return headers.New(*opt, ownNames(cfg), r)
+	case *plugins.Options:
+		return openPlugin(withPluginDir(*opt, cfg.File), log)
 	case *spf.Options:
 		return spf.New(*opt, r, cfg.Hostname)
 	}
 	return nil, fmt.Errorf("filter %q has no maker", f.Name)
+}
+
+// openPlugin starts a plugin. Nothing else may have a fact with its prefix.
+func openPlugin(opt plugins.Options, log *slog.Logger) (gateway.Filter, error) {
+	fields, err := policyFields()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range append(fields, policy.BaseFields()...) {
+		if prefix, _, _ := strings.Cut(f.Name, "."); prefix == opt.Name {
+			return nil, fmt.Errorf("a plugin cannot have the name %q: there is %s already", opt.Name, f.Name)
+		}
+	}
+	p, err := plugins.Open(context.Background(), opt, log)
+	if err != nil {
+		return nil, err
+	}
+	return p.Filter(), nil
 }
 
 // ownNames are the names that nobody else may call himself.
@@ -51,11 +75,12 @@ func ownNames(cfg *config.Config) []string {
 }
 
 // newSteps makes the configured filters.
-func newSteps(cfg *config.Config, r dns.Resolver) ([]pipeline.Step, error) {
+func newSteps(cfg *config.Config, r dns.Resolver, log *slog.Logger) ([]pipeline.Step, error) {
 	var steps []pipeline.Step
 	for _, f := range cfg.Filters {
-		x, err := newFilter(f, r, cfg)
+		x, err := newFilter(f, r, cfg, log)
 		if err != nil {
+			(&judge{steps: steps}).close()
 			return nil, cfg.Errorf(f.Position(), "%v", err)
 		}
 		steps = append(steps, pipeline.Step{Filter: x, Timeout: f.Timeout, Defer: f.OnError == "defer"})

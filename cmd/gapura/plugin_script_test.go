@@ -17,7 +17,7 @@ func (greeting) Name() string { return "greeter" }
 
 func (greeting) Fields() []gateway.Field {
 	return []gateway.Field{
-		{Name: "greeter.helo", Type: gateway.String, Stage: gateway.StageRcpt, Doc: "What the client said."},
+		{Name: "greeter.helo", Type: gateway.String, Stage: gateway.StageHelo, Doc: "What the client said."},
 		{Name: "greeter.polite", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "The Subject greets."},
 	}
 }
