@@ -200,6 +200,8 @@ func variables(filters []gateway.Field) (map[string]*variable, error) {
 			return nil, fmt.Errorf("policy: the fact %s is declared twice", f.Name)
 		case f.Type < gateway.String || f.Type > gateway.Strings:
 			return nil, fmt.Errorf("policy: the fact %s has no type", f.Name)
+		case f.Stage < gateway.StageConnect || f.Stage > gateway.StageMessage:
+			return nil, fmt.Errorf("policy: the fact %s has no stage", f.Name)
 		}
 		if read[f.Name] == nil && f.Stage == gateway.StageRcpt { // what is found there is about one recipient
 			f.Rcpt = true

@@ -214,9 +214,19 @@ rules:
 }
 
 func TestWrongFieldsAreTheProgramsFault(t *testing.T) {
+	const at = gateway.StageMail
+	if _, err := policy.Parse(nil, policy.Env{Fields: []gateway.Field{{Name: "x.y", Type: gateway.String, Stage: at}}}); err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range []gateway.Field{
-		{Name: "spf", Type: gateway.String}, {Name: "Spf.result", Type: gateway.String}, {Name: "my-filter.x", Type: gateway.String},
-		{Name: "x.in", Type: gateway.String}, {Name: "client.ip", Type: gateway.String}, {Name: "x.y"}, {Name: "x.y", Type: 77},
+		{Name: "spf", Type: gateway.String, Stage: at},
+		{Name: "Spf.result", Type: gateway.String, Stage: at},
+		{Name: "my-filter.x", Type: gateway.String, Stage: at},
+		{Name: "x.in", Type: gateway.String, Stage: at},
+		{Name: "client.ip", Type: gateway.String, Stage: at},
+		{Name: "x.y", Stage: at},
+		{Name: "x.y", Type: 77, Stage: at},
+		{Name: "x.y", Type: gateway.String},
 	} {
 		_, err := policy.Parse(nil, policy.Env{Fields: []gateway.Field{f}})
 		var errs policy.Errors
