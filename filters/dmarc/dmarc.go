@@ -102,6 +102,7 @@ func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (ga
 type reading struct {
 	f      *Filter
 	policy *mailauth.DMARCDiscovery
+	from   []string // author domains
 	list   bool
 }
 
@@ -118,7 +119,7 @@ func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Me
 	if tx.Facts.String("spf.result") == "pass" {
 		policy.Prefetch(ctx, tx.Facts.String("spf.domain"))
 	}
-	return &reading{f, policy, listMail(m.Header())}, nil
+	return &reading{f, policy, from, listMail(m.Header())}, nil
 }
 
 // listMail tells whether the header is that of a mailing list.
@@ -139,10 +140,26 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	ctx, cancel := context.WithTimeout(ctx, r.f.opt.LookupTimeout)
 	defer cancel()
 	spf := mailauth.AuthIdentifier{Result: mailauth.Result(tx.Facts.String("spf.result")), Domain: tx.Facts.String("spf.domain")}
+	if _, failed := tx.Facts.Get("spf.error"); failed && spf.Result == "" {
+		spf = mailauth.AuthIdentifier{Result: mailauth.TempError, Domain: senderDomain(tx)}
+	}
 	dkim := identifiers(tx.Facts, "dkim.domains", mailauth.Pass)
 	dkim = append(dkim, identifiers(tx.Facts, "dkim.temperror", mailauth.TempError)...)
+	if _, failed := tx.Facts.Get("dkim.error"); failed {
+		for _, d := range r.from { // any of them may have signed
+			dkim = append(dkim, mailauth.AuthIdentifier{Result: mailauth.TempError, Domain: d})
+		}
+	}
 	res := r.policy.Evaluate(ctx, spf, dkim)
 	return gateway.Verdict{Facts: append(r.facts(res), gateway.Fact{Name: "dmarc.forwarder", Value: r.f.forwarders.sent(tx)}), Results: results(res)}, nil
+}
+
+// senderDomain is the domain that SPF would have judged.
+func senderDomain(tx *gateway.Transaction) string {
+	if tx.From.IsNull() {
+		return tx.Session.Helo
+	}
+	return tx.From.Domain
 }
 
 // identifiers are the domains in a fact of the filter dkim.

@@ -123,6 +123,29 @@ func TestOwnClientsAreNotEvaluated(t *testing.T) {
 	}
 }
 
+// TestFailedFiltersAreTemporary: where SPF or DKIM could not be judged, nobody
+// knows that they do not pass.
+func TestFailedFiltersAreTemporary(t *testing.T) {
+	t.Parallel()
+	const raw = "From: joe@example.org\n\nbody\n"
+	for _, c := range []struct{ failed, from, want string }{
+		{"spf.error", "example.org", "temperror"},
+		{"spf.error", "other.test", "fail"},
+		{"dkim.error", "other.test", "temperror"},
+	} {
+		tx := filtertest.Transaction("192.0.2.1", "h.test")
+		tx.From.Local, tx.From.Domain = "joe", c.from
+		tx.Facts.Add(gateway.Fact{Name: c.failed, Value: "timeout"})
+		v, err := filtertest.Judge(t.Context(), newFilter(t, zone), tx, filtertest.New(t, raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (gateway.Facts{}).With(v.Facts...).String("dmarc.result"); got != c.want {
+			t.Errorf("%s with sender at %s: %s, want %s", c.failed, c.from, got, c.want)
+		}
+	}
+}
+
 func TestSilentDNSIsTemporary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFilter(t, dnstest.Hang())

@@ -92,6 +92,15 @@ func (c *call) wait(deadline time.Time) (gateway.Verdict, error) {
 	return c.verdict, c.err
 }
 
+// drop cancels a call whose answer nobody waits for any more. It counts as
+// overdue when it has not returned after the filter's timeout.
+func (c *call) drop() {
+	c.cancel()
+	if c.state.Load() == running {
+		time.AfterFunc(c.step.timeout, func() { c.giveUp() })
+	}
+}
+
 // giveUp cancels a call that still runs and tells whether it did.
 func (c *call) giveUp() bool {
 	c.step.overdue.Add(1)

@@ -160,7 +160,7 @@ func (t *Transaction) allResults() []message.AuthResult {
 // Close gives up what still runs and frees what the filters shared.
 func (j *Judging) Close() {
 	for _, c := range j.calls {
-		c.giveUp()
+		c.drop()
 	}
 	j.cancel()
 	j.msg.close()

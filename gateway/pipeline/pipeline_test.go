@@ -269,6 +269,41 @@ func TestOverdueFilterIsPassedOver(t *testing.T) {
 	})
 }
 
+// TestSessionsThatEndEarlyAreNotOverdue: a client that leaves at once makes
+// no filter look slow, unless it does not return.
+func TestSessionsThatEndEarlyAreNotOverdue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		deaf := false
+		f := &fake{name: "f", check: func(ctx context.Context, _ gateway.Stage, _ *gateway.Transaction) (gateway.Verdict, error) {
+			if deaf {
+				time.Sleep(time.Hour)
+			}
+			<-ctx.Done()
+			return gateway.Verdict{}, ctx.Err()
+		}}
+		p := newPipeline(t, nil, Step{Filter: f, Timeout: time.Second})
+		leave := func() {
+			for range 2 * maxOverdue {
+				p.Connect(t.Context(), &gateway.Session{}).Close()
+			}
+			time.Sleep(2 * time.Second)
+		}
+		leave()
+		if n := p.steps[0].overdue.Load(); n != 0 {
+			t.Errorf("%d overdue", n)
+		}
+		deaf = true
+		leave()
+		if n := p.steps[0].overdue.Load(); n < maxOverdue {
+			t.Errorf("deaf: %d overdue", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := p.steps[0].overdue.Load(); n != 0 {
+			t.Errorf("after it returned: %d overdue", n)
+		}
+	})
+}
+
 // TestEarlyRefusalsWaitForRcpt and spare whom the caller exempts.
 func TestEarlyRefusalsWaitForRcpt(t *testing.T) {
 	dnsbl := &fake{name: "dnsbl", check: func(_ context.Context, stage gateway.Stage, _ *gateway.Transaction) (gateway.Verdict, error) {

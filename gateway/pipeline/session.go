@@ -33,21 +33,21 @@ func (p *Pipeline) Connect(ctx context.Context, sess *gateway.Session) *Session 
 
 // Helo asks the filters about a HELO, EHLO or LHLO; it does not wait.
 func (s *Session) Helo(sess *gateway.Session) {
-	giveUp(s.helo)
+	drop(s.helo)
 	s.sess = sess
 	s.helo = s.p.ask(s.ctx, gateway.StageHelo, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
 }
 
 // Close gives up whatever still runs.
 func (s *Session) Close() {
-	giveUp(s.connect)
-	giveUp(s.helo)
+	drop(s.connect)
+	drop(s.helo)
 	s.cancel()
 }
 
-func giveUp(calls []*call) {
+func drop(calls []*call) {
 	for _, c := range calls {
-		c.giveUp()
+		c.drop()
 	}
 }
 

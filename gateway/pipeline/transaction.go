@@ -75,7 +75,7 @@ func (t *Transaction) snapshot() *gateway.Transaction {
 }
 
 // Close gives up whatever still runs.
-func (t *Transaction) Close() { giveUp(t.mail) }
+func (t *Transaction) Close() { drop(t.mail) }
 
 // add keeps what a filter found about the session or the whole message.
 func (t *Transaction) add(s *step, v gateway.Verdict) {
