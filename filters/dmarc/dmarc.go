@@ -32,7 +32,8 @@ func (opt Options) Validate() error {
 	if opt.LookupTimeout < 0 || opt.LookupTimeout > mailauth.DMARCTimeout {
 		return fmt.Errorf("dmarc: lookup_timeout: %s is not within 0 and %s", opt.LookupTimeout, mailauth.DMARCTimeout)
 	}
-	return nil
+	_, err := parseForwarders(opt.Forwarders)
+	return err
 }
 
 // Filter implements gateway.BodyFilter.
