@@ -15,7 +15,7 @@ import (
 )
 
 // maxCost bounds the work of a condition with a loop, in CEL's units, of about
-// 20 ns each; other conditions are linear in the length of what they look at.
+// 50 ns each; other conditions are linear in the length of what they look at.
 const maxCost = 200_000
 
 // condition is a compiled condition and what is known about it.
