@@ -7,6 +7,7 @@ import (
 	"hash"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,7 +126,7 @@ func TestChainWithFailedSealIsAnswered(t *testing.T) {
 	set := arcSet{seal: 0, ams: 1, aar: 2}
 	set.as, _, _ = parseInstance(index.fields[0])
 	own := newSum(index, 2, 1)
-	check := &keyCheck{algorithm: "ed25519", sum: sumWithOwn(own, index, set), signature: set.as.b, exact: true}
+	check := &keyCheck{algorithm: "ed25519", sum: sumWithOwn(own, index, set), signature: set.as.b, exact: true, work: new(atomic.Int64)}
 	if v := check.check(keyAnswer{records: []string{record(testKeys.ed)}}); v.result != Pass {
 		t.Errorf("the seal does not cover its own set alone: %+v", v)
 	}
@@ -264,4 +265,17 @@ func newSum(index *headerIndex, fields ...int) hash.Hash {
 		w.Write(index.relaxedField(i))
 	}
 	return w
+}
+
+// BenchmarkARCVerify validates a chain of three sets.
+func BenchmarkARCVerify(b *testing.B) {
+	msg, z := chainOf(b, arcBase, "one.example", "two.example", "three.example")
+	h, body := splitMessage(b, msg)
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := VerifyARC(b.Context(), h, strings.NewReader(body), z, VerifyOptions{Now: testNow})
+		if err != nil || c.CV != Pass {
+			b.Fatal(c, err)
+		}
+	}
 }

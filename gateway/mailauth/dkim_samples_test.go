@@ -153,6 +153,13 @@ func TestDKIMRealMail(t *testing.T) {
 	if dir == "" {
 		t.Skip("no shared samples")
 	}
+	signed, err := os.ReadFile(filepath.Join(dir, "mailauth-ec", "signed.eml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := dkimResults(t, string(signed), footballZone(t), time.Time{}); !slices.Equal(got, []string{edPass, rsaPass}) {
+		t.Errorf("mailauth-ec: %q", got)
+	}
 	for file, want := range map[string][]string{
 		"003.txt": {"pass ietf.org ietf1 rsa-sha256 1024", "pass ietf.org ietf1 rsa-sha256 1024"},
 		"004.txt": {"pass facebookmail.com s1024-2013-q3 rsa-sha256 1024"},

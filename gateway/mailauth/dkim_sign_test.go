@@ -8,7 +8,11 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,8 +118,7 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 }
 
-// TestKeyRecordsOfOthers parses what dkimpy publishes, and the records of
-// OpenDKIM's tests where they are present.
+// TestKeyRecordsOfOthers parses what dkimpy publishes.
 func TestKeyRecordsOfOthers(t *testing.T) {
 	t.Parallel()
 	for file, bits := range map[string]int{
@@ -128,6 +131,57 @@ func TestKeyRecordsOfOthers(t *testing.T) {
 		if (err == nil) != (bits > 0) || err == nil && k.Bits != bits {
 			t.Errorf("%s: %+v, %v", file, k, err)
 		}
+	}
+}
+
+func TestKeyWithoutPadding(t *testing.T) {
+	t.Parallel()
+	txt := record(testKeys.ed)
+	if !strings.HasSuffix(txt, "=") {
+		t.Fatal("a key without padding")
+	}
+	if k, err := ParseKeyRecord(strings.TrimSuffix(txt, "=")); err != nil || k.String() != txt {
+		t.Errorf("%v, %v", k, err)
+	}
+}
+
+// TestKeyRecordsOfOpenDKIM takes the records of t-testdata.h, whose licence is
+// not stated where we have them, so they are not copied.
+func TestKeyRecordsOfOpenDKIM(t *testing.T) {
+	t.Parallel()
+	dir := sharedSamples()
+	if dir == "" {
+		t.Skip("no shared samples")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "opendkim-t-testdata.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.NewReplacer("\\\n", "", "\"", "").Replace(string(data))
+	bad := map[string]bool{"PUBLICKEYBADV": true, "PUBLICKEYBADK": true, "PUBLICKEYNOP": true, "PUBLICKEYCORRUPTP": true}
+	n := 0
+	for _, m := range regexp.MustCompile(`(?m)^#define\s+(PUBLICKEY\w*)\s+(.*)$`).FindAllStringSubmatch(text, -1) {
+		n++
+		value := regexp.MustCompile(`\t+`).ReplaceAllString(m[2], "")
+		k, err := ParseKeyRecord(value)
+		if (err != nil) != bad[m[1]] {
+			t.Errorf("%s: %+v, %v\n%s", m[1], k, err, value)
+			continue
+		}
+		check := &keyCheck{algorithm: "rsa", signature: []byte{1}, exact: true, work: new(atomic.Int64)}
+		switch v := check.checkRecord(value); m[1] {
+		case "PUBLICKEYBADH", "PUBLICKEYEMPTYP":
+			if v.result != PermError {
+				t.Errorf("%s: %+v", m[1], v)
+			}
+		case "PUBLICKEY":
+			if v.result != Fail || !v.testing || !k.Strict() {
+				t.Errorf("%s: %+v", m[1], v)
+			}
+		}
+	}
+	if n != 11 {
+		t.Errorf("%d records", n)
 	}
 }
 

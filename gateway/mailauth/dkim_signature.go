@@ -19,6 +19,7 @@ import (
 const (
 	MaxSignatureField = 64 << 10 // octets of the field; z= makes some long
 	MaxSignedNames    = 256      // names in h=
+	maxDomain         = 253      // octets of a domain name, RFC 1035 section 2.3.4
 )
 
 // fieldError is why a signature field cannot be used.
@@ -89,6 +90,8 @@ func parseSigField(f message.Field) (*sigField, error) {
 		return s, unclear("d= is no domain name")
 	case !sOK:
 		return s, unclear("s= is no selector")
+	case len(s.keyName()) > maxDomain:
+		return s, unclear("s= and d= are too long for a name")
 	}
 	if err := s.parseAlgorithm(); err != nil {
 		return s, err
@@ -244,7 +247,7 @@ func domainLabels(s string, n int) (string, bool) {
 		s = a
 	}
 	s = strings.ToLower(s)
-	if len(s) > 253 {
+	if len(s) > maxDomain {
 		return "", false
 	}
 	labels := 0

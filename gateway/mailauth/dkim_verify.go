@@ -108,7 +108,7 @@ func (v *DKIMVerifier) begin(index *headerIndex, i int, now time.Time) *dkimChec
 	w := sha256.New()
 	index.hashFields(w, s.names, s.canon[0], i)
 	index.hashOwn(w, i, s.canon[0], s.bAt)
-	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: exact}
+	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: exact, work: &v.fetch.work}
 	v.add(s.form())
 	c.pending = true
 	v.fetch.want(s.keyName(), func(a keyAnswer) { c.verdict = check.check(a) })

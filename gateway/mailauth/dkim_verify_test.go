@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -148,6 +149,7 @@ func TestDKIMTags(t *testing.T) {
 		{"d= a top-level domain", edit("d=example.com", "d=com"), Neutral, "d="},
 		{"d= with a slash", edit("d=example.com", "d=example.com/x"), Neutral, "d="},
 		{"a label of 64", edit("s=sel", "s="+strings.Repeat("a", 64)), Neutral, "s="},
+		{"a key name of more than 253 octets", strings.Replace(edit("s=sel", "s="+strings.Repeat("a.", 60)+"a"), "d=", "d="+strings.Repeat("b.", 60), 1), Neutral, "too long"},
 		{"a tag twice", base + "; d=example.com", Neutral, "twice"},
 		{"an empty tag", edit("; h=", ";; h="), Neutral, "tag-list"},
 		{"a tag without value", base + "; foo", Neutral, "tag-list"},
@@ -210,6 +212,7 @@ func TestDKIMKeyRecords(t *testing.T) {
 		{"revoked", []string{"v=DKIM1; p="}, PermError, "revoked"},
 		{"no p=", []string{"v=DKIM1; k=rsa"}, PermError, "no p="},
 		{"p= not base64", []string{"p=???"}, PermError, "base64"},
+		{"p= with too much padding", []string{good + "===="}, PermError, "base64"},
 		{"p= no key", []string{"p=AAAA"}, PermError, "RSA"},
 		{"unknown k=", []string{"k=dsa; " + good}, PermError, "dsa"},
 		{"k= of the other kind", []string{record(testKeys.ed)}, PermError, "ed25519"},
@@ -241,9 +244,32 @@ func TestDKIMKeyRecords(t *testing.T) {
 
 func TestDKIMKeyAboveTheBoundIsNotComputed(t *testing.T) {
 	t.Parallel()
-	huge := &rsa.PublicKey{N: new(big.Int).Lsh(testKeys.rsa1024().N, MaxRSABits), E: 65537}
-	if _, err := ParseKeyRecord((&KeyRecord{Type: "rsa", Key: huge}).String()); err == nil || !strings.Contains(err.Error(), "9216 bits") {
+	large := &rsa.PublicKey{N: new(big.Int).Lsh(testKeys.rsa1024().N, MaxRSABits), E: 65537}
+	if _, err := ParseKeyRecord((&KeyRecord{Type: "rsa", Key: large}).String()); err == nil || !strings.Contains(err.Error(), "9216 bits") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestVerifyingOneMessageIsBounded: a hundred signatures with keys as large as
+// may be would take a second.
+func TestVerifyingOneMessageIsBounded(t *testing.T) {
+	t.Parallel()
+	large := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), MaxRSABits-1), E: 1<<31 - 1}
+	large.N.SetBit(large.N, 0, 1)
+	for _, c := range []struct {
+		key  crypto.PublicKey
+		kind string
+		want int
+	}{{large, "rsa", 6}, {testKeys.rsa2048().Public(), "rsa", 200}, {testKeys.ed.Public(), "ed25519", 200}} {
+		txt := (&KeyRecord{Type: c.kind, Key: c.key}).String()
+		check := &keyCheck{algorithm: c.kind, sum: make([]byte, 32), signature: make([]byte, 64), exact: true, work: new(atomic.Int64)}
+		n := 0
+		for check.check(keyAnswer{records: []string{txt}}).result == Fail {
+			n++
+		}
+		if n != c.want {
+			t.Errorf("%d signatures verified with %T, want %d", n, c.key, c.want)
+		}
 	}
 }
 

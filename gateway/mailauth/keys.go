@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 )
@@ -20,6 +21,10 @@ const (
 	MaxRSABits    = 8192 // above, a signature is not computed
 	MaxKeyRecord  = 8192 // octets of a key record
 	maxKeyRecords = 4    // that are looked at under one name
+
+	// maxWork is how much verifying one message may cost, in the unit of
+	// KeyRecord.work: 200 signatures with usual RSA keys, 12 with the largest.
+	maxWork = 200 * 4 * 17
 )
 
 // ErrKeyRecord says that a key record cannot be used; errors of
@@ -148,6 +153,16 @@ func (k *KeyRecord) public() []byte {
 		}
 	}
 	return nil
+}
+
+// work is about what one verification costs: what a modular multiplication of
+// 1024 bits does is 1.
+func (k *KeyRecord) work() int64 {
+	if key, ok := k.Key.(*rsa.PublicKey); ok {
+		n := int64(k.Bits+1023) / 1024
+		return n * n * int64(bits.Len(uint(key.E)))
+	}
+	return 4 * 17 // Ed25519 is as slow as RSA of 2048 bits
 }
 
 // verify checks sig over the SHA-256 hash sum.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -54,6 +55,7 @@ type keyFetch struct {
 	resolver dns.Resolver
 	wanted   map[string][]func(keyAnswer)
 	order    []string
+	work     atomic.Int64 // that was done for signatures
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 }
@@ -125,6 +127,7 @@ type keyCheck struct {
 	signature []byte
 	// exact tells whether i= has the domain of d=, which t=s asks for.
 	exact bool
+	work  *atomic.Int64 // done for this message
 }
 
 // keyVerdict is what a key said.
@@ -180,6 +183,8 @@ func (c *keyCheck) checkRecord(txt string) keyVerdict {
 		v.reason = "key demands that i= has the domain of d="
 	case k.Type == "rsa" && k.Bits < MinRSABits: // RFC 8301 section 3.2
 		v.reason = fmt.Sprintf("RSA key of %d bits is too short", k.Bits)
+	case c.work.Add(k.work()) > maxWork:
+		v.result, v.reason = Policy, "too many signatures with large keys"
 	case !k.verify(c.sum, c.signature):
 		v.result, v.reason = Fail, "signature did not verify"
 	default:

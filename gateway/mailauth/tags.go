@@ -161,10 +161,14 @@ func stripFWS(s string) string {
 	return string(b)
 }
 
-// decodeBase64 decodes base64 with white space anywhere (RFC 6376 section
-// 3.5, base64string).
+// decodeBase64 decodes base64 with white space anywhere, whose padding may be
+// missing (RFC 6376 section 2.10, base64string).
 func decodeBase64(s string) ([]byte, error) {
-	return base64.StdEncoding.DecodeString(stripFWS(s))
+	s = stripFWS(s)
+	for i := 0; i < 2 && strings.HasSuffix(s, "="); i++ {
+		s = s[:len(s)-1]
+	}
+	return base64.RawStdEncoding.DecodeString(s)
 }
 
 // colonList splits a colon-separated list and trims its items; "" gives none.
