@@ -31,7 +31,6 @@ type walkState struct {
 	dec      decoder
 	parts    int
 	defects  int
-	hash     maphash.Hash
 	writeErr error
 }
 
@@ -53,7 +52,6 @@ func (w *Walker) Walk(body io.Reader, v Visitor) error {
 // At PartEnd, Known tells which parts need not be looked at again.
 func (w *Walker) WalkReading(r ReadingName, body io.Reader, v Visitor) error {
 	w.walkState = walkState{v: v, reading: r, dec: decoder{out: w.dec.out, carry: w.dec.carry}}
-	w.hash.SetSeed(w.seed)
 	h, rest := w.header.reread(r)
 	if len(rest) > 0 {
 		body = io.MultiReader(bytes.NewReader(rest), body)
@@ -278,25 +276,47 @@ func (w *Walker) leaf(s *source, p *PartInfo, m *meta) {
 	w.content(s, p, m, s.next())
 }
 
+// sink is a part whose decoded octets are being handed over.
+type sink struct {
+	w    *Walker
+	p    *PartInfo
+	m    *meta
+	out  io.Writer
+	hash maphash.Hash
+}
+
+func (w *Walker) begin(p *PartInfo, m *meta) *sink {
+	s := &sink{w: w, p: p, m: m, out: w.v.Part(p)}
+	s.hash.SetSeed(w.seed)
+	return s
+}
+
+// put hands octets over, until the first error.
+func (s *sink) put(b []byte) {
+	if len(b) == 0 {
+		return
+	}
+	s.p.Size += int64(len(b))
+	s.hash.Write(b)
+	if s.out != nil && s.w.writeErr == nil {
+		_, s.w.writeErr = s.out.Write(b)
+	}
+}
+
+func (s *sink) end() {
+	s.p.sum = s.hash.Sum64()
+	s.w.compare(s.p, s.m)
+	s.w.v.PartEnd(s.p)
+}
+
 // content hands over the decoded content that begins with the piece.
 func (w *Walker) content(s *source, p *PartInfo, m *meta, piece []byte) {
-	out := w.v.Part(p)
 	w.dec.reset(m.kind, w.reading)
-	w.hash.Reset()
-	var uu *uuText
+	out := w.begin(p, m)
+	put, end := out.put, out.end
 	if m.mediaType == "text/plain" && w.reading != Strict {
-		uu = &uuText{w: w, of: p, bol: true}
-	}
-	put := func(b []byte) {
-		if len(b) == 0 {
-			return
-		}
-		p.Size += int64(len(b))
-		w.hash.Write(b)
-		w.write(out, b)
-		if uu != nil {
-			uu.write(b)
-		}
+		uu := &uuText{w: w, of: p, m: m, bol: true, text: out}
+		put, end = uu.write, uu.end
 	}
 	for ; piece != nil && w.writeErr == nil; piece = s.next() {
 		put(w.dec.decode(piece))
@@ -305,21 +325,8 @@ func (w *Walker) content(s *source, p *PartInfo, m *meta, piece []byte) {
 		s.stop()
 	}
 	put(w.dec.finish())
-	if uu != nil {
-		uu.end()
-	}
-	p.sum = w.hash.Sum64()
 	w.decodeDefects(p)
-	w.compare(p, m)
-	w.v.PartEnd(p)
-}
-
-// write passes decoded octets on, until the first error.
-func (w *Walker) write(out io.Writer, b []byte) {
-	if out == nil || w.writeErr != nil {
-		return
-	}
-	_, w.writeErr = out.Write(b)
+	end()
 }
 
 // drain passes over content up to the next delimiter.

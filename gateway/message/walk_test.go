@@ -199,7 +199,7 @@ func TestWalkTree(t *testing.T) {
 		"no empty line": {top + "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\none\r\n\r\ntwo\r\n--x--", "0 multipart/mixed\n1 text/plain \"one\\r\\n\\r\\ntwo\"\n", "no-header-end"},
 		"uuencode": {
 			top + "\r\nhi\r\nbegin here\r\nbegin 644 a.exe\r\n$979I;```\r\n`\r\nend\r\nbye\r\nbegin 644 b\r\nno\r\n",
-			"1 text/plain \"hi\\r\\nbegin here\\r\\nbegin 644 a.exe\\r\\n$979I;`\"\n1.uu1 application/octet-stream [a.exe] \"evil\"\n", "uuencode-in-text",
+			"1 text/plain \"hi\\r\\nbegin here\\r\\n\"\n1.uu1 application/octet-stream [a.exe] \"evil\"\n1.t1 text/plain \"bye\\r\\nbegin 644 b\\r\\nno\\r\\n\"\n", "uuencode-in-text",
 		},
 		"uuencoded part": {top + "Content-Type: application/x\r\nContent-Transfer-Encoding: x-uuencode\r\n\r\nbegin 644 a.exe\r\n$979I;```\r\n`\r\nend\r\n", "1 application/x \"evil\"\n", ""},
 		"names":          {top + "Content-Disposition: attachment; filename*0*=iso-8859-1'de'a%E4; filename*1=b; filename*2*=%2Ec; filename=z\r\n\r\n", "1 text/plain [aäb.c] \"\"\n", "conflicting-fields conflicting-fields"},
