@@ -2,10 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/gapura-mail/gapura/filters/antivirus"
 	"github.com/gapura-mail/gapura/filters/arc"
+	"github.com/gapura-mail/gapura/filters/attachment"
 	"github.com/gapura-mail/gapura/filters/dkim"
 	"github.com/gapura-mail/gapura/filters/dmarc"
 	"github.com/gapura-mail/gapura/filters/dnsbl"
@@ -31,11 +31,6 @@ func policyFields(configured ...gateway.Filter) ([]gateway.Field, error) {
 			fields = append(fields, f.Fields()...)
 		}
 	}
-	for _, f := range awaited {
-		if name, _, _ := strings.Cut(f.Name, "."); !seen[name] {
-			fields = append(fields, f)
-		}
-	}
 	return fields, nil
 }
 
@@ -58,13 +53,6 @@ func builtinFilters() ([]gateway.Filter, error) {
 	add(arc.New(arc.Options{}, r))
 	add(dmarc.New(dmarc.Options{}, r))
 	add(antivirus.New(antivirus.Options{}))
+	add(attachment.New(attachment.Options{}, nil))
 	return filters, failed
-}
-
-// awaited are facts that the built-in policy names and whose filter is not
-// there yet.
-var awaited = []gateway.Field{
-	{Name: "attachment.executable", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "A program is attached."},
-	{Name: "attachment.bomb", Type: gateway.Bool, Stage: gateway.StageMessage, Doc: "An archive unpacks to many times its size."},
-	{Name: "attachment.dangerous", Type: gateway.Strings, Stage: gateway.StageMessage, Doc: "Names of such files."},
 }

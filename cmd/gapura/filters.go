@@ -9,12 +9,14 @@ import (
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/antivirus"
 	"github.com/gapura-mail/gapura/filters/arc"
+	"github.com/gapura-mail/gapura/filters/attachment"
 	"github.com/gapura-mail/gapura/filters/dkim"
 	"github.com/gapura-mail/gapura/filters/dmarc"
 	"github.com/gapura-mail/gapura/filters/dnsbl"
 	"github.com/gapura-mail/gapura/filters/headers"
 	"github.com/gapura-mail/gapura/filters/spf"
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/route"
@@ -22,13 +24,21 @@ import (
 	"github.com/gapura-mail/gapura/policy"
 )
 
+// archiveMemory is how much of an archive in an archive stays in memory.
+const archiveMemory = 512 << 10
+
 // newFilter makes the filter that one entry of the configuration asks for.
-func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, log *slog.Logger) (gateway.Filter, error) {
+func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, bodies body.Options, log *slog.Logger) (gateway.Filter, error) {
 	switch opt := f.Options.(type) {
 	case *antivirus.Options:
 		return antivirus.New(*opt)
 	case *arc.Options:
 		return arc.New(*opt, r)
+	case *attachment.Options:
+		return attachment.New(*opt, func() *body.Body {
+			bodies.Memory = archiveMemory
+			return body.New(bodies)
+		})
 	case *dkim.Options:
 		return dkim.New(*opt, r)
 	case *dmarc.Options:
@@ -75,10 +85,10 @@ func ownNames(cfg *config.Config) []string {
 }
 
 // newSteps makes the configured filters.
-func newSteps(cfg *config.Config, r dns.Resolver, log *slog.Logger) ([]pipeline.Step, error) {
+func newSteps(cfg *config.Config, r dns.Resolver, bodies body.Options, log *slog.Logger) ([]pipeline.Step, error) {
 	var steps []pipeline.Step
 	for _, f := range cfg.Filters {
-		x, err := newFilter(f, r, cfg, log)
+		x, err := newFilter(f, r, cfg, bodies, log)
 		if err != nil {
 			(&judge{steps: steps}).close()
 			return nil, cfg.Errorf(f.Position(), "%v", err)

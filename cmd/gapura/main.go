@@ -30,6 +30,7 @@ type cli struct {
 	Sink    sinkCmd    `cmd:"" help:"Run a server that files or drops what it gets."`
 	Check   checkCmd   `cmd:"" help:"One check by itself, for diagnosis."`
 	Sign    signCmd    `cmd:"" help:"A signature for one message."`
+	Parse   parseCmd   `cmd:"" help:"What a message, or a report in one, says."`
 	Policy  policyCmd  `cmd:"" help:"The built-in policy, and checks of your own."`
 	Plugin  pluginCmd  `cmd:"" help:"Filters in processes of their own."`
 }

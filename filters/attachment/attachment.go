@@ -1,6 +1,7 @@
 package attachment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -184,7 +185,7 @@ func (r *reading) add(e Entry) {
 		r.kinds = once(r.kinds, k)
 	}
 	if e.dangerous() {
-		r.dangerous = once(r.dangerous, e.Name)
+		r.dangerous = once(r.dangerous, cmp.Or(e.Name, e.Type))
 	}
 	a := &r.any
 	a.Executable, a.Macro, a.Encrypted = a.Executable || e.Executable, a.Macro || e.Macro, a.Encrypted || e.Encrypted
