@@ -15,10 +15,10 @@ type Filter struct {
 	Options any // pointer to the filter's Options
 	// How long the filter may take: from the call at the early stages, from
 	// the end of the message for what reads it.
-	Timeout time.Duration
+	Timeout time.Duration `yaml:"timeout"`
 	// What happens when the filter fails or is late: continue without its
 	// facts, or defer: the client is told to try again.
-	OnError string
+	OnError string `yaml:"on_error"`
 
 	pos position
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,7 +14,9 @@ import (
 
 // configCmd is `gapura config`.
 type configCmd struct {
-	Check configCheck `cmd:"" help:"Check a configuration file and the policy it names."`
+	Reference configReference `cmd:"" help:"Print every option with its default."`
+	Schema    configSchema    `cmd:"" help:"Print a JSON Schema of the configuration."`
+	Check     configCheck     `cmd:"" help:"Check a configuration file and the policy it names."`
 }
 
 // configCheck is `gapura config check`.
@@ -73,4 +76,39 @@ func errorsOf(err error) any {
 		return list
 	}
 	return []string{err.Error()}
+}
+
+// configReference is `gapura config reference`.
+type configReference struct{}
+
+// Help is the long help.
+func (*configReference) Help() string {
+	return `Prints every option with its meaning and default, as a configuration file.
+
+Example:
+  gapura config reference | less`
+}
+
+// Run implements the command.
+func (*configReference) Run(a *app) error {
+	config.Reference(a.stdout)
+	return nil
+}
+
+// configSchema is `gapura config schema`.
+type configSchema struct{}
+
+// Help is the long help.
+func (*configSchema) Help() string {
+	return `Prints a JSON Schema of the configuration, by which editors complete and check.
+
+Example:
+  gapura config schema > gapura.schema.json`
+}
+
+// Run implements the command.
+func (*configSchema) Run(a *app) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(config.Schema())
 }
