@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"plugins/wire":     {"gateway", "gateway/message", "gateway/smtp"},
 	"plugins/example":  {"gateway", "plugins/sdk"},
 	"config":           {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns"},
+	"config/fielddocs": {},
 	"cmd/gapura":       {"*"},
 	// Test kits: imported by tests alone.
 	"gateway/dns/dnstest":     {"gateway/dns"},
