@@ -17,6 +17,8 @@ const (
 	bigBuffer   = 64 << 10
 	outBuffer   = 2 << 10
 	maxOut      = 16 << 10 // replies that are held back at most
+
+	lastWrite = time.Second // for the last words of a server that stops
 )
 
 var (
@@ -83,18 +85,23 @@ func (c *conn) releaseOutput() {
 
 // flush sends the replies that are held back, in one write.
 func (c *conn) flush() error {
-	if len(c.out) == 0 {
+	if len(c.out) == 0 || c.deaf {
 		return nil
 	}
-	now := time.Now()
-	if d := c.set.Limits.WriteTimeout; c.writeBy.Sub(now) < d {
-		c.writeBy = now.Add(d + d/8)
-		if err := c.nc.SetWriteDeadline(c.writeBy); err != nil {
-			return err
-		}
+	now, d := time.Now(), c.set.Limits.WriteTimeout
+	if c.srv.stopped() {
+		d, c.writeBy = lastWrite, time.Time{}
 	}
-	_, err := c.nc.Write(c.out)
+	var err error
+	if c.writeBy.Sub(now) < d {
+		c.writeBy = now.Add(d + d/8)
+		err = c.nc.SetWriteDeadline(c.writeBy)
+	}
+	if err == nil {
+		_, err = c.nc.Write(c.out)
+	}
 	c.out = c.out[:0]
+	c.deaf = err != nil
 	return err
 }
 

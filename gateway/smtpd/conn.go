@@ -42,6 +42,7 @@ type conn struct {
 	verb             uint8
 	greeted, closing bool
 	quiet            bool // the client is not thought to send more
+	deaf             bool // writing has failed
 	mayXClient       bool
 	utf8, prdr       bool // of the transaction
 	chunking         bool // between BDAT chunks
@@ -333,7 +334,7 @@ func (c *conn) wake() {
 // cut makes a connection end.
 func (c *conn) cut() {
 	c.raw.SetReadDeadline(time.Unix(1, 0))
-	c.raw.SetWriteDeadline(time.Now().Add(time.Second))
+	c.raw.SetWriteDeadline(time.Now().Add(lastWrite))
 }
 
 // linger closes the sending side and reads on for a moment: closing with

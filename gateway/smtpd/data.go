@@ -22,6 +22,12 @@ func (c *conn) data(arg string) smtp.Reply {
 		return replyWantRcpt
 	}
 	c.send(replyData)
+	if c.in.empty() { // the handler may take its time before it reads
+		if err := c.flush(); err != nil {
+			c.lost(err)
+			return smtp.Reply{}
+		}
+	}
 	r := c.newReader(false)
 	replies, err := c.hand(r)
 	if r.err != nil && r.lost {
