@@ -1,6 +1,9 @@
 package smtp
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Bounds of a reply on the wire.
 const (
@@ -22,7 +25,7 @@ func (r Reply) Append(dst []byte) []byte {
 	if r.Code < 200 || r.Code > 599 {
 		r = NewReply(451, EnhancedCode{4, 3, 0}, "local error in processing")
 	}
-	head := r.appendHead(make([]byte, 0, 16))
+	head := r.appendHead(make([]byte, 0, 20))
 	room := MaxReplyLine - len(head) - len("\r\n")
 	text := strings.TrimRight(r.Text, "\r\n ")
 	for n := 1; ; n++ {
@@ -49,9 +52,11 @@ func (r Reply) appendHead(b []byte) []byte {
 	if r.Enhanced == (EnhancedCode{}) || r.Code/100 == 3 {
 		return b
 	}
-	e := r.Enhanced
-	e[0] = uint16(r.Code / 100)
-	return append(append(b, e.String()...), ' ')
+	b = append(b, byte('0'+r.Code/100), '.')
+	b = strconv.AppendUint(b, uint64(r.Enhanced[1]), 10)
+	b = append(b, '.')
+	b = strconv.AppendUint(b, uint64(r.Enhanced[2]), 10)
+	return append(b, ' ')
 }
 
 // cutLine takes the first line of text, at most room octets of it.

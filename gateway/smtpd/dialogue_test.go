@@ -109,7 +109,7 @@ func dialogueOptions(t *testing.T, d *smtpdtest.Dialogue) smtpd.Options {
 		}
 		return n
 	}
-	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	loopbacks := []netip.Prefix{loopback}
 	for name, value := range d.Options {
 		switch name {
 		case "handler":
@@ -136,9 +136,9 @@ func dialogueOptions(t *testing.T, d *smtpdtest.Dialogue) smtpd.Options {
 				t.Fatal(err)
 			}
 		case "proxy":
-			o.ProxyFrom = loopback
+			o.ProxyFrom = loopbacks
 		case "xclient":
-			o.XClientFrom = loopback
+			o.XClientFrom = loopbacks
 		case "limits.message":
 			o.Limits.Message = int64(number(value))
 		case "limits.drain":
@@ -181,3 +181,5 @@ var testTLS = sync.OnceValue(func() *tls.Config {
 	cert := &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 	return &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return cert, nil }}
 })
+
+var loopback = netip.MustParsePrefix("127.0.0.0/8")

@@ -2,7 +2,9 @@ package smtpd_test
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,4 +63,75 @@ func TestGoSMTPClientSends(t *testing.T) {
 	if len(m) != 3 || m[0].Data != text || len(m[2].Rcpts) != 2 {
 		t.Fatalf("%d messages", len(m))
 	}
+}
+
+func TestGoSMTPClientSendsInTLS(t *testing.T) {
+	t.Parallel()
+	h := &smtpdtest.Handler{}
+	addr, _ := serve(t, smtpd.Options{Protocol: "smtp", TLS: testTLS()}, h)
+	implicit, _ := serve(t, smtpd.Options{Protocol: "submissions", TLS: testTLS(), ImplicitTLS: true}, h)
+	cfg := &tls.Config{InsecureSkipVerify: true}
+	for i, dial := range []func() (*gosmtp.Client, error){
+		func() (*gosmtp.Client, error) { return gosmtp.DialStartTLS(addr, cfg) },
+		func() (*gosmtp.Client, error) { return gosmtp.DialTLS(implicit, cfg) },
+	} {
+		c, err := dial()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Repeat("line of text\r\n", 20000)
+		if err := c.SendMail("a@example.test", []string{"b@example.test"}, strings.NewReader(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Quit(); err != nil {
+			t.Fatal(err)
+		}
+		m := h.Messages()
+		if len(m) != i+1 || m[i].Data != text || m[i].Info.TLS == nil {
+			t.Fatalf("%d messages", len(m))
+		}
+	}
+}
+
+func TestGoSMTPClientSpeaksLMTP(t *testing.T) {
+	t.Parallel()
+	h := &smtpdtest.Handler{}
+	s := newServer(t, smtpd.Options{Protocol: "lmtp"}, h)
+	path := filepath.Join(t.TempDir(), "lmtp")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	nc, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := gosmtp.NewClientLMTP(nc)
+	if err := c.Mail("a@example.test", nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, to := range []string{"b@example.test", "refused@example.test"} {
+		if err := c.Rcpt(to, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := 0
+	w, err := c.LMTPData(func(_ string, status *gosmtp.SMTPError) {
+		if status != nil {
+			refused++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Write([]byte("text\r\n"))
+	w.Close()
+	c.Quit()
+	if m := h.Messages(); len(m) != 1 || refused != 1 || m[0].Info.Remote.IsValid() {
+		t.Errorf("%d messages, %d refused", len(m), refused)
+	}
+	s.Shutdown(context.Background())
+	<-done
 }

@@ -77,7 +77,10 @@ func parseProxy(b []byte) (proxied, int, error) {
 		return proxied{}, 0, errProxy
 	}
 	h, err := parseProxyV1(string(b[len(v1) : i-1]))
-	return h, i + 1, err
+	if err != nil {
+		return proxied{}, 0, err
+	}
+	return h, i + 1, nil
 }
 
 func parseProxyV1(s string) (proxied, error) {
