@@ -3,8 +3,9 @@ package main
 // checkCmd is `gapura check`: one check by itself. Each has its type in a file
 // of its own.
 type checkCmd struct {
-	SPF   checkSPF   `cmd:"" name:"spf" help:"SPF of a client, its HELO and its MAIL FROM (RFC 7208)."`
-	DKIM  checkDKIM  `cmd:"" name:"dkim" help:"DKIM signatures of a message (RFC 6376)."`
-	ARC   checkARC   `cmd:"" name:"arc" help:"Authenticated Received Chain of a message (RFC 8617)."`
-	DMARC checkDMARC `cmd:"" name:"dmarc" help:"DMARC by results of SPF and DKIM, or of a message (RFC 9989)."`
+	SPF     checkSPF     `cmd:"" name:"spf" help:"SPF of a client, its HELO and its MAIL FROM (RFC 7208)."`
+	DKIM    checkDKIM    `cmd:"" name:"dkim" help:"DKIM signatures of a message (RFC 6376)."`
+	ARC     checkARC     `cmd:"" name:"arc" help:"Authenticated Received Chain of a message (RFC 8617)."`
+	DMARC   checkDMARC   `cmd:"" name:"dmarc" help:"DMARC by results of SPF and DKIM, or of a message (RFC 9989)."`
+	Address checkAddress `cmd:"" help:"Whether an address is valid in SMTP and in a header (RFC 5321, RFC 5322)."`
 }

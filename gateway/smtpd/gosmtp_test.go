@@ -377,6 +377,7 @@ type pieceHandler struct{ pieces, octets int }
 func (h *pieceHandler) Connect(context.Context, smtpd.Info) (smtpd.Session, smtp.Reply, error) {
 	return h, smtp.Reply{}, nil
 }
+
 func (h *pieceHandler) Helo(context.Context, smtpd.Info) (smtp.Reply, error) {
 	return smtp.Reply{}, nil
 }

@@ -25,9 +25,8 @@ type messageReader struct {
 	refusal smtp.Reply // the server's own
 	lost    bool       // the connection is not in step any more
 
-	window  time.Duration // time spent waiting for octets in this rate window
-	octets  int64         // that came in it
-	waiting time.Time
+	window time.Duration // time spent waiting for octets in this rate window
+	octets int64         // that came in it
 }
 
 var (

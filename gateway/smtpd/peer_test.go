@@ -3,6 +3,8 @@ package smtpd_test
 import (
 	"context"
 	"crypto/tls"
+	"errors"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -117,20 +119,19 @@ func TestGoSMTPClientSpeaksLMTP(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	refused := 0
-	w, err := c.LMTPData(func(_ string, status *gosmtp.SMTPError) {
-		if status != nil {
-			refused++
-		}
-	})
+	w, err := c.Data()
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Write([]byte("text\r\n"))
-	w.Close()
+	io.WriteString(w, "text\r\n")
+	replies, err := w.CloseWithLMTPResponse()
 	c.Quit()
-	if m := h.Messages(); len(m) != 1 || refused != 1 || m[0].Info.Remote.IsValid() {
-		t.Errorf("%d messages, %d refused", len(m), refused)
+	var failed gosmtp.LMTPDataError
+	if !errors.As(err, &failed) || len(failed) != 1 || failed["refused@example.test"] == nil || replies["b@example.test"] == nil {
+		t.Errorf("%v, %v", replies, err)
+	}
+	if m := h.Messages(); len(m) != 1 || m[0].Info.Remote.IsValid() {
+		t.Errorf("%d messages", len(m))
 	}
 	s.Shutdown(context.Background())
 	<-done

@@ -29,7 +29,6 @@ type Handler struct {
 	sessions int
 	resets   int
 	voids    int
-	helos    []string
 	infos    []smtpd.Info
 }
 
