@@ -236,6 +236,32 @@ func TestSealKeepsLineEndsOut(t *testing.T) {
 	}
 }
 
+func TestChainRefuses(t *testing.T) {
+	t.Parallel()
+	msg, z := chainOf(t, arcBase, "one.example")
+	for name, c := range map[string]struct{ old, with, reason string }{
+		"h= in a seal":                 {"ARC-Seal: ", "ARC-Seal: h=from; ", "h="},
+		"a seal that signs seals":      {"h=From:", "h=ARC-Seal:From:", "signs ARC-Seal"},
+		"a seal that starts with pass": {"cv=none", "cv=pass", "cv=pass"},
+		"an instance out of the row":   {"ARC-Seal: i=1", "ARC-Seal: i=2", "i=2"},
+	} {
+		got := verifyARCString(t, strings.Replace(msg, c.old, c.with, 1), z)
+		if got.CV != Fail || !strings.Contains(got.Reason, c.reason) {
+			t.Errorf("%s: %s (%s)", name, got.CV, got.Reason)
+		}
+	}
+	h, body := splitMessage(t, msg)
+	early, err := VerifyARC(t.Context(), h, strings.NewReader(body), z, VerifyOptions{Now: testNow.Add(-time.Hour)})
+	if err != nil || early.CV != Fail || !strings.Contains(early.Reason, "future") {
+		t.Errorf("a seal from the future: %+v, %v", early, err)
+	}
+	s := edSealer("one.example")
+	sum, _ := NewBodyHasher(s.BodyForm()).Sum(s.BodyForm())
+	if _, err := s.Seal(h, None, "mx; none", sum); err == nil {
+		t.Error("a chain that is there was sealed as none")
+	}
+}
+
 func TestCollectAuthResults(t *testing.T) {
 	t.Parallel()
 	h, _ := splitMessage(t, `Authentication-Results: lists.example.org; arc=none;

@@ -155,10 +155,8 @@ func (c *keyCheck) check(a keyAnswer) keyVerdict {
 		if v.result == Pass {
 			return v
 		}
-		if best.result != Fail { // a key that fits and does not verify says most
-			if best.result == "" || v.result == Fail {
-				best = v
-			}
+		if best.result == "" || v.result == Fail { // a key that fits and does not verify says most
+			best = v
 		}
 	}
 	return best
