@@ -209,3 +209,12 @@ func (c *Config) resolvePaths(dir string) {
 func (c *Config) Errorf(p position, format string, args ...any) error {
 	return Errors{{File: c.File, Line: p.line, Col: p.col, Msg: fmt.Sprintf(format, args...)}}
 }
+
+// Path returns a path of the configuration: relative ones count from the
+// file's folder.
+func (c *Config) Path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(filepath.Dir(c.File), p)
+}

@@ -7,7 +7,11 @@ func fieldDocs() map[string]string {
 	return map[string]string{
 		"antivirus.Options.Clamd":          "Where clamd listens: host:port or the path of its socket. Several, separated by commas, share the work and stand in for each other. Default 127.0.0.1:3310.",
 		"antivirus.Options.MaxConnections": "How many streams are open at a time, to all daemons together; further messages wait. Default 10 for each daemon, at most 1000.",
+		"arc.Options.Seal":                 "Key with which messages are sealed when they are handed over (RFC 8617 section 5.1). Default: they are not sealed.",
 		"arc.Options.Trusted":              "Domains (d= of ARC-Seal) whose reports are believed, their subdomains included. Nobody's by default.",
+		"arc.Seal.Domain":                  "of the seal (d=); it publishes the key.",
+		"arc.Seal.Key":                     "PEM file of the private key, RSA or Ed25519.",
+		"arc.Seal.Selector":                "of the key (s=).",
 		"cert.Options.Certificate":         "PEM file of the certificate, followed by its intermediates.",
 		"cert.Options.Certificates":        "Further pairs; the client's SNI chooses. The first pair is used for names that none has.",
 		"cert.Options.CheckEvery":          "How often, at most, a handshake looks whether files changed.",

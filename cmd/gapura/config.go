@@ -64,6 +64,9 @@ func checkConfig(file string) error {
 		return err
 	}
 	defer j.close()
+	if _, err := newSealer(cfg); err != nil {
+		return err
+	}
 	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}
 	defer g.close()
 	_, _, err = g.openRoutes(s)

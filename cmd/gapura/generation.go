@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/filters/arc"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/proxy"
@@ -71,13 +73,41 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
+	sealer, err := newSealer(cfg)
+	if err != nil {
+		return nil, err
+	}
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
-		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly,
+		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: routes, Backends: backends, Log: s.log,
 	})
 	return g, nil
+}
+
+// newSealer reads the key that the filter arc seals with; nil where it does
+// not.
+func newSealer(cfg *config.Config) (*mailauth.Signer, error) {
+	for _, f := range cfg.Filters {
+		opt, ok := f.Options.(*arc.Options)
+		if !ok || opt.Seal == nil {
+			continue
+		}
+		pem, err := os.ReadFile(cfg.Path(opt.Seal.Key))
+		if err != nil {
+			return nil, cfg.Errorf(f.Position(), "arc: seal: %v", err)
+		}
+		key, err := mailauth.ParsePrivateKey(pem)
+		if err != nil {
+			return nil, cfg.Errorf(f.Position(), "arc: seal: %s: %v", opt.Seal.Key, err)
+		}
+		if opt.Seal.Domain == "" || opt.Seal.Selector == "" {
+			return nil, cfg.Errorf(f.Position(), "arc: seal: needs domain, selector and key")
+		}
+		return &mailauth.Signer{Key: key, Domain: opt.Seal.Domain, Selector: opt.Seal.Selector}, nil
+	}
+	return nil, nil
 }
 
 // openResolver opens the resolver that the configuration names, with its

@@ -19,6 +19,19 @@ type Options struct {
 	// Domains (d= of ARC-Seal) whose reports are believed, their subdomains
 	// included. Nobody's by default.
 	Trusted []string `yaml:"trusted"`
+	// Key with which messages are sealed when they are handed over (RFC 8617
+	// section 5.1). Default: they are not sealed.
+	Seal *Seal `yaml:"seal"`
+}
+
+// Seal names the key that messages are sealed with.
+type Seal struct {
+	// Domain of the seal (d=); it publishes the key.
+	Domain string `yaml:"domain"`
+	// Selector of the key (s=).
+	Selector string `yaml:"selector"`
+	// PEM file of the private key, RSA or Ed25519.
+	Key string `yaml:"key"`
 }
 
 // Filter implements gateway.BodyFilter.

@@ -3,7 +3,6 @@ package inbound
 import (
 	"crypto/tls"
 	"io"
-	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
@@ -25,7 +24,7 @@ func (t *transaction) copy(a *arriving, result pipeline.Result, c *copyOf, to []
 		e.Prepend(ar.Field())
 	}
 	e.Prepend(t.received(result))
-	head := append(e.Bytes(), "\r\n"...)
+	head := append(t.seal(a, result, e.Bytes()), "\r\n"...)
 	return &gateway.Copy{
 		ID: t.id, From: t.from, Params: t.params, Rcpts: to,
 		Size:       int64(len(head)) + a.body.Size(),
@@ -54,7 +53,7 @@ func (t *transaction) received(result pipeline.Result) []byte {
 	info := t.s.info
 	r := message.Received{
 		Helo: info.Helo, RDNS: result.Facts.String("headers.client_name"), IP: info.Remote.Addr(),
-		By: t.s.h.opt.Hostname, Software: "Gapura", ID: t.id, Date: time.Now(),
+		By: t.s.h.opt.Hostname, Software: "Gapura", ID: t.id, Date: t.started,
 		With: message.Protocol(info.LMTP(), info.Extended, t.params.SMTPUTF8, info.TLS != nil, info.User != ""),
 	}
 	if info.TLS != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -27,6 +28,7 @@ type arriving struct {
 	judging *pipeline.Judging
 	size    int64
 	refusal *smtp.Reply
+	hash    *mailauth.BodyHash // of the whole body, once a seal needed it
 }
 
 var (

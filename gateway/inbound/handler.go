@@ -12,6 +12,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/route"
@@ -37,6 +38,7 @@ type Options struct {
 	// RefuseEarly answers refusals of the stages connect, helo and mail at
 	// once instead of at RCPT; the greeting then waits for look-ups.
 	RefuseEarly bool
+	Sealer      *mailauth.Signer // seals what is handed over (RFC 8617); nil: nothing is
 	Pipeline    *pipeline.Pipeline
 	Routes      *route.Table
 	Backends    map[string]Backend // by key of Routes
@@ -128,8 +130,8 @@ func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 		messages.WithLabelValues("no-room").Inc()
 		return nil, smtp.Reply{}, noRoom
 	}
-	t := &transaction{s: s, id: newID(), from: from, params: p}
-	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: p, Now: time.Now()})
+	t := &transaction{s: s, id: newID(), from: from, params: p, started: time.Now()}
+	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: p, Now: t.started})
 	if s.h.opt.RefuseEarly {
 		if ruling := t.pipe.Early(ctx); ruling.Refused() {
 			t.pipe.Close()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/route"
@@ -77,6 +78,7 @@ type env struct {
 	filters []pipeline.Step
 	early   bool
 	lmtp    bool
+	sealer  *mailauth.Signer
 }
 
 func (e *env) handler() *Handler {
@@ -93,7 +95,7 @@ func (e *env) handler() *Handler {
 		e.t.Fatal(err)
 	}
 	return New(Options{
-		Hostname: "mx.test", Pipeline: pipe, Routes: table, Hops: e.hops, Relay: e.relay, RefuseEarly: e.early,
+		Hostname: "mx.test", Pipeline: pipe, Routes: table, Hops: e.hops, Relay: e.relay, RefuseEarly: e.early, Sealer: e.sealer,
 		Backends: map[string]Backend{"example.org": e.one, "two.test": e.two},
 		Body:     body.Options{Dir: e.t.TempDir(), Budget: e.budget},
 		Log:      slog.New(slog.DiscardHandler),

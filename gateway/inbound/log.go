@@ -71,7 +71,7 @@ func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply 
 	rcpt := t.pipe.Rcpts()[i]
 	attrs := append(t.who(), slog.String("to", rcpt.To.Path()), slog.String("route", rcpt.Route), slog.Int64("size", a.size),
 		slog.String("outcome", outcome), slog.String("reply", reply.Error()),
-		slog.Duration("took", time.Since(t.s.info.Started)))
+		slog.Duration("took", time.Since(t.started)))
 	if len(r.Rules) > 0 {
 		attrs = append(attrs, slog.Any("rules", r.Rules))
 	}

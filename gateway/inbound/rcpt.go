@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
@@ -10,12 +11,13 @@ import (
 
 // transaction is one mail transaction; smtpd calls it from one goroutine.
 type transaction struct {
-	s      *session
-	id     string
-	from   smtp.ReversePath
-	params smtp.MailParams
-	pipe   *pipeline.Transaction
-	group  string // key of the backend of the first recipient
+	s       *session
+	id      string
+	from    smtp.ReversePath
+	params  smtp.MailParams
+	pipe    *pipeline.Transaction
+	started time.Time
+	group   string // key of the backend of the first recipient
 }
 
 var (

@@ -12,7 +12,6 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
-
 func TestVerifyThenCommitOnOneConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &fake{}
