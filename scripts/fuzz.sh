@@ -8,6 +8,6 @@ go list -f '{{.Dir}}' ./... | while read -r dir; do
   for target in $(grep -hos '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed 's/func //' | sort -u); do
     [[ $target == *$only* ]] || continue
     echo "== $target in ${dir#"$PWD"/}, $time"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -parallel "${FUZZPROCS:-2}" "$dir" </dev/null
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x -parallel "${FUZZPROCS:-2}" "$dir" </dev/null
   done
 done
