@@ -49,8 +49,10 @@ func TestSPFResults(t *testing.T) {
 		{"pass", "192.0.2.1", "a@ok.test", SPFResult{Result: Pass, Domain: "ok.test", Mechanism: "ip4:192.0.2.0/24"}},
 		{"mapped address", "::ffff:192.0.2.1", "a@ok.test", SPFResult{Result: Pass, Domain: "ok.test", Mechanism: "ip4:192.0.2.0/24"}},
 		{"include", "2001:db8::1", "a@ok.test", SPFResult{Result: Pass, Domain: "ok.test", Mechanism: "include:inc.test", Lookups: 1}},
-		{"fail explains", "203.0.113.7", "a@OK.test.", SPFResult{Result: Fail, Domain: "ok.test", Mechanism: "-all", Lookups: 1,
-			Explanation: "203.0.113.7 may not send for ok.test at 1700000000 (mx.test, 203.0.113.7)"}},
+		{"fail explains", "203.0.113.7", "a@OK.test.", SPFResult{
+			Result: Fail, Domain: "ok.test", Mechanism: "-all", Lookups: 1,
+			Explanation: "203.0.113.7 may not send for ok.test at 1700000000 (mx.test, 203.0.113.7)",
+		}},
 		{"redirect", "192.0.2.1", "a@red.test", SPFResult{Result: Pass, Domain: "red.test", Mechanism: "ip4:192.0.2.0/24", Lookups: 1}},
 		{"no record", "192.0.2.1", "a@none.test", SPFResult{Result: None, Domain: "none.test"}},
 		{"no domain", "192.0.2.1", "a@nowhere.test", SPFResult{Result: None, Domain: "nowhere.test"}},
