@@ -19,7 +19,7 @@ type decoder struct {
 	padded  bool // base64: there was padding
 	after   bool // and characters after it
 	garbage bool // characters that are no base64
-	url     bool // - or _, which some take for + and /
+	url     bool // - or _ before any padding, which some take for + and /
 	badQP   bool // = that begins no escape
 }
 
@@ -133,7 +133,7 @@ func (d *decoder) base64Char(c byte, out []byte) []byte {
 			d.done = d.reading == Strict
 			return d.partial(out)
 		case '-', '_':
-			d.url = true
+			d.url = d.url || !d.padded
 			if d.reading == Loose {
 				v = 62
 				if c == '_' {

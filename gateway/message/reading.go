@@ -108,16 +108,22 @@ func (w *Walker) sourceDefects(s *source, path string) {
 // decodeDefects tells what the decoder met in a part.
 func (w *Walker) decodeDefects(p *PartInfo) {
 	d := &w.dec
+	// Of text, a reader that stops early shows the beginning: nothing is
+	// hidden. Lists put footers behind encoded text.
 	if d.garbage {
 		w.defect(DefectBase64Garbage, p.Path, "")
-		w.need(Strict)
-		if d.url {
-			w.need(Loose)
+		if !textual(p) {
+			w.need(Strict)
 		}
+	}
+	if d.url {
+		w.need(Loose)
 	}
 	if d.after {
 		w.defect(DefectBase64After, p.Path, "")
-		w.need(Strict)
+		if !textual(p) {
+			w.need(Strict)
+		}
 	}
 	if d.badQP {
 		w.defect(DefectBadQP, p.Path, "")

@@ -50,6 +50,8 @@ func TestReadings(t *testing.T) {
 		"mbox line":         {">From a\r\n" + multi("x") + "\r\n--x\r\n" + exe + "--x--\r\n", ""},
 		"source as text":    {multi("x") + "Content-Type: text/plain\r\n\r\n--x\r\n" + exe + "--x--\r\n", ""},
 		"qp file":           {top + "Content-Type: application/x; name=a.exe\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=zb\r\n", "loose 1 a.exe"},
+		"footer":            {top + "Content-Transfer-Encoding: base64\r\n\r\nZXZpbA==\r\n_____\r\nmailing-list\r\n", ""},
+		"url text":          {top + "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nZX_-pbA=\r\n", "loose 1 "},
 		"qp text":           {top + "Content-Type: text/html\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\na=zb\r\n", ""},
 	} {
 		w, _ := walkAll(t, []byte(c.raw), WalkLimits{})
