@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -22,6 +23,23 @@ type Judging struct {
 type bodyCall struct {
 	*call
 	conclude chan *gateway.Transaction // one snapshot
+	read     atomic.Int64              // when Read returned, counted from the call; 0: it has not
+}
+
+// answer lets the filter conclude and waits for its verdict. What it needs
+// after the end of the body is its own time, what it waited for the filters
+// before it is not: else the slow one would silence all behind it.
+func (c *bodyCall) answer(end time.Time, tx *gateway.Transaction) (gateway.Verdict, error) {
+	deadline := end.Add(c.step.timeout)
+	if d := time.Duration(c.read.Load()); d > 0 {
+		ready := c.started.Add(d)
+		if ready.Before(end) {
+			ready = end
+		}
+		deadline = deadline.Add(time.Since(ready))
+	}
+	c.conclude <- tx
+	return c.wait(deadline)
 }
 
 // Result is what filters and policy made of a message.
@@ -56,7 +74,9 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 func (j *Judging) start(s *step, tx *gateway.Transaction) *bodyCall {
 	c := &bodyCall{conclude: make(chan *gateway.Transaction, 1)}
 	c.call = s.start(j.ctx, gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
+		began := time.Now()
 		r, err := s.body.Read(ctx, tx, j.msg)
+		c.read.Store(int64(max(time.Since(began), 1)))
 		if err != nil || r == nil {
 			return gateway.Verdict{}, err
 		}
@@ -97,8 +117,8 @@ func (j *Judging) Refused() bool {
 }
 
 // Conclude is called when the body is complete; size is that of the whole
-// message. It waits for what the filters still need, at most the longest
-// timeout.
+// message. It waits for what the filters still need: each its timeout at most,
+// most of them at the same time.
 func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 	t := j.t
 	if j.Refused() { // the body was not kept
@@ -111,8 +131,7 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 	}
 	mustDefer := false
 	for _, c := range j.calls {
-		c.conclude <- t.snapshot()
-		v, err := c.wait(end.Add(c.step.timeout))
+		v, err := c.answer(end, t.snapshot())
 		if err != nil {
 			v = t.s.p.failed(c.step, gateway.StageMessage, t.tx.ID, err)
 			mustDefer = mustDefer || bool(c.step.onError)

@@ -21,7 +21,8 @@ const maxOverdue = 4
 type Step struct {
 	Filter gateway.Filter
 	// Timeout counts from the call at the early stages, and from the end of
-	// the body for body filters. 0: DefaultTimeout.
+	// the body for body filters; the time for which a filter waits until those
+	// before it have concluded does not count. 0: DefaultTimeout.
 	Timeout time.Duration
 	// Defer is what happens when the filter fails or is overdue: true, the
 	// client is told to try again; false, the message goes on without its

@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"testing"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// exchange is a transaction with accepted recipients.
+type exchange struct {
+	t  *testing.T
+	s  *Session
+	tx *Transaction
+}
+
+func newExchange(t *testing.T, p *Pipeline, to ...string) *exchange {
+	e := &exchange{t: t, s: p.Connect(t.Context(), &gateway.Session{ID: "S"})}
+	t.Cleanup(e.s.Close)
+	e.s.Helo(&gateway.Session{ID: "S", Helo: "h"})
+	e.tx = e.s.Mail(gateway.Transaction{ID: "T"})
+	t.Cleanup(e.tx.Close)
+	for _, local := range to {
+		if r := e.tx.Rcpt(t.Context(), rcpt(local), false); !r.Refused() {
+			e.tx.Accept(rcpt(local), r)
+		}
+	}
+	return e
+}
+
+// judge takes a message of that body through the pipeline.
+func (e *exchange) judge(text string) Result {
+	e.t.Helper()
+	h, err := message.ParseHeader([]byte("Subject: x\r\n"), message.HeaderLimits{})
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	b := body.New(body.Options{Dir: e.t.TempDir()})
+	defer b.Release()
+	j := e.tx.Judge(e.t.Context(), h, b)
+	defer j.Close()
+	b.Write([]byte(text))
+	b.Close()
+	return j.Conclude(e.t.Context(), int64(len(text)))
+}
