@@ -73,6 +73,9 @@ func guard(ctx context.Context, f func(ctx context.Context) (gateway.Verdict, er
 // wait returns the answer, or errTimeout when it has not come by the deadline.
 // A call given up is cancelled; it counts as overdue until it returns.
 func (c *call) wait(deadline time.Time) (gateway.Verdict, error) {
+	if c.state.Load() == givenUp { // by an earlier transaction of the session
+		return gateway.Verdict{}, errTimeout
+	}
 	select {
 	case <-c.done:
 		return c.verdict, c.err

@@ -79,3 +79,36 @@ func TestTimeoutIsTheFiltersOwnTime(t *testing.T) {
 	}
 }
 
+// TestASecondTransactionDoesNotWaitForAHangingFilter of the session.
+func TestASecondTransactionDoesNotWaitForAHangingFilter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{name: "f", check: func(_ context.Context, stage gateway.Stage, _ *gateway.Transaction) (gateway.Verdict, error) {
+			if stage == gateway.StageConnect {
+				time.Sleep(time.Hour) // deaf to ctx
+			}
+			return gateway.Verdict{}, nil
+		}}
+		p := newPipeline(t, nil, Step{Filter: f, Timeout: time.Second})
+		s := p.Connect(t.Context(), &gateway.Session{})
+		defer s.Close()
+		start := time.Now()
+		for range 3 {
+			tx := s.Mail(gateway.Transaction{})
+			if r := tx.Rcpt(t.Context(), rcpt("a"), false); r.Refused() || tx.Facts().String("f.error") != "timeout" {
+				t.Errorf("ruling %+v, facts %v", r, tx.Facts().All())
+			}
+			tx.Close()
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("took %v", took)
+		}
+		if n := p.steps[0].overdue.Load(); n != 1 {
+			t.Errorf("%d overdue", n)
+		}
+		time.Sleep(2 * time.Hour)
+		if n := p.steps[0].overdue.Load(); n != 0 {
+			t.Errorf("%d overdue after it returned", n)
+		}
+	})
+}
+
