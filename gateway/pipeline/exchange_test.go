@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -43,4 +44,29 @@ func (e *exchange) judge(text string) Result {
 	b.Write([]byte(text))
 	b.Close()
 	return j.Conclude(e.t.Context(), int64(len(text)))
+}
+
+// TestFactsFoundAtRcptStayWithTheRecipient: they are there at later stages,
+// for that recipient alone.
+func TestFactsFoundAtRcptStayWithTheRecipient(t *testing.T) {
+	greylist := &fake{name: "greylist", check: func(_ context.Context, stage gateway.Stage, tx *gateway.Transaction) (gateway.Verdict, error) {
+		if stage != gateway.StageRcpt {
+			return gateway.Verdict{}, nil
+		}
+		return fact("greylist.who", tx.Rcpts[len(tx.Rcpts)-1].To.Local), nil
+	}}
+	var saw []string
+	policy := &fake{name: "policy", check: func(_ context.Context, stage gateway.Stage, tx *gateway.Transaction) (gateway.Verdict, error) {
+		if stage == gateway.StageMessage {
+			for _, r := range tx.Rcpts {
+				saw = append(saw, r.To.Local+"="+r.Facts.String("greylist.who"))
+			}
+		}
+		return gateway.Verdict{}, nil
+	}}
+	e := newExchange(t, newPipeline(t, policy, Step{Filter: greylist}), "a", "b")
+	e.judge("body")
+	if len(saw) != 2 || saw[0] != "a=a" || saw[1] != "b=b" {
+		t.Errorf("the policy saw %v", saw)
+	}
 }

@@ -111,4 +111,3 @@ func TestASecondTransactionDoesNotWaitForAHangingFilter(t *testing.T) {
 		}
 	})
 }
-

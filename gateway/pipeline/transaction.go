@@ -55,7 +55,8 @@ type Transaction struct {
 	tx      gateway.Transaction // what is known so far; filters get copies
 	mail    []*call
 	settled bool
-	early   Ruling // of connect, helo and mail
+	early   Ruling        // of connect, helo and mail
+	asked   gateway.Facts // what was found about the recipient asked about last
 	rulings []Ruling
 	results [][]message.AuthResult // by step
 }
@@ -130,6 +131,7 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	if len(calls) > 0 { // what filters hold does not change
 		t.tx.Rcpts = append(slices.Clip(t.tx.Rcpts[:n]), r)
 	}
+	t.asked = r.Facts
 	ruling := early
 	ruling.merge(gateway.StageRcpt, t.decide(ctx, gateway.StageRcpt, t.snapshot())[0])
 	if mustDefer && !ruling.Refused() {
@@ -139,8 +141,10 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	return ruling
 }
 
-// Accept counts the recipient that Rcpt ruled on.
+// Accept counts the recipient that Rcpt ruled on last; what was found about it
+// stays with it.
 func (t *Transaction) Accept(r gateway.Recipient, ruling Ruling) {
+	r.Facts = t.asked
 	t.tx.Rcpts = append(t.tx.Rcpts, r)
 	t.rulings = append(t.rulings, ruling)
 }
