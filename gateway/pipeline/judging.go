@@ -99,9 +99,7 @@ func (j *Judging) decide(ctx context.Context, stage gateway.Stage) {
 		if len(ds) == len(t.rulings) {
 			d = ds[i]
 		}
-		if a := t.rulings[i].Action; a == gateway.Continue || a == gateway.Accept {
-			t.rulings[i].merge(stage, d)
-		}
+		t.rulings[i].merge(stage, d)
 	}
 }
 

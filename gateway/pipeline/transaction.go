@@ -21,8 +21,16 @@ func (r Ruling) Refused() bool {
 	return r.Action == gateway.Reject || r.Action == gateway.Defer
 }
 
+// final tells that no later stage can overrule it: there is no copy to judge.
+func (r Ruling) final() bool {
+	return r.Action != gateway.Continue && r.Action != gateway.Accept
+}
+
 // merge adds what a later stage decided.
 func (r *Ruling) merge(stage gateway.Stage, d gateway.Disposition) {
+	if r.final() {
+		return
+	}
 	r.Edits = append(slices.Clip(r.Edits), d.Edits...)
 	r.Rules = append(slices.Clip(r.Rules), d.Rules...)
 	if d.Route != "" {
