@@ -248,6 +248,47 @@ func TestMessagesOfAConnection(t *testing.T) {
 	})
 }
 
+func TestAgeOfAConnection(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{}
+		g := group(t, Options{}, f)
+		for range 22 {
+			commit(t, g, copyTo("a", "b"))
+			time.Sleep(30 * time.Second)
+		}
+		if f.dialled() != 2 {
+			t.Error(f.dialled())
+		}
+	})
+}
+
+// Who waits for a connection gets the room of one that broke.
+func TestBrokenConnectionMakesRoom(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := 0
+		f := &fake{}
+		f.set(func(_ *fake, line string) string {
+			if line == "." {
+				time.Sleep(time.Second)
+				if n++; n == 1 {
+					return "drop"
+				}
+			}
+			return ""
+		})
+		g := group(t, Options{Connections: 1}, f)
+		var wg sync.WaitGroup
+		wg.Go(func() { want(t, commit(t, g, copyTo("a", "b"))[0], 451, smtp.EnhancedCode{4, 4, 2}) })
+		synctest.Wait()
+		began := time.Now()
+		want(t, commit(t, g, copyTo("a", "b"))[0], 250, took)
+		if time.Since(began) != 2*time.Second {
+			t.Error(time.Since(began))
+		}
+		wg.Wait()
+	})
+}
+
 func TestCloseLetsHandoversEnd(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		f := &fake{on: slow}

@@ -102,9 +102,7 @@ func (g *Group) recall(q question) (smtp.Reply, bool) {
 func (g *Group) remember(q question, r smtp.Reply) {
 	switch {
 	case r.Code/100 == 2:
-		if _, distrusted := g.answers.get(q); !distrusted {
-			g.answers.put(q.recipient(), r, g.opt.RememberYes)
-		}
+		g.answers.put(q.recipient(), r, g.opt.RememberYes)
 	case !r.Permanent():
 	case ofMailbox(r.Enhanced):
 		g.answers.put(q.recipient(), r, g.opt.RememberNo)

@@ -160,15 +160,15 @@ func (t *transaction) flushGroup(last bool) error {
 // putMore adds to the group RSET for Verify, DATA, or BDAT with a small
 // message, if the replies to RCPT cannot make that a mistake: with a single
 // recipient DATA fails when it is refused, and nobody is left whom an empty
-// or unwanted message could reach. It is the same without Envelope.All, as
-// long as all recipients go in one group.
+// or unwanted message could reach. It is the same without Envelope.All, when
+// whoever is accepted shall have it.
 func (t *transaction) putMore() error {
 	c := t.c
 	switch {
 	case t.msg == nil:
 		c.put("RSET\r\n")
 		t.rset = true
-	case t.env.All && len(t.env.Rcpts) > 1 || len(t.env.Rcpts) > rcptBatch:
+	case t.env.All && len(t.env.Rcpts) > 1:
 	case !t.useBDAT():
 		c.put("DATA\r\n")
 		t.data = true

@@ -265,6 +265,75 @@ func TestAliveSeesWhatHappenedMeanwhile(t *testing.T) {
 	}
 }
 
+func TestUnaskedWordsBehindAReply(t *testing.T) {
+	t.Parallel()
+	script := helloPipe + "T MAIL FROM:<a@x.test> SIZE=2~RCPT TO:<b@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 354 go\nT ~.~\nS+ 250 ok~421 bye~\nE"
+	_ = dialogue(t, Options{}, script, func(c *Client) {
+		if res, err := c.Send(t.Context(), envelope("b"), text("\r\n")); err != nil || codes(res) != "done 250" {
+			t.Error(res, err)
+		}
+		if c.Alive() {
+			t.Error("alive")
+		}
+	})
+}
+
+// What is in doubt about one message says nothing about the next.
+func TestDoubtEndsWithItsMessage(t *testing.T) {
+	t.Parallel()
+	one := "T MAIL FROM:<a@x.test> SIZE=2~RCPT TO:<b@y.test>~DATA~\n"
+	script := helloPipe + one + "S 250 ok\nS 250 ok\nS 354 go\nT ~.~\nS 250 ok\n" + one + "X"
+	_ = dialogue(t, Options{}, script, func(c *Client) {
+		if _, err := c.Send(t.Context(), envelope("b"), text("\r\n")); err != nil {
+			t.Error(err)
+		}
+		_, err := c.Send(t.Context(), envelope("b"), text("\r\n"))
+		wantError(t, err, StepMail, false)
+	})
+}
+
+func TestPRDRBreaksBeforeItsLastReply(t *testing.T) {
+	t.Parallel()
+	script := hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\nT ~.~\nS 353 each\nS 250 yes\nS 550 no\nX"
+	_ = dialogue(t, Options{}, script, func(c *Client) {
+		res, err := c.Send(t.Context(), prdr(envelope("b", "c")), text("\r\n"))
+		wantError(t, err, StepDone, true)
+		if codes(res) != "done 0 550" {
+			t.Error(codes(res))
+		}
+	})
+}
+
+// A server that has seen enough says so and closes: that is its answer, though
+// the client was still writing.
+func TestRefusedInTheMiddleOfTheMessage(t *testing.T) {
+	t.Parallel()
+	for _, offer := range []string{"SIZE", "CHUNKING"} {
+		near, far := loopback(t)
+		go func() {
+			in := newReader(far)
+			_ = follow(far, in, hello+"S 250-x\nS 250 "+offer)
+			for line, _ := in.ReadString('\n'); !strings.HasPrefix(line, "DATA") && !strings.HasPrefix(line, "BDAT"); line, _ = in.ReadString('\n') {
+				_, _ = far.Write([]byte("250 ok\r\n"))
+			}
+			if offer == "SIZE" {
+				_, _ = far.Write([]byte("354 go\r\n"))
+			}
+			_, _ = in.ReadString('\n')
+			_, _ = far.Write([]byte("552 5.3.4 enough\r\n"))
+			far.Close()
+		}()
+		c, err := New(t.Context(), near, "x", Options{Hello: "me"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Send(t.Context(), envelope("b"), text(strings.Repeat("some text\r\n", 1<<20)))
+		if e := wantError(t, err, StepBody, false); e.Reply.Code != 552 || e.Source {
+			t.Errorf("%+v", e)
+		}
+	}
+}
+
 func TestDialFailure(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -174,6 +174,13 @@ func TestTransaction(t *testing.T) {
 			"done 554 554", true,
 		},
 		{
+			"PRDR: the last reply refuses all",
+			Options{},
+			prdr(envelope("b", "c")),
+			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 353 each\nS 250 yes\nS 551 no\nS 554 after all\nE",
+			"done 554 551", true,
+		},
+		{
 			"RCPTMAX of LIMITS",
 			Options{},
 			envelope("b", "c"),
@@ -240,6 +247,7 @@ func TestWhatTheServerCannotTakeIsRefusedHere(t *testing.T) {
 		{"REQUIRETLS", "8BITMIME", func(e *Envelope, _ *Message) { e.Params.RequireTLS = true }, smtp.EnhancedCode{5, 7, 30}, 550},
 		{"REQUIRETLS offered in plaintext", "REQUIRETLS", func(e *Envelope, _ *Message) { e.Params.RequireTLS = true }, smtp.EnhancedCode{5, 7, 30}, 550},
 		{"size", "SIZE 3", func(*Envelope, *Message) {}, smtp.EnhancedCode{5, 3, 4}, 552},
+		{"line end in the sender's domain", "X", func(e *Envelope, _ *Message) { e.From.Domain = "x\r\nRSET" }, smtp.EnhancedCode{5, 1, 7}, 553},
 		{"line end in a domain", "X", func(e *Envelope, _ *Message) { e.Rcpts[0].To.Domain = "y\r\nRSET" }, smtp.EnhancedCode{5, 1, 7}, 553},
 	} {
 		env, msg := envelope("b"), text("a\r\nb\r\n")

@@ -31,9 +31,7 @@ func (c *Client) startTLS(name string) error {
 		return err
 	}
 	c.in = bufio.NewReaderSize(c.conn, 2*MaxReplyLine)
-	// RFC 3207 section 4.2: nothing learned before counts.
-	c.ext = Extensions{}
-	return c.hello()
+	return c.hello() // RFC 3207 section 4.2: nothing learned before counts
 }
 
 func (c *Client) handshake(name string) error {
