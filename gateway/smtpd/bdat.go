@@ -69,9 +69,6 @@ func (c *conn) endChunks(r *messageReader, replies []smtp.Reply, err error) smtp
 	if r.err != io.EOF && r.refusal.IsZero() && r.scan.Defect() != smtp.NoDefect {
 		r.refusal = defects[r.scan.Defect()]
 	}
-	if r.err != io.EOF && r.refusal.IsZero() && err == nil && anyPositive(replies) {
-		err = errVoid // never a positive reply to a part of a message
-	}
 	c.finishMessage(r, replies, err)
 	return smtp.Reply{}
 }

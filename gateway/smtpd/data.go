@@ -14,10 +14,10 @@ func (c *conn) data(arg string) smtp.Reply {
 	switch {
 	case arg != "":
 		return replyNoArgument
-	case c.tx == nil:
-		return replyWantMail
 	case c.chunking: // RFC 3030 section 2
 		return replyInChunks
+	case c.tx == nil:
+		return replyWantMail
 	case c.rcpts == 0:
 		return replyWantRcpt
 	}

@@ -117,7 +117,7 @@ func TestSessionsEndWithTheirConnections(t *testing.T) {
 		c.Close()
 		<-c.done
 	}
-	if sessions, _, _ := h.Counts(); sessions != 0 {
-		t.Errorf("%d sessions", sessions)
+	if sessions, resets, _ := h.Counts(); sessions != 0 || resets != 1 {
+		t.Errorf("%d sessions, %d resets", sessions, resets)
 	}
 }

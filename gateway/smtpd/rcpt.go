@@ -7,10 +7,10 @@ func (c *conn) rcpt(arg string) smtp.Reply {
 	switch {
 	case !c.greeted:
 		return c.failedRcpt(replyWantHelo)
-	case c.tx == nil:
-		return c.failedRcpt(replyWantMail)
 	case c.chunking:
 		return c.failedRcpt(replyInChunks)
+	case c.tx == nil:
+		return c.failedRcpt(replyWantMail)
 	}
 	syn := c.syntax()
 	if c.utf8 {
