@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"syscall"
@@ -130,6 +131,21 @@ type listening struct {
 	http *http.Server
 }
 
+// gcPercent trades memory for time: the live heap is small beside the bodies'
+// chunks, which are pooled, so the default would collect all the time.
+const gcPercent = 400
+
+// tuneGC keeps the heap within what bodies may use and a margin. GOGC and
+// GOMEMLIMIT in the environment win.
+func tuneGC(cfg *config.Config) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(cfg.Limits.Memory + 512<<20)
+	}
+}
+
 // apply makes cfg the configuration of all new connections, or changes
 // nothing.
 func (s *server) apply(cfg *config.Config) error {
@@ -155,6 +171,7 @@ func (s *server) apply(cfg *config.Config) error {
 	old := s.gen
 	s.gen = gen
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
+	tuneGC(cfg)
 	s.budget.SetLimits(cfg.Limits.Memory, cfg.Limits.Spool)
 	s.conns.SetLimits(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
 	s.closeUnwanted(cfg)

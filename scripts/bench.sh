@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# bench.sh: the gateway beside the direct line, haproxy and Postfix, in one
+# sitting, as ratios. The load generator, the sink and the peers' set-up are
+# those of BENCH (../shared/bench); without it only the Go benchmarks run.
+#   bench.sh [ROUNDS=3] [CASE-PATTERN]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD rounds=${1:-3} only=${2:-.}
+[ -n "${SKIP_GO:-}" ] || go test -run "^$" -bench . -benchtime 0.3s ./gateway/... ./filters/... ./policy 2>&1 | grep -E "^(Benchmark|pkg:)" || true
+BENCH=${BENCH:-$root/../shared/bench}
+[ -d "$BENCH" ] || { echo "no $BENCH: only the Go benchmarks ran"; exit 0; }
+export LAB=${LAB:-/tmp/mail-lab} BENCH_DATA=${BENCH_DATA:-/tmp/gapura-bench}
+mkdir -p "$BENCH_DATA"
+[ -x "$LAB/mailload" ] && [ -d "$LAB/postfix-clamav" ] || WITH_HARAKA=0 "$BENCH/setup.sh" >"$BENCH_DATA/setup.log" 2>&1 || true
+scripts/bench/prepare.py "$BENCH_DATA" "$root/bin/gapura"
+export MORE_PEERS=$root/scripts/bench/peers.sh GAPURA=$root
+results=$BENCH_DATA/results.jsonl
+: >"$results"
+stop() { "$BENCH/peers.sh" stopall >/dev/null 2>&1 || true; }
+trap stop EXIT
+run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
+  [[ "$name $2" =~ $only ]] || return 0
+  SECS=${SECS:-3} "$BENCH/run.sh" "$@" | sed "s/\"case\":\"[^\"]*\"/\"case\":\"$name\"/" >>"$results" || echo "failed: $*" >&2
+  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd; do
+    [ "$p" = "$2" ] && "$BENCH/peers.sh" stop "$p"
+  done
+  return 0
+}
+for ((i = 1; i <= rounds; i++)); do
+  echo "round $i of $rounds" >&2
+  for c in s20-4k s20-4k-keep s20-50k s20-1m s1-4k; do
+    name=$c
+    for t in direct haproxy postfix-proxy gateway-plain; do run "$c" "$t"; done
+  done
+  for s in 4k 50k 1m; do
+    name=full-$s
+    for t in postfix-rspamd gateway-full; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
+    name=clamd-$s
+    for t in postfix-clamav gateway-clamd; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
+  done
+  name=full-1-4k
+  for t in direct gateway-full; do run s1-4k "$t" -file "$BENCH_DATA/msg-4k.eml"; done
+  name=idle-9000
+  run idle-9000 gateway-plain
+  name=idle-9000-mail
+  run idle-9000-mail gateway-plain
+done
+scripts/bench/table.py "$results"
