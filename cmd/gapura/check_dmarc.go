@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 )
 
@@ -13,14 +14,18 @@ import (
 const maxInput = 1 << 20
 
 type checkDMARC struct {
-	Input string `placeholder:"FILE" required:"" help:"JSON: {header_from: [..], spf: {result, domain}, dkim: [{result, domain}]}; - for standard input."`
+	Input   string `placeholder:"FILE" xor:"from" required:"" help:"JSON: {header_from: [..], spf: {result, domain}, dkim: [{result, domain}]}; - is standard input."`
+	Message string `placeholder:"FILE" xor:"from" required:"" help:"Message to check, its DKIM signatures included; - is standard input."`
+	clientFlags
 	dnsFlags
+	timeFlag
 }
 
 // Help is printed below the flags.
 func (*checkDMARC) Help() string {
 	return `Exit code 0: pass or none; 1: anything else.
 
+  gapura check dmarc --message mail.eml --ip 192.0.2.1 --mail-from someone@example.org
   echo '{"header_from": ["a@example.org"], "spf": {"result": "pass", "domain": "example.org"}}' | gapura check dmarc --input -`
 }
 
@@ -99,13 +104,41 @@ func (c *checkDMARC) input(a *app) (in mailauth.DMARCInput, err error) {
 	return in, nil
 }
 
+// message checks the message and its client.
+func (c *checkDMARC) message(a *app, r dns.Resolver) (in mailauth.DMARCInput, err error) {
+	ip, err := c.addr()
+	if err != nil {
+		return in, err
+	}
+	m, err := a.readMessage(c.Message)
+	if err != nil {
+		return in, err
+	}
+	defer m.Close()
+	var v verifyReport
+	v.DKIM, err = mailauth.VerifyDKIM(a.ctx, m.header, m.body, r, mailauth.VerifyOptions{Now: c.now(), MaxSignatures: checkedSignatures})
+	if err != nil {
+		return in, err
+	}
+	if ip.IsValid() {
+		spf := newSPFReport(mailauth.CheckSPF(a.ctx, r, mailauth.SPFInput{IP: ip, Helo: c.Helo, MailFrom: c.MailFrom, Now: c.now()}, mailauth.SPFOptions{}))
+		v.SPF = &spf
+	}
+	return v.dmarcInput(m.header), nil
+}
+
 // Run runs `gapura check dmarc`.
 func (c *checkDMARC) Run(a *app) error {
-	in, err := c.input(a)
+	r, err := c.open()
 	if err != nil {
 		return err
 	}
-	r, err := c.open()
+	var in mailauth.DMARCInput
+	if c.Message != "" {
+		in, err = c.message(a, r)
+	} else {
+		in, err = c.input(a)
+	}
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ type cli struct {
 	// Commands, in the order of the help.
 	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
 	Reload  reloadCmd  `cmd:"" help:"Make the running gateway read its configuration again."`
+	Verify  verifyCmd  `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
 	Explain explainCmd `cmd:"" help:"Run filters and policy on one message and tell why."`
 	Config  configCmd  `cmd:"" name:"config" help:"Check and explain the configuration."`
 	Sink    sinkCmd    `cmd:"" help:"Run a server that files or drops what it gets."`
