@@ -196,6 +196,12 @@ func (c *Config) resolvePaths(dir string) {
 	for i := range c.Policy {
 		abs(&c.Policy[i])
 	}
+	for i := range c.Domains {
+		t := &c.Domains[i].Options.TLS
+		abs(&t.CA)
+		abs(&t.Certificate)
+		abs(&t.Key)
+	}
 	abs(&c.TLS.Certificate)
 	abs(&c.TLS.Key)
 	for i := range c.TLS.Certificates {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -94,5 +95,31 @@ func writeFile(t *testing.T, name, text string) {
 	t.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestRelativePathsCountFromTheFilesFolder, those of secrets and of the
+// backends' certificates too, wherever the program runs.
+func TestRelativePathsCountFromTheFilesFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "name"), []byte("mx.secret.test\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse(filepath.Join(dir, "f.yaml"), []byte(`hostname: {file: name}
+tls: {mode: files, certificate: a.pem, key: /etc/a.key}
+domains:
+  a.test: {deliver: proxy, backends: ["smtps://10.0.0.1:465"], tls: {ca: ca.pem, certificate: c.pem, key: c.key}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := c.Domains[0].TLS
+	for got, want := range map[string]string{
+		c.Hostname: "mx.secret.test", c.TLS.Certificate: filepath.Join(dir, "a.pem"), c.TLS.Key: "/etc/a.key",
+		b.CA: filepath.Join(dir, "ca.pem"), b.Certificate: filepath.Join(dir, "c.pem"), b.Key: filepath.Join(dir, "c.key"),
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -327,6 +328,9 @@ func (d *decoder) fromFile(n ast.Node) (string, bool) {
 	path, ok := d.str(es[0].Value)
 	if !ok {
 		return "", false
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(d.file), path)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil || len(b) > maxFile {
