@@ -55,6 +55,7 @@ filters:
   - arc: {trusted: [list.test]}
   - dmarc: {}
   - headers: {}
+  - attachment: {}
   - antivirus: {clamd: %q, timeout: 30s}
 domains:
   dest.test: {deliver: proxy, backends: ["lmtp://%s"]}
