@@ -55,6 +55,7 @@ func TestDefaultPolicy(t *testing.T) {
 		{"no From is left to others", gateway.StageHeader, "Subject: x\r\n", nil, ""},
 		{"a mark that was there", gateway.StageHeader, plain + "x-spam-flag: NO\r\n", nil, "continue remove X-Spam-Flag; remove X-Virus-Status;"},
 		{"infected", gateway.StageMessage, plain, facts{"antivirus.infected": true, "antivirus.virus": "Eicar-Signature"}, `reject "550 5.7.1 The message carries Eicar-Signature"`},
+		{"could not be read", gateway.StageMessage, plain, facts{"message.error": "timeout"}, `defer "451 4.3.0`},
 		{"ambiguous", gateway.StageMessage, plain, facts{"message.ambiguous": true}, `reject "550 5.6.0`},
 		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
 		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},

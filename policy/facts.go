@@ -83,6 +83,8 @@ func baseFacts() []baseFact {
 		number("message.size", msg, func(a *activation) int64 { return a.tx.Size }, "octets of the whole message"),
 		given("message.ambiguous", gateway.Bool, msg, "clients would read the message in different ways, and one of them shows what the others hide (docs/mime.md)"),
 		given("message.defects", gateway.Strings, msg, "what is wrong with the form of the message, each defect once, by its name in docs/mime.md"),
+		given("message.limited", gateway.Bool, msg, "a bound on parts, depth or headers kept Gapura from looking into all of the message"),
+		given("message.error", gateway.String, msg, `"timeout", "panic" or "error" when the form of the message could not be found out; "" when it was`),
 	}
 }
 
@@ -177,7 +179,7 @@ func Fields(filters []gateway.Field) []gateway.Field {
 	for _, name := range names {
 		all = append(all, gateway.Field{
 			Name: name + ".error", Type: gateway.String, Stage: first[name],
-			Doc: `"timeout" when the filter was late, "error" when it failed, "" when it did its work`,
+			Doc: `"timeout" when the filter was late, "passed-over" when too many of its calls were, "error" or "panic" when it failed, "" when it did its work`,
 		})
 	}
 	return all

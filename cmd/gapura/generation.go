@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/arc"
@@ -134,7 +135,7 @@ func newJudge(cfg *config.Config, r dns.Resolver, bodies body.Options, s *server
 	}
 	j.pipeline, err = pipeline.New(pipeline.Options{
 		Steps: steps, Policy: j.policy, Parts: bodies, Log: s.log,
-		Walk: j.policy.Uses("message.ambiguous") || j.policy.Uses("message.defects"),
+		Walk: slices.ContainsFunc(pipeline.WalkFacts(), j.policy.Uses),
 	})
 	var step *pipeline.StepError
 	if errors.As(err, &step) {

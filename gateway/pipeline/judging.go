@@ -8,6 +8,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // Judging is the body filters at work on one message while it arrives.
@@ -124,15 +125,16 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 	}
 	end := time.Now()
 	t.tx.Size = size
+	var hold smtp.Reply // why the message must wait
 	if t.s.p.walk {
-		t.tx.Facts.Add(j.msg.startWalk().facts(end.Add(DefaultTimeout))...)
+		hold = j.form(end)
 	}
-	mustDefer := false
 	for _, c := range j.calls {
 		v, err := c.answer(end, t.snapshot())
 		if err != nil {
-			v = t.s.p.failed(c.step, gateway.StageMessage, t.tx.ID, err)
-			mustDefer = mustDefer || bool(c.step.onError)
+			var wait smtp.Reply
+			v, wait = t.s.p.failed(c.step, gateway.StageMessage, t.tx.ID, err)
+			hold = worse(hold, wait)
 		}
 		t.add(c.step, v)
 		for i := range min(len(v.Rcpts), len(t.tx.Rcpts)) {
@@ -140,10 +142,23 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 		}
 	}
 	j.decide(ctx, gateway.StageMessage)
-	if mustDefer {
-		j.deferAll()
+	if !hold.IsZero() {
+		j.deferAll(hold)
 	}
 	return Result{Facts: t.tx.Facts, Results: t.allResults(), Rulings: t.rulings}
+}
+
+// form adds what the MIME walk tells of the message's form. The policy reads
+// message.error where it did not end; without room the message must wait.
+func (j *Judging) form(end time.Time) (hold smtp.Reply) {
+	t := j.t
+	facts, err := j.msg.startWalk().facts(end.Add(DefaultTimeout))
+	if err != nil {
+		kind, wait := t.s.p.failure("message", gateway.StageMessage, t.tx.ID, err)
+		facts, hold = []gateway.Fact{{Name: "message.error", Value: kind}}, wait
+	}
+	t.tx.Facts.Add(facts...)
+	return hold
 }
 
 // addRcpt keeps facts about one recipient; what filters hold does not change.
@@ -158,10 +173,10 @@ func (t *Transaction) addRcpt(i int, facts []gateway.Fact) {
 
 // deferAll tells the client to come back, for every recipient whose copy is
 // not refused anyway.
-func (j *Judging) deferAll() {
+func (j *Judging) deferAll(why smtp.Reply) {
 	for i := range j.t.rulings {
 		if r := &j.t.rulings[i]; !r.Refused() {
-			*r = deferred(gateway.StageMessage)
+			*r = deferred(gateway.StageMessage, why)
 		}
 	}
 }

@@ -18,8 +18,9 @@ type msg struct {
 	body   *body.Body
 	parts  body.Options
 
-	mu   sync.Mutex
-	walk *walk // nil until somebody wants it
+	mu     sync.Mutex
+	walk   *walk // nil until somebody wants it
+	closed bool
 }
 
 func newMsg(ctx context.Context, h *message.Header, b *body.Body, parts body.Options) *msg {
@@ -55,6 +56,9 @@ func (m *msg) startWalk() *walk {
 	defer m.mu.Unlock()
 	if m.walk == nil {
 		m.walk = newWalk(m.header, m.parts)
+		if m.closed { // whoever asks is overdue
+			m.walk.store.Release()
+		}
 		go m.walk.run(m.body.Open(), m.body)
 	}
 	return m.walk
@@ -64,6 +68,7 @@ func (m *msg) startWalk() *walk {
 func (m *msg) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.closed = true
 	if m.walk != nil {
 		m.walk.store.Release()
 	}

@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // unavailable is what the client gets when a filter failed whose on_error is
 // defer.
 var unavailable = smtp.NewReply(451, smtp.EnhancedCode{4, 7, 1}, "A check of this message is not available now; try again later")
+
+// noRoom is what the client gets when there is no memory or spool left for
+// what has to be unpacked.
+var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at the moment; try again later")
 
 // Session is what the filters find about one connection. It belongs to the
 // connection's goroutine.
@@ -68,22 +73,38 @@ func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 }
 
 // gather waits for the answers of calls made at one stage.
-func (p *Pipeline) gather(calls []*call, id string, add func(s *step, v gateway.Verdict)) (mustDefer bool) {
+func (p *Pipeline) gather(calls []*call, id string, add func(s *step, v gateway.Verdict)) (hold smtp.Reply) {
 	for _, c := range calls {
 		v, err := c.wait(c.started.Add(c.step.timeout))
 		if err != nil {
-			v = p.failed(c.step, c.stage, id, err)
-			mustDefer = mustDefer || bool(c.step.onError)
+			var wait smtp.Reply
+			v, wait = p.failed(c.step, c.stage, id, err)
+			hold = worse(hold, wait)
 		}
 		add(c.step, v)
 	}
-	return mustDefer
+	return hold
 }
 
-// failed logs and counts a filter's failure and tells it as a fact.
-func (p *Pipeline) failed(s *step, stage gateway.Stage, id string, err error) gateway.Verdict {
-	kind := "error"
+// failed logs and counts a filter's failure and tells it as a fact. The reply
+// is what the client gets when it must come back, zero where the message goes
+// on.
+func (p *Pipeline) failed(s *step, stage gateway.Stage, id string, err error) (gateway.Verdict, smtp.Reply) {
+	kind, hold := p.failure(s.Name(), stage, id, err)
+	if s.onError {
+		hold = worse(hold, unavailable)
+	}
+	return gateway.Verdict{Facts: []gateway.Fact{{Name: s.Name() + ".error", Value: kind}}}, hold
+}
+
+// failure logs and counts what could not be done and tells its kind. Without
+// room the message must wait, whatever on_error says: nobody has looked at it
+// for a reason that will pass.
+func (p *Pipeline) failure(name string, stage gateway.Stage, id string, err error) (kind string, hold smtp.Reply) {
+	kind = "error"
 	switch {
+	case errors.Is(err, body.ErrBudget):
+		kind, hold = "no-room", noRoom
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
 		kind = "timeout"
 	case errors.Is(err, errPassedOver):
@@ -91,7 +112,15 @@ func (p *Pipeline) failed(s *step, stage gateway.Stage, id string, err error) ga
 	case errors.Is(err, errPanic):
 		kind = "panic"
 	}
-	failures.WithLabelValues(s.Name(), kind).Inc()
-	p.log.Warn("filter failed", "id", id, "filter", s.Name(), "stage", stage.String(), "kind", kind, "error", err.Error())
-	return gateway.Verdict{Facts: []gateway.Fact{{Name: s.Name() + ".error", Value: kind}}}
+	failures.WithLabelValues(name, kind).Inc()
+	p.log.Warn("filter failed", "id", id, "filter", name, "stage", stage.String(), "kind", kind, "error", err.Error())
+	return kind, hold
+}
+
+// worse returns the reply that tells more: noRoom before unavailable.
+func worse(a, b smtp.Reply) smtp.Reply {
+	if a.IsZero() || b == noRoom {
+		return b
+	}
+	return a
 }

@@ -51,9 +51,13 @@ func defaultReply(a gateway.Action) smtp.Reply {
 	return smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Refused by local policy")
 }
 
-// deferred is the ruling when a filter failed whose on_error is defer.
-func deferred(stage gateway.Stage) Ruling {
-	return Ruling{Stage: stage, Disposition: gateway.Disposition{Action: gateway.Defer, Reply: unavailable, Rules: []string{"on_error: defer"}}}
+// deferred is the ruling when something could not be asked that must be.
+func deferred(stage gateway.Stage, why smtp.Reply) Ruling {
+	rule := "on_error: defer"
+	if why == noRoom {
+		rule = "limits"
+	}
+	return Ruling{Stage: stage, Disposition: gateway.Disposition{Action: gateway.Defer, Reply: why, Rules: []string{rule}}}
 }
 
 // Transaction is what the filters find about one mail transaction. It belongs
@@ -99,9 +103,9 @@ func (t *Transaction) settle(ctx context.Context) Ruling {
 	}
 	t.settled = true
 	p := t.s.p
-	mustDefer := false
+	var hold smtp.Reply
 	for _, calls := range [][]*call{t.s.connect, t.s.helo, t.mail} {
-		mustDefer = p.gather(calls, t.tx.ID, t.add) || mustDefer
+		hold = worse(hold, p.gather(calls, t.tx.ID, t.add))
 	}
 	for _, stage := range []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail} {
 		t.early.merge(stage, t.decide(ctx, stage, t.snapshot())[0])
@@ -109,8 +113,8 @@ func (t *Transaction) settle(ctx context.Context) Ruling {
 			return t.early
 		}
 	}
-	if mustDefer {
-		t.early = deferred(gateway.StageMail)
+	if !hold.IsZero() {
+		t.early = deferred(gateway.StageMail, hold)
 	}
 	return t.early
 }
@@ -133,7 +137,7 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	n := len(t.tx.Rcpts)
 	t.tx.Rcpts = append(t.tx.Rcpts, r)
 	calls := t.s.p.ask(ctx, gateway.StageRcpt, t.snapshot())
-	mustDefer := t.s.p.gather(calls, t.tx.ID, func(_ *step, v gateway.Verdict) {
+	hold := t.s.p.gather(calls, t.tx.ID, func(_ *step, v gateway.Verdict) {
 		r.Facts = r.Facts.With(v.Facts...)
 	})
 	if len(calls) > 0 { // what filters hold does not change
@@ -142,8 +146,8 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	t.asked = r.Facts
 	ruling := early
 	ruling.merge(gateway.StageRcpt, t.decide(ctx, gateway.StageRcpt, t.snapshot())[0])
-	if mustDefer && !ruling.Refused() {
-		ruling = deferred(gateway.StageRcpt)
+	if !hold.IsZero() && !ruling.Refused() {
+		ruling = deferred(gateway.StageRcpt, hold)
 	}
 	t.tx.Rcpts = slices.Clip(t.tx.Rcpts[:n])
 	return ruling
@@ -178,7 +182,7 @@ func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gatew
 	if err != nil {
 		failures.WithLabelValues(p.policy.Name(), "error").Inc()
 		p.log.Error("policy failed", "id", t.tx.ID, "stage", stage.String(), "error", err.Error())
-		return []gateway.Disposition{deferred(stage).Disposition}
+		return []gateway.Disposition{deferred(stage, unavailable).Disposition}
 	}
 	t.tx.Facts.Add(v.Facts...)
 	if len(v.Dispositions) == 0 {

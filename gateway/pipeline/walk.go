@@ -52,6 +52,8 @@ func (w *walk) run(r *body.Reader, b *body.Body) {
 	if err == nil {
 		w.store.Close()
 		err = io.EOF
+	} else {
+		w.store.Abort(err) // nobody takes half a part for the whole
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -156,27 +158,29 @@ func (w *walk) part(ctx context.Context, i int) (*gateway.Part, error) {
 	}
 }
 
+// WalkFacts are the facts that need the MIME walk.
+func WalkFacts() []string {
+	return []string{"message.ambiguous", "message.defects", "message.limited", "message.error"}
+}
+
 // facts waits for the end of the walk and tells what it found about the
-// message's form.
-func (w *walk) facts(deadline time.Time) []gateway.Fact {
+// message's form. The error says why it did not see all of it.
+func (w *walk) facts(deadline time.Time) ([]gateway.Fact, error) {
 	t := time.NewTimer(time.Until(deadline))
 	defer t.Stop()
 	select {
 	case <-w.done:
 	case <-t.C:
-		return []gateway.Fact{{Name: "message.error", Value: "timeout"}}
+		return nil, fmt.Errorf("mime walk: %w", errTimeout)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	facts := []gateway.Fact{
+	if w.err != io.EOF {
+		return nil, w.err
+	}
+	return []gateway.Fact{
 		{Name: "message.ambiguous", Value: w.hidden},
 		{Name: "message.defects", Value: w.defects},
-	}
-	if w.err != io.EOF {
-		facts = append(facts, gateway.Fact{Name: "message.error", Value: "error"})
-	}
-	if w.limited {
-		facts = append(facts, gateway.Fact{Name: "message.limited", Value: true})
-	}
-	return facts
+		{Name: "message.limited", Value: w.limited},
+	}, nil
 }
