@@ -2,7 +2,6 @@ package body
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -16,6 +15,16 @@ var (
 	ErrAborted = errors.New("body: aborted")
 	errClosed  = errors.New("body: use after close")
 )
+
+// SpoolError is that the spool file could not be made, written or read: the
+// disk is full, or there are no more file descriptors.
+type SpoolError struct{ Err error }
+
+// Error implements error.
+func (e *SpoolError) Error() string { return "body: spool: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SpoolError) Unwrap() error { return e.Err }
 
 // Options of a new Body.
 type Options struct {
@@ -129,7 +138,7 @@ func (b *Body) tailRoom() ([]byte, error) {
 		}
 		if _, err := b.file.WriteAt(b.tail, b.filed); err != nil {
 			b.opt.Budget.give(0, chunkSize)
-			return nil, fmt.Errorf("body: spool: %w", err)
+			return nil, &SpoolError{err}
 		}
 		b.filed += int64(len(b.tail))
 		b.tail = b.tail[:0]
@@ -149,7 +158,7 @@ func (b *Body) openSpool() error {
 	}
 	if err != nil {
 		b.opt.Budget.give(0, chunkSize)
-		return fmt.Errorf("body: spool: %w", err)
+		return &SpoolError{err}
 	}
 	b.file, b.tail = f, newChunk(chunkSize)
 	return nil
@@ -273,7 +282,7 @@ func (b *Body) at(buf func() []byte, off, limit int64) ([]byte, error) {
 	f := b.file // what is in it never changes: read without the lock
 	b.mu.Unlock()
 	if _, err := f.ReadAt(dst, off); err != nil {
-		return nil, fmt.Errorf("body: spool: %w", err)
+		return nil, &SpoolError{err}
 	}
 	return dst, nil
 }

@@ -123,14 +123,13 @@ func (a *arriving) append(p []byte) {
 		return
 	}
 	_, err := a.body.Write(p)
-	switch {
-	case err == nil:
-	case errors.Is(err, body.ErrBudget):
-		a.refuse(noRoom)
-	default:
-		a.t.s.h.opt.Log.Error("spool failed", "id", a.t.id, "error", err.Error())
-		a.refuse(localError)
+	if err == nil {
+		return
 	}
+	if !errors.Is(err, body.ErrBudget) { // full disk, or no more descriptors
+		a.t.s.h.opt.Log.Error("spool failed", "id", a.t.id, "error", err.Error())
+	}
+	a.refuse(noRoom)
 }
 
 // finish ends the message: all of it is there.

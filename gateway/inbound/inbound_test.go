@@ -1,6 +1,8 @@
 package inbound
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -79,6 +81,10 @@ type env struct {
 	early   bool
 	lmtp    bool
 	sealer  *mailauth.Signer
+	dir     string // of spool files; "" : a temporary one
+	params  smtp.MailParams
+	ctx     context.Context // of DATA; nil: the test's
+	log     bytes.Buffer    // lines, as JSON
 }
 
 func (e *env) handler() *Handler {
@@ -97,8 +103,8 @@ func (e *env) handler() *Handler {
 	return New(Options{
 		Hostname: "mx.test", Pipeline: pipe, Routes: table, Hops: e.hops, Relay: e.relay, RefuseEarly: e.early, Sealer: e.sealer,
 		Backends: map[string]Backend{"example.org": e.one, "two.test": e.two},
-		Body:     body.Options{Dir: e.t.TempDir(), Budget: e.budget},
-		Log:      slog.New(slog.DiscardHandler),
+		Body:     body.Options{Dir: cmp.Or(e.dir, e.t.TempDir()), Budget: e.budget},
+		Log:      slog.New(slog.NewJSONHandler(&e.log, nil)),
 	})
 }
 
@@ -129,7 +135,7 @@ func (e *env) sendReader(r io.Reader, to ...string) (rcpts []smtp.Reply, data []
 	defer s.Close()
 	info.Helo, info.Extended = "client.test", true
 	s.Helo(ctx, info)
-	tx, reply, err := s.Mail(ctx, smtp.ReversePath{Address: path("a@sender.test")}, smtp.MailParams{})
+	tx, reply, err := s.Mail(ctx, smtp.ReversePath{Address: path("a@sender.test")}, e.params)
 	if err != nil || !reply.IsZero() {
 		return []smtp.Reply{asReply(reply, err)}, nil
 	}
@@ -145,6 +151,9 @@ func (e *env) sendReader(r io.Reader, to ...string) (rcpts []smtp.Reply, data []
 	if ok == 0 {
 		tx.Reset()
 		return rcpts, nil
+	}
+	if e.ctx != nil {
+		ctx = e.ctx
 	}
 	data, err = tx.Data(ctx, r)
 	if err != nil {
@@ -292,6 +301,17 @@ func TestFullSpoolIs452(t *testing.T) {
 	e.budget = body.NewBudget(1000, 1000)
 	if mail, _ := e.send(simple, "u@example.org"); mail[0].Code != 452 {
 		t.Errorf("MAIL: %v", mail)
+	}
+}
+
+// TestBrokenSpoolIs452: a full disk is no error of the client, and what the
+// system says of it does not leave.
+func TestBrokenSpoolIs452(t *testing.T) {
+	e := newEnv(t)
+	e.dir = "/nonexistent"
+	_, data := e.send(simple+strings.Repeat("x\r\n", 1<<20), "u@example.org")
+	if data[0].Code != 452 || data[0].Enhanced != (smtp.EnhancedCode{4, 3, 1}) || strings.Contains(data[0].Text, "nonexistent") {
+		t.Errorf("got %v", data)
 	}
 }
 

@@ -72,6 +72,18 @@ func TestNoRoomForPartsIs452(t *testing.T) {
 	}
 }
 
+// TestABrokenSpoolIs452 too.
+func TestABrokenSpoolIs452(t *testing.T) {
+	p, err := New(Options{Walk: true, Parts: body.Options{Dir: "/nonexistent"}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := newExchange(t, p, "a").judge(strings.Repeat("text\r\n", 200_000))
+	if r := res.Rulings[0]; r.Reply.Code != 452 {
+		t.Errorf("%+v, facts %v", r, res.Facts.All())
+	}
+}
+
 // TestHalfAPartIsNoPart: where the walk failed, nobody takes what is there of
 // a part for the whole.
 func TestHalfAPartIsNoPart(t *testing.T) {

@@ -102,8 +102,9 @@ func (p *Pipeline) failed(s *step, stage gateway.Stage, id string, err error) (g
 // for a reason that will pass.
 func (p *Pipeline) failure(name string, stage gateway.Stage, id string, err error) (kind string, hold smtp.Reply) {
 	kind = "error"
+	var spool *body.SpoolError
 	switch {
-	case errors.Is(err, body.ErrBudget):
+	case errors.Is(err, body.ErrBudget), errors.As(err, &spool):
 		kind, hold = "no-room", noRoom
 	case errors.Is(err, errTimeout), errors.Is(err, context.DeadlineExceeded):
 		kind = "timeout"
