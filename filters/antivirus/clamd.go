@@ -84,7 +84,6 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 // stream is one INSTREAM session. It is the io.Writer of its source.
 type stream struct {
 	conn    net.Conn
-	head    [4]byte
 	buf     *[]byte // command and a chunk that is being filled, its length in front
 	lenAt   int     // where in buf the length of that chunk goes
 	err     error   // of writing

@@ -58,7 +58,8 @@ func TestFactsCombineWhatOthersFound(t *testing.T) {
 			"dmarc=temperror reason header.from=mail.example.org policy.dmarc=reject",
 		},
 		{
-			"testing", "Precedence: List\nFrom: a@test.org\n\n", gateway.Facts{},
+			"testing", "Precedence: List\nFrom: a@test.org\n\n",
+			gateway.Facts{},
 			"fail quarantine quarantine test.org test.org test.org spf:false dkim:false list:true",
 			"dmarc=fail header.from=test.org policy.dmarc=quarantine",
 		},
@@ -68,7 +69,8 @@ func TestFactsCombineWhatOthersFound(t *testing.T) {
 			"dmarc=none header.from=elsewhere.test",
 		},
 		{
-			"no From", "Subject: x\n\n", gateway.Facts{},
+			"no From", "Subject: x\n\n",
+			gateway.Facts{},
 			"none none none    spf:false dkim:false list:false",
 			"dmarc=none",
 		},

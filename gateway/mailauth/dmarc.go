@@ -154,7 +154,7 @@ func nameExists(ctx context.Context, r dns.Resolver, domain string) (bool, error
 	case errors.Is(err, dns.ErrNXDomain):
 		return false, nil
 	}
-	return true, fmt.Errorf("A %s: %w", domain, err)
+	return true, fmt.Errorf("address of %s: %w", domain, err)
 }
 
 // Prefetch makes the queries that alignment with domain will need, so that

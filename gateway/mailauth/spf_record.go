@@ -26,9 +26,6 @@ var spfKinds = [...]string{"", "all", "include", "a", "mx", "ptr", "ip4", "ip6",
 
 func (k spfKind) String() string { return spfKinds[k] }
 
-// asks tells whether the mechanism asks the DNS.
-func (k spfKind) asks() bool { return k != spfAll && k != spfIP4 && k != spfIP6 }
-
 // spfTerm is one directive.
 type spfTerm struct {
 	text         string // as published

@@ -320,7 +320,7 @@ func AuthorDomains(h *Header) ([]string, error) {
 			e = fmt.Errorf("%w: empty", ErrAddress)
 		}
 		if e != nil {
-			err = fmt.Errorf("From: %w", e)
+			err = fmt.Errorf("field From: %w", e)
 			anyDomain(v, add)
 		}
 	}

@@ -39,7 +39,8 @@ func TestParseAuthResults(t *testing.T) {
 		"(c) \"x y\" (d) 2 ;NONE":                {ID: "x y"},
 		"x; spf=pass smtp.mailfrom=example.com;": {"x", []AuthResult{{"spf", "pass", "", []AuthProp{{"smtp", "mailfrom", "example.com"}}}}},
 		"x; dkim/1 = Pass (good \\) sig) reason = \"a;b\" header . d = e.com header.b=a/b==; arc=none": {"x", []AuthResult{
-			{"dkim", "pass", "a;b", []AuthProp{{"header", "d", "e.com"}, {"header", "b", "a/b=="}}}, {Method: "arc", Result: "none"}}},
+			{"dkim", "pass", "a;b", []AuthProp{{"header", "d", "e.com"}, {"header", "b", "a/b=="}}}, {Method: "arc", Result: "none"},
+		}},
 		"x; spf=none smtp.mailfrom=\"a b\"@c.d smtp.helo=": {"x", []AuthResult{{"spf", "none", "", []AuthProp{{"smtp", "mailfrom", "a b@c.d"}, {"smtp", "helo", ""}}}}},
 	} {
 		got, err := ParseAuthResults(v)

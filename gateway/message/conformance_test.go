@@ -182,8 +182,10 @@ var mailParserDiffers = map[string]string{
 	"thirdparty/015.eml": "a forwarded message of nothing but a header ends at the boundary",
 }
 
-var refPart = regexp.MustCompile(`(?s)"Part_([0-9_]+)" => \{(.*?)\n  \}`)
-var refField = regexp.MustCompile(`"(Type|Encoding)" => "([^"]*)"`)
+var (
+	refPart  = regexp.MustCompile(`(?s)"Part_([0-9_]+)" => \{(.*?)\n  \}`)
+	refField = regexp.MustCompile(`"(Type|Encoding)" => "([^"]*)"`)
+)
 
 // TestMIMEToolsStructure compares with the parts that MIME-tools (Perl) finds.
 func TestMIMEToolsStructure(t *testing.T) {

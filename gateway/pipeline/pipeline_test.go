@@ -251,8 +251,10 @@ func TestFailuresDoWhatOnErrorSays(t *testing.T) {
 func TestOverdueFilterIsPassedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		free := make(chan struct{})
-		f := &bodyFake{fake{name: "f", read: func(context.Context, gateway.Message) error { <-free; return nil },
-			conclude: func(context.Context, *gateway.Transaction) (gateway.Verdict, error) { return fact("f.ok", true), nil }}}
+		f := &bodyFake{fake{
+			name: "f", read: func(context.Context, gateway.Message) error { <-free; return nil },
+			conclude: func(context.Context, *gateway.Transaction) (gateway.Verdict, error) { return fact("f.ok", true), nil },
+		}}
 		p := newPipeline(t, nil, Step{Filter: f, Timeout: time.Second})
 		for range maxOverdue {
 			run(t, p, nil)

@@ -11,11 +11,12 @@
 package wire
 
 import (
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
+
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 )
 
 const (
@@ -1711,31 +1712,34 @@ func file_filter_proto_rawDescGZIP() []byte {
 	return file_filter_proto_rawDescData
 }
 
-var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
-var file_filter_proto_goTypes = []any{
-	(*DescribeRequest)(nil), // 0: gapura.plugin.v1.DescribeRequest
-	(*Description)(nil),     // 1: gapura.plugin.v1.Description
-	(*Field)(nil),           // 2: gapura.plugin.v1.Field
-	(*Value)(nil),           // 3: gapura.plugin.v1.Value
-	(*Texts)(nil),           // 4: gapura.plugin.v1.Texts
-	(*Fact)(nil),            // 5: gapura.plugin.v1.Fact
-	(*Facts)(nil),           // 6: gapura.plugin.v1.Facts
-	(*CheckRequest)(nil),    // 7: gapura.plugin.v1.CheckRequest
-	(*Verdict)(nil),         // 8: gapura.plugin.v1.Verdict
-	(*AuthResult)(nil),      // 9: gapura.plugin.v1.AuthResult
-	(*AuthProp)(nil),        // 10: gapura.plugin.v1.AuthProp
-	(*JudgeRequest)(nil),    // 11: gapura.plugin.v1.JudgeRequest
-	(*Begin)(nil),           // 12: gapura.plugin.v1.Begin
-	(*End)(nil),             // 13: gapura.plugin.v1.End
-	(*JudgeResponse)(nil),   // 14: gapura.plugin.v1.JudgeResponse
-	(*Enough)(nil),          // 15: gapura.plugin.v1.Enough
-	(*Session)(nil),         // 16: gapura.plugin.v1.Session
-	(*TLS)(nil),             // 17: gapura.plugin.v1.TLS
-	(*Address)(nil),         // 18: gapura.plugin.v1.Address
-	(*MailParams)(nil),      // 19: gapura.plugin.v1.MailParams
-	(*Recipient)(nil),       // 20: gapura.plugin.v1.Recipient
-	(*Transaction)(nil),     // 21: gapura.plugin.v1.Transaction
-}
+var (
+	file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+	file_filter_proto_goTypes  = []any{
+		(*DescribeRequest)(nil), // 0: gapura.plugin.v1.DescribeRequest
+		(*Description)(nil),     // 1: gapura.plugin.v1.Description
+		(*Field)(nil),           // 2: gapura.plugin.v1.Field
+		(*Value)(nil),           // 3: gapura.plugin.v1.Value
+		(*Texts)(nil),           // 4: gapura.plugin.v1.Texts
+		(*Fact)(nil),            // 5: gapura.plugin.v1.Fact
+		(*Facts)(nil),           // 6: gapura.plugin.v1.Facts
+		(*CheckRequest)(nil),    // 7: gapura.plugin.v1.CheckRequest
+		(*Verdict)(nil),         // 8: gapura.plugin.v1.Verdict
+		(*AuthResult)(nil),      // 9: gapura.plugin.v1.AuthResult
+		(*AuthProp)(nil),        // 10: gapura.plugin.v1.AuthProp
+		(*JudgeRequest)(nil),    // 11: gapura.plugin.v1.JudgeRequest
+		(*Begin)(nil),           // 12: gapura.plugin.v1.Begin
+		(*End)(nil),             // 13: gapura.plugin.v1.End
+		(*JudgeResponse)(nil),   // 14: gapura.plugin.v1.JudgeResponse
+		(*Enough)(nil),          // 15: gapura.plugin.v1.Enough
+		(*Session)(nil),         // 16: gapura.plugin.v1.Session
+		(*TLS)(nil),             // 17: gapura.plugin.v1.TLS
+		(*Address)(nil),         // 18: gapura.plugin.v1.Address
+		(*MailParams)(nil),      // 19: gapura.plugin.v1.MailParams
+		(*Recipient)(nil),       // 20: gapura.plugin.v1.Recipient
+		(*Transaction)(nil),     // 21: gapura.plugin.v1.Transaction
+	}
+)
+
 var file_filter_proto_depIdxs = []int32{
 	2,  // 0: gapura.plugin.v1.Description.fields:type_name -> gapura.plugin.v1.Field
 	3,  // 1: gapura.plugin.v1.Field.default:type_name -> gapura.plugin.v1.Value

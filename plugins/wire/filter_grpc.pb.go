@@ -12,6 +12,7 @@ package wire
 
 import (
 	context "context"
+
 	grpc "google.golang.org/grpc"
 	codes "google.golang.org/grpc/codes"
 	status "google.golang.org/grpc/status"
@@ -112,9 +113,11 @@ type UnimplementedFilterServer struct{}
 func (UnimplementedFilterServer) Describe(context.Context, *DescribeRequest) (*Description, error) {
 	return nil, status.Error(codes.Unimplemented, "method Describe not implemented")
 }
+
 func (UnimplementedFilterServer) Check(context.Context, *CheckRequest) (*Verdict, error) {
 	return nil, status.Error(codes.Unimplemented, "method Check not implemented")
 }
+
 func (UnimplementedFilterServer) Judge(grpc.BidiStreamingServer[JudgeRequest, JudgeResponse]) error {
 	return status.Error(codes.Unimplemented, "method Judge not implemented")
 }
