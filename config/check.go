@@ -1,10 +1,15 @@
 package config
 
 import (
+	"fmt"
 	"net"
+	"net/netip"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/proxy"
 )
 
 // protocols are the listeners that there are; unbuilt those to come.
@@ -13,70 +18,145 @@ var (
 	unbuilt   = []string{"submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve"}
 )
 
+// Words of keys that have few.
+var (
+	deliveries = []string{"proxy"}
+	levels     = []string{"debug", "info", "warn", "error"}
+	onErrors   = []string{"continue", "defer"}
+)
+
 // at reports a mistake at a place noted while decoding.
 func (d *decoder) at(p position, hint, msg string) {
 	d.errs = append(d.errs, Error{File: d.file, Line: p.line, Col: p.col, Msg: msg, Hint: hint})
 }
 
+// wrong reports a mistake in the value of a path, unless its type was wrong
+// already.
+func (d *decoder) wrong(path, hint, format string, args ...any) {
+	p := d.place(path)
+	typed := func(e Error) bool { return e.Line == p.line && e.Col == p.col }
+	if !slices.ContainsFunc(d.errs[:d.typed], typed) {
+		d.at(p, hint, fmt.Sprintf(format, args...))
+	}
+}
+
+// plainly returns the text of an error of another package without the
+// package's name, which means nothing to an administrator.
+func plainly(err error) string {
+	_, text, ok := strings.Cut(err.Error(), ": ")
+	if !ok {
+		return err.Error()
+	}
+	return text
+}
+
 // check tells what types alone do not: values that cannot be, or not together.
 func (c *Config) check(d *decoder) {
 	if !validHost(c.Hostname) {
-		d.at(d.place("hostname"), "a name like mx1.example.org", "hostname: "+strconv.Quote(c.Hostname)+" is no host name")
+		d.wrong("hostname", "a name like mx1.example.org", "hostname: %q is no host name", c.Hostname)
 	}
-	for _, l := range c.Listeners {
-		l.check(d)
+	for i, l := range c.Listeners {
+		l.check(d, index("listeners", i))
 	}
-	for _, x := range c.Domains {
-		x.check(d)
-	}
-	if len(c.Domains) == 0 && c.serves("smtp", "lmtp") {
-		d.at(position{1, 1}, "domains: {example.org: {deliver: proxy, backends: [...]}}", "no domains: no mail would be taken")
-	}
-	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.Log.Level) {
-		d.at(d.place("log.level"), "debug, info, warn or error", "log.level: unknown level "+strconv.Quote(c.Log.Level))
-	}
-	for _, r := range c.DNS.Resolvers {
-		if !validAddress(r) {
-			d.at(d.place("dns.resolvers"), "write it like 127.0.0.1:53", "dns.resolvers: "+strconv.Quote(r)+" is no ADDR:PORT")
+	for i, l := range c.Listeners {
+		same := func(o Listener) bool { return o.Address == l.Address && !strings.HasSuffix(l.Address, ":0") }
+		if slices.ContainsFunc(c.Listeners[:i], same) {
+			d.wrong(index("listeners", i)+".address", "", "address %q is listed twice", l.Address)
 		}
 	}
+	for _, x := range c.Domains {
+		x.check(d, "domains."+x.Name)
+	}
+	if len(c.Domains) == 0 && c.serves("smtp", "lmtp") {
+		d.wrong("domains", "domains: {example.org: {deliver: proxy, backends: [...]}}", "no domains: no mail would be taken")
+	}
+	if !slices.Contains(levels, c.Log.Level) {
+		d.wrong("log.level", "debug, info, warn or error", "log.level: unknown level %q", c.Log.Level)
+	}
+	for i, r := range c.DNS.Resolvers {
+		if !validResolver(r) {
+			d.wrong(index("dns.resolvers", i), "write it like 127.0.0.1:53", "dns.resolvers: %q is no ADDR:PORT", r)
+		}
+	}
+	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)
 }
+
+func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
 // serves tells whether there is a listener of one of the protocols.
 func (c *Config) serves(protocol ...string) bool {
 	return slices.ContainsFunc(c.Listeners, func(l Listener) bool { return slices.Contains(protocol, l.Protocol) })
 }
 
-func (l Listener) check(d *decoder) {
+func (l Listener) check(d *decoder, at string) {
 	switch {
+	case l.Protocol == "":
+		d.wrong(at, "protocol: smtp, lmtp or http", "protocol is missing")
 	case slices.Contains(unbuilt, l.Protocol):
-		d.at(l.pos, "", "protocol "+l.Protocol+" is not built yet")
+		d.wrong(at+".protocol", "", "protocol %s is not built yet", l.Protocol)
 	case !slices.Contains(protocols, l.Protocol):
-		d.at(l.pos, didYouMean(l.Protocol, append(slices.Clone(protocols), unbuilt...)), "unknown protocol "+strconv.Quote(l.Protocol))
+		d.wrong(at+".protocol", didYouMean(l.Protocol, slices.Concat(protocols, unbuilt)), "unknown protocol %q", l.Protocol)
 	}
-	if path, ok := strings.CutPrefix(l.Address, "unix:"); ok {
-		if path == "" {
-			d.at(l.pos, "unix:/run/gapura/lmtp", "address without a path")
-		}
-	} else if !validAddress(l.Address) {
-		d.at(l.pos, "write it like 0.0.0.0:25, :25 or unix:/path", "address "+strconv.Quote(l.Address)+" is no HOST:PORT")
+	path, unix := strings.CutPrefix(l.Address, "unix:")
+	switch {
+	case l.Address == "":
+		d.wrong(at, `address: "0.0.0.0:25"`, "address is missing")
+	case unix && path == "":
+		d.wrong(at+".address", "unix:/run/gapura/lmtp", "address without a path")
+	case !unix && !validAddress(l.Address):
+		d.wrong(at+".address", "write it like 0.0.0.0:25, :25 or unix:/path", "address %q is no HOST:PORT", l.Address)
 	}
 }
 
-func (x Domain) check(d *decoder) {
+func (x Domain) check(d *decoder, at string) {
 	switch x.Deliver {
 	case "proxy":
-		if len(x.Backends) == 0 {
-			d.at(x.pos, `backends: ["smtp://10.0.0.5:25"]`, x.Name+": deliver: proxy needs backends")
-		}
+		x.checkBackends(d, at)
 	case "queue", "mailbox", "outbound":
-		d.at(x.pos, "", x.Name+": deliver: "+x.Deliver+" is not built yet")
+		d.wrong(at+".deliver", "deliver: proxy hands over in session", "%s: deliver: %s is not built yet", x.Name, x.Deliver)
 	case "":
 		d.at(x.pos, "deliver: proxy", x.Name+": deliver is missing")
 	default:
-		d.at(x.pos, didYouMean(x.Deliver, []string{"proxy", "queue", "mailbox"}), x.Name+": unknown deliver "+strconv.Quote(x.Deliver))
+		d.wrong(at+".deliver", didYouMean(x.Deliver, []string{"proxy", "queue", "mailbox"}), "%s: unknown deliver %q", x.Name, x.Deliver)
+	}
+}
+
+func (x Domain) checkBackends(d *decoder, at string) {
+	if len(x.Backends) == 0 {
+		d.at(x.pos, `backends: ["smtp://10.0.0.5:25"]`, x.Name+": deliver: proxy needs backends")
+		return
+	}
+	good := true
+	for i, b := range x.Backends {
+		if _, err := proxy.ParseURL(b); err != nil {
+			d.wrong(index(at+".backends", i), "", "%s: %v", x.Name, err)
+			good = false
+		}
+	}
+	if b := words["proxy.Options.Balance"]; !slices.Contains(b, x.Balance) {
+		d.wrong(at+".balance", strings.Join(b, " or "), "%s: unknown balance %q", x.Name, x.Balance)
+	} else if err := x.Options.Validate(); good && err != nil {
+		d.at(x.pos, "", x.Name+": "+plainly(err))
+	}
+}
+
+// check refuses stores that are still to come. What is behind a scheme may be
+// a password, and is not shown.
+func (s Storage) check(d *decoder) {
+	for _, x := range []struct{ key, value, built, later string }{
+		{"storage.database", s.Database, "sqlite", "postgres"},
+		{"storage.objects", s.Objects, "files", "s3"},
+	} {
+		u, err := url.Parse(x.value)
+		switch {
+		case x.value == x.built:
+		case err == nil && (u.Scheme == x.later || x.later == "postgres" && u.Scheme == "postgresql"):
+			d.wrong(x.key, "use "+x.built, "%s: %s is not built yet", x.key, x.later)
+		default:
+			d.wrong(x.key, "use "+x.built, "%s: unknown store", x.key)
+		}
 	}
 }
 
@@ -84,10 +164,11 @@ func (x Domain) check(d *decoder) {
 func (c *Config) checkNames(d *decoder) {
 	seen := map[string]bool{}
 	for _, f := range c.Filters {
-		if f.Name != "plugin" && seen[f.Name] {
-			d.at(f.pos, "", "filter "+strconv.Quote(f.Name)+" is listed twice")
+		name := f.FactPrefix()
+		if name != "" && seen[name] {
+			d.at(f.pos, "", "filter "+strconv.Quote(name)+" is listed twice")
 		}
-		seen[f.Name] = true
+		seen[name] = true
 	}
 }
 
@@ -108,7 +189,7 @@ func (l Limits) check(d *decoder) {
 		{"spool", l.Spool, 1 << 20},
 	} {
 		if x.value < x.min {
-			d.at(d.place("limits."+x.name), "", "limits."+x.name+" must be at least "+strconv.FormatInt(x.min, 10))
+			d.wrong("limits."+x.name, "", "limits.%s must be at least %s", x.name, size(x.min))
 		}
 	}
 }
@@ -120,6 +201,15 @@ func validAddress(s string) bool {
 	}
 	n, err := strconv.Atoi(port)
 	return err == nil && n >= 0 && n <= 65535
+}
+
+// validResolver tells whether s is an address, with or without a port.
+func validResolver(s string) bool {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return true
+	}
+	a, err := netip.ParseAddrPort(s)
+	return err == nil && a.Port() != 0
 }
 
 // validHost tells whether s is a host name of LDH labels.

@@ -7,11 +7,12 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/gapura-mail/gapura/gateway/cert"
+	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
@@ -20,15 +21,18 @@ type Config struct {
 	// Name of this gateway: in the greeting, in Received, and as the
 	// authserv-id of Authentication-Results. Default: the machine's name.
 	Hostname string `yaml:"hostname"`
-	// Folder of all state: certificates, spool files. Default: data, beside
-	// the configuration file.
+	// Folder of all state: certificates, spool files. A relative path, like
+	// all in this file, counts from this file's folder.
 	Data string `yaml:"data"`
 	// Where clients connect.
 	Listeners []Listener `yaml:"listeners"`
 	// Certificates of the listeners.
-	TLS cert.Options `yaml:"tls"`
+	TLS TLS `yaml:"tls"`
 	// How the DNS is asked.
 	DNS DNS `yaml:"dns"`
+	// Stores for mail that is kept here. This version keeps none, and takes
+	// only the defaults.
+	Storage Storage `yaml:"storage"`
 	// Where mail of which domain goes: a domain, "*.domain" for its
 	// subdomains, or default for what no other names.
 	Domains Domains `yaml:"domains"`
@@ -38,31 +42,33 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 	// Bounds and habits of the SMTP dialogue.
 	SMTP SMTP `yaml:"smtp"`
-	// What judges the mail, asked in this order. Absent: nothing.
+	// What judges the mail, asked in this order; what is not listed is not
+	// asked. Every filter also takes timeout and on_error.
 	Filters []Filter `yaml:"filters"`
-	// Policy files, in order. Default: the built-in policy, which `gapura
-	// policy default` prints.
+	// Policy files, in order. Default: the built-in policy, which gapura
+	// policy default prints.
 	Policy []string `yaml:"policy"`
 	// What is logged.
 	Log Log `yaml:"log"`
 
 	// File is the name of the file that this was read from.
 	File string `yaml:"-"`
+
+	places map[string]position
+	hide   *strings.Replacer // takes secrets out of texts
 }
 
 // Listener is one address that clients connect to.
 type Listener struct {
-	// smtp, lmtp or http.
+	// Protocol that is spoken: smtp, lmtp or http.
 	Protocol string `yaml:"protocol"`
-	// HOST:PORT, :PORT, or unix:PATH.
+	// Where it is spoken: HOST:PORT, :PORT, or unix:PATH.
 	Address string `yaml:"address"`
 	// Peers that begin with a PROXY protocol header, v1 or v2. They must;
 	// from others it is refused.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
 	// Peers that may use XCLIENT.
 	XClient []netip.Prefix `yaml:"xclient"`
-
-	pos position
 }
 
 type position struct{ line, col int }
@@ -83,22 +89,29 @@ func positionOf(n ast.Node) position {
 	return position{1, 1}
 }
 
+// TLS says where the listeners' certificates come from.
+type TLS struct {
+	cert.Options `yaml:",inline"`
+}
+
 // DNS says how the DNS is asked.
 type DNS struct {
-	// Servers, as ADDR:PORT, asked in order. Default: the system's.
-	Resolvers []string `yaml:"resolvers"`
-	// Whether their DNSSEC verdict (AD) counts. One on loopback is always
-	// trusted.
-	TrustAD bool `yaml:"trust_ad"`
-	// How long one look-up may take with all its tries.
-	Timeout time.Duration `yaml:"timeout"`
-	// Bytes that the cache may use.
+	dns.Options `yaml:",inline"`
+	// Octets of answers that are kept in memory.
 	Cache int64 `yaml:"cache"`
+}
+
+// Storage names the stores.
+type Storage struct {
+	// Where mail is listed: sqlite, in the data folder.
+	Database string `yaml:"database"`
+	// Where its octets are: files, in the data folder.
+	Objects string `yaml:"objects"`
 }
 
 // Networks name clients with rights of their own.
 type Networks struct {
-	// May relay without AUTH. Default: nobody.
+	// Networks that may relay without AUTH. Default: nobody.
 	Relay []netip.Prefix `yaml:"relay"`
 }
 
@@ -115,9 +128,10 @@ type Limits struct {
 	ConnectionsPerIP int `yaml:"connections_per_ip"`
 	// Received fields of a message; more are a loop.
 	Hops int `yaml:"hops"`
-	// Octets of the header block, and of one field with its folds.
+	// Octets of the header block.
 	Header int `yaml:"header"`
-	Field  int `yaml:"field"`
+	// Octets of one header field with its folds.
+	Field int `yaml:"field"`
 	// Octets of one message that stay in memory; the rest is spooled.
 	BodyMemory int64 `yaml:"body_memory"`
 	// Octets that all messages in transit may use in memory; past it they
@@ -129,7 +143,7 @@ type Limits struct {
 
 // Log says what is logged; lines are JSON on standard error.
 type Log struct {
-	// debug, info, warn or error.
+	// Least severe lines that are written: debug, info, warn or error.
 	Level string `yaml:"level"`
 }
 
@@ -142,8 +156,9 @@ func Default() *Config {
 	return &Config{
 		Hostname: host,
 		Data:     "data",
-		TLS:      cert.Options{Mode: cert.ModeSelfSigned},
-		DNS:      DNS{Timeout: 20 * time.Second, Cache: 64 << 20},
+		TLS:      TLS{cert.DefaultOptions()},
+		DNS:      DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
+		Storage:  Storage{Database: "sqlite", Objects: "files"},
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
@@ -156,9 +171,9 @@ func Default() *Config {
 // Load reads the file called name over the defaults. Relative paths in it
 // count from its folder. Its error is Errors where the file has mistakes.
 func Load(name string) (*Config, error) {
-	data, err := os.ReadFile(name)
+	data, err := readFile(name, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w; a first one is printed by `gapura config reference`", err)
+		return nil, fmt.Errorf("%w (a first one is printed by `gapura config reference`)", err)
 	}
 	return Parse(name, data)
 }
@@ -170,16 +185,17 @@ func Parse(name string, data []byte) (*Config, error) {
 	d := &decoder{file: name, getenv: os.LookupEnv, places: map[string]position{}}
 	if root := d.parse(data); root != nil {
 		d.decode(root, reflect.ValueOf(c).Elem(), 0)
+		d.typed = len(d.errs)
 		c.check(d)
 	}
+	c.places, c.hide = d.places, strings.NewReplacer(d.secrets...)
 	if len(d.errs) > 0 {
-		slices.SortStableFunc(d.errs, func(a, b Error) int {
-			if a.Line != b.Line {
-				return a.Line - b.Line
-			}
-			return a.Col - b.Col
-		})
-		return nil, d.errs
+		slices.SortStableFunc(d.errs, byPlace)
+		for i := range d.errs {
+			d.errs[i].Msg = c.hide.Replace(d.errs[i].Msg)
+		}
+		errs := slices.Compact(d.errs)
+		return nil, errs[:min(len(errs), MaxErrors)]
 	}
 	c.resolvePaths(filepath.Dir(name))
 	return c, nil
@@ -187,33 +203,35 @@ func Parse(name string, data []byte) (*Config, error) {
 
 // resolvePaths makes relative paths count from the file's folder.
 func (c *Config) resolvePaths(dir string) {
-	abs := func(p *string) {
-		if *p != "" && !filepath.IsAbs(*p) {
-			*p = filepath.Join(dir, *p)
+	abs := func(paths ...*string) {
+		for _, p := range paths {
+			if *p != "" && !filepath.IsAbs(*p) {
+				*p = filepath.Join(dir, *p)
+			}
 		}
 	}
 	abs(&c.Data)
 	for i := range c.Policy {
 		abs(&c.Policy[i])
 	}
-	for i := range c.Domains {
-		t := &c.Domains[i].Options.TLS
-		abs(&t.CA)
-		abs(&t.Certificate)
-		abs(&t.Key)
-	}
-	abs(&c.TLS.Certificate)
-	abs(&c.TLS.Key)
+	abs(&c.TLS.Certificate, &c.TLS.Key)
 	for i := range c.TLS.Certificates {
-		abs(&c.TLS.Certificates[i].Certificate)
-		abs(&c.TLS.Certificates[i].Key)
+		abs(&c.TLS.Certificates[i].Certificate, &c.TLS.Certificates[i].Key)
+	}
+	for i := range c.Domains {
+		t := &c.Domains[i].TLS
+		abs(&t.CA, &t.Certificate, &t.Key)
 	}
 }
 
-// Errorf returns a mistake at a filter's place, for what only shows when the
-// filter is made.
+// Errorf returns a mistake at a filter's or a domain's place, for what only
+// shows when the filter or the domain is made.
 func (c *Config) Errorf(p position, format string, args ...any) error {
-	return Errors{{File: c.File, Line: p.line, Col: p.col, Msg: fmt.Sprintf(format, args...)}}
+	msg := fmt.Sprintf(format, args...)
+	if c.hide != nil {
+		msg = c.hide.Replace(msg)
+	}
+	return Errors{{File: c.File, Line: p.line, Col: p.col, Msg: msg}}
 }
 
 // Path returns a path of the configuration: relative ones count from the

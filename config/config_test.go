@@ -15,16 +15,16 @@ func TestMistakesAreToldAllAtOnce(t *testing.T) {
 		{"several", "limits: {recipients: many, hops: 2.5}\nlog: {level: loud}\n", `f.yaml:1:22: "many" is no number (write it like 100 or 50MiB)
 f.yaml:1:34: "2.5" is no number (write it like 100 or 50MiB)
 f.yaml:2:14: log.level: unknown level "loud" (debug, info, warn or error)`},
-		{"protocol to come", "listeners:\n  - {protocol: imap, address: ':143'}\ndomains: {a.test: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n", `f.yaml:2:5: protocol imap is not built yet`},
-		{"protocol unknown", "listeners:\n  - {protocol: stmp, address: ':25'}\n", `f.yaml:2:5: unknown protocol "stmp" (did you mean "smtp"?)`},
-		{"address", "listeners:\n  - {protocol: http, address: '25'}\n", `f.yaml:2:5: address "25" is no HOST:PORT (write it like 0.0.0.0:25, :25 or unix:/path)`},
+		{"protocol to come", "listeners:\n  - {protocol: imap, address: ':143'}\ndomains: {a.test: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n", `f.yaml:2:16: protocol imap is not built yet`},
+		{"protocol unknown", "listeners:\n  - {protocol: stmp, address: ':25'}\n", `f.yaml:2:16: unknown protocol "stmp" (did you mean "smtp"?)`},
+		{"address", "listeners:\n  - {protocol: http, address: '25'}\n", `f.yaml:2:31: address "25" is no HOST:PORT (write it like 0.0.0.0:25, :25 or unix:/path)`},
 		{"filter to come", "filters:\n  - spam: {}\n", `f.yaml:2:5: filter "spam" is not built yet`},
 		{"twice", "data: a\ndata: b\n", `f.yaml:2:1: mapping key "data" already defined at [1:1]`},
 		{"anchor", "data: &x a\n", `f.yaml:1:7: anchors, aliases and tags are not read (write the value out)`},
 		{"list for mapping", "tls: [a]\n", `f.yaml:1:6: want a mapping of keys to values, found a list`},
 		{"environment", "data: ${GAPURA_SURELY_UNSET}\n", `f.yaml:1:7: the environment has no GAPURA_SURELY_UNSET`},
 		{"syntax", "data: [a\n", `f.yaml:1:7: sequence end token ']' not found`},
-		{"domain", "domains:\n  a.test: {deliver: porxy}\n  b.test: {deliver: proxy}\n", `f.yaml:2:3: a.test: unknown deliver "porxy" (did you mean "proxy"?)
+		{"domain", "domains:\n  a.test: {deliver: porxy}\n  b.test: {deliver: proxy}\n", `f.yaml:2:21: a.test: unknown deliver "porxy" (did you mean "proxy"?)
 f.yaml:3:3: b.test: deliver: proxy needs backends (backends: ["smtp://10.0.0.5:25"])`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

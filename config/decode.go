@@ -3,6 +3,8 @@ package config
 import (
 	"encoding"
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,9 +18,17 @@ import (
 )
 
 const (
-	maxFile  = 1 << 20 // octets of a configuration file
-	maxDepth = 32      // of nested values
+	maxFile   = 1 << 20  // octets of a configuration file
+	maxSecret = 64 << 10 // octets of a {file: path}
+	maxDepth  = 32       // of nested values
+	minSecret = 4        // octets
 )
+
+// unbuiltKeys are keys of parts that are still to come, with a hint.
+var unbuiltKeys = map[string]string{
+	"outbound": "mail goes to the backends that domains names",
+	"queue":    "mail is handed over in session: deliver: proxy",
+}
 
 // decoder puts YAML nodes into Go values. It goes on after a mistake, so that
 // all are told at once.
@@ -28,6 +38,9 @@ type decoder struct {
 	getenv func(string) (string, bool)
 	path   string              // of the value being decoded: "limits.message"
 	places map[string]position // of values, by path
+
+	typed   int      // errs from types, before values are checked
+	secrets []string // values from outside, each followed by its source
 }
 
 // nodeDecoder is a type that reads its node itself.
@@ -59,7 +72,11 @@ func (d *decoder) parse(data []byte) ast.Node {
 		return nil
 	}
 	if len(f.Docs) > 1 {
-		d.errorf(f.Docs[1], "", "more than one YAML document")
+		p := position{1, 1}
+		if f.Docs[1].Body != nil {
+			p = positionOf(f.Docs[1].Body)
+		}
+		d.at(p, "", "more than one YAML document")
 	}
 	return f.Docs[0].Body
 }
@@ -151,23 +168,37 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, depth int) {
 func (d *decoder) into(n ast.Node, fields map[string]reflect.Value, depth int) {
 	for _, e := range d.entries(n) {
 		key := keyOf(e)
+		if hint, ok := unbuiltKeys[strings.TrimPrefix(d.path+"."+key, ".")]; ok {
+			d.errorf(e.Key, hint, "%s is not built yet", key)
+			continue
+		}
 		f, ok := fields[key]
 		if !ok {
 			d.errorf(e.Key, didYouMean(key, names(fields)), "unknown key %q", key)
 			continue
 		}
-		outer := d.path
-		d.path = strings.TrimPrefix(outer+"."+key, ".")
-		d.places[d.path] = positionOf(e.Value)
-		d.decode(e.Value, f, depth+1)
-		d.path = outer
+		d.below("."+key, e.Value, f, depth+1)
 	}
 }
 
-// place tells where the value of a path stands; 1:1 when it is not there.
+// below decodes a value whose path is the one now and step, and notes its
+// place.
+func (d *decoder) below(step string, n ast.Node, v reflect.Value, depth int) {
+	outer := d.path
+	d.path = strings.TrimPrefix(outer+step, ".")
+	d.places[d.path] = positionOf(n)
+	d.decode(n, v, depth)
+	d.path = outer
+}
+
+// place tells where the value of a path stands, or what it would be in; 1:1
+// when that is not there either.
 func (d *decoder) place(path string) position {
-	if p, ok := d.places[path]; ok {
-		return p
+	for path != "" {
+		if p, ok := d.places[path]; ok {
+			return p
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 	return position{1, 1}
 }
@@ -204,7 +235,7 @@ func (d *decoder) mapping(n ast.Node, v reflect.Value, depth int) {
 	m := reflect.MakeMap(v.Type())
 	for _, e := range d.entries(n) {
 		val := reflect.New(v.Type().Elem()).Elem()
-		d.decode(e.Value, val, depth+1)
+		d.below("."+keyOf(e), e.Value, val, depth+1)
 		m.SetMapIndex(reflect.ValueOf(keyOf(e)).Convert(v.Type().Key()), val)
 	}
 	v.Set(m)
@@ -218,7 +249,7 @@ func (d *decoder) sequence(n ast.Node, v reflect.Value, depth int) {
 	}
 	s := reflect.MakeSlice(v.Type(), len(seq.Values), len(seq.Values))
 	for i, x := range seq.Values {
-		d.decode(x, s.Index(i), depth+1)
+		d.below("["+strconv.Itoa(i)+"]", x, s.Index(i), depth+1)
 	}
 	v.Set(s)
 }
@@ -228,8 +259,20 @@ func (d *decoder) text(n ast.Node, x encoding.TextUnmarshaler) {
 	if !ok {
 		return
 	}
-	if err := x.UnmarshalText([]byte(s)); err != nil {
+	if p, ok := x.(*netip.Prefix); ok {
+		d.network(n, p, s)
+	} else if err := x.UnmarshalText([]byte(s)); err != nil {
 		d.errorf(n, "", "%v", err)
+	}
+}
+
+// network reads a network, or an address as the network of itself alone.
+func (d *decoder) network(n ast.Node, p *netip.Prefix, s string) {
+	a, err := netip.ParseAddr(s)
+	if err == nil && a.Zone() == "" {
+		*p = netip.PrefixFrom(a, a.BitLen())
+	} else if *p, err = netip.ParsePrefix(s); err != nil {
+		d.errorf(n, "write it like 10.0.0.0/8 or 2001:db8::1", "%q is no network", written(n))
 	}
 }
 
@@ -255,28 +298,28 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 	case v.Type() == durationType:
 		x, err := time.ParseDuration(s)
 		if err != nil || x < 0 {
-			d.errorf(n, "write it like 30s, 5m or 4h", "%q is no time span", s)
+			d.errorf(n, "write it like 30s, 5m or 4h", "%q is no time span", written(n))
 			return
 		}
 		v.SetInt(int64(x))
 	case v.CanInt():
 		x, ok := parseSize(s)
 		if !ok || v.OverflowInt(x) {
-			d.errorf(n, "write it like 100 or 50MiB", "%q is no number", s)
+			d.errorf(n, "write it like 100 or 50MiB", "%q is no number", written(n))
 			return
 		}
 		v.SetInt(x)
 	case v.CanUint():
 		x, err := strconv.ParseUint(s, 10, 64)
 		if err != nil || v.OverflowUint(x) {
-			d.errorf(n, "", "%q is no number from 0 on", s)
+			d.errorf(n, "", "%q is no number from 0 on", written(n))
 			return
 		}
 		v.SetUint(x)
 	case v.CanFloat():
 		x, err := strconv.ParseFloat(s, 64)
 		if err != nil {
-			d.errorf(n, "", "%q is no number", s)
+			d.errorf(n, "", "%q is no number", written(n))
 			return
 		}
 		v.SetFloat(x)
@@ -332,12 +375,49 @@ func (d *decoder) fromFile(n ast.Node) (string, bool) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(d.file), path)
 	}
-	b, err := os.ReadFile(path)
-	if err != nil || len(b) > maxFile {
+	b, err := readFile(path, maxSecret)
+	if err != nil {
 		d.errorf(es[0].Value, "", "cannot read it: %v", err)
 		return "", false
 	}
-	return strings.TrimRight(string(b), "\r\n"), true
+	s := strings.TrimRight(string(b), "\r\n")
+	d.secret(s, "{file: "+path+"}")
+	return s, true
+}
+
+// readFile reads a file of at most limit octets.
+func readFile(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(b)) > limit {
+		err = fmt.Errorf("%s is larger than %s", name, size(limit))
+	}
+	return b, err
+}
+
+// secret notes a value from outside, that no error may show. What is shorter
+// than minSecret is no secret, and would mangle texts.
+func (d *decoder) secret(value, source string) {
+	if len(value) >= minSecret {
+		d.secrets = append(d.secrets, value, source)
+	}
+}
+
+// written returns a value as it stands in the file.
+func written(n ast.Node) string {
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return n.Value.Value
+	case *ast.MappingNode, *ast.MappingValueNode:
+		return "{file: ...}"
+	}
+	return n.GetToken().Value
 }
 
 // expand replaces ${NAME}; $${ stands for ${ itself.
@@ -365,6 +445,7 @@ func (d *decoder) expand(n ast.Node, s string) (string, bool) {
 			d.errorf(n, "", "the environment has no %s", name)
 			return "", false
 		}
+		d.secret(value, "${"+name+"}")
 		b.WriteString(s[:i] + value)
 		s = s[i+end+1:]
 	}

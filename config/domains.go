@@ -13,7 +13,8 @@ type Domains []Domain
 
 // Domain says where mail of one domain goes.
 type Domain struct {
-	// proxy: handed over in session; the backend's reply is ours.
+	// What is done with it; proxy: it is handed over in session, and the
+	// backend's reply is ours.
 	Deliver       string `yaml:"deliver"`
 	proxy.Options `yaml:",inline"`
 
@@ -23,17 +24,14 @@ type Domain struct {
 
 func (ds *Domains) decodeNode(d *decoder, n ast.Node) {
 	for _, e := range d.entries(n) {
-		x := Domain{Name: keyOf(e), pos: positionOf(e.Key)}
-		d.decode(e.Value, reflect.ValueOf(&x).Elem(), 1)
+		x := Domain{Name: keyOf(e), Options: proxy.DefaultOptions(), pos: positionOf(e.Key)}
+		d.below("."+x.Name, e.Value, reflect.ValueOf(&x).Elem(), 1)
 		*ds = append(*ds, x)
 	}
 }
 
-func (l *Listener) decodeNode(d *decoder, n ast.Node) {
-	type plain Listener // without this method
-	d.decode(n, reflect.ValueOf((*plain)(l)).Elem(), 1)
-	l.pos = positionOf(n)
-}
+// Validate hides that of the backends, whose mistakes check places better.
+func (Domain) Validate() error { return nil }
 
 // Position tells where the domain stands, for Config.Errorf.
 func (x Domain) Position() position { return x.pos }

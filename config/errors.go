@@ -1,29 +1,44 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Error is one mistake in the file.
 type Error struct {
-	File      string
-	Line, Col int
-	Msg       string
-	Hint      string // "" : none
+	File string `json:"file"`
+	Line int    `json:"line"` // from 1; 0: the file as a whole
+	Col  int    `json:"col"`  // from 1
+	Msg  string `json:"message"`
+	Hint string `json:"hint,omitempty"` // "" : none
+}
+
+// Place returns file:line:col; the file alone where nothing in it is meant.
+func (e Error) Place() string {
+	if e.Line == 0 {
+		return e.File
+	}
+	return fmt.Sprintf("%s:%d:%d", e.File, e.Line, e.Col)
 }
 
 // Error returns file:line:col: message (hint).
 func (e Error) Error() string {
-	s := fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Col, e.Msg)
+	s := e.Place() + ": " + e.Msg
 	if e.Hint != "" {
 		s += " (" + e.Hint + ")"
 	}
 	return s
 }
 
-// Errors are all mistakes of a file, in order of their places.
+// Errors are all mistakes of a file, in order of their places, at most
+// MaxErrors.
 type Errors []Error
+
+// MaxErrors bounds how many mistakes are told at once.
+const MaxErrors = 100
 
 // Error returns one line for each.
 func (e Errors) Error() string {
@@ -34,8 +49,17 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// byPlace orders mistakes of one file.
+func byPlace(a, b Error) int {
+	return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Col, b.Col))
+}
+
 // nearest returns the word of words that is most like s, "" when none is near.
 func nearest(s string, words []string) string {
+	longer := func(w string) bool { return len(s) > 3 && strings.HasPrefix(w, s) }
+	if i := slices.IndexFunc(words, longer); i >= 0 {
+		return words[i]
+	}
 	best, least := "", 1+len(s)/3
 	for _, w := range words {
 		if d := distance(s, w); d <= least && (best == "" || d < distance(s, best)) {

@@ -12,17 +12,20 @@ import (
 	"github.com/gapura-mail/gapura/plugins"
 )
 
-// filterOptions returns new options of every filter, by its name.
+// filterOptions returns new options of every filter with their defaults, by
+// its name.
 func filterOptions() map[string]any {
 	return map[string]any{
-		"antivirus":  new(antivirus.Options),
+		"antivirus":  ptr(antivirus.DefaultOptions()),
 		"arc":        new(arc.Options),
-		"attachment": new(attachment.Options),
-		"dkim":       new(dkim.Options),
-		"dmarc":      new(dmarc.Options),
-		"dnsbl":      new(dnsbl.Options),
-		"headers":    new(headers.Options),
-		"plugin":     new(plugins.Options),
-		"spf":        new(spf.Options),
+		"attachment": ptr(attachment.DefaultOptions()),
+		"dkim":       ptr(dkim.DefaultOptions()),
+		"dmarc":      ptr(dmarc.DefaultOptions()),
+		"dnsbl":      ptr(dnsbl.DefaultOptions()),
+		"headers":    ptr(headers.DefaultOptions()),
+		"plugin":     ptr(plugins.DefaultOptions()),
+		"spf":        ptr(spf.DefaultOptions()),
 	}
 }
+
+func ptr[T any](v T) *T { return &v }

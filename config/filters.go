@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
+
+	"github.com/gapura-mail/gapura/plugins"
 )
 
 // Filter is one entry of the list of filters: a filter's name with its
@@ -29,14 +31,19 @@ func (f Filter) Position() position { return f.pos }
 // DefaultFilterTimeout is a filter's timeout where none is written.
 const DefaultFilterTimeout = 5 * time.Second
 
-// filterNames are the filters that there are.
-func filterNames() []string {
-	var names []string
-	for name := range filterOptions() {
-		names = append(names, name)
+// FactPrefix is what the names of the filter's facts begin with: its name, or
+// that of its plugin.
+func (f Filter) FactPrefix() string {
+	if p, ok := f.Options.(*plugins.Options); ok {
+		return p.Name
 	}
-	slices.Sort(names)
-	return names
+	return f.Name
+}
+
+// filterNames are the filters that there are, in an order that suits most:
+// cheap ones first, dmarc behind those that it builds on.
+func filterNames() []string {
+	return []string{"dnsbl", "headers", "spf", "dkim", "arc", "dmarc", "attachment", "antivirus", "plugin"}
 }
 
 // later are filters that the documentation names and this version has not.
@@ -84,12 +91,15 @@ func (f *Filter) options(d *decoder, n ast.Node) {
 	fields["timeout"] = reflect.ValueOf(&f.Timeout).Elem()
 	fields["on_error"] = reflect.ValueOf(&f.OnError).Elem()
 	d.into(n, fields, 1)
-	if f.OnError != "continue" && f.OnError != "defer" {
-		d.errorf(n, "continue or defer", "on_error: %q is neither", f.OnError)
+	if !slices.Contains(onErrors, f.OnError) {
+		d.wrong(d.path+".on_error", "", "on_error: %q is neither continue nor defer", f.OnError)
+	}
+	if f.Timeout <= 0 {
+		d.wrong(d.path+".timeout", "", "timeout: a filter needs some time")
 	}
 	if v, ok := f.Options.(validator); ok {
 		if err := v.Validate(); err != nil {
-			d.errorf(n, "", "%v", err)
+			d.errorf(n, "", "%s: %s", f.Name, plainly(err))
 		}
 	}
 }

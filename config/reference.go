@@ -4,29 +4,46 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Reference writes every option with its meaning and default as a
-// configuration file in which all optional things are commented out.
+// Reference writes every option with its meaning and default. It is a
+// configuration file; behind "#" without a space are options of parts that not
+// everyone has.
 func Reference(w io.Writer) {
 	docs := fieldDocs()
 	p := &printer{w: w, docs: docs}
-	p.line(0, "# Every option of Gapura with its default. Only domains and listeners are needed.")
+	p.line(0, "# Every option of Gapura with its default. What is not needed may be left out: needed are")
+	p.line(0, "# only listeners and domains. Lines that begin with # and no space after it are examples.")
 	p.line(0, "# ${NAME} is replaced from the environment; {file: path} stands for a file's text.")
-	def := Default()
-	def.Hostname = "mx1.example.org"
-	p.keys(0, keysOf(reflect.TypeFor[Config](), reflect.ValueOf(*def), docs))
+	c := sample()
+	p.keys(0, keysOf(reflect.TypeFor[Config](), reflect.ValueOf(*c), docs))
 }
 
 type printer struct {
 	w    io.Writer
 	docs map[string]string
+	off  bool // what is written is an example
+	dash bool // the next key begins an entry of a list
+	told bool // timeout and on_error are explained
 }
 
 func (p *printer) line(depth int, text string) {
 	fmt.Fprintln(p.w, strings.TrimRight(strings.Repeat("  ", depth)+text, " "))
+}
+
+// text writes a line of YAML.
+func (p *printer) text(depth int, text string) {
+	if p.dash {
+		depth, text, p.dash = depth-1, "- "+text, false
+	}
+	if p.off {
+		text = "#" + text
+	}
+	p.line(depth, text)
 }
 
 // doc writes a comment, folded.
@@ -49,66 +66,119 @@ func (p *printer) keys(depth int, keys []key) {
 		if depth == 0 {
 			p.line(0, "")
 		}
-		p.doc(depth, k.doc)
+		if k.doc != "" {
+			p.doc(depth, k.doc)
+		}
 		p.key(depth, k)
 	}
 }
 
 func (p *printer) key(depth int, k key) {
-	t := k.typ
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
-		k.value = reflect.Value{}
+	v := k.value
+	for v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	t := v.Type()
+	switch x := v.Interface().(type) {
+	case Domains:
+		p.text(depth, k.name+":")
+		for _, d := range x {
+			p.text(depth+1, d.Name+":")
+			p.keys(depth+2, keysOf(reflect.TypeOf(d), reflect.ValueOf(d), p.docs))
+		}
+		return
+	case []Filter:
+		p.filters(depth, x)
+		return
 	}
 	switch {
-	case t == reflect.TypeFor[Domains]():
-		p.line(depth, k.name+":")
-		p.line(depth+1, "example.org:")
-		p.keys(depth+2, keysOf(reflect.TypeFor[Domain](), reflect.Value{}, p.docs))
-	case t == reflect.TypeFor[[]Filter]():
-		p.filters(depth)
 	case scalarKind(t) != "":
-		p.line(depth, k.name+": "+value(t, k.value))
+		p.text(depth, k.name+": "+value(v))
 	case t.Kind() == reflect.Struct:
-		p.line(depth, k.name+":")
-		p.keys(depth+1, keysOf(t, k.value, p.docs))
-	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct && scalarKind(t.Elem()) == "":
-		p.line(depth, k.name+":")
-		p.line(depth+1, "-")
-		p.keys(depth+2, keysOf(t.Elem(), reflect.Value{}, p.docs))
-	case t.Kind() == reflect.Map && t.Elem().Kind() == reflect.Struct:
-		p.line(depth, k.name+":")
-		p.line(depth+1, "KEY:")
-		p.keys(depth+2, keysOf(t.Elem(), reflect.Value{}, p.docs))
+		p.text(depth, k.name+":")
+		p.keys(depth+1, keysOf(t, v, p.docs))
+	case t.Kind() == reflect.Slice:
+		p.list(depth, k.name, v)
 	case t.Kind() == reflect.Map:
-		p.line(depth, k.name+": {}")
-	default:
-		p.line(depth, k.name+": []")
+		p.mapping(depth, k.name, v)
+	default: // a nil pointer: an option that need not be there
+		p.members(depth, "It has ", t.Elem())
+		p.text(depth, k.name+": null")
+	}
+}
+
+// members writes a comment on what a struct that is not there has.
+func (p *printer) members(depth int, lead string, t reflect.Type) {
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for _, k := range keysOf(t, reflect.Zero(t), p.docs) {
+		p.doc(depth, lead+k.name+": "+k.doc)
+	}
+}
+
+// list writes a list; an empty one of structs gets a comment on what they
+// have.
+func (p *printer) list(depth int, name string, v reflect.Value) {
+	t := v.Type().Elem()
+	if t.Kind() != reflect.Struct || scalarKind(t) != "" {
+		words := make([]string, v.Len())
+		for i := range words {
+			words[i] = value(v.Index(i))
+		}
+		p.text(depth, name+": ["+strings.Join(words, ", ")+"]")
+		return
+	}
+	if v.Len() == 0 {
+		p.members(depth, "Each has ", t)
+		p.text(depth, name+": []")
+		return
+	}
+	p.text(depth, name+":")
+	for i := range v.Len() {
+		p.dash = true
+		p.keys(depth+2, keysOf(t, v.Index(i), p.docs))
+	}
+}
+
+func (p *printer) mapping(depth int, name string, v reflect.Value) {
+	if v.Len() == 0 {
+		p.text(depth, name+": {}")
+		return
+	}
+	p.text(depth, name+":")
+	for _, k := range v.MapKeys() {
+		p.text(depth+1, quote(k.String())+":")
+		p.keys(depth+2, keysOf(v.Type().Elem(), v.MapIndex(k), p.docs))
 	}
 }
 
 // filters writes an entry for every filter.
-func (p *printer) filters(depth int) {
-	p.line(depth, "filters:")
-	all := filterOptions()
-	for _, name := range filterNames() {
-		p.line(depth+1, "- "+name+":")
-		p.keys(depth+4, filterKeys(all[name], p.docs))
+func (p *printer) filters(depth int, all []Filter) {
+	p.text(depth, "filters:")
+	for _, f := range all {
+		p.off = optional(f.Name)
+		p.text(depth+1, "- "+f.Name+":")
+		keys := filterKeys(f.Options, p.docs)
+		if p.told {
+			for i := len(keys) - 2; i < len(keys); i++ {
+				keys[i].doc = ""
+			}
+		}
+		p.keys(depth+3, keys)
+		p.told = true
 	}
+	p.off = false
 }
 
-// value writes a default.
-func value(t reflect.Type, v reflect.Value) string {
-	if !v.IsValid() || v.IsZero() {
-		switch scalarKind(t) {
-		case "true or false":
-			return "false"
-		case "number":
-			return "0"
-		case "time span":
-			return "0s"
+// value writes a single value.
+func value(v reflect.Value) string {
+	if v.Kind() == reflect.Slice { // single in text: a, b
+		words := make([]string, v.Len())
+		for i := range words {
+			words[i] = v.Index(i).String()
 		}
-		return `""`
+		return quote(strings.Join(words, ", "))
 	}
 	switch x := v.Interface().(type) {
 	case time.Duration:
@@ -118,12 +188,21 @@ func value(t reflect.Type, v reflect.Value) string {
 	case int:
 		return size(int64(x))
 	case string:
-		return x
-	}
-	if s, ok := v.Interface().(fmt.Stringer); ok {
-		return s.String()
+		return quote(x)
+	case fmt.Stringer:
+		return quote(x.String())
 	}
 	return fmt.Sprint(v.Interface())
+}
+
+var plain = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9_./+-]*$`)
+
+// quote writes text so that YAML takes it as text.
+func quote(s string) string {
+	if plain.MatchString(s) && s != "true" && s != "false" && s != "null" {
+		return s
+	}
+	return strconv.Quote(s)
 }
 
 // shortDuration writes 5m0s as 5m.

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"errors"
 	"reflect"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -35,4 +37,9 @@ func (s *SMTP) decodeNode(d *decoder, n ast.Node) {
 		}
 	}
 	d.into(n, fields, 1)
+	if err := s.Validate(); err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			d.errorf(n, "", "%s", plainly(errors.New(line)))
+		}
+	}
 }

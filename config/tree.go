@@ -12,6 +12,7 @@ import (
 // key is one key of the configuration, for reference and schema.
 type key struct {
 	name  string
+	field string // package.Type.Field
 	doc   string
 	typ   reflect.Type
 	value reflect.Value // the default; invalid where there is none
@@ -31,7 +32,8 @@ func keysOf(t reflect.Type, v reflect.Value, docs map[string]string) []key {
 		case tag == "" && (f.Anonymous || opt == "inline") && f.Type.Kind() == reflect.Struct:
 			keys = append(keys, keysOf(f.Type, fv, docs)...)
 		case f.IsExported() && tag != "" && tag != "-":
-			keys = append(keys, key{tag, docs[path.Base(t.PkgPath())+"."+t.Name()+"."+f.Name], f.Type, fv})
+			field := path.Base(t.PkgPath()) + "." + t.Name() + "." + f.Name
+			keys = append(keys, key{tag, field, docs[field], f.Type, fv})
 		}
 	}
 	if t == reflect.TypeFor[SMTP]() { // written elsewhere
@@ -46,8 +48,8 @@ func filterKeys(opt any, docs map[string]string) []key {
 	v := reflect.ValueOf(opt).Elem()
 	keys := keysOf(v.Type(), v, docs)
 	return append(keys,
-		key{"timeout", docs["config.Filter.Timeout"], durationType, reflect.ValueOf(DefaultFilterTimeout)},
-		key{"on_error", docs["config.Filter.OnError"], reflect.TypeFor[string](), reflect.ValueOf("continue")})
+		key{"timeout", "config.Filter.Timeout", docs["config.Filter.Timeout"], durationType, reflect.ValueOf(DefaultFilterTimeout)},
+		key{"on_error", "config.Filter.OnError", docs["config.Filter.OnError"], reflect.TypeFor[string](), reflect.ValueOf("continue")})
 }
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -67,7 +69,7 @@ func scalarKind(t reflect.Type) string {
 	case reflect.String:
 		return "text"
 	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return "number"
+		return "size"
 	case reflect.Float64:
 		return "number"
 	}

@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ type Options struct {
 	SHA256 string `yaml:"sha256"`
 	// Environment. The gateway's own is not passed on.
 	Env map[string]string `yaml:"env"`
-	// Working directory; default: the configuration file's folder.
+	// Working directory. Default: the configuration file's folder.
 	Dir string `yaml:"dir"`
 	// What the process may use.
 	Limits Limits `yaml:"limits"`
@@ -91,19 +92,21 @@ func (o Options) sum() ([]byte, error) {
 	return sum, nil
 }
 
+// DefaultOptions returns the default of every option; name and command have
+// none.
+func DefaultOptions() Options {
+	return Options{
+		MaxConcurrent: DefaultMaxConcurrent, StartTimeout: DefaultStartTimeout,
+		Limits: Limits{Memory: DefaultMemory, Files: DefaultFiles},
+	}
+}
+
 func (o Options) withDefaults() Options {
-	if o.MaxConcurrent == 0 {
-		o.MaxConcurrent = DefaultMaxConcurrent
-	}
-	if o.StartTimeout == 0 {
-		o.StartTimeout = DefaultStartTimeout
-	}
-	if o.Limits.Memory == 0 {
-		o.Limits.Memory = DefaultMemory
-	}
-	if o.Limits.Files == 0 {
-		o.Limits.Files = DefaultFiles
-	}
+	d := DefaultOptions()
+	o.MaxConcurrent = cmp.Or(o.MaxConcurrent, d.MaxConcurrent)
+	o.StartTimeout = cmp.Or(o.StartTimeout, d.StartTimeout)
+	o.Limits.Memory = cmp.Or(o.Limits.Memory, d.Limits.Memory)
+	o.Limits.Files = cmp.Or(o.Limits.Files, d.Limits.Files)
 	return o
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,7 +113,9 @@ func newSealer(cfg *config.Config) (*mailauth.Signer, error) {
 // openResolver opens the resolver that the configuration names, with its
 // cache.
 func openResolver(cfg *config.Config, m *dns.Metrics) (dns.Resolver, func(), error) {
-	client, err := dns.NewClient(dns.Options{Resolvers: cfg.DNS.Resolvers, TrustAD: cfg.DNS.TrustAD, Metrics: m})
+	opt := cfg.DNS.Options
+	opt.Metrics = m
+	client, err := dns.NewClient(opt)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -192,8 +193,12 @@ func (g *generation) openRoutes(s *server) (*route.Table, map[string]inbound.Bac
 		keys = append(keys, d.Name)
 	}
 	table, err := route.NewTable(keys)
+	var key *route.KeyError
+	if errors.As(err, &key) {
+		err = g.cfg.Errorf(g.cfg.Domains[key.Index].Position(), "%v", err)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: domains: %w", g.cfg.File, err)
+		return nil, nil, err
 	}
 	return table, backends, nil
 }

@@ -168,6 +168,9 @@ func (s *server) apply(cfg *config.Config) error {
 		gen.close()
 		return err
 	}
+	for _, w := range cfg.Warnings() {
+		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
+	}
 	old := s.gen
 	s.gen = gen
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
@@ -310,7 +313,7 @@ func (s *server) reload() error {
 
 // openCerts opens the certificates of the listeners.
 func openCerts(cfg *config.Config, log *slog.Logger) (*cert.Store, error) {
-	opt := cfg.TLS
+	opt := cfg.TLS.Options
 	opt.Hostname, opt.Dir, opt.Log = cfg.Hostname, filepath.Join(cfg.Data, "cert"), log
 	return cert.Open(opt)
 }

@@ -12,7 +12,10 @@ import (
 	"log"
 	"os"
 	"path"
+	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -85,23 +88,52 @@ func typeDocs(docs map[string]string, pkg string, s ast.Spec) {
 	if !ok {
 		return
 	}
-	group := "" // a comment above several fields counts for all of them
-	line := 0
+	keys := map[string]string{} // of fields, by their names
 	for _, f := range st.Fields.List {
-		if f.Doc != nil {
-			group = f.Doc.Text()
-		} else if f.Comment != nil {
-			group = f.Comment.Text()
-		} else if int(f.Pos()) > line+200 {
-			group = ""
+		if key := keyOf(f); key != "" && len(f.Names) == 1 {
+			keys[f.Names[0].Name] = key
 		}
-		line = int(f.End())
-		if f.Tag == nil || !strings.Contains(f.Tag.Value, `yaml:"`) {
+	}
+	for _, f := range st.Fields.List {
+		if keyOf(f) == "" {
 			continue
 		}
 		for _, n := range f.Names {
-			text := strings.Join(strings.Fields(group), " ")
-			docs[pkg+"."+t.Name.Name+"."+n.Name] = strings.TrimPrefix(text, n.Name+" ")
+			docs[pkg+"."+t.Name.Name+"."+n.Name] = rewrite(f.Doc.Text(), n.Name, keys)
 		}
 	}
+}
+
+// keyOf returns the key that the administrator writes; "" where there is none.
+func keyOf(f *ast.Field) string {
+	if f.Tag == nil {
+		return ""
+	}
+	tag, err := strconv.Unquote(f.Tag.Value)
+	if err != nil {
+		return ""
+	}
+	key, _, _ := strings.Cut(reflect.StructTag(tag).Get("yaml"), ",")
+	if key == "-" {
+		return ""
+	}
+	return key
+}
+
+var word = regexp.MustCompile(`[A-Za-z0-9]+`)
+
+// rewrite turns the comment of a field, which is about Go names, into text
+// about keys: every name of a field that cannot be taken for an English word
+// becomes its key, and so does the field's own name at the beginning.
+func rewrite(comment, name string, keys map[string]string) string {
+	first := true
+	return word.ReplaceAllStringFunc(strings.Join(strings.Fields(comment), " "), func(w string) string {
+		key, ok := keys[w]
+		own := first && w == name
+		first = false
+		if ok && !strings.EqualFold(key, w) && (own || strings.Contains(key, "_")) {
+			return key
+		}
+		return w
+	})
 }

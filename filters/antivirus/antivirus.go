@@ -30,7 +30,7 @@ type Options struct {
 	// Default 127.0.0.1:3310.
 	Clamd Addresses `yaml:"clamd"`
 	// How many streams are open at a time, to all daemons together; further
-	// messages wait. Default 10 for each daemon, at most 1000.
+	// messages wait. 0 stands for 10 for each daemon; at most 1000.
 	MaxConnections int `yaml:"max_connections"`
 }
 
@@ -40,6 +40,9 @@ const (
 	maxConnections     = 1000
 	maxDaemons         = 16
 )
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Clamd: Addresses{defaultAddress}} }
 
 // Validate checks the options.
 func (o Options) Validate() error {
@@ -73,7 +76,7 @@ func New(opt Options) (*Filter, error) {
 		return nil, err
 	}
 	if len(opt.Clamd) == 0 {
-		opt.Clamd = Addresses{defaultAddress}
+		opt.Clamd = DefaultOptions().Clamd
 	}
 	if opt.MaxConnections == 0 {
 		opt.MaxConnections = defaultConnections * len(opt.Clamd)

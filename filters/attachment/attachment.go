@@ -23,6 +23,9 @@ type Options struct {
 	Harmless []string `yaml:"harmless"`
 }
 
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Limits: DefaultLimits()} }
+
 // Validate checks the options.
 func (o Options) Validate() error {
 	if o.Limits.Depth < 0 || o.Limits.Entries < 0 || o.Limits.Unpacked < 0 || o.Limits.Ratio < 0 {

@@ -20,7 +20,7 @@ type Limits struct {
 	Depth int `yaml:"depth"`
 	// Entries is how many files in archives are looked at. Default 2000.
 	Entries int `yaml:"entries"`
-	// Unpacked is how many bytes are unpacked in all. Default 268435456.
+	// Unpacked is how many bytes are unpacked in all. Default 256MiB.
 	Unpacked int64 `yaml:"unpacked"`
 	// Ratio is how many times its packed size a file may unpack to before it
 	// is told as a bomb; below 8 MiB it does not count. Default 250.
@@ -36,10 +36,16 @@ const (
 	maxName         = 1024    // octets of a path in an archive
 )
 
+// DefaultLimits returns the default of every limit.
+func DefaultLimits() Limits {
+	return Limits{defaultDepth, defaultEntries, defaultUnpacked, defaultRatio}
+}
+
 func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
 	return Limits{
-		cmp.Or(l.Depth, defaultDepth), cmp.Or(l.Entries, defaultEntries),
-		cmp.Or(l.Unpacked, defaultUnpacked), cmp.Or(l.Ratio, defaultRatio),
+		cmp.Or(l.Depth, d.Depth), cmp.Or(l.Entries, d.Entries),
+		cmp.Or(l.Unpacked, d.Unpacked), cmp.Or(l.Ratio, d.Ratio),
 	}
 }
 

@@ -1,6 +1,7 @@
 package dkim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,13 @@ type Options struct {
 	RefusePartial bool `yaml:"refuse_partial"`
 }
 
-const maxSignatures = 50
+const (
+	defaultSignatures = 8
+	maxSignatures     = 50
+)
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Signatures: defaultSignatures} }
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
@@ -42,6 +49,7 @@ func New(opt Options, r dns.Resolver) (*Filter, error) {
 	if r == nil {
 		return nil, errors.New("dkim: no resolver")
 	}
+	opt.Signatures = cmp.Or(opt.Signatures, defaultSignatures)
 	return &Filter{opt, r}, nil
 }
 

@@ -27,6 +27,9 @@ type Options struct {
 
 const defaultLookupTimeout = 4 * time.Second
 
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{LookupTimeout: defaultLookupTimeout} }
+
 // Validate checks the options.
 func (opt Options) Validate() error {
 	if opt.LookupTimeout < 0 || opt.LookupTimeout > mailauth.DMARCTimeout {

@@ -24,9 +24,9 @@ type Options struct {
 	// do not count. It ends before the filter's timeout in any case. Default
 	// 3s.
 	Wait time.Duration `yaml:"wait"`
-	// NoText does not look up the text by which a list explains a listing.
+	// Whether the text by which a list explains a listing is left alone.
 	NoText bool `yaml:"no_text"`
-	// Private looks up private and loopback addresses too.
+	// Whether private and loopback addresses are looked up too.
 	Private bool `yaml:"private"`
 }
 
@@ -48,7 +48,7 @@ type Zone struct {
 	// not name are then no listings. Keys are addresses, with octets like
 	// [4-7] or [2;10-11], or networks: 127.0.1.0/24.
 	Codes map[string]Code `yaml:"codes"`
-	// IPv6 false does not look up IPv6 addresses. Default true.
+	// Whether IPv6 addresses are looked up. Default true.
 	IPv6 *bool `yaml:"ipv6"`
 }
 
@@ -59,6 +59,9 @@ type Code struct {
 	// Meaning is said in the reason: "open proxy".
 	Meaning string `yaml:"meaning"`
 }
+
+// DefaultOptions returns the default of every option; Zones has none.
+func DefaultOptions() Options { return Options{Wait: defaultWait} }
 
 // Validate checks the options.
 func (o Options) Validate() error {

@@ -32,6 +32,9 @@ type Options struct {
 	OwnNames []string `yaml:"own_names"`
 }
 
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Future: defaultFuture, Past: defaultPast} }
+
 // Validate checks the options.
 func (o Options) Validate() error {
 	for _, name := range o.OwnNames {

@@ -23,6 +23,9 @@ type Options struct {
 
 const maxVoidLookups = 10
 
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{VoidLookups: mailauth.SPFMaxVoidLookups} }
+
 // Validate checks the options.
 func (opt Options) Validate() error {
 	if opt.VoidLookups < 0 || opt.VoidLookups > maxVoidLookups {

@@ -25,7 +25,7 @@ type Options struct {
 	// Further pairs; the client's SNI chooses. The first pair is used for
 	// names that none has.
 	Certificates []Pair `yaml:"certificates"`
-	// How often, at most, a handshake looks whether files changed.
+	// How often, at most, a handshake looks whether files changed. Default 30s.
 	CheckEvery time.Duration `yaml:"check_every"`
 
 	Hostname string       `yaml:"-"` // first name of the self-signed certificate
@@ -44,6 +44,11 @@ type Pair struct {
 
 // DefaultCheckEvery is the default of Options.CheckEvery.
 const DefaultCheckEvery = 30 * time.Second
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options {
+	return Options{Mode: ModeSelfSigned, CheckEvery: DefaultCheckEvery}
+}
 
 // Validate tells what is wrong with o; it opens nothing.
 func (o Options) Validate() error {

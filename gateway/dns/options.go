@@ -26,20 +26,27 @@ type Options struct {
 	// as address or address:port. Default: those of /etc/resolv.conf, without
 	// its search list; 127.0.0.1:53 when there is none.
 	Resolvers []string `yaml:"resolvers"`
-	// TrustAD believes the resolvers when they say that DNSSEC proved an
+	// Whether the resolvers are believed when they say that DNSSEC proved an
 	// answer, which DANE needs. Set it only when they validate and the network
 	// between is safe. Resolvers on a loopback address are always believed.
 	TrustAD bool `yaml:"trust_ad"`
 	// Timeout is how long the first try waits for a server; it doubles with
-	// every round over all servers. Default 2s.
+	// every round over all servers. Default 2s, or what resolv.conf says.
 	Timeout time.Duration `yaml:"timeout"`
-	// Attempts is the number of rounds over all servers. Default 3.
+	// Attempts is the number of rounds over all servers. Default 3, or what
+	// resolv.conf says.
 	Attempts int `yaml:"attempts"`
-	// KeepCase sends names in lower case, for resolvers that mind the random
+	// Whether names are sent in lower case, for resolvers that mind the random
 	// mixture which makes answers hard to forge.
 	KeepCase bool `yaml:"keep_case"`
 	// Metrics counts queries; nil counts nothing.
 	Metrics *Metrics `yaml:"-"`
+}
+
+// DefaultOptions returns the default of every option; Resolvers are the
+// system's.
+func DefaultOptions() Options {
+	return Options{Timeout: defaultTimeout, Attempts: defaultAttempts}
 }
 
 // servers checks the options, fills in what they leave out, and returns the

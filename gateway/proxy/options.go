@@ -12,55 +12,55 @@ import (
 	"time"
 )
 
-// Options of the backends of one domain. Zero values become the defaults.
+// Options of the backends of one domain. Zero values become those of
+// DefaultOptions.
 type Options struct {
 	// Backends are tried in this order: smtp://host:port, smtp+starttls://,
 	// smtps://, lmtp://, lmtp+starttls://, lmtp+unix:///path; with
 	// user:password@ before the host they are logged in to.
 	Backends []string `yaml:"backends"`
-	// TLS to the backends.
+	// How TLS to the backends is done.
 	TLS TLSOptions `yaml:"tls"`
-	// Balance is "first" (default: the first backend that works) or
-	// "round-robin".
+	// How backends are chosen: first takes the first one that works,
+	// round-robin one after the other.
 	Balance string `yaml:"balance"`
-	// Connections to one backend at once; default 64.
+	// Connections to one backend at the same time.
 	Connections int `yaml:"connections"`
-	// Idle connections that are kept for one backend; default 32.
+	// Idle connections that are kept for one backend.
 	Idle int `yaml:"idle"`
-	// IdleTime after which a kept connection is closed; default 1m.
+	// How long an idle connection is kept.
 	IdleTime time.Duration `yaml:"idle_time"`
-	// Messages over one connection; default 1000.
+	// Messages over one connection.
 	Messages int `yaml:"messages"`
-	// Wait for a free connection; default 10s.
+	// How long a message waits for a free connection.
 	Wait time.Duration `yaml:"wait"`
-	// ConnectTimeout for the connection alone; default 5s.
+	// How long a connection may take to be there, without its greeting.
 	ConnectTimeout time.Duration `yaml:"connect_timeout"`
-	// VerifyTimeout for the question whether a recipient exists, all backends
-	// together; default 30s.
+	// How long the question whether a recipient exists may take, all backends
+	// together.
 	VerifyTimeout time.Duration `yaml:"verify_timeout"`
 	// Failures in a row after which a backend is passed over for a while, at
-	// first 1s, at most 1m; default 1.
+	// first 1s, at most 1m.
 	Failures int `yaml:"failures"`
-	// Remember so many recipients' answers; default 50000, below 0 none.
+	// How many recipients' answers are remembered; below 0: none.
 	Remember int `yaml:"remember"`
-	// RememberYes is how long an accepted recipient is not asked about again;
-	// default 5m.
+	// How long an accepted recipient is not asked about again.
 	RememberYes time.Duration `yaml:"remember_yes"`
-	// RememberNo is the same for a refused one; default 1m.
+	// The same for a refused one.
 	RememberNo time.Duration `yaml:"remember_no"`
 }
 
 // TLSOptions of the connections to backends.
 type TLSOptions struct {
-	// Verify the backend's certificate; default true.
+	// Whether the backend's certificate is checked.
 	Verify *bool `yaml:"verify"`
-	// Name in the certificate; default: the host of the backend's URL.
+	// Name in the certificate. Default: the host of the backend's URL.
 	Name string `yaml:"name"`
-	// CA is a PEM file with those to trust; default: the system's.
+	// PEM file of the authorities to trust. Default: the system's.
 	CA string `yaml:"ca"`
-	// Certificate and Key are PEM files to show to the backend.
+	// PEM file of a certificate of ours to show to the backend.
 	Certificate string `yaml:"certificate"`
-	// Key of Certificate.
+	// PEM file of its private key.
 	Key string `yaml:"key"`
 }
 
@@ -73,20 +73,43 @@ type Deps struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
+// DefaultOptions returns the default of every option; Backends has none.
+func DefaultOptions() Options {
+	verify := true
+	return Options{
+		TLS:     TLSOptions{Verify: &verify},
+		Balance: "first", Connections: 64, Idle: 32, IdleTime: time.Minute, Messages: 1000,
+		Wait: 10 * time.Second, ConnectTimeout: 5 * time.Second, VerifyTimeout: 30 * time.Second,
+		Failures: 1, Remember: 50_000, RememberYes: 5 * time.Minute, RememberNo: time.Minute,
+	}
+}
+
 func (o Options) withDefaults() Options {
-	o.Balance = cmp.Or(o.Balance, "first")
-	o.Connections = cmp.Or(o.Connections, 64)
-	o.Idle = cmp.Or(o.Idle, 32)
-	o.IdleTime = cmp.Or(o.IdleTime, time.Minute)
-	o.Messages = cmp.Or(o.Messages, 1000)
-	o.Wait = cmp.Or(o.Wait, 10*time.Second)
-	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, 5*time.Second)
-	o.VerifyTimeout = cmp.Or(o.VerifyTimeout, 30*time.Second)
-	o.Failures = cmp.Or(o.Failures, 1)
-	o.Remember = cmp.Or(o.Remember, 50_000)
-	o.RememberYes = cmp.Or(o.RememberYes, 5*time.Minute)
-	o.RememberNo = cmp.Or(o.RememberNo, time.Minute)
+	d := DefaultOptions()
+	o.TLS.Verify = cmp.Or(o.TLS.Verify, d.TLS.Verify)
+	o.Balance = cmp.Or(o.Balance, d.Balance)
+	o.Connections = cmp.Or(o.Connections, d.Connections)
+	o.Idle = cmp.Or(o.Idle, d.Idle)
+	o.IdleTime = cmp.Or(o.IdleTime, d.IdleTime)
+	o.Messages = cmp.Or(o.Messages, d.Messages)
+	o.Wait = cmp.Or(o.Wait, d.Wait)
+	o.ConnectTimeout = cmp.Or(o.ConnectTimeout, d.ConnectTimeout)
+	o.VerifyTimeout = cmp.Or(o.VerifyTimeout, d.VerifyTimeout)
+	o.Failures = cmp.Or(o.Failures, d.Failures)
+	o.Remember = cmp.Or(o.Remember, d.Remember)
+	o.RememberYes = cmp.Or(o.RememberYes, d.RememberYes)
+	o.RememberNo = cmp.Or(o.RememberNo, d.RememberNo)
 	return o
+}
+
+// Validate tells what is wrong with o; it opens nothing.
+func (o Options) Validate() error {
+	for _, b := range o.Backends {
+		if _, err := ParseURL(b); err != nil {
+			return err
+		}
+	}
+	return o.withDefaults().check()
 }
 
 func (o Options) check() error {

@@ -20,13 +20,26 @@ type Table struct {
 	postmaster string            // key for <Postmaster>
 }
 
+// KeyError says which of the keys cannot be.
+type KeyError struct {
+	Index int
+	Err   error
+}
+
+// Error implements error.
+func (e *KeyError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reason.
+func (e *KeyError) Unwrap() error { return e.Err }
+
 // NewTable returns the table of keys in the order in which they are written:
-// a domain, "*.domain" for its subdomains at any depth, or Default.
+// a domain, "*.domain" for its subdomains at any depth, or Default. Its error
+// is a *KeyError.
 func NewTable(keys []string) (*Table, error) {
 	t := &Table{exact: map[string]string{}, under: map[string]string{}}
-	for _, key := range keys {
+	for i, key := range keys {
 		if err := t.add(key); err != nil {
-			return nil, err
+			return nil, &KeyError{i, err}
 		}
 		if t.postmaster == "" {
 			t.postmaster = key

@@ -37,18 +37,18 @@ type Options struct {
 	// must honour it.
 	RequireTLS bool `yaml:"-"`
 	// Disable lists extensions that are not offered: PIPELINING, SIZE,
-	// 8BITMIME, SMTPUTF8, STARTTLS, ENHANCEDSTATUSCODES, CHUNKING, LIMITS,
+	// 8BITMIME, SMTPUTF8, STARTTLS, ENHANCEDSTATUSCODES, CHUNKING, LIMITS or
 	// PRDR.
 	Disable []string `yaml:"disable_extensions"`
-	// StrictSyntax refuses what most servers let pass: a HELO name that is no
+	// Whether what most servers let pass is refused: a HELO name that is no
 	// domain, an address without angle brackets or with spaces before it,
 	// underscores in domains.
 	StrictSyntax bool `yaml:"strict_syntax"`
-	// BareLineEnds says what is done about CR or LF that stand alone: refuse,
-	// or repair into CRLF. They never end a message.
+	// What is done about CR or LF that stand alone: refuse, or repair into
+	// CRLF. They never end a message.
 	BareLineEnds smtp.Treatment `yaml:"bare_line_ends"`
-	// NUL says what is done about NUL in a message: refuse, repair into a
-	// space, or allow.
+	// What is done about NUL in a message: refuse, repair into a space, or
+	// allow.
 	NUL smtp.Treatment `yaml:"nul"`
 	// Limits are the bounds; zero fields have their defaults.
 	Limits Limits `yaml:",inline"`
@@ -74,11 +74,11 @@ type Limits struct {
 	// none.
 	TextLine int `yaml:"text_line"`
 	// Message is the size of a message in octets, as SIZE says it; larger: 552
-	// 5.3.4. Default 50 MiB.
+	// 5.3.4. Default 50MiB.
 	Message int64 `yaml:"message"`
 	// Drain is how many octets of a message that is refused already are read
 	// in order to answer in step; more: 421 and the connection closes.
-	// Default 100 MiB.
+	// Default 100MiB.
 	Drain int64 `yaml:"drain"`
 	// Recipients of one transaction; more: 452 4.5.3. Default 100 (RFC 5321
 	// section 4.5.3.1.8).
@@ -97,23 +97,22 @@ type Limits struct {
 	// none.
 	Transactions int `yaml:"transactions"`
 	// IdleTimeout is how long the server waits for the next command; longer:
-	// 421 4.4.2. Default 5 minutes (RFC 5321 section 4.5.3.2.7).
+	// 421 4.4.2. Default 5m (RFC 5321 section 4.5.3.2.7).
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// CommandTimeout is how long a command line may take from its first octet
-	// to its last; longer: 421 4.4.2. Default 1 minute.
+	// to its last; longer: 421 4.4.2. Default 1m.
 	CommandTimeout time.Duration `yaml:"command_timeout"`
 	// WriteTimeout is how long the client may take to accept replies. Default
-	// 1 minute.
+	// 1m.
 	WriteTimeout time.Duration `yaml:"write_timeout"`
-	// TLSTimeout bounds the TLS handshake, and the PROXY header. Default 30
-	// seconds.
+	// TLSTimeout bounds the TLS handshake, and the PROXY header. Default 30s.
 	TLSTimeout time.Duration `yaml:"tls_timeout"`
 	// MinRate is how many octets a second a message must come with, on
 	// average over each RateWindow; slower: 421 4.4.2. Default 500; negative:
 	// one octet in a RateWindow is enough.
 	MinRate int `yaml:"min_rate"`
-	// RateWindow is how long MinRate is averaged. Default 3 minutes (RFC 5321
-	// section 4.5.3.2.5).
+	// RateWindow is how long MinRate is averaged. Default 3m (RFC 5321 section
+	// 4.5.3.2.5).
 	RateWindow time.Duration `yaml:"rate_window"`
 	// Connections at the same time; more: 421 4.7.0. Default 2000; negative:
 	// none.
@@ -122,9 +121,9 @@ type Limits struct {
 	// /64; more: 421 4.7.0. Default 20; negative: none.
 	ConnectionsPerIP int `yaml:"connections_per_ip"`
 	// EarlyTalker is how long the greeting waits to see whether the client
-	// talks first; one that does gets 554 5.5.1. Default 0: no wait.
+	// talks first; one that does gets 554 5.5.1. Default 0s: no wait.
 	EarlyTalker time.Duration `yaml:"early_talker"`
-	// Tarpit is how long each error reply is held back. Default 0.
+	// Tarpit is how long each error reply is held back. Default 0s.
 	Tarpit time.Duration `yaml:"tarpit"`
 }
 
@@ -201,27 +200,34 @@ type settings struct {
 // Extensions that can be switched off.
 var extensionNames = []string{"PIPELINING", "SIZE", "8BITMIME", "SMTPUTF8", "STARTTLS", "ENHANCEDSTATUSCODES", "CHUNKING", "LIMITS", "PRDR"}
 
+// Validate tells what is wrong with the options that an administrator writes.
+func (o Options) Validate() error {
+	errs := []error{o.Limits.withDefaults().check()}
+	if o.BareLineEnds == smtp.Allow {
+		errs = append(errs, errors.New("smtpd: bare line ends are refused or repaired, never allowed"))
+	}
+	for _, d := range o.Disable {
+		if !slices.Contains(extensionNames, strings.ToUpper(d)) {
+			errs = append(errs, fmt.Errorf("smtpd: no extension that can be switched off is called %q", d))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 func prepare(opt Options, h Handler) (*settings, error) {
 	s := &settings{Options: opt, handler: h, lmtp: opt.Protocol == "lmtp", off: make(map[string]bool)}
-	s.Limits = s.Limits.withDefaults()
-	if err := s.Limits.check(); err != nil {
+	if err := opt.Validate(); err != nil {
 		return nil, err
 	}
+	s.Limits = s.Limits.withDefaults()
 	if s.Hostname == "" {
 		return nil, errors.New("smtpd: hostname is missing")
 	}
 	if s.ImplicitTLS && s.TLS == nil {
 		return nil, errors.New("smtpd: implicit TLS without TLS")
 	}
-	if s.BareLineEnds == smtp.Allow {
-		return nil, errors.New("smtpd: bare line ends are refused or repaired, never allowed")
-	}
 	for _, d := range s.Disable {
-		d = strings.ToUpper(d)
-		if !slices.Contains(extensionNames, d) {
-			return nil, fmt.Errorf("smtpd: no extension is called %s", d)
-		}
-		s.off[d] = true
+		s.off[strings.ToUpper(d)] = true
 	}
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)

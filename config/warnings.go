@@ -1,0 +1,54 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Warnings tell what is no mistake and yet seldom meant, in order of their
+// places.
+func (c *Config) Warnings() []Error {
+	d := &decoder{file: c.File, places: c.places}
+	warn := d.wrong
+	for _, x := range c.Domains {
+		if x.Name == "default" {
+			d.at(x.pos, "list the domains where you know them",
+				"default takes mail for every other domain from everyone: its backend must refuse what is not its own")
+		}
+	}
+	for i, p := range c.Networks.Relay {
+		if p.Bits() == 0 {
+			warn(index("networks.relay", i), "", "%s is everyone: they may relay through this gateway", p)
+		}
+	}
+	if c.serves("smtp", "lmtp") {
+		c.warnFilters(warn)
+	}
+	slices.SortStableFunc(d.errs, byPlace)
+	return d.errs
+}
+
+func (c *Config) warnFilters(warn func(path, hint, format string, args ...any)) {
+	has := func(name string) bool {
+		return slices.ContainsFunc(c.Filters, func(f Filter) bool { return f.Name == name })
+	}
+	if len(c.Filters) == 0 {
+		warn("filters", "filters: [headers, spf, dkim, arc, dmarc, attachment]", "no filters: all mail for the domains is handed over unjudged")
+		return
+	}
+	if has("dmarc") {
+		var missing []string
+		for _, name := range []string{"spf", "dkim"} {
+			if !has(name) {
+				missing = append(missing, name)
+			}
+		}
+		if len(missing) > 0 {
+			i := slices.IndexFunc(c.Filters, func(f Filter) bool { return f.Name == "dmarc" })
+			warn(index("filters", i), "list them before dmarc", "dmarc without %s: honest mail fails it", strings.Join(missing, " and "))
+		}
+	}
+	if !has("antivirus") {
+		warn("filters", `- antivirus: {clamd: "127.0.0.1:3310"}`, "no antivirus: nothing looks for viruses")
+	}
+}
