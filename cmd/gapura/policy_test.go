@@ -79,7 +79,7 @@ func factTable(t *testing.T) string {
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", f.Name, f.Type, f.Stage, each, doc)
 	}
-	b.WriteString("\nEvery filter also has `FILTER.error`: `\"timeout\"` when it was late, `\"error\"` when it failed, `\"\"` when it did its work.\n`now` is the time, a timestamp in UTC.\n\n")
+	b.WriteString("\nEvery filter also has `FILTER.error`, and the look at the form of the message `message.error`: `\"timeout\"` when it was late, `\"passed-over\"` when too many of its calls were, `\"error\"` or `\"panic\"` when it failed, `\"\"` when it did its work. Where there was no room to unpack what is looked at, the message is deferred (452), whatever `on_error` says.\n`now` is the time, a timestamp in UTC.\n\n")
 	return strings.TrimPrefix(b.String(), "\n")
 }
 
