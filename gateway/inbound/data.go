@@ -42,8 +42,7 @@ func (t *transaction) Data(ctx context.Context, r io.Reader) ([]smtp.Reply, erro
 	a := &arriving{t: t, ctx: ctx}
 	defer a.close()
 	if _, err := io.Copy(a, r); err != nil {
-		messages.WithLabelValues("aborted").Inc()
-		return nil, fmt.Errorf("inbound: %s: the message did not arrive whole: %w", t.id, err)
+		return nil, t.aborted(a, "the message did not arrive whole", err)
 	}
 	a.finish()
 	if a.refusal != nil {
@@ -54,8 +53,10 @@ func (t *transaction) Data(ctx context.Context, r io.Reader) ([]smtp.Reply, erro
 	start := time.Now()
 	result := a.judging.Conclude(ctx, a.size)
 	verdictTime.Observe(time.Since(start).Seconds())
-	replies := t.deliver(ctx, a, result)
-	return replies, nil
+	if err := ctx.Err(); err != nil { // filters were cancelled with it
+		return nil, t.aborted(a, "the message was not judged to the end", err)
+	}
+	return t.deliver(ctx, a, result), nil
 }
 
 // Write implements io.Writer; it fails never.

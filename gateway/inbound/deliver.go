@@ -2,6 +2,8 @@ package inbound
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -68,22 +70,37 @@ func (t *transaction) commit(ctx context.Context, a *arriving, result pipeline.R
 	for i, k := range c.rcpts {
 		to[i] = rcpts[k]
 	}
-	d := t.s.h.opt.Backends[c.route].Delivery()
-	defer d.Abort()
-	got, err := d.Commit(ctx, t.copy(a, result, c, to))
+	got, err := t.handOver(ctx, c.route, t.copy(a, result, c, to))
 	if err != nil {
 		t.s.h.opt.Log.Error("hand-over failed", "id", t.id, "backend", c.route, "error", err.Error())
 	}
 	for i, k := range c.rcpts {
-		switch {
-		case err != nil || len(got) == 0:
-			replies[k] = localError
-		case len(got) == len(c.rcpts):
-			replies[k] = got[i]
-		default:
-			replies[k] = got[0]
+		replies[k] = localError
+		if err == nil && isFinal(got[min(i, len(got)-1)]) {
+			replies[k] = got[min(i, len(got)-1)]
 		}
 	}
+}
+
+// handOver runs a delivery; it returns one reply for all or one for each.
+func (t *transaction) handOver(ctx context.Context, route string, c *gateway.Copy) ([]smtp.Reply, error) {
+	b := t.s.h.opt.Backends[route]
+	if b == nil {
+		return nil, errors.New("there is no such backend")
+	}
+	d := b.Delivery()
+	defer d.Abort()
+	got, err := d.Commit(ctx, c)
+	if err == nil && len(got) != 1 && len(got) != len(c.Rcpts) {
+		return nil, fmt.Errorf("%d replies for %d recipients", len(got), len(c.Rcpts))
+	}
+	return got, err
+}
+
+// isFinal tells whether a reply says what became of a message. The zero one
+// would pass for success further on.
+func isFinal(r smtp.Reply) bool {
+	return r.Code/100 == 2 || r.Temporary() || r.Permanent()
 }
 
 func anyReply(replies []smtp.Reply, is func(smtp.Reply) bool) bool {
@@ -95,22 +112,27 @@ func anyReply(replies []smtp.Reply, is func(smtp.Reply) bool) bool {
 // that (a second copy for others is better than none for these); else 250,
 // and the refused copies are dropped with a trace, never bounced.
 func (t *transaction) answer(a *arriving, result pipeline.Result, replies []smtp.Reply) []smtp.Reply {
-	all := replies
+	said := replies
 	if !t.separate() && len(replies) > 1 {
-		one := replies[0]
-		if i := slices.IndexFunc(replies, smtp.Reply.Temporary); i >= 0 {
-			one = replies[i]
-		} else if i := slices.IndexFunc(replies, smtp.Reply.Positive); i >= 0 {
-			one = replies[i]
-		}
-		replies = []smtp.Reply{one}
+		said = []smtp.Reply{oneOf(replies)}
 	}
-	for i := range all {
-		t.logCopy(a, result, i, all[i])
+	for i := range replies {
+		t.logCopy(a, result, i, replies[i], said[min(i, len(said)-1)])
 	}
-	out := make([]smtp.Reply, len(replies))
-	for i, r := range replies {
+	out := make([]smtp.Reply, len(said))
+	for i, r := range said {
 		out[i] = withID(r, t.id)
 	}
 	return out
+}
+
+// oneOf returns the reply that stands for all.
+func oneOf(replies []smtp.Reply) smtp.Reply {
+	if i := slices.IndexFunc(replies, smtp.Reply.Temporary); i >= 0 {
+		return replies[i]
+	}
+	if i := slices.IndexFunc(replies, smtp.Reply.Positive); i >= 0 {
+		return replies[i]
+	}
+	return replies[0]
 }

@@ -128,7 +128,8 @@ func (s *session) earlyRefusal(ctx context.Context) smtp.Reply {
 func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailParams) (smtpd.Transaction, smtp.Reply, error) {
 	if b := s.h.opt.Body.Budget; b != nil && !b.Room(max(p.Size, minRoom)) {
 		messages.WithLabelValues("no-room").Inc()
-		return nil, smtp.Reply{}, noRoom
+		s.h.opt.Log.Warn("no room", "session", s.id, "ip", s.ip(), "size", p.Size, "memory", b.Memory(), "spool", b.Spool())
+		return nil, smtp.Reply{}, withID(noRoom, s.id)
 	}
 	t := &transaction{s: s, id: newID(), from: from, params: p, started: time.Now()}
 	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: p, Now: t.started})

@@ -81,6 +81,8 @@ type env struct {
 	early   bool
 	lmtp    bool
 	sealer  *mailauth.Signer
+	oneIs   Backend // in the place of one
+	helo    string
 	dir     string // of spool files; "" : a temporary one
 	params  smtp.MailParams
 	ctx     context.Context // of DATA; nil: the test's
@@ -100,9 +102,13 @@ func (e *env) handler() *Handler {
 	if err != nil {
 		e.t.Fatal(err)
 	}
+	one := Backend(e.one)
+	if e.oneIs != nil {
+		one = e.oneIs
+	}
 	return New(Options{
 		Hostname: "mx.test", Pipeline: pipe, Routes: table, Hops: e.hops, Relay: e.relay, RefuseEarly: e.early, Sealer: e.sealer,
-		Backends: map[string]Backend{"example.org": e.one, "two.test": e.two},
+		Backends: map[string]Backend{"example.org": one, "two.test": e.two},
 		Body:     body.Options{Dir: cmp.Or(e.dir, e.t.TempDir()), Budget: e.budget},
 		Log:      slog.New(slog.NewJSONHandler(&e.log, nil)),
 	})
@@ -133,7 +139,7 @@ func (e *env) sendReader(r io.Reader, to ...string) (rcpts []smtp.Reply, data []
 		e.t.Fatal(err)
 	}
 	defer s.Close()
-	info.Helo, info.Extended = "client.test", true
+	info.Helo, info.Extended = cmp.Or(e.helo, "client.test"), true
 	s.Helo(ctx, info)
 	tx, reply, err := s.Mail(ctx, smtp.ReversePath{Address: path("a@sender.test")}, e.params)
 	if err != nil || !reply.IsZero() {

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -56,10 +57,14 @@ func (s *session) logRefusal(id string, r pipeline.Ruling, t *transaction, to st
 	log.LogAttrs(context.Background(), slog.LevelInfo, "refused", attrs...)
 }
 
-// logCopy tells what became of one recipient's copy.
-func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply smtp.Reply) {
+// logCopy tells what became of one recipient's copy: reply is about it alone,
+// zero where it was not tried, and said is what the client hears.
+func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply, said smtp.Reply) {
 	r := result.Rulings[i]
-	outcome := outcomeOf(r, reply)
+	if reply.IsZero() {
+		reply = said
+	}
+	outcome := outcomeOf(r, reply, said)
 	messages.WithLabelValues(outcome).Inc()
 	if r.Refused() {
 		refusals.WithLabelValues(r.Stage.String(), r.Action.String()).Inc()
@@ -72,6 +77,9 @@ func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply 
 	attrs := append(t.who(), slog.String("to", rcpt.To.Path()), slog.String("route", rcpt.Route), slog.Int64("size", a.size),
 		slog.String("outcome", outcome), slog.String("reply", reply.Error()),
 		slog.Duration("took", time.Since(t.started)))
+	if said.Code != reply.Code {
+		attrs = append(attrs, slog.Int("client", said.Code))
+	}
 	if len(r.Rules) > 0 {
 		attrs = append(attrs, slog.Any("rules", r.Rules))
 	}
@@ -81,22 +89,34 @@ func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply 
 	log.LogAttrs(context.Background(), slog.LevelInfo, "message", attrs...)
 }
 
-func outcomeOf(r pipeline.Ruling, reply smtp.Reply) string {
+// outcomeOf names what became of a copy.
+func outcomeOf(r pipeline.Ruling, reply, said smtp.Reply) string {
 	switch {
-	case r.Action == gateway.Discard:
+	case reply.Positive() && r.Action == gateway.Discard:
 		return "discarded"
 	case reply.Positive():
 		return "accepted"
-	case reply.Temporary():
+	case reply.Temporary() || said.Temporary(): // the client comes back
 		return "deferred"
+	case said.Positive(): // for others; nobody hears of this one
+		return "dropped"
 	}
 	return "refused"
 }
 
 // logMessage tells of a message that was refused before it was judged.
 func (t *transaction) logMessage(a *arriving, reply smtp.Reply) {
-	outcome := outcomeOf(pipeline.Ruling{}, reply)
+	outcome := outcomeOf(pipeline.Ruling{}, reply, reply)
 	messages.WithLabelValues(outcome).Inc()
 	t.s.h.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "message",
 		append(t.who(), slog.Int64("size", a.size), slog.String("outcome", outcome), slog.String("reply", reply.Error()))...)
+}
+
+// aborted tells of a message that did not come whole, or was not judged to the
+// end, and returns why.
+func (t *transaction) aborted(a *arriving, what string, err error) error {
+	messages.WithLabelValues("aborted").Inc()
+	t.s.h.opt.Log.LogAttrs(context.Background(), slog.LevelInfo, "message",
+		append(t.who(), slog.Int64("size", a.size), slog.String("outcome", "aborted"), slog.String("error", err.Error()))...)
+	return fmt.Errorf("inbound: %s: %s: %w", t.id, what, err)
 }

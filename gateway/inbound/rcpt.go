@@ -31,8 +31,7 @@ var (
 func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
 	key, ok := t.s.h.opt.Routes.For(to)
 	if !ok {
-		t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageRcpt, Disposition: gateway.Disposition{Action: gateway.Reject, Reply: relayDenied}}, t, to.Path())
-		return smtp.Reply{}, withID(relayDenied, t.id)
+		return t.refuse(gateway.Reject, relayDenied, to)
 	}
 	r := gateway.Recipient{To: to, Params: p, Route: key}
 	ruling := t.pipe.Rcpt(ctx, r, to.IsPostmaster())
@@ -53,11 +52,20 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 // verify asks the backend about a recipient whom the policy lets through.
 func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pipeline.Ruling) (smtp.Reply, error) {
 	if t.group != "" && t.group != r.Route && !t.separate() {
-		return smtp.Reply{}, otherGroup
+		return t.refuse(gateway.Defer, otherGroup, r.To)
 	}
-	reply, err := t.s.h.opt.Backends[r.Route].Verify(ctx, t.from, t.params, r.To, r.Params)
-	if err != nil {
-		return smtp.Reply{}, err
+	b := t.s.h.opt.Backends[r.Route]
+	if b == nil {
+		t.s.h.opt.Log.Error("there is no such backend", "id", t.id, "backend", r.Route)
+		return t.refuse(gateway.Defer, localError, r.To)
+	}
+	reply, err := b.Verify(ctx, t.from, t.params, r.To, r.Params)
+	switch {
+	case ctx.Err() != nil:
+		return smtp.Reply{}, context.Cause(ctx)
+	case err != nil || !isFinal(reply):
+		t.s.h.opt.Log.Error("recipient not verified", "id", t.id, "backend", r.Route, "error", errorText(err))
+		return t.refuse(gateway.Defer, localError, r.To)
 	}
 	if !reply.Positive() {
 		refusals.WithLabelValues("backend", "reject").Inc()
@@ -70,6 +78,19 @@ func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pi
 	}
 	t.pipe.Accept(r, ruling)
 	return withID(reply, t.id), nil
+}
+
+// refuse refuses a recipient for a reason of the gateway's own.
+func (t *transaction) refuse(a gateway.Action, r smtp.Reply, to smtp.ForwardPath) (smtp.Reply, error) {
+	t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageRcpt, Disposition: gateway.Disposition{Action: a, Reply: r}}, t, to.Path())
+	return smtp.Reply{}, withID(r, t.id)
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return "no reply"
+	}
+	return err.Error()
 }
 
 // separate tells whether each recipient gets a reply of its own after the
