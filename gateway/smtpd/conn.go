@@ -111,15 +111,16 @@ func (c *conn) finish() {
 // begin does everything up to and with the greeting.
 func (c *conn) begin() bool {
 	c.info = Info{Listener: c.set.Protocol, Remote: addrPort(c.raw.RemoteAddr()), Local: addrPort(c.raw.LocalAddr()), Started: time.Now()}
-	peer := c.info.Remote.Addr()
-	c.mayXClient = contains(c.set.XClientFrom, peer)
-	if contains(c.set.ProxyFrom, peer) {
+	if contains(c.set.ProxyFrom, c.info.Remote.Addr()) {
 		if err := c.proxyHeader(); err != nil {
 			c.srv.count.began("proxy")
 			c.log(slog.LevelWarn, "bad PROXY header", slog.Any("error", err))
 			return false
 		}
 	}
+	// The client's own address counts: a proxy that may use XCLIENT lends that
+	// to nobody.
+	c.mayXClient = contains(c.set.XClientFrom, c.info.Remote.Addr())
 	if ip := c.info.Remote.Addr(); !c.srv.conns.addIP(ip) {
 		c.srv.count.began("refused")
 		refuse(c.nc, c.set, replyConnectionsIP)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ func TestWhatHandlersAreTold(t *testing.T) {
 	h := &smtpdtest.Handler{}
 	opt := smtpd.Options{TLS: testTLS()}
 	opt.ProxyFrom = append(opt.ProxyFrom, loopback)
-	opt.XClientFrom = append(opt.XClientFrom, loopback)
+	opt.XClientFrom = append(opt.XClientFrom, netip.MustParsePrefix("192.0.2.1/32"))
 	c := dial(t, newServer(t, opt, h))
 	c.send("PROXY TCP4 192.0.2.1 192.0.2.2 1111 25\r\n")
 	c.expect("220")
@@ -58,21 +59,37 @@ func TestWhatHandlersAreTold(t *testing.T) {
 	}
 }
 
-// TestXClientIsForNamedPeers: the peer counts, not whom it speaks for.
-func TestXClientIsForNamedPeers(t *testing.T) {
+// TestXClientIsForNamedClients: behind a proxy the client counts; otherwise a
+// proxy that may use XCLIENT would lend that to everybody.
+func TestXClientIsForNamedClients(t *testing.T) {
 	t.Parallel()
+	for client, code := range map[string]string{"192.0.2.1": "550", "127.0.0.9": "220"} {
+		opt := smtpd.Options{ProxyFrom: []netip.Prefix{loopback}, XClientFrom: []netip.Prefix{loopback}}
+		c := dial(t, newServer(t, opt, &smtpdtest.Handler{}))
+		c.send("PROXY TCP4 " + client + " 127.0.0.1 1 1\r\n")
+		c.hello()
+		c.send("XCLIENT ADDR=192.0.2.3\r\n")
+		c.expect(code)
+		c.send("QUIT\r\n")
+		c.expect("221")
+		c.expectEnd()
+	}
+}
+
+// TestXClientBringsNoControlCharacters, whatever xtext can write.
+func TestXClientBringsNoControlCharacters(t *testing.T) {
+	t.Parallel()
+	opt := smtpd.Options{XClientFrom: []netip.Prefix{loopback}}
 	h := &smtpdtest.Handler{}
-	opt := smtpd.Options{}
-	opt.ProxyFrom = append(opt.ProxyFrom, loopback)
-	s := newServer(t, opt, h)
-	c := dial(t, s)
-	c.send("PROXY TCP4 127.0.0.1 127.0.0.1 1 1\r\n")
+	c := dial(t, newServer(t, opt, h))
 	c.hello()
-	c.send("XCLIENT ADDR=192.0.2.1\r\n")
-	c.expect("550")
-	c.send("QUIT\r\n")
-	c.expect("221")
-	c.expectEnd()
+	for _, bad := range []string{"HELO=a+0D+0AX-Evil:b", "HELO=a+20b", "LOGIN=a+0D+0Ab", "LOGIN=a+00"} {
+		c.send("XCLIENT ADDR=192.0.2.3 " + bad + "\r\n")
+		c.expect("501")
+	}
+	if n := len(h.Infos()); n != 2 {
+		t.Errorf("%d calls", n)
+	}
 }
 
 // TestSNI: the certificate follows the name that the client asks for.

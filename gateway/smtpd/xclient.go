@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -20,7 +21,7 @@ func (c *conn) xclient(arg string) smtp.Reply {
 	}
 	info := c.info
 	info.Helo, info.Extended, info.User = "", false, ""
-	if !parseXClient(arg, &info) {
+	if !parseXClient(arg, &info) || info.Helo != "" && !c.heloName(info.Helo) {
 		return smtp.NewReply(501, smtp.EnhancedCode{5, 5, 4}, "bad XCLIENT attribute")
 	}
 	if c.session != nil {
@@ -73,11 +74,11 @@ func parseXClient(arg string, info *Info) bool {
 			if info.Helo = ""; known {
 				info.Helo = value
 			}
-			ok = len(value) <= smtp.MaxDomain
 		case "LOGIN":
 			if info.User = ""; known {
 				info.User = value
 			}
+			ok = !strings.ContainsFunc(value, unicode.IsControl)
 		default:
 			return false
 		}
