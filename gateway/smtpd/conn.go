@@ -160,13 +160,39 @@ func (c *conn) connect() bool {
 	c.session = session
 	c.send(r)
 	if !r.Positive() {
-		// RFC 5321 section 3.1 would have the client say QUIT after 554.
+		c.turnAway()
 		c.flush()
 		c.linger()
 		return false
 	}
 	return true
 }
+
+// turnAway waits for QUIT after a greeting that is no 220 (RFC 5321 section
+// 3.1), though not for long.
+func (c *conn) turnAway() {
+	set := *c.set
+	set.Limits.IdleTimeout = min(set.Limits.IdleTimeout, turnedAwayTime)
+	c.set = &set
+	for n := 0; !c.closing; n++ {
+		cmd, ok := c.readCommand()
+		switch {
+		case n >= turnedAwayCommands && !c.closing:
+			c.send(replyTooManyErrors)
+		case !ok:
+		case cmd.verb == "QUIT":
+			c.run(cmd)
+		default:
+			c.verb = verbIndex(cmd.verb)
+			c.reply(replyTurnedAway)
+		}
+	}
+}
+
+const (
+	turnedAwayTime     = 10 * time.Second // of silence
+	turnedAwayCommands = 10
+)
 
 // early tells whether the client talks before the greeting.
 func (c *conn) early() bool {

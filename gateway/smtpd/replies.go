@@ -19,6 +19,7 @@ var (
 	replyWantLHLO        = smtp.NewReply(500, smtp.EnhancedCode{5, 5, 1}, "this is LMTP: say LHLO")
 	replyWantMail        = smtp.NewReply(503, smtp.EnhancedCode{5, 5, 1}, "MAIL first")
 	replyWantRcpt        = smtp.NewReply(503, smtp.EnhancedCode{5, 5, 1}, "no valid recipients")
+	replyTurnedAway      = smtp.NewReply(503, smtp.EnhancedCode{5, 5, 1}, "you were refused, say QUIT")
 	replyNested          = smtp.NewReply(503, smtp.EnhancedCode{5, 5, 1}, "a transaction is open")
 	replyInChunks        = smtp.NewReply(503, smtp.EnhancedCode{5, 5, 1}, "not between BDAT chunks")
 	replyTooManyCommands = smtp.NewReply(421, smtp.EnhancedCode{4, 7, 0}, "too many commands without a message")
