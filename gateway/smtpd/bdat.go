@@ -3,9 +3,13 @@ package smtpd
 import (
 	"io"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
+
+// minChunk is the least that counts as progress, of chunks but the last.
+const minChunk = 512
 
 // bdat takes the first chunk of a message, and by way of nextChunk all others
 // (RFC 3030). Whatever the reply, the octets of a chunk never run as
@@ -89,9 +93,14 @@ func (c *conn) nextChunk(r *messageReader) error {
 	c.verb = verbIndex("BDAT")
 	c.reply(smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "chunk taken"))
 	for !c.closing {
+		began := time.Now()
 		cmd, ok := c.readCommand()
 		if !ok {
 			continue
+		}
+		if err := r.waited(time.Since(began), false); err != nil {
+			r.lost = true
+			return err
 		}
 		switch cmd.verb {
 		case "BDAT":
@@ -107,7 +116,7 @@ func (c *conn) nextChunk(r *messageReader) error {
 				r.refusal = replyTooBig
 				return errVoid
 			}
-			if size == 0 && !last && !c.idleCommand() {
+			if size < minChunk && !last && !c.idleCommand() {
 				c.send(replyTooManyCommands)
 				r.lost = true
 				return errVoid

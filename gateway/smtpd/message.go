@@ -26,7 +26,7 @@ type messageReader struct {
 	lost    bool       // the connection is not in step any more
 
 	window time.Duration // time spent waiting for octets in this rate window
-	octets int64         // that came in it
+	base   int64         // wire when it began
 }
 
 var (
@@ -146,33 +146,42 @@ func (r *messageReader) fill() error {
 	for {
 		began := time.Now()
 		err := c.fill(c.set.Limits.RateWindow - r.window)
-		n := len(c.in.bytes())
-		r.octets += int64(n)
-		r.window += time.Since(began)
-		if timeout := isTimeout(err); err == nil || timeout {
-			if timeout || r.window >= c.set.Limits.RateWindow {
-				if !r.fastEnough() {
-					return errSlow
-				}
-				r.window, r.octets = 0, 0
+		switch timeout := isTimeout(err); {
+		case err == nil || timeout:
+			if err := r.waited(time.Since(began), timeout); err != nil {
+				return err
 			}
-		} else if errors.Is(err, io.EOF) {
+		case errors.Is(err, io.EOF):
 			return io.ErrUnexpectedEOF
-		} else {
+		default:
 			return err
 		}
-		if n > 0 {
+		if !c.in.empty() {
 			return nil
 		}
 	}
 }
 
-func (r *messageReader) fastEnough() bool {
+// waited counts time that the client let the server wait, and judges at the
+// end of each window.
+func (r *messageReader) waited(d time.Duration, timeout bool) error {
+	if r.window += d; !timeout && r.window < r.c.set.Limits.RateWindow {
+		return nil
+	}
+	come := r.wire + int64(len(r.c.in.bytes()))
+	if !r.fastEnough(come - r.base) {
+		return errSlow
+	}
+	r.window, r.base = 0, come
+	return nil
+}
+
+func (r *messageReader) fastEnough(octets int64) bool {
 	rate := r.c.set.Limits.MinRate
 	if rate < 0 {
-		return r.octets > 0
+		return octets > 0
 	}
-	return float64(r.octets) >= float64(rate)*r.c.set.Limits.RateWindow.Seconds()
+	return float64(octets) >= float64(rate)*r.c.set.Limits.RateWindow.Seconds()
 }
 
 var errSlow = errors.New("smtpd: message comes too slowly")

@@ -70,8 +70,9 @@ type Limits struct {
 	// and what the extensions add).
 	CommandLine int `yaml:"command_line"`
 	// TextLine is the length of a line of a message with its CRLF in octets;
-	// longer: 550 5.6.0. Default 1000 (RFC 5321 section 4.5.3.1.6); negative:
-	// none.
+	// longer: 550 5.6.0. The configuration's default is 64 KiB, since much mail
+	// made by programs has longer lines than the 1000 that RFC 5321 section
+	// 4.5.3.1.6 asks for; negative: none.
 	TextLine int `yaml:"text_line"`
 	// Message is the size of a message in octets, as SIZE says it; larger: 552
 	// 5.3.4. Default 50MiB.
@@ -84,7 +85,7 @@ type Limits struct {
 	// section 4.5.3.1.8).
 	Recipients int `yaml:"recipients"`
 	// IdleCommands is how many commands that bring a message no nearer (NOOP,
-	// RSET, VRFY, HELP, EHLO, ...) may come between two messages; more: 421
+	// RSET, VRFY, HELP, EHLO, BDAT of less than 512 octets, ...) may come between two messages; more: 421
 	// 4.7.0. Default 100.
 	IdleCommands int `yaml:"idle_commands"`
 	// Errors is how many commands other than RCPT may fail between two

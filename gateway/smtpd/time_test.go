@@ -386,3 +386,101 @@ func TestShutdownCutsShortWhatLastsTooLong(t *testing.T) {
 		c.expectEnd()
 	})
 }
+
+// turningAway refuses every connection.
+type turningAway struct{ reply smtp.Reply }
+
+func (h turningAway) Connect(context.Context, smtpd.Info) (smtpd.Session, smtp.Reply, error) {
+	return nil, smtp.Reply{}, h.reply
+}
+
+// TestTurnedAwayClientsSayQuit: RFC 5321 section 3.1.
+func TestTurnedAwayClientsSayQuit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, smtpd.Options{}, turningAway{smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "no")})
+		c := dial(t, s)
+		c.expect("554")
+		c.send("EHLO x\r\nMAIL FROM:<>\r\n")
+		c.expect("503", "503")
+		c.send("QUIT\r\n")
+		c.expect("221")
+		c.expectEnd()
+		c = dial(t, s)
+		c.expect("554")
+		began := time.Now()
+		c.expect("421")
+		c.expectEnd()
+		if d := time.Since(began); d < 9*time.Second || d > 15*time.Second {
+			t.Errorf("waited for %v", d)
+		}
+		c = dial(t, s)
+		c.expect("554")
+		for range 10 {
+			c.send("NOOP\r\n")
+			c.expect("503")
+		}
+		c.send("NOOP\r\n")
+		c.expect("421")
+		c.expectEnd()
+	})
+}
+
+// TestTurnedAwayForAWhile: 421 closes at once.
+func TestTurnedAwayForAWhile(t *testing.T) {
+	t.Parallel()
+	c := dial(t, newServer(t, smtpd.Options{}, turningAway{smtp.NewReply(421, smtp.EnhancedCode{4, 7, 0}, "later")}))
+	c.expect("421")
+	c.expectEnd()
+}
+
+// TestChunksThatTrickleInAreSlow: a message that comes in tiny chunks is
+// measured as any other.
+func TestChunksThatTrickleInAreSlow(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t, smtpd.Options{Limits: smtpd.Limits{MinRate: 100, RateWindow: time.Minute}}, &smtpdtest.Handler{})
+		chunk := strings.Repeat("a", 1000)
+		for _, c := range []struct {
+			pause time.Duration
+			slow  bool
+		}{{5 * time.Second, false}, {20 * time.Second, true}} {
+			k := dial(t, s)
+			k.hello()
+			k.send("MAIL FROM:<a@b.example>\r\n")
+			k.expect("250")
+			k.send("RCPT TO:<c@d.example>\r\n")
+			k.expect("250")
+			slow := false
+			for range 60 {
+				time.Sleep(c.pause)
+				k.send("BDAT 1000\r\n" + chunk[:998] + "\r\n")
+				line, err := k.r.ReadString('\n')
+				if slow = strings.HasPrefix(line, "421 4.4.2"); slow || err != nil {
+					break
+				}
+			}
+			if slow != c.slow {
+				t.Errorf("a chunk each %v: slow is %v", c.pause, slow)
+			}
+			k.Close()
+			<-k.done
+		}
+	})
+}
+
+// TestTinyChunksAreNoProgress: each makes the server answer for a few octets.
+func TestTinyChunksAreNoProgress(t *testing.T) {
+	t.Parallel()
+	c := dial(t, newServer(t, smtpd.Options{Limits: smtpd.Limits{IdleCommands: 10}}, &smtpdtest.Handler{}))
+	c.hello()
+	c.send("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 600\r\n" + strings.Repeat("a", 600))
+	c.expect("250", "250", "250")
+	for range 9 { // EHLO is one
+		c.send("BDAT 1\r\na")
+		c.expect("250")
+	}
+	c.send("BDAT 1\r\na")
+	c.expect("421 4.7.0")
+	c.expectEnd()
+}
