@@ -153,6 +153,8 @@ func Default() *Config {
 	if err != nil {
 		host = "localhost"
 	}
+	wire := smtpd.DefaultLimits()
+	wire.TextLine = 64 << 10
 	return &Config{
 		Hostname: host,
 		Data:     "data",
@@ -163,7 +165,7 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		SMTP: SMTP{Options: smtpd.Options{Limits: smtpd.DefaultLimits()}},
+		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
 		Log:  Log{Level: "info"},
 	}
 }

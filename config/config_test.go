@@ -123,3 +123,11 @@ domains:
 		}
 	}
 }
+
+// TestLongLinesAreTaken: much mail made by programs has lines longer than RFC
+// 5321 allows, and the servers behind us take them.
+func TestLongLinesAreTaken(t *testing.T) {
+	if n := Default().SMTP.Limits.TextLine; n != 64<<10 {
+		t.Errorf("text_line is %d", n)
+	}
+}
