@@ -431,3 +431,15 @@ func TestMessageWithoutEmptyLine(t *testing.T) {
 		t.Errorf("body only: %v %q", data, e.one.texts[2])
 	}
 }
+
+// TestPostmasterGetsADomain: many servers refuse <Postmaster> alone.
+func TestPostmasterGetsADomain(t *testing.T) {
+	e := newEnv(t)
+	rcpts, data := e.send(simple, "Postmaster")
+	if !rcpts[0].Positive() || data[0].Code != 250 {
+		t.Fatal(rcpts, data)
+	}
+	if to := e.one.copies[0].Rcpts[0].To.Path(); to != "<Postmaster@example.org>" {
+		t.Error(to)
+	}
+}

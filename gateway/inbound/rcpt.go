@@ -29,6 +29,7 @@ var (
 // Rcpt implements smtpd.Transaction: route, then what filters and policy say,
 // then what the backend says.
 func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
+	to = t.s.h.opt.Routes.Qualify(to)
 	key, ok := t.s.h.opt.Routes.For(to)
 	if !ok {
 		return t.refuse(gateway.Reject, relayDenied, to)

@@ -18,6 +18,7 @@ type Table struct {
 	under      map[string]string // parent domain -> key of "*.parent"
 	fallback   string            // Default, or "" : none
 	postmaster string            // key for <Postmaster>
+	domain     string            // whose postmaster that is, "" : not known
 }
 
 // KeyError says which of the keys cannot be.
@@ -41,8 +42,11 @@ func NewTable(keys []string) (*Table, error) {
 		if err := t.add(key); err != nil {
 			return nil, &KeyError{i, err}
 		}
-		if t.postmaster == "" {
+		if t.postmaster == "" || t.domain == "" && t.named(key) {
 			t.postmaster = key
+		}
+		if t.domain == "" && t.named(key) {
+			t.domain, _ = smtp.ASCIIDomain(key)
 		}
 	}
 	return t, nil
@@ -71,9 +75,22 @@ func (t *Table) add(key string) error {
 	return nil
 }
 
+// named tells whether key is one domain.
+func (t *Table) named(key string) bool { return key != Default && !strings.HasPrefix(key, "*.") }
+
+// Qualify gives <Postmaster> without a domain (RFC 5321 section 4.5.1) that of
+// the first one that is named in full: many servers refuse the bare form.
+func (t *Table) Qualify(to smtp.ForwardPath) smtp.ForwardPath {
+	if to.Domain == "" {
+		to.Domain = t.domain
+	}
+	return to
+}
+
 // For returns the key of the domain that takes mail for a recipient; of
 // several "*." the longest. <Postmaster> without a domain goes to the first
-// domain (RFC 5321 section 4.5.1). ok is false where nothing takes it.
+// domain that is named in full, else to the first key. ok is false where
+// nothing takes it.
 func (t *Table) For(to smtp.ForwardPath) (key string, ok bool) {
 	if to.Domain == "" {
 		return t.postmaster, t.postmaster != ""

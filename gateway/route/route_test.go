@@ -1,6 +1,7 @@
 package route
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -43,6 +44,33 @@ func TestBadTables(t *testing.T) {
 	for _, keys := range [][]string{{"a.test", "A.test"}, {"bad domain"}, {"*.*.a"}} {
 		if _, err := NewTable(keys); err == nil {
 			t.Errorf("%q: no error", keys)
+		}
+	}
+}
+
+// TestPostmasterWithoutDomain goes to the first domain named in full, and is
+// told so.
+func TestPostmasterWithoutDomain(t *testing.T) {
+	for _, c := range []struct{ keys, key, domain string }{
+		{"example.org other.test", "example.org", "example.org"},
+		{"default *.example.org other.test third.test", "other.test", "other.test"},
+		{"Bücher.example", "Bücher.example", "xn--bcher-kva.example"},
+		{"*.example.org default", "*.example.org", ""},
+		{"default", "default", ""},
+	} {
+		table, err := NewTable(strings.Fields(c.keys))
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := smtp.ForwardPath{Address: smtp.Address{Local: "Postmaster"}}
+		if key, ok := table.For(to); !ok || key != c.key {
+			t.Errorf("%s: %q", c.keys, key)
+		}
+		if to = table.Qualify(to); to.Local != "Postmaster" || to.Domain != c.domain {
+			t.Errorf("%s: %v", c.keys, to)
+		}
+		if key, _ := table.For(to); key != c.key {
+			t.Errorf("%s: then %q", c.keys, key)
 		}
 	}
 }
