@@ -187,7 +187,7 @@ func (p *Plugin) restart(ctx context.Context, failures *int, why error) *instanc
 		*failures++
 		pause := p.backoff.pause(*failures)
 		p.wait(why, pause)
-		p.log.Warn("plugin is down", "error", why, "restart_in", pause.Round(time.Millisecond))
+		p.log.Warn("plugin is down", "error", why, "restart_in", pause.Round(time.Millisecond).Seconds())
 		t := time.NewTimer(pause)
 		select {
 		case <-ctx.Done():

@@ -16,6 +16,7 @@ func (*checkAddress) Help() string {
 	return `Exit code 0: the address is valid in SMTP; 1: it is not.
 
   gapura check address '"a b"@example.org'
+Example:
   printf %s 'someone@example.org' | gapura check address --json`
 }
 

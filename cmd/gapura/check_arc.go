@@ -17,6 +17,7 @@ type checkARC struct {
 func (checkARC) Help() string {
 	return `Exit code 0: pass or none; 1: anything else.
 
+Example:
   gapura check arc --json --message mail.eml`
 }
 

@@ -21,6 +21,7 @@ const checkedSignatures = 50
 func (checkDKIM) Help() string {
 	return `Exit code 0: a signature passes, or there is none; 1: anything else.
 
+Examples:
   gapura check dkim --message mail.eml
   gapura check dkim --json --zone keys.yaml --message - < mail.eml`
 }

@@ -26,6 +26,7 @@ func (*checkDMARC) Help() string {
 	return `Exit code 0: pass or none; 1: anything else.
 
   gapura check dmarc --message mail.eml --ip 192.0.2.1 --mail-from someone@example.org
+Example:
   echo '{"header_from": ["a@example.org"], "spf": {"result": "pass", "domain": "example.org"}}' | gapura check dmarc --input -`
 }
 

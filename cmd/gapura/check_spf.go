@@ -22,6 +22,7 @@ type checkSPF struct {
 func (*checkSPF) Help() string {
 	return `Exit code 0: pass, neutral or none; 1: anything else.
 
+Examples:
   gapura check spf --ip 192.0.2.1 --mail-from someone@example.org
   gapura check spf --ip 2001:db8::1 --helo mx.example.org --zone zone.yaml --json`
 }

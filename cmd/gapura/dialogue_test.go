@@ -176,7 +176,7 @@ func (g *gatewayProcess) read(stderr io.Reader, ready chan<- string) {
 	}
 }
 
-var openConnections = regexp.MustCompile(`(?m)^smtpd_connections_open\{.*\} ([0-9]+)$`)
+var openConnections = regexp.MustCompile(`(?m)^gapura_smtp_connections_open\{.*\} ([0-9]+)$`)
 
 // idle waits until no client is connected.
 func (g *gatewayProcess) idle(t *testing.T) {

@@ -25,6 +25,7 @@ func (parseMIME) Help() string {
 	return `Parts that only another reading of an ambiguous message shows have its name
 behind their path (docs/mime.md); files in archives have their number behind #.
 
+Example:
   gapura parse mime --json --message mail.eml`
 }
 

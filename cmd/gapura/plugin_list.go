@@ -19,6 +19,7 @@ func (*pluginList) Help() string {
 	return `Starts each plugin of the configuration by itself, and ends it again; a gateway
 that runs is not disturbed. Exit code 1: one does not start.
 
+Examples:
   gapura plugin list -c gapura.yaml
   gapura plugin list --json`
 }

@@ -35,6 +35,7 @@ type pluginTest struct {
 func (*pluginTest) Help() string {
 	return `Our flags come before the program; what follows it is the plugin's.
 
+Examples:
   gapura plugin test ./hello
   gapura plugin test --message mail.eml ./hello -word urgent
   gapura plugin test --json --message - ./hello < mail.eml`

@@ -22,6 +22,15 @@ type policyCmd struct {
 
 type policyDefault struct{}
 
+// Help is printed below the flags.
+func (*policyDefault) Help() string {
+	return `The policy that is used where the configuration names none, with the reason for
+every rule: a file to begin your own from.
+
+Example:
+  gapura policy default > policy/main.yaml`
+}
+
 // Run prints the built-in policy.
 func (*policyDefault) Run(a *app) error {
 	src := policy.Default()
@@ -40,6 +49,7 @@ func (*policyCheck) Help() string {
 	return `The names of routes are checked where the configuration file is there.
 Exit code 0: nothing is wrong; 1: something is.
 
+Example:
   gapura policy check policy/main.yaml policy/local.yaml`
 }
 
@@ -111,6 +121,16 @@ func (c *policyCheck) configured(a *app) (files, routes []string, err error) {
 
 type policyFacts struct {
 	Match string `arg:"" optional:"" help:"Only facts whose name begins so: dmarc."`
+}
+
+// Help is printed below the flags.
+func (*policyFacts) Help() string {
+	return `Facts of all built-in filters and of the session, with their types and the stage
+from which on they are known. Exit code 1: there is none of that name.
+
+Examples:
+  gapura policy facts dmarc
+  gapura policy facts --json`
 }
 
 // policyFact is the JSON of one fact.

@@ -152,12 +152,9 @@ func (s *server) apply(cfg *config.Config) error {
 	if s.budget == nil {
 		s.budget = body.NewBudget(cfg.Limits.Memory, cfg.Limits.Spool)
 		s.conns = smtpd.NewConnections(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
-		var err error
-		if s.metrics, err = smtpd.NewMetrics(prometheus.DefaultRegisterer); err != nil {
+		if err := s.register(prometheus.DefaultRegisterer); err != nil {
 			return err
 		}
-		s.dns = dns.NewMetrics(prometheus.DefaultRegisterer)
-		s.proxy = proxy.NewMetrics(prometheus.DefaultRegisterer)
 	}
 	gen, err := s.build(cfg)
 	if err != nil {
@@ -188,6 +185,13 @@ func (s *server) apply(cfg *config.Config) error {
 		go old.closeWhenIdle()
 	}
 	return nil
+}
+
+// register makes the metrics of parts that do not register theirs themselves.
+func (s *server) register(reg prometheus.Registerer) (err error) {
+	s.dns, s.proxy = dns.NewMetrics(reg), proxy.NewMetrics(reg)
+	s.metrics, err = smtpd.NewMetrics(reg)
+	return err
 }
 
 // openMissing opens the listeners that are not open yet and reconfigures the

@@ -52,6 +52,7 @@ type verifyCmd struct {
 func (*verifyCmd) Help() string {
 	return `Exit code 0: DMARC passes or does not apply; 1: anything else.
 
+Examples:
   gapura verify mail.eml
   gapura verify --ip 192.0.2.1 --helo mx.example.org --mail-from someone@example.org --json - < mail.eml`
 }

@@ -76,7 +76,7 @@ func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply,
 	rcpt := t.pipe.Rcpts()[i]
 	attrs := append(t.who(), slog.String("to", rcpt.To.Path()), slog.String("route", rcpt.Route), slog.Int64("size", a.size),
 		slog.String("outcome", outcome), slog.String("reply", reply.Error()),
-		slog.Duration("took", time.Since(t.started)))
+		slog.Float64("took", time.Since(t.started).Seconds()))
 	if said.Code != reply.Code {
 		attrs = append(attrs, slog.Int("client", said.Code))
 	}

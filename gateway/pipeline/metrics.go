@@ -13,6 +13,6 @@ var (
 	}, []string{"filter"})
 	failures = promauto.NewCounterVec(prometheus.CounterOpts{
 		Name: "gapura_filter_failures_total",
-		Help: "Answers of filters that did not come: timeout, error, panic or passed-over.",
+		Help: "Answers of filters that did not come: timeout, error, panic, passed-over or no-room.",
 	}, []string{"filter", "kind"})
 )

@@ -125,7 +125,7 @@ func (b *backend) fail(ctx context.Context, err error) {
 	}
 	b.mu.Unlock()
 	b.metrics.isUp(b.target.url, false)
-	b.log.Warn("backend failed", "backend", b.target.url, "error", err.Error(), "retry_in", wait.Round(time.Millisecond))
+	b.log.Warn("backend failed", "backend", b.target.url, "error", err.Error(), "retry_in", wait.Round(time.Millisecond).Seconds())
 }
 
 // succeed notes that the backend works.

@@ -248,6 +248,9 @@ func (c *conn) readCommand() (command, bool) {
 		return command{}, false
 	}
 	if c.set.Logger.Enabled(c.ctx, slog.LevelDebug) {
+		if verb == "AUTH" { // a password, perhaps
+			arg = "..."
+		}
 		c.log(slog.LevelDebug, "command", slog.String("verb", verb), slog.String("argument", arg))
 	}
 	return command{verb, arg}, true

@@ -180,8 +180,8 @@ func TestMetricsAndLog(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]float64{
-		"smtpd_message_octets_total smtp": 3, "smtpd_connections_open smtp": 0, "smtpd_connections_total smtp accepted": 1,
-		"smtpd_commands_total 2 smtp RCPT": 1, "smtpd_commands_total 4 smtp RCPT": 1, "smtpd_commands_total 2 smtp END": 1, "smtpd_commands_total 2 smtp QUIT": 1,
+		"gapura_smtp_message_octets_total smtp": 3, "gapura_smtp_connections_open smtp": 0, "gapura_smtp_connections_total smtp accepted": 1,
+		"gapura_smtp_commands_total 2 smtp RCPT": 1, "gapura_smtp_commands_total 4 smtp RCPT": 1, "gapura_smtp_commands_total 2 smtp END": 1, "gapura_smtp_commands_total 2 smtp QUIT": 1,
 	} {
 		if v, ok := got[name]; !ok || v != want {
 			t.Errorf("%s is %v, want %v", name, v, want)

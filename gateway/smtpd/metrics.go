@@ -10,22 +10,20 @@ type Metrics struct {
 	octets      *prometheus.CounterVec
 }
 
-// NewMetrics registers the metrics of SMTP servers with reg:
-// smtpd_connections_total, smtpd_connections_open, smtpd_commands_total and
-// smtpd_message_octets_total, each by listener.
+// NewMetrics registers the metrics of SMTP servers with reg.
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smtpd_connections_total", Help: "Connections, by how they began: accepted, refused (over a limit), proxy (bad PROXY header), tls (failed handshake), early (talked before the greeting).",
+			Name: "gapura_smtp_connections_total", Help: "Connections, by how they began: accepted, refused (over a limit), proxy (bad PROXY header), tls (failed handshake), early (talked before the greeting).",
 		}, []string{"listener", "result"}),
 		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "smtpd_connections_open", Help: "Connections that are open.",
+			Name: "gapura_smtp_connections_open", Help: "Connections that are open.",
 		}, []string{"listener"}),
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smtpd_commands_total", Help: "Replies to commands, by verb and first digit of the code; END is the reply to a message.",
+			Name: "gapura_smtp_commands_total", Help: "Replies to commands, by verb and first digit of the code; END is the reply to a message.",
 		}, []string{"listener", "verb", "class"}),
 		octets: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "smtpd_message_octets_total", Help: "Octets of messages read, those of refused ones included.",
+			Name: "gapura_smtp_message_octets_total", Help: "Octets of messages read, those of refused ones included.",
 		}, []string{"listener"}),
 	}
 	for _, c := range []prometheus.Collector{m.connections, m.open, m.commands, m.octets} {
