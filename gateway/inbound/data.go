@@ -34,7 +34,10 @@ type arriving struct {
 var (
 	tooManyHops = smtp.NewReply(554, smtp.EnhancedCode{5, 4, 6}, "Too many hops: this message is in a loop")
 	headerBig   = smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The header section of this message is too large")
-	localError  = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Local error; try again later")
+	// Behind our own fields a line that begins with white space would go on
+	// with the last of them (RFC 5322 section 2.2.3).
+	headerFolded = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The message begins with white space where its first header field should begin")
+	localError   = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Local error; try again later")
 )
 
 // Data implements smtpd.Transaction.
@@ -97,6 +100,10 @@ func (a *arriving) limit() int {
 
 // begin starts the judging: the header block is complete.
 func (a *arriving) begin(block, rest []byte) {
+	if len(block) > 0 && (block[0] == ' ' || block[0] == '\t') {
+		a.refuse(headerFolded)
+		return
+	}
 	h, err := message.ParseHeader(block, a.t.s.h.opt.Header)
 	var limit *message.LimitError
 	switch {
@@ -136,6 +143,9 @@ func (a *arriving) append(p []byte) {
 // finish ends the message: all of it is there.
 func (a *arriving) finish() {
 	if a.refusal == nil && a.header == nil { // no empty line: all header
+		if n := len(a.block); n > 0 && a.block[n-1] != '\n' { // BDAT may end anywhere
+			a.block = append(a.block, "\r\n"...)
+		}
 		a.begin(a.block, nil)
 	}
 	if a.body != nil {

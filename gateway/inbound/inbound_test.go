@@ -424,11 +424,28 @@ func TestMessageWithoutEmptyLine(t *testing.T) {
 	if _, data := e.send("Subject: only\r\n", "u@example.org"); data[0].Code != 250 || !strings.HasSuffix(e.one.texts[0], "Subject: only\r\n\r\n") {
 		t.Errorf("got %v, %q", data, e.one.texts)
 	}
+	if _, data := e.send("Subject: a", "u@example.org"); data[0].Code != 250 || !strings.HasSuffix(e.one.texts[1], "\r\nSubject: a\r\n\r\n") {
+		t.Errorf("no line end: %v, %q", data, e.one.texts)
+	}
 	if _, data := e.send("", "u@example.org"); data[0].Code != 250 {
 		t.Errorf("empty: %v", data)
 	}
-	if _, data := e.send("\r\nbody only\r\n", "u@example.org"); data[0].Code != 250 || !strings.HasSuffix(e.one.texts[2], "\r\n\r\nbody only\r\n") {
-		t.Errorf("body only: %v %q", data, e.one.texts[2])
+	if _, data := e.send("\r\nbody only\r\n", "u@example.org"); data[0].Code != 250 || !strings.HasSuffix(e.one.texts[3], "\r\n\r\nbody only\r\n") {
+		t.Errorf("body only: %v %q", data, e.one.texts[3])
+	}
+}
+
+// TestHeaderThatBeginsFoldedIsRefused: it would continue our own topmost
+// fields, Authentication-Results among them.
+func TestHeaderThatBeginsFoldedIsRefused(t *testing.T) {
+	e := newEnv(t)
+	for _, msg := range []string{" ; spf=pass\r\n" + simple, "\tx: y\r\n" + simple, " \r\n" + simple, " \r\n\r\n", " "} {
+		if _, data := e.send(msg, "u@example.org"); data[0].Code != 550 || data[0].Enhanced != (smtp.EnhancedCode{5, 6, 0}) {
+			t.Errorf("%q: %v", msg, data)
+		}
+	}
+	if len(e.one.texts) > 0 {
+		t.Errorf("handed over: %q", e.one.texts)
 	}
 }
 
