@@ -22,6 +22,7 @@ const (
 )
 
 const (
+	maxDefectKinds  = 32 // at least as many as there are names
 	maxSameDefect   = 4  // of one kind that a header keeps
 	maxDefectDetail = 64 // octets
 )

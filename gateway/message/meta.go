@@ -23,6 +23,7 @@ type meta struct {
 	kind        encodingKind
 	hasType     bool // a valid Content-Type
 	odd         bool // other readings may take it differently
+	over        bool // a bound kept something from being read
 }
 
 func (m *meta) multipart() bool { return strings.HasPrefix(m.mediaType, "multipart/") }
@@ -51,6 +52,7 @@ func readMeta(h *Header, r ReadingName, def string) meta {
 	}
 	m.filename = filename(&ct, &cd, r)
 	m.odd = m.odd || ct.odd || cd.odd || differ(&ct, &cd)
+	m.over = ct.over || cd.over
 	return m
 }
 

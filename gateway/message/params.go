@@ -25,13 +25,14 @@ type contentValue struct {
 	value  string // before the first semicolon, comments left out, lower case
 	params []param
 	odd    bool // readers may differ about it
+	over   bool // a bound kept something from being read
 }
 
 // parseContent parses "value; name=value; ..." (RFC 2045 section 5.1) without
 // ever failing.
 func parseContent(v string) contentValue {
 	l := &lexer{s: v[:min(len(v), maxContentLine)]}
-	var c contentValue
+	c := contentValue{over: len(v) > maxContentLine}
 	if l.skip() != "" {
 		c.odd = true
 	}
@@ -54,7 +55,8 @@ func parseContent(v string) contentValue {
 			c.odd = true
 		}
 	}
-	c.odd = c.odd || l.bad || len(c.params) == maxParams
+	c.over = c.over || !l.end()
+	c.odd = c.odd || l.bad || c.over
 	return c
 }
 
@@ -139,6 +141,7 @@ func (c *contentValue) simple(name string, r ReadingName) (v string, found bool)
 			v, _, _ = strings.Cut(v, "\x00")
 		}
 	}
+	c.over = c.over || len(v) > maxParamSize
 	return v[:min(len(v), maxParamSize)], found
 }
 
@@ -160,6 +163,7 @@ func (c *contentValue) extended(name string, r ReadingName) (string, bool) {
 		} else if v, err := strconv.Atoi(num); err == nil && v >= 0 && v < maxParams {
 			k = v
 		} else {
+			c.over = c.over || err == nil
 			continue
 		}
 		if segments[k] != nil && r != Last {
@@ -171,11 +175,14 @@ func (c *contentValue) extended(name string, r ReadingName) (string, bool) {
 	if !found || segments[0] == nil {
 		return "", false
 	}
-	return joinSegments(segments[:n], encoded[:n]), true
+	v, over := joinSegments(segments[:n], encoded[:n])
+	c.over = c.over || over
+	return v, true
 }
 
-// joinSegments decodes and joins up to the first that is missing.
-func joinSegments(segments []*param, encoded []bool) string {
+// joinSegments decodes and joins up to the first that is missing; over tells
+// that the value was longer than what it returns.
+func joinSegments(segments []*param, encoded []bool) (v string, over bool) {
 	var b []byte
 	charset := ""
 	for i, p := range segments {
@@ -196,7 +203,7 @@ func joinSegments(segments []*param, encoded []bool) string {
 		}
 		b = appendPercent(b, v)
 	}
-	return decodeCharset(charset, b[:min(len(b), maxParamSize)])
+	return decodeCharset(charset, b[:min(len(b), maxParamSize)]), len(b) > maxParamSize
 }
 
 func appendPercent(b []byte, v string) []byte {

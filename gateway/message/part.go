@@ -44,7 +44,8 @@ type Visitor interface {
 	Part(p *PartInfo) io.Writer
 	// PartEnd ends a part, a container after its parts.
 	PartEnd(p *PartInfo)
-	// Defect tells what is wrong; at most MaxDefects in a walk.
+	// Defect tells what is wrong; at most MaxDefects in a walk, the first of
+	// each kind among them.
 	Defect(d Defect)
 }
 

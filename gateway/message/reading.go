@@ -38,8 +38,19 @@ func (w *Walker) need(r ReadingName) {
 	}
 }
 
+// defect tells one. The first of each kind is always told: a hundred small ones
+// must not hide that a part is missing.
 func (w *Walker) defect(name DefectName, path, detail string) {
-	if w.defects++; w.defects <= MaxDefects {
+	again := w.told[name]
+	if again {
+		w.defects++
+	} else {
+		if w.told == nil {
+			w.told = map[DefectName]bool{}
+		}
+		w.told[name] = true
+	}
+	if !again || w.defects <= MaxDefects-maxDefectKinds {
 		w.v.Defect(Defect{Name: name, Path: path, Detail: printable([]byte(detail))})
 	}
 }
@@ -77,6 +88,10 @@ func (w *Walker) meta(e entity) meta {
 				w.defect(DefectDuplicate, e.number, string(r))
 			}
 		}
+	}
+	if m.over {
+		w.limited = true
+		w.defect(DefectHeaderLimit, e.number, "")
 	}
 	if !m.hasType && e.header.Count("Content-Type") > 0 {
 		w.defect(DefectBadType, e.number, "")

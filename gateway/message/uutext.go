@@ -150,6 +150,7 @@ func uuLine(line []byte) bool {
 func (u *uuText) begin() bool {
 	if u.w.parts++; u.w.parts > u.w.limits.Parts {
 		u.w.limited = true
+		u.w.defect(DefectPartLimit, u.of.Path, "")
 		return false
 	}
 	if u.text != nil {

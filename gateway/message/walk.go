@@ -30,7 +30,8 @@ type walkState struct {
 	reading  ReadingName
 	dec      decoder
 	parts    int
-	defects  int
+	defects  int // told, the first of each kind not counted
+	told     map[DefectName]bool
 	writeErr error
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -312,4 +313,43 @@ func FuzzWalk(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestNoBoundIsMetUnseen: what a walk did not see is told, whatever else is
+// wrong with the message.
+func TestNoBoundIsMetUnseen(t *testing.T) {
+	t.Parallel()
+	noise := top + "Content-Type: multipart/mixed; boundary=x\r\n\r\n" +
+		strings.Repeat("--x\r\nContent-Transfer-Encoding: odd\r\n\r\na\r\n", 2*MaxDefects)
+	uu := "begin 644 a\r\n$979I;```\r\nend\r\n"
+	for name, c := range map[string]struct {
+		raw    string
+		defect DefectName
+	}{
+		"partial behind noise":  {noise + "--x\r\nContent-Type: message/partial\r\n\r\na\r\n--x--\r\n", DefectPartial},
+		"nested behind noise":   {noise + "--x\r\n" + strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 30) + "\r\na", DefectDepthLimit},
+		"parts behind noise":    {noise + strings.Repeat("--x\r\n\r\na\r\n", DefaultParts), DefectPartLimit},
+		"uuencoded files":       {top + "\r\n" + strings.Repeat(uu, DefaultParts+1), DefectPartLimit},
+		"parameters":            {top + "Content-Type: a/b" + strings.Repeat("; a=b", maxParams) + "; name=a.js\r\n\r\nx", DefectHeaderLimit},
+		"long file name":        {top + "Content-Type: a/b; name=" + strings.Repeat("x", maxParamSize) + ".js\r\n\r\nx", DefectHeaderLimit},
+		"long name in sections": {top + "Content-Type: a/b; name*0=" + strings.Repeat("x", maxParamSize) + "; name*1=.js\r\n\r\nx", DefectHeaderLimit},
+		"many sections":         {top + "Content-Type: a/b; name*0=a; name*64=.js\r\n\r\nx", DefectHeaderLimit},
+		"long Content-Type":     {top + "Content-Type: a/b" + strings.Repeat(" ", maxContentLine) + "; name=a.js\r\n\r\nx", DefectHeaderLimit},
+	} {
+		w, all := walkAll(t, []byte(c.raw), WalkLimits{})
+		if !slices.ContainsFunc(all[Plain].defects, func(d Defect) bool { return d.Name == c.defect }) {
+			t.Errorf("%s: %s is not told: %s", name, c.defect, all[Plain].defectNames())
+		}
+		if limit := strings.HasSuffix(string(c.defect), "-limit"); w.Limited() != limit {
+			t.Errorf("%s: limited is %v", name, w.Limited())
+		}
+		for _, r := range all {
+			if len(r.defects) > MaxDefects {
+				t.Errorf("%s: %d defects", name, len(r.defects))
+			}
+		}
+	}
+	if w, all := walkAll(t, []byte(top+"Content-Type: a/b"+strings.Repeat("; a=b", maxParams)+"\r\n\r\nx"), WalkLimits{}); w.Limited() {
+		t.Errorf("at the bound: %s", all[Plain].defectNames())
+	}
 }
