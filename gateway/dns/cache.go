@@ -113,11 +113,15 @@ func (c *Cache) Close() {
 }
 
 // Lookup answers from memory or joins the one question to the next Resolver.
-// TTL in the answer is what is left of it.
+// TTL in the answer is what is left of it. A ctx that has ended asks nothing:
+// the rest of a list of names whose time is over must not fill the room.
 func (c *Cache) Lookup(ctx context.Context, name string, t Type) (Answer, error) {
 	norm, ok := Normal(name)
 	if !ok {
 		return Answer{}, unaskable(name, t)
+	}
+	if ctx.Err() != nil {
+		return Answer{}, ended(ctx, norm, t)
 	}
 	k := key{norm, t}
 	s := &c.shard[maphash.String(c.seed, norm)%shards]

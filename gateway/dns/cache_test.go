@@ -250,3 +250,19 @@ func BenchmarkCacheMiss(b *testing.B) {
 		i++
 	}
 }
+
+// TestCacheAsksNothingWhenTheTimeIsOver: a message may name a hundred keys in
+// zones that do not answer, and its look-ups end together.
+func TestCacheAsksNothingWhenTheTimeIsOver(t *testing.T) {
+	t.Parallel()
+	rec := dnstest.Record(dnstest.Zone{"a.test": {dnstest.A("192.0.2.1")}})
+	cache := cached(t, rec, dns.CacheOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := cache.Lookup(ctx, "a.test", dns.TypeA); !errors.Is(err, context.Canceled) || !errors.Is(err, dns.ErrTimeout) {
+		t.Error(err)
+	}
+	if q := rec.Queries(); len(q) > 0 {
+		t.Errorf("asked %v", q)
+	}
+}
