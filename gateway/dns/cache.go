@@ -113,15 +113,12 @@ func (c *Cache) Close() {
 }
 
 // Lookup answers from memory or joins the one question to the next Resolver.
-// TTL in the answer is what is left of it. A ctx that has ended asks nothing:
-// the rest of a list of names whose time is over must not fill the room.
+// TTL in the answer is what is left of it. Nothing is asked for a ctx that has
+// ended: the rest of a list of names whose time is over must not fill the room.
 func (c *Cache) Lookup(ctx context.Context, name string, t Type) (Answer, error) {
 	norm, ok := Normal(name)
 	if !ok {
 		return Answer{}, unaskable(name, t)
-	}
-	if ctx.Err() != nil {
-		return Answer{}, ended(ctx, norm, t)
 	}
 	k := key{norm, t}
 	s := &c.shard[maphash.String(c.seed, norm)%shards]
@@ -138,6 +135,10 @@ func (c *Cache) Lookup(ctx context.Context, name string, t Type) (Answer, error)
 	}
 	f, joined := s.flights[k]
 	if !joined {
+		if ctx.Err() != nil {
+			s.mu.Unlock()
+			return Answer{}, ended(ctx, norm, t)
+		}
 		if f = c.start(k, s); f == nil {
 			s.mu.Unlock()
 			return Answer{}, failed(norm, t, ErrBusy)
