@@ -322,6 +322,7 @@ func AuthorDomains(h *Header) ([]string, error) {
 		if e != nil {
 			err = fmt.Errorf("field From: %w", e)
 			anyDomain(v, add)
+			anyDomain(DecodeText(v), add) // some clients decode first, and parse then
 		}
 	}
 	if n != 1 {
@@ -337,7 +338,7 @@ func anyDomain(v string, add func(string)) {
 		if i < 0 {
 			return
 		}
-		v = v[i+1:]
+		v = strings.TrimLeft(v[i+1:], " \t\"")
 		n := 0
 		for n < len(v) && n < 256 && (v[n] == '-' || v[n] == '.' || v[n] == '_' || v[n] >= 0x80 ||
 			v[n] >= '0' && v[n] <= '9' || v[n]|0x20 >= 'a' && v[n]|0x20 <= 'z') {

@@ -101,6 +101,9 @@ func TestAuthorDomains(t *testing.T) {
 		{"From: <@evil.example,@any.example:a@x.org>\r\n", "x.org evil.example any.example", false},
 		{"From: \"a@x.org\" <b@y.org\r\n", "y.org x.org", false},
 		{"From: none\r\n", "", false},
+		{"From: =?utf-8?q?ceo=40x=2Eorg?=\r\n", "x.org", false},
+		{"From: =?utf-8?b?Y2VvQHgub3Jn?=\r\n", "x.org", false},
+		{"From: a@\"x.org\"\r\n", "x.org", false},
 		{"From:\r\n", "", false},
 		{"To: a@b\r\n", "", false},
 	} {
