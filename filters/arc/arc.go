@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -33,6 +34,10 @@ type Seal struct {
 	// PEM file of the private key, RSA or Ed25519.
 	Key string `yaml:"key"`
 }
+
+// lookupTimeout is for all keys, and less than the filter's own time, so that
+// keys that do not come are a temperror.
+const lookupTimeout = 4 * time.Second
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
@@ -89,7 +94,7 @@ func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
-	v := mailauth.NewARCVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now})
+	v := mailauth.NewARCVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, LookupTimeout: lookupTimeout})
 	defer v.Close()
 	if v.NeedsBody() {
 		body := m.Body()

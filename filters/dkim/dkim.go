@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -28,6 +29,10 @@ type Options struct {
 const (
 	defaultSignatures = 8
 	maxSignatures     = 50
+	// lookupTimeout is for all keys, and less than the filter's own time: a
+	// stranger's key that does not come must not cost the other signatures
+	// their results.
+	lookupTimeout = 4 * time.Second
 )
 
 // DefaultOptions returns the default of every option.
@@ -81,7 +86,7 @@ func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
-	v := mailauth.NewDKIMVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, MaxSignatures: f.opt.Signatures})
+	v := mailauth.NewDKIMVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, MaxSignatures: f.opt.Signatures, LookupTimeout: lookupTimeout})
 	defer v.Close()
 	if v.NeedsBody() {
 		body := m.Body()

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -184,4 +186,32 @@ func TestOptionsAreChecked(t *testing.T) {
 	if _, err := New(Options{}, nil); err == nil {
 		t.Error("no resolver taken")
 	}
+}
+
+// TestStrangersKeyCostsNoTimeOfOthers: a key that does not come is a temperror
+// before the filter's time is over, and the others keep their results.
+func TestStrangersKeyCostsNoTimeOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := dnstest.Func(func(ctx context.Context, name string, typ dns.Type) (dns.Answer, error) {
+			if strings.HasPrefix(name, "test.") {
+				return dnstest.Hang().Lookup(ctx, name, typ)
+			}
+			return zone().Lookup(ctx, name, typ)
+		})
+		f, err := New(Options{}, slow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		r, err := f.Read(t.Context(), &gateway.Transaction{Now: time.Date(2018, 7, 1, 0, 0, 0, 0, time.UTC)}, sample(t, "chasquid/01-rfc8463.msg"))
+		if err != nil || time.Since(start) >= 5*time.Second {
+			t.Fatalf("%v after %v", err, time.Since(start))
+		}
+		v, err := r.Conclude(t.Context(), nil)
+		facts := gateway.Facts{}.With(v.Facts...)
+		later, _ := facts.Get("dkim.temperror")
+		if err != nil || facts.String("dkim.result") != "pass" || len(later.([]string)) != 1 {
+			t.Errorf("%v, %v", v.Facts, err)
+		}
+	})
 }
