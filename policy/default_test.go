@@ -25,9 +25,10 @@ func defaultFields() []gateway.Field {
 	add(gateway.Bool, gateway.StageConnect, "dnsbl.allowed")
 	add(gateway.String, gateway.StageConnect, "dnsbl.reason")
 	add(gateway.Bool, gateway.StageMessage, "antivirus.infected", "antivirus.too_large", "attachment.executable", "attachment.bomb",
+		"attachment.limit", "attachment.encrypted", "attachment.unopened",
 		"dmarc.list_mail", "dmarc.forwarder", "arc.trusted")
 	add(gateway.Strings, gateway.StageMessage, "attachment.dangerous")
-	add(gateway.String, gateway.StageMessage, "antivirus.virus", "dmarc.disposition", "dmarc.domain", "arc.dmarc")
+	add(gateway.String, gateway.StageMessage, "antivirus.virus", "antivirus.result", "dmarc.result", "dmarc.policy", "dmarc.disposition", "dmarc.domain", "arc.dmarc")
 	return fields
 }
 
@@ -54,15 +55,23 @@ func TestDefaultPolicy(t *testing.T) {
 		{"two From fields", gateway.StageHeader, plain + "from : b@example.net\r\n", nil, `reject "550 5.7.1 The message has more than one From`},
 		{"no From is left to others", gateway.StageHeader, "Subject: x\r\n", nil, ""},
 		{"a mark that was there", gateway.StageHeader, plain + "x-spam-flag: NO\r\n", nil, "continue remove X-Spam-Flag; remove X-Virus-Status;"},
+		{"a mark behind an empty one", gateway.StageHeader, plain + "X-Virus-Status:\r\nX-Virus-Status: Clean\r\n", nil, "continue remove X-Spam-Flag; remove X-Virus-Status;"},
 		{"infected", gateway.StageMessage, plain, facts{"antivirus.infected": true, "antivirus.virus": "Eicar-Signature"}, `reject "550 5.7.1 The message carries Eicar-Signature"`},
 		{"could not be read", gateway.StageMessage, plain, facts{"message.error": "timeout"}, `defer "451 4.3.0`},
 		{"ambiguous", gateway.StageMessage, plain, facts{"message.ambiguous": true}, `reject "550 5.6.0`},
 		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
 		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},
+		{"a bound was met", gateway.StageMessage, plain, facts{"message.limited": true}, `reject "550 5.6.0 The message is malformed`},
+		{"not taken apart", gateway.StageMessage, plain, facts{"message.error": "timeout"}, `defer "451 4.3.0`},
 		{"program", gateway.StageMessage, plain, facts{"attachment.executable": true, "attachment.dangerous": []string{"a.zip/b.exe"}}, `reject "550 5.7.1 Programs are not taken here: a.zip/b.exe"`},
 		{"archive bomb", gateway.StageMessage, plain, facts{"attachment.bomb": true}, `reject "550 5.7.1 An attached archive`},
 		{"scanner down", gateway.StageMessage, plain, facts{"antivirus.error": "timeout"}, "continue add X-Virus-Status: Not Scanned;"},
 		{"too large to scan", gateway.StageMessage, plain, facts{"antivirus.too_large": true}, "continue add X-Virus-Status: Not Scanned;"},
+		{"archives not looked at", gateway.StageMessage, plain, facts{"attachment.error": "timeout"}, "continue add X-Virus-Status: Not Scanned;"},
+		{"archives above bounds", gateway.StageMessage, plain, facts{"attachment.limit": true, "antivirus.result": "clean"}, "continue add X-Virus-Status: Not Scanned;"},
+		{"encrypted", gateway.StageMessage, plain, facts{"attachment.encrypted": true, "antivirus.result": "clean"}, "continue add X-Virus-Status: Not Scanned;"},
+		{"an archive nobody opened", gateway.StageMessage, plain, facts{"attachment.unopened": true}, "continue add X-Virus-Status: Not Scanned;"},
+		{"an archive clamd opened", gateway.StageMessage, plain, facts{"attachment.unopened": true, "antivirus.result": "clean"}, ""},
 		{"DMARC reject", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "dmarc.domain": "example.com"}, `reject "550 5.7.1 DMARC: example.com asks receivers to reject this" `},
 		{"DMARC quarantine", gateway.StageMessage, plain, facts{"dmarc.disposition": "quarantine"}, "continue add X-Spam-Flag: YES;"},
 		{"DMARC of list mail", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "dmarc.list_mail": true}, "continue add X-Spam-Flag: YES;"},
@@ -70,6 +79,10 @@ func TestDefaultPolicy(t *testing.T) {
 		{"DMARC and a trusted chain", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "arc.trusted": true, "arc.dmarc": "pass"}, ""},
 		{"DMARC and a trusted chain without DMARC", gateway.StageMessage, plain, facts{"dmarc.disposition": "quarantine", "arc.trusted": true}, ""},
 		{"DMARC that failed before the chain", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "dmarc.domain": "a.b", "arc.trusted": true, "arc.dmarc": "fail"}, `reject "550 5.7.1 DMARC: a.b`},
+		{"too many authors", gateway.StageMessage, plain, facts{"dmarc.result": "permerror"}, `reject "550 5.7.1 DMARC: From has`},
+		{"DMARC cannot be told", gateway.StageMessage, plain, facts{"dmarc.result": "temperror", "dmarc.policy": "reject", "dmarc.domain": "a.b"}, `defer "451 4.7.1 DMARC: the DNS of a.b does not`},
+		{"DMARC cannot be told, nothing asked for", gateway.StageMessage, plain, facts{"dmarc.result": "temperror", "dmarc.policy": "none"}, ""},
+		{"DMARC cannot be told, trusted chain", gateway.StageMessage, plain, facts{"dmarc.result": "temperror", "dmarc.policy": "reject", "arc.trusted": true}, ""},
 		{"infected goes before DMARC", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "antivirus.infected": true}, `reject "550 5.7.1 The message carries `},
 	} {
 		tx := &gateway.Transaction{Rcpts: []gateway.Recipient{{To: smtp.ForwardPath{Address: smtp.Address{Local: "a", Domain: "b.c"}}}}}
