@@ -62,7 +62,6 @@ func TestDefaultPolicy(t *testing.T) {
 		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
 		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},
 		{"a bound was met", gateway.StageMessage, plain, facts{"message.limited": true}, `reject "550 5.6.0 The message is malformed`},
-		{"not taken apart", gateway.StageMessage, plain, facts{"message.error": "timeout"}, `defer "451 4.3.0`},
 		{"program", gateway.StageMessage, plain, facts{"attachment.executable": true, "attachment.dangerous": []string{"a.zip/b.exe"}}, `reject "550 5.7.1 Programs are not taken here: a.zip/b.exe"`},
 		{"archive bomb", gateway.StageMessage, plain, facts{"attachment.bomb": true}, `reject "550 5.7.1 An attached archive`},
 		{"scanner down", gateway.StageMessage, plain, facts{"antivirus.error": "timeout"}, "continue add X-Virus-Status: Not Scanned;"},

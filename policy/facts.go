@@ -82,8 +82,6 @@ func baseFacts() []baseFact {
 		number("message.hops", header, hops, "number of Received fields"),
 		number("message.size", msg, func(a *activation) int64 { return a.tx.Size }, "octets of the whole message"),
 		given("message.ambiguous", gateway.Bool, msg, "clients would read the message in different ways, and one of them shows what the others hide (docs/mime.md)"),
-		given("message.limited", gateway.Bool, msg, "a bound kept something of the message from being looked at: parts within parts, parts in number, or a part's header"),
-		given("message.error", gateway.String, msg, `"timeout" when the message could not be taken apart in time, "error" when that failed, "" when it was`),
 		given("message.defects", gateway.Strings, msg, "what is wrong with the form of the message, each defect once, by its name in docs/mime.md"),
 		given("message.limited", gateway.Bool, msg, "a bound on parts, depth or headers kept Gapura from looking into all of the message"),
 		given("message.error", gateway.String, msg, `"timeout", "panic" or "error" when the form of the message could not be found out; "" when it was`),
