@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -51,8 +50,8 @@ const DefaultHops = 50
 
 // Handler implements smtpd.Handler.
 type Handler struct {
-	opt      Options
-	sessions sync.WaitGroup
+	opt  Options
+	open open
 }
 
 // New returns a handler.
@@ -60,21 +59,28 @@ func New(opt Options) *Handler {
 	if opt.Hops <= 0 {
 		opt.Hops = DefaultHops
 	}
-	return &Handler{opt: opt}
+	return &Handler{opt: opt, open: open{ended: make(chan struct{})}}
 }
 
-// Wait returns when no session is open. Connect must not be called any more.
-func (h *Handler) Wait() { h.sessions.Wait() }
+// Wait returns when no session is open. From then on Connect refuses: what the
+// sessions use may be closed.
+func (h *Handler) Wait() { h.open.wait() }
 
 // Connect implements smtpd.Handler.
 func (h *Handler) Connect(ctx context.Context, info smtpd.Info) (smtpd.Session, smtp.Reply, error) {
-	h.sessions.Add(1)
+	if !h.open.begin() {
+		return nil, reconfigured, nil
+	}
 	s := &session{h: h, id: newID()}
 	s.info = s.snapshot(info)
 	s.pipe = h.opt.Pipeline.Connect(ctx, s.info)
 	sessions.WithLabelValues(info.Listener).Inc()
 	return s, s.earlyRefusal(ctx), nil
 }
+
+// reconfigured is what a client hears that was still shaking hands when its
+// part of the gateway was replaced.
+var reconfigured = smtp.NewReply(421, smtp.EnhancedCode{4, 3, 2}, "The service has just been reconfigured; connect again")
 
 // newID returns a trace id: a ULID, so that ids sort by time.
 func newID() string { return ulid.Make().String() }
@@ -152,7 +158,7 @@ var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at th
 // Close implements smtpd.Session.
 func (s *session) Close() {
 	s.pipe.Close()
-	s.h.sessions.Done()
+	s.h.open.end()
 }
 
 // withID puts the trace id behind a reply's text: an admin finds it with it.
