@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/arc"
@@ -215,8 +216,13 @@ func (g *generation) smtpOptions(lc config.Listener, s *server) smtpd.Options {
 	return opt
 }
 
+// handshakeTime is how long a replaced generation waits for connections that
+// were accepted for it and have not been greeted: PROXY header, TLS handshake.
+const handshakeTime = 30 * time.Second
+
 // closeWhenIdle closes the generation when its last session has ended.
 func (g *generation) closeWhenIdle() {
+	time.Sleep(handshakeTime)
 	g.handler.Wait()
 	g.close()
 }

@@ -19,9 +19,7 @@ func (s *server) httpHandler() http.Handler {
 // readyz tells whether mail can be taken: every domain has a backend that is
 // thought to answer.
 func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
-	s.reloading.Lock()
-	gen := s.gen
-	s.reloading.Unlock()
+	gen := s.gen.Load()
 	if gen == nil {
 		http.Error(w, "starting", http.StatusServiceUnavailable)
 		return

@@ -41,7 +41,7 @@ func (s *server) probe(ctx context.Context, g *generation) {
 func (s *server) offer(g *generation, dsn, requireTLS bool) {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	if s.gen != g || !dsn && !requireTLS {
+	if s.gen.Load() != g || !dsn && !requireTLS {
 		return
 	}
 	g.dsn, g.requireTLS = dsn, requireTLS

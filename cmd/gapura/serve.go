@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -111,13 +112,14 @@ type server struct {
 	level *slog.LevelVar
 
 	reloading sync.Mutex // one reload at a time
+	closing   bool       // no reload any more
 	budget    *body.Budget
 	conns     *smtpd.Connections
 	metrics   *smtpd.Metrics
 	dns       *dns.Metrics
 	proxy     *proxy.Metrics
 	listeners map[listenerKey]*listening
-	gen       *generation
+	gen       atomic.Pointer[generation]
 	fatal     chan error // a listener failed
 }
 
@@ -168,8 +170,7 @@ func (s *server) apply(cfg *config.Config) error {
 	for _, w := range cfg.Warnings() {
 		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
 	}
-	old := s.gen
-	s.gen = gen
+	old := s.gen.Swap(gen)
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
 	tuneGC(cfg)
 	s.budget.SetLimits(cfg.Limits.Memory, cfg.Limits.Spool)
@@ -209,6 +210,11 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 	for _, lc := range cfg.Listeners {
 		key := listenerKey{lc.Protocol, lc.Address}
 		if l := s.listeners[key]; l != nil {
+			if l.smtp != nil { // what it would refuse must not be found out half-way
+				if _, err := smtpd.New(gen.smtpOptions(lc, s), gen.handler); err != nil {
+					return nil, fmt.Errorf("%s %s: %w", lc.Protocol, lc.Address, err)
+				}
+			}
 			start = append(start, func() { s.reconfigure(l, lc, gen) })
 			continue
 		}
@@ -220,7 +226,7 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 		l := &listening{addr: nl.Addr()}
 		var serve func() error
 		if lc.Protocol == "http" {
-			l.http = &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 10 * time.Second}
+			l.http = &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 			serve = func() error { return l.http.Serve(nl) }
 		} else {
 			if l.smtp, err = smtpd.New(gen.smtpOptions(lc, s), gen.handler); err != nil {
@@ -287,6 +293,9 @@ func (l *listening) shutdown() {
 
 // close drains everything and closes the generation.
 func (s *server) close() {
+	s.reloading.Lock()
+	s.closing = true
+	s.reloading.Unlock()
 	done := make(chan struct{})
 	for _, l := range s.listeners {
 		go func() { l.shutdown(); done <- struct{}{} }()
@@ -294,8 +303,8 @@ func (s *server) close() {
 	for range s.listeners {
 		<-done
 	}
-	if s.gen != nil {
-		s.gen.close()
+	if gen := s.gen.Load(); gen != nil {
+		gen.close()
 	}
 }
 
@@ -303,6 +312,9 @@ func (s *server) close() {
 func (s *server) reload() error {
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
+	if s.closing {
+		return errors.New("shutting down")
+	}
 	cfg, err := s.load()
 	if err == nil {
 		err = s.apply(cfg)
