@@ -13,7 +13,7 @@ clamav-daemon
 postfix
 dovecot-core dovecot-imapd dovecot-lmtpd
 unbound ldnsutils
-swaks curl
+swaks libnet-ssleay-perl curl
 python3 python3-dkim python3-spf
 "
 lock=/run/lock/gapura-test-deps.lock

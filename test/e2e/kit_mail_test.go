@@ -23,13 +23,14 @@ type letter struct {
 	header  string // further fields
 	body    string
 	plainly bool // without Content fields of its own
+	date    time.Time
 }
 
 func newMark() string { return fmt.Sprintf("mark-%016x", rand.Uint64()) }
 
 // newLetter returns a small clean letter of sender.test.
 func newLetter() letter {
-	return letter{from: "ann@sender.test", mark: newMark(), body: "Hello!\r\n"}
+	return letter{from: "ann@sender.test", mark: newMark(), body: "Hello!\r\n", date: time.Now()}
 }
 
 // String returns the message with CRLF line ends.
@@ -38,7 +39,7 @@ func (l letter) String() string {
 	if l.plainly {
 		content = ""
 	}
-	return "From: Ann <" + l.from + ">\r\nTo: alice@dest.test\r\nSubject: " + l.mark + "\r\nDate: " + time.Now().Format(time.RFC1123Z) +
+	return "From: Ann <" + l.from + ">\r\nTo: alice@dest.test\r\nSubject: " + l.mark + "\r\nDate: " + l.date.Format(time.RFC1123Z) +
 		"\r\nMessage-ID: <" + l.mark + "@sender.test>\r\n" + content + l.header + "\r\n" + l.body
 }
 
