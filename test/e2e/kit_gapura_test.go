@@ -103,7 +103,7 @@ func (g *gapura) config() string {
 // serves.
 func (g *gapura) start(env ...string) {
 	g.t.Helper()
-	cmd := exec.Command(binary, "-c", g.file, "serve")
+	cmd := exec.Command(program, "-c", g.file, "serve")
 	cmd.Env = append(os.Environ(), env...)
 	p, err := start("gapura", cmd)
 	if err != nil {
@@ -181,6 +181,6 @@ func (g *gapura) metric(name, labels string) (sum float64) {
 
 // run runs a command of the binary on the same configuration.
 func (g *gapura) run(args ...string) (string, error) {
-	out, err := exec.Command(binary, append([]string{"-c", g.file}, args...)...).CombinedOutput()
+	out, err := exec.Command(program, append([]string{"-c", g.file}, args...)...).CombinedOutput()
 	return string(out), err
 }

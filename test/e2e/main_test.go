@@ -18,7 +18,7 @@ import (
 
 // Where things are, set once by TestMain.
 var (
-	binary  string // the built gapura
+	program string // the built gapura
 	scratch string // folder of all shared servers; others may enter it
 )
 
@@ -35,8 +35,8 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	binary = filepath.Join(scratch, "gapura")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/gapura-mail/gapura/cmd/gapura")
+	program = filepath.Join(scratch, "gapura")
+	build := exec.Command("go", "build", "-trimpath", "-o", program, "github.com/gapura-mail/gapura/cmd/gapura")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)

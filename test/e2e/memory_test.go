@@ -1,0 +1,106 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// TestMemoryIsBoundedWhateverTheSize: with n large messages in flight, all but
+// their last octets sent, the live heap stays under n times what a body may
+// keep in memory and 1 MiB. With GAPURA_SOAK set, 100 messages of 50 MiB.
+func TestMemoryIsBoundedWhateverTheSize(t *testing.T) {
+	w := theWorld(t)
+	n, size, memory := 20, 8<<20, 256<<10
+	if os.Getenv("GAPURA_SOAK") != "" {
+		n, size, memory = 100, 50<<20-1<<20, 2<<20
+	}
+	dir := folder(t)
+	config := fmt.Sprintf(listenersYAML, dir) + w.fullYAML()
+	config = strings.Replace(config, "connections_per_ip: 500", fmt.Sprintf("connections_per_ip: 500, body_memory: %d", memory), 1)
+	// gctrace tells after each collection what lives; GOGC makes them many.
+	g := serveIn(t, dir, config, "GODEBUG=gctrace=1", "GOGC=20")
+	text := filler(64 << 10)
+	clients := make([]*client, n)
+	marks := make([]string, n)
+	var wg sync.WaitGroup
+	for i := range clients {
+		l := newLetter()
+		l.body, marks[i] = "", l.mark
+		head := w.signed(t, l)
+		clients[i] = dialAs(t, g, senderNet)
+		wg.Go(func() {
+			c := clients[i]
+			c.ok(250, "MAIL FROM:<ann@sender.test> BODY=8BITMIME")
+			c.ok(250, "RCPT TO:<alice@dest.test>")
+			c.ok(354, "DATA")
+			c.send(head)
+			chunk := stuffed("\r\n" + text)[2:]
+			for sent := 0; sent < size; sent += len(text) {
+				c.send(chunk)
+			}
+		})
+	}
+	wg.Wait()
+	eventually(t, "all octets to be read", func() bool {
+		return g.metric("smtpd_message_octets_total", "") >= 0 && g.spooled() >= int64(n)*int64(size-memory-1<<20)
+	})
+	if got, bound := g.liveHeap(t), n*(memory+1<<20)>>20; got > bound {
+		t.Errorf("live heap %d MiB with %d messages of %d MiB in flight, want at most %d", got, n, size>>20, bound)
+	} else {
+		t.Logf("live heap %d MiB with %d messages of %d MiB in flight; bound %d", got, n, size>>20, bound)
+	}
+	for _, c := range clients {
+		wg.Go(func() {
+			c.send(".\r\n")
+			if r, err := c.read(); err != nil || r.code != 250 {
+				t.Errorf("%s %v", r, err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, m := range marks {
+		w.dest.one(t, "alice@dest.test", m)
+	}
+	if got, bound := g.liveHeap(t), n*(memory+1<<20)>>20; got > bound {
+		t.Errorf("live heap %d MiB until the end, want at most %d", got, bound)
+	}
+	eventually(t, "the spool to be empty", func() bool { return g.spooled() == 0 })
+}
+
+var gctrace = regexp.MustCompile(`(?m)^gc \d+ .* (\d+)->(\d+)->(\d+) MB, `)
+
+// liveHeap returns the most that lived after a collection so far, in MiB.
+func (g *gapura) liveHeap(t *testing.T) (most int) {
+	t.Helper()
+	all := gctrace.FindAllStringSubmatch(g.log.since(0), -1)
+	if len(all) < 3 {
+		t.Fatalf("%d collections only", len(all))
+	}
+	for _, m := range all {
+		n, _ := strconv.Atoi(m[3])
+		most = max(most, n)
+	}
+	return most
+}
+
+// spooled returns how many octets of deleted files the gateway holds open in
+// its spool.
+func (g *gapura) spooled() (sum int64) {
+	fds, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", g.cmd.Process.Pid))
+	for _, fd := range fds {
+		name := fmt.Sprintf("/proc/%d/fd/%s", g.cmd.Process.Pid, fd.Name())
+		target, err := os.Readlink(name)
+		if err != nil || !strings.HasPrefix(target, g.dir+"/data/spool") {
+			continue
+		}
+		if info, err := os.Stat(name); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
