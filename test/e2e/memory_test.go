@@ -14,6 +14,7 @@ import (
 // their last octets sent, the live heap stays under n times what a body may
 // keep in memory and 1 MiB. With GAPURA_SOAK set, 100 messages of 50 MiB.
 func TestMemoryIsBoundedWhateverTheSize(t *testing.T) {
+	t.Parallel()
 	w := theWorld(t)
 	n, size, memory := 20, 8<<20, 256<<10
 	if os.Getenv("GAPURA_SOAK") != "" {
