@@ -243,26 +243,32 @@ func (d *decoder) uu(p []byte) []byte {
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
 		if i < 0 {
-			if len(d.carry)+len(p) <= maxUULine {
-				d.carry = append(d.carry, p...)
-			}
+			d.hold(p)
 			return out
 		}
 		line := p[:i]
 		if len(d.carry) > 0 {
-			d.carry = append(d.carry, p[:min(i, maxUULine)]...)
+			d.hold(line)
 			line = d.carry
 		}
-		out = d.uuLine(bytes.TrimRight(line, "\r"), out)
+		if len(line) <= maxUULine {
+			out = d.uuLine(bytes.TrimRight(line, "\r"), out)
+		}
 		d.carry = d.carry[:0]
 		p = p[i+1:]
 	}
 	return out
 }
 
+// hold keeps the start of a line for the rest of it: as much of one that is
+// too long as shows that.
+func (d *decoder) hold(p []byte) {
+	d.carry = append(d.carry, p[:min(len(p), max(0, maxUULine+1-len(d.carry)))]...)
+}
+
 func (d *decoder) uuLine(line, out []byte) []byte {
 	switch {
-	case d.done || len(line) == 0 || len(line) > maxUULine:
+	case d.done || len(line) == 0:
 	case !d.begun:
 		d.begun = uuBegin(line) != ""
 	case bytes.Equal(line, []byte("end")):
