@@ -184,7 +184,7 @@ func (g *generation) openRoutes(s *server) (*route.Table, map[string]inbound.Bac
 	backends := map[string]inbound.Backend{}
 	var keys []string
 	for _, d := range g.cfg.Domains {
-		group, err := proxy.New(d.Name, d.Options, proxy.Deps{Hello: g.cfg.Hostname, Log: s.log.With("domain", d.Name), Metrics: s.proxy})
+		group, err := proxy.New(d.Name, d.Options, proxy.Deps{Hello: g.cfg.Hostname, Log: s.log, Metrics: s.proxy})
 		if err != nil {
 			return nil, nil, g.cfg.Errorf(d.Position(), "%s: %v", d.Name, err)
 		}

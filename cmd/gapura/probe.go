@@ -18,7 +18,7 @@ func (s *server) probe(ctx context.Context, g *generation) {
 		for name, group := range g.groups {
 			try, cancel := context.WithTimeout(ctx, 30*time.Second)
 			if err := group.Probe(try); err != nil && ctx.Err() == nil {
-				s.log.Warn("a backend does not answer", "domain", name, "error", err.Error())
+				s.log.Warn("a backend does not answer", "route", name, "error", err.Error())
 			}
 			cancel()
 			offers, all := group.Offers()

@@ -15,6 +15,7 @@ func TestMain(m *testing.M) {
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
+		Cmds:          scriptCommands(t),
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})
 }

@@ -72,7 +72,7 @@ func (t *transaction) commit(ctx context.Context, a *arriving, result pipeline.R
 	}
 	got, err := t.handOver(ctx, c.route, t.copy(a, result, c, to))
 	if err != nil {
-		t.s.h.opt.Log.Error("hand-over failed", "id", t.id, "backend", c.route, "error", err.Error())
+		t.s.h.opt.Log.Error("hand-over failed", "id", t.id, "route", c.route, "error", err.Error())
 	}
 	for i, k := range c.rcpts {
 		replies[k] = localError

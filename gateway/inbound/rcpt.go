@@ -57,7 +57,7 @@ func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pi
 	}
 	b := t.s.h.opt.Backends[r.Route]
 	if b == nil {
-		t.s.h.opt.Log.Error("there is no such backend", "id", t.id, "backend", r.Route)
+		t.s.h.opt.Log.Error("there is no such backend", "id", t.id, "route", r.Route)
 		return t.refuse(gateway.Defer, localError, r.To)
 	}
 	reply, err := b.Verify(ctx, t.from, t.params, r.To, r.Params)
@@ -65,13 +65,13 @@ func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pi
 	case ctx.Err() != nil:
 		return smtp.Reply{}, context.Cause(ctx)
 	case err != nil || !isFinal(reply):
-		t.s.h.opt.Log.Error("recipient not verified", "id", t.id, "backend", r.Route, "error", errorText(err))
+		t.s.h.opt.Log.Error("recipient not verified", "id", t.id, "route", r.Route, "error", errorText(err))
 		return t.refuse(gateway.Defer, localError, r.To)
 	}
 	if !reply.Positive() {
 		refusals.WithLabelValues("backend", "reject").Inc()
 		t.s.h.opt.Log.Info("recipient refused by the backend", "id", t.id, "session", t.s.id, "ip", t.s.ip(),
-			"from", t.from.Path(), "to", r.To.Path(), "backend", r.Route, "reply", reply.Error())
+			"from", t.from.Path(), "to", r.To.Path(), "route", r.Route, "reply", reply.Error())
 		return smtp.Reply{}, withID(reply, t.id)
 	}
 	if t.group == "" {

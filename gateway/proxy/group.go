@@ -49,7 +49,7 @@ func New(name string, opt Options, deps Deps) (*Group, error) {
 	if deps.Log == nil {
 		deps.Log = slog.Default()
 	}
-	deps.Log = deps.Log.With("group", name)
+	deps.Log = deps.Log.With("route", name)
 	g := &Group{name: name, opt: opt, log: deps.Log, metrics: deps.Metrics, answers: newAnswers(opt.Remember)}
 	for _, s := range opt.Backends {
 		t, err := ParseURL(s)

@@ -26,11 +26,11 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		verified: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_backend_verify_total",
 			Help: "Recipients verified, by where the answer came from: remembered, asked, refused-here (by what the backends do not offer), unanswered.",
-		}, []string{"group", "result"}),
+		}, []string{"route", "result"}),
 		commits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_backend_commits_total",
 			Help: "Hand-overs: accepted, mixed, deferred, rejected, late-refusal (a recipient verified before), in-doubt, unanswered.",
-		}, []string{"group", "result"}),
+		}, []string{"route", "result"}),
 		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "gapura_backend_up",
 			Help: "Whether the last attempt to reach the backend went well.",
@@ -39,7 +39,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name:    "gapura_backend_seconds",
 			Help:    "Time that backends took, waiting for a connection included, by step: verify, commit.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
-		}, []string{"group", "step"}),
+		}, []string{"route", "step"}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.connections, m.verified, m.commits, m.up, m.seconds)

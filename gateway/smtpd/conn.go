@@ -402,7 +402,11 @@ func (c *conn) log(level slog.Level, msg string, attrs ...slog.Attr) {
 	if !c.set.Logger.Enabled(c.ctx, level) {
 		return
 	}
-	c.set.Logger.LogAttrs(c.ctx, level, msg, append(attrs, slog.String("listener", c.info.Listener), slog.String("remote", c.info.Remote.String()))...)
+	remote := "local"
+	if c.info.Remote.IsValid() {
+		remote = c.info.Remote.String()
+	}
+	c.set.Logger.LogAttrs(c.ctx, level, msg, append(attrs, slog.String("listener", c.info.Listener), slog.String("remote", remote))...)
 }
 
 // refuse answers and closes a connection that is not served. Inside TLS that

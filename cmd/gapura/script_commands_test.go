@@ -1,0 +1,139 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+)
+
+// patience bounds every wait of a script.
+const patience = 20 * time.Second
+
+// scriptCommands are the commands of scripts besides gapura:
+//
+//	smtp ADDR FILE   speak the dialogue of FILE: lines "C: said", "S: regexp"
+//	http ADDR PATH   GET; the answer is stdout; ! for a status other than 200
+//	zone FILE        answer from a zone file on the address in $RESOLVER
+//	exits N CMD...   run a command that ends with exit code N
+//
+// ADDR is HOST:PORT or the path of a socket, which is waited for.
+func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"smtp":  scriptSMTP,
+		"http":  scriptHTTP,
+		"exits": scriptExits,
+		"zone": func(ts *testscript.TestScript, _ bool, args []string) {
+			z, err := dns.ParseZone(args[0], []byte(ts.ReadFile(args[0])))
+			ts.Check(err)
+			ts.Setenv("RESOLVER", dnstest.Serve(t, z).Addr)
+		},
+	}
+}
+
+// dialWhenThere connects to a server that may still be starting.
+func dialWhenThere(ctx context.Context, addr string) (net.Conn, error) {
+	network := "tcp"
+	if strings.HasPrefix(addr, "/") {
+		network = "unix"
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err == nil || ctx.Err() != nil {
+			return c, err
+		}
+		<-tick.C
+	}
+}
+
+func scriptSMTP(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: smtp ADDR FILE")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := dialWhenThere(ctx, args[0])
+	ts.Check(err)
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(patience))
+	in := bufio.NewReader(c)
+	for line := range strings.Lines(ts.ReadFile(args[1])) {
+		line = strings.TrimRight(line, "\n")
+		switch said, text := line[:min(3, len(line))], line[min(3, len(line)):]; said {
+		case "C: ":
+			_, err = fmt.Fprintf(c, "%s\r\n", text)
+			ts.Check(err)
+		case "S: ":
+			got, err := readReply(in)
+			ts.Check(err)
+			fmt.Fprint(ts.Stdout(), got)
+			if !regexp.MustCompile("(?s)^" + text).MatchString(got) {
+				ts.Fatalf("the server said %s where %q was wanted", got, text)
+			}
+		}
+	}
+}
+
+// readReply reads a reply of one or several lines.
+func readReply(in *bufio.Reader) (string, error) {
+	var all strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		all.WriteString(strings.TrimRight(line, "\r\n") + "\n")
+		if err != nil || len(line) < 4 || line[3] != '-' {
+			return all.String(), err
+		}
+	}
+}
+
+func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: http ADDR PATH")
+	}
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialWhenThere(ctx, args[0]) },
+	}}
+	resp, err := client.Get("http://gapura" + args[1])
+	ts.Check(err)
+	defer resp.Body.Close()
+	_, err = io.Copy(ts.Stdout(), resp.Body)
+	ts.Check(err)
+	if neg == (resp.StatusCode == http.StatusOK) {
+		ts.Fatalf("status %s", resp.Status)
+	}
+}
+
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits N COMMAND...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
