@@ -100,7 +100,8 @@ func formatOf(head []byte) format {
 	case bytes.Contains(head[:min(len(head), 1024)], []byte("%PDF-")): // readers look further than the first octet
 		return fmtPDF
 	}
-	start := bytes.ToLower(bytes.TrimLeft(bytes.TrimPrefix(head[:min(len(head), 1024)], []byte("\xef\xbb\xbf")), " \t\r\n\x00"))
+	start := bytes.TrimLeft(bytes.TrimPrefix(head[:min(len(head), 1024)], []byte("\xef\xbb\xbf")), " \t\r\n\x00")
+	start = bytes.ToLower(start[:min(len(start), 16)])
 	for _, tag := range []string{"<html", "<!doctype html", "<script", "<head", "<body", "<svg", "<hta:", "<job", "<package", "<meta", "<iframe"} {
 		if bytes.HasPrefix(start, []byte(tag)) {
 			if tag == "<hta:" || tag == "<job" || tag == "<package" {

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 )
@@ -58,6 +60,7 @@ type step struct {
 	timeout time.Duration
 	onError onError
 	overdue atomic.Int32 // calls given up that have not returned
+	elapsed prometheus.Observer
 }
 
 type onError bool // true: defer
@@ -99,7 +102,7 @@ func New(opt Options) (*Pipeline, error) {
 }
 
 func newStep(i int, s Step) *step {
-	st := &step{index: i, Filter: s.Filter, timeout: s.Timeout, onError: onError(s.Defer)}
+	st := &step{index: i, Filter: s.Filter, timeout: s.Timeout, onError: onError(s.Defer), elapsed: elapsed.WithLabelValues(s.Filter.Name())}
 	if st.timeout <= 0 {
 		st.timeout = DefaultTimeout
 	}
@@ -109,7 +112,9 @@ func newStep(i int, s Step) *step {
 		stages = f.Stages()
 	}
 	for _, at := range stages {
-		st.stages[at] = true
+		if int(at) < len(st.stages) {
+			st.stages[at] = true
+		}
 	}
 	return st
 }
