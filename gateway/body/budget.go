@@ -64,3 +64,28 @@ func take(used *atomic.Int64, n, limit int64) bool {
 	}
 	return true
 }
+
+// Held is memory that is counted in a Budget besides bodies.
+type Held struct{ memory, spool int64 }
+
+// Hold makes h count n bytes: as memory, or past its cap as spool, as bodies
+// do. It tells whether they fit; if not, h counts what it did.
+func (b *Budget) Hold(h *Held, n int64) bool {
+	n -= h.memory + h.spool
+	switch {
+	case n <= 0:
+	case b.takeMemory(n):
+		h.memory += n
+	case b.takeSpool(n):
+		h.spool += n
+	default:
+		return false
+	}
+	return true
+}
+
+// Free gives back what h counts.
+func (b *Budget) Free(h *Held) {
+	b.give(h.memory, h.spool)
+	*h = Held{}
+}

@@ -242,3 +242,55 @@ func TestTheLogIsOneLineAMessage(t *testing.T) {
 		t.Errorf("%d lines: %q", n, e.log.String())
 	}
 }
+
+// TestHeaderBlocksCountInTheBudget: many connections that each send a large
+// header block take no more memory than is allowed.
+func TestHeaderBlocksCountInTheBudget(t *testing.T) {
+	e := newEnv(t)
+	e.budget = body.NewBudget(2<<20, 0)
+	var peak int64
+	block := strings.Repeat("X: "+strings.Repeat("x", 990)+"\r\n", 300)
+	spy := &spyReader{r: strings.NewReader(block + simple), piece: 10_000, see: func() { peak = max(peak, e.budget.Memory()) }}
+	if _, data := e.sendReader(spy, "u@example.org"); data[0].Code != 250 || peak < 300_000 || peak > 1<<20 {
+		t.Errorf("%v, at most %d octets were counted", data, peak)
+	}
+	if e.budget.Memory() != 0 {
+		t.Errorf("left %d", e.budget.Memory())
+	}
+	e = newEnv(t)
+	e.budget = body.NewBudget(1<<20, 0)
+	spy = &spyReader{r: strings.NewReader(block + simple), piece: 10_000, see: func() { e.budget.SetLimits(200_000, 0) }}
+	if _, data := e.sendReader(spy, "u@example.org"); data[0].Code != 452 || e.budget.Memory() != 0 {
+		t.Errorf("%v, left %d", data, e.budget.Memory())
+	}
+}
+
+// spyReader gives pieces and looks at something after each.
+type spyReader struct {
+	r     io.Reader
+	piece int
+	see   func()
+}
+
+func (s *spyReader) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p[:min(len(p), s.piece)])
+	s.see()
+	return n, err
+}
+
+// TestEveryCutOfAMessageIsTheSameMessage: wherever the pieces end.
+func TestEveryCutOfAMessageIsTheSameMessage(t *testing.T) {
+	for _, msg := range []string{simple, "\r\nbody\r\n", "A: b\r\n\r\n", "A: b\r\n", "A: b\r\n c\r\n\r\n\r\n\r\nx\r\n"} {
+		for cut := range len(msg) {
+			e := newEnv(t)
+			e.sendReader(io.MultiReader(strings.NewReader(msg[:cut]), strings.NewReader(msg[cut:])), "u@example.org")
+			want := msg
+			if !strings.Contains("\r\n"+msg, "\r\n\r\n") {
+				want += "\r\n"
+			}
+			if len(e.one.texts) != 1 || !strings.HasSuffix(e.one.texts[0], "\r\n"+want) {
+				t.Errorf("%q cut at %d: %q", msg, cut, e.one.texts)
+			}
+		}
+	}
+}

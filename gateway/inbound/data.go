@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ type arriving struct {
 	judging *pipeline.Judging
 	size    int64
 	refusal *smtp.Reply
+	held    body.Held          // for block
 	hash    *mailauth.BodyHash // of the whole body, once a seal needed it
 }
 
@@ -77,8 +79,14 @@ func (a *arriving) Write(p []byte) (int, error) {
 
 // head adds to the header block and looks for its end.
 func (a *arriving) head(p []byte) {
-	if a.block == nil {
-		a.block = make([]byte, 0, max(2*len(p), 2048))
+	if a.block == nil { // mostly all of it is in the first piece
+		if end, body, ok := message.EndOfHeader(p, 0); ok {
+			a.begin(bytes.Clone(p[:end]), p[body:])
+			return
+		}
+	}
+	if len(a.block)+len(p) > cap(a.block) && !a.room(2*(len(a.block)+len(p))) {
+		return
 	}
 	a.block = append(a.block, p...)
 	end, body, ok := message.EndOfHeader(a.block, a.seen)
@@ -89,6 +97,16 @@ func (a *arriving) head(p []byte) {
 	case len(a.block) > a.limit():
 		a.refuse(headerBig)
 	}
+}
+
+// room makes the header block larger; the memory counts like that of bodies.
+func (a *arriving) room(n int) bool {
+	if !a.t.s.h.opt.Body.Budget.Hold(&a.held, int64(n)) {
+		a.refuse(noRoom)
+		return false
+	}
+	a.block = append(make([]byte, 0, n), a.block...)
+	return true
 }
 
 func (a *arriving) limit() int {
@@ -169,4 +187,5 @@ func (a *arriving) close() {
 		a.body.Release()
 		a.body = nil
 	}
+	a.t.s.h.opt.Body.Budget.Free(&a.held)
 }
