@@ -257,13 +257,15 @@ func TestAHangingDaemonEndsWithTheContext(t *testing.T) {
 	}
 }
 
-func TestPartsOfOtherReadingsAreScanned(t *testing.T) {
+func TestDecodedFilesAreScanned(t *testing.T) {
 	t.Parallel()
 	d := startFake(t, nil)
 	f := newFilter(t, Options{Clamd: Addresses{d.addr()}})
 	m := filtertest.New(t, plain)
 	m.List = []*gateway.Part{
-		{Path: "1", Content: filtertest.Content("plain")},
+		{Path: "1", Type: "text/plain", Content: filtertest.Content("shown text")},
+		{Path: "2", Type: "text/plain", Filename: "a.txt", Content: filtertest.Content("a file")},
+		{Path: "3", Type: "application/pdf", Content: filtertest.Content("")},
 		{Path: "1@lenient", Reading: "lenient", Content: filtertest.Content("harmless")},
 		{Path: "2@lenient", Reading: "lenient", Content: filtertest.Content("a VIRUS")},
 		{Path: "3@lenient", Reading: "lenient", Content: filtertest.Content("never looked at")},
@@ -272,7 +274,7 @@ func TestPartsOfOtherReadingsAreScanned(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	_, streams := d.seen()
-	if slices.Contains(streams, "plain") || slices.Contains(streams, "never looked at") || !slices.Contains(streams, "harmless") {
+	if slices.Contains(streams, "shown text") || slices.Contains(streams, "") || !slices.Contains(streams, "a file") || slices.Contains(streams, "never looked at") || !slices.Contains(streams, "harmless") {
 		t.Errorf("scanned %q", streams)
 	}
 }

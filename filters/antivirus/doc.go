@@ -1,6 +1,7 @@
 // Package antivirus is the filter that asks clamd, ClamAV's daemon, about the
-// whole message as it came, while it arrives, and about decoded parts that
-// only another reading of an ambiguous message shows (docs/mime.md).
+// whole message as it came, while it arrives, and about its decoded files, also
+// those that only another reading of an ambiguous message shows
+// (docs/mime.md).
 //
 // Facts:
 //
