@@ -25,7 +25,7 @@ func defaultFields() []gateway.Field {
 	add(gateway.Bool, gateway.StageConnect, "dnsbl.allowed")
 	add(gateway.String, gateway.StageConnect, "dnsbl.reason")
 	add(gateway.Bool, gateway.StageMessage, "antivirus.infected", "antivirus.too_large", "attachment.executable", "attachment.bomb",
-		"attachment.limit", "attachment.encrypted", "attachment.unopened",
+		"attachment.limit", "attachment.ambiguous", "attachment.encrypted", "attachment.unopened",
 		"dmarc.list_mail", "dmarc.forwarder", "arc.trusted")
 	add(gateway.Strings, gateway.StageMessage, "attachment.dangerous")
 	add(gateway.String, gateway.StageMessage, "antivirus.virus", "antivirus.result", "dmarc.result", "dmarc.policy", "dmarc.disposition", "dmarc.domain", "arc.dmarc")
@@ -59,6 +59,7 @@ func TestDefaultPolicy(t *testing.T) {
 		{"infected", gateway.StageMessage, plain, facts{"antivirus.infected": true, "antivirus.virus": "Eicar-Signature"}, `reject "550 5.7.1 The message carries Eicar-Signature"`},
 		{"could not be read", gateway.StageMessage, plain, facts{"message.error": "timeout"}, `defer "451 4.3.0`},
 		{"ambiguous", gateway.StageMessage, plain, facts{"message.ambiguous": true}, `reject "550 5.6.0`},
+		{"ambiguous archive", gateway.StageMessage, plain, facts{"attachment.ambiguous": true}, `reject "550 5.6.0`},
 		{"a small defect", gateway.StageMessage, plain, facts{"message.defects": []string{"no-closing-boundary"}}, ""},
 		{"too deep to look into", gateway.StageMessage, plain, facts{"message.defects": []string{"bad-encoding", "depth-limit"}}, `reject "550 5.6.0 The message is malformed: bad-encoding, depth-limit"`},
 		{"a bound was met", gateway.StageMessage, plain, facts{"message.limited": true}, `reject "550 5.6.0 The message is malformed`},

@@ -91,7 +91,8 @@ func (*Filter) Fields() []gateway.Field {
 		{Name: "attachment.limit", Type: gateway.Bool, Doc: "a bound kept the filter from seeing everything"},
 		{Name: "attachment.bomb", Type: gateway.Bool, Doc: "an archive unpacks to many times its size"},
 		{Name: "attachment.unopened", Type: gateway.Bool, Doc: "an archive could not be opened, or is of a kind that is not opened"},
-		{Name: "attachment.dangerous", Type: gateway.Strings, Doc: "names of the files that made one of executable, macro, encrypted, mismatch, deceptive, bomb or unopened true"},
+		{Name: "attachment.ambiguous", Type: gateway.Bool, Doc: "a zip file that programs read in different ways: several behind each other, or more in it than its directory tells"},
+		{Name: "attachment.dangerous", Type: gateway.Strings, Doc: "names of the files that made one of executable, macro, encrypted, mismatch, deceptive, bomb, unopened or ambiguous true"},
 	}
 	for i := range list {
 		list[i].Stage = gateway.StageMessage
@@ -194,6 +195,7 @@ func (r *reading) add(e Entry) {
 	a.Executable, a.Macro, a.Encrypted = a.Executable || e.Executable, a.Macro || e.Macro, a.Encrypted || e.Encrypted
 	a.Mismatch, a.Deceptive = a.Mismatch || e.Mismatch, a.Deceptive || e.Deceptive
 	a.Bomb, a.Unopened = a.Bomb || e.Bomb, a.Unopened || e.Unopened
+	a.Ambiguous = a.Ambiguous || e.Ambiguous
 }
 
 // once appends s if it is not in the list, which is bounded.
@@ -220,6 +222,7 @@ func (r *reading) Conclude(context.Context, *gateway.Transaction) (gateway.Verdi
 		{Name: "attachment.limit", Value: r.limited},
 		{Name: "attachment.bomb", Value: r.any.Bomb},
 		{Name: "attachment.unopened", Value: r.any.Unopened},
+		{Name: "attachment.ambiguous", Value: r.any.Ambiguous},
 		{Name: "attachment.dangerous", Value: r.dangerous},
 	}}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"os"
 	"path/filepath"
@@ -94,10 +95,32 @@ func encrypt(z string) string {
 	return string(b)
 }
 
+// gap puts something before the directory of a ZIP, which does not tell of it.
+func gap(z, hidden string) string {
+	i := strings.Index(z, "PK\x01\x02")
+	b := []byte(z[:i] + hidden + z[i:])
+	end := b[len(b)-zipEndSize:]
+	binary.LittleEndian.PutUint32(end[16:], binary.LittleEndian.Uint32(end[16:])+uint32(len(hidden)))
+	return string(b)
+}
+
+// oldTar takes the mark of the newer format out of a tar's first header.
+func oldTar(s string) string {
+	b := []byte(s)
+	copy(b[257:265], make([]byte, 8))
+	copy(b[148:156], "        ")
+	sum := 0
+	for _, c := range b[:512] {
+		sum += int(c)
+	}
+	copy(b[148:156], fmt.Sprintf("%06o\x00 ", sum))
+	return string(b)
+}
+
 func flags(e Entry) string {
 	var s []string
 	v := reflect.ValueOf(e)
-	for _, name := range []string{"Executable", "Macro", "Encrypted", "Mismatch", "Deceptive", "Bomb", "Unopened"} {
+	for _, name := range []string{"Executable", "Macro", "Encrypted", "Mismatch", "Deceptive", "Bomb", "Unopened", "Ambiguous"} {
 		if v.FieldByName(name).Bool() {
 			s = append(s, strings.ToLower(name))
 		}
@@ -138,7 +161,14 @@ func TestInspect(t *testing.T) {
 		"zip":               {"a.zip", zipOf(t, "b/c.txt", "x", "d.exe", program), "", "a.zip/b/c.txt a.zip/d.exe:executable"},
 		"zip in zip":        {"a.zip", zipOf(t, "b.zip", zipOf(t, "c.exe", program)), "", "a.zip/b.zip/c.exe:executable a.zip/b.zip"},
 		"disguised zip":     {"a.txt", zipOf(t, "d.exe", program), "mismatch", "a.txt/d.exe:executable"},
-		"after a stub":      {"a.zip", "PK\x03\x04junk" + zipOf(t, "d.exe", program), "", "a.zip/d.exe:executable"},
+		"behind a broken":   {"a.zip", "PK\x03\x04junk" + zipOf(t, "d.exe", program), "ambiguous", "a.zip/d.exe:executable"},
+		"behind junk":       {"a.zip", "junk" + zipOf(t, "d.exe", program), "ambiguous", "a.zip/d.exe:executable"},
+		"two zips, first":   {"a.zip", zipOf(t, "d.exe", program) + zipOf(t, "b", "x"), "ambiguous", "a.zip/b a.zip/d.exe:executable"},
+		"two zips, last":    {"a.zip", zipOf(t, "b", "x") + zipOf(t, "d.exe", program), "ambiguous", "a.zip/d.exe:executable a.zip/b"},
+		"in a zip's gap":    {"a.zip", gap(zipOf(t, "b", "x", "c", "y"), zipOf(t, "d.exe", program)), "ambiguous", "a.zip/b a.zip/c"},
+		"very many zips":    {"a.zip", strings.Repeat(zipOf(t, "b", ""), 9), "ambiguous", "a.zip/b a.zip/b a.zip/b a.zip/b a.zip/b"},
+		"rar behind junk":   {"a.rar", "junkRar!\x1a\x07", "unopened", ""},
+		"old tar":           {"a.tar", oldTar(tarOf("b.exe", program)), "", "a.tar/b.exe:executable"},
 		"encrypted zip":     {"a.zip", encrypt(zipOf(t, "d.exe", program)), "encrypted", "a.zip/d.exe:executable encrypted"},
 		"broken zip":        {"a.zip", "PK\x03\x04", "unopened", ""},
 		"tar.gz":            {"a.tar.gz", gzipOf(tarOf("b.exe", program)), "", "a.tar.gz/a.tar/b.exe:executable a.tar.gz/a.tar"},

@@ -19,6 +19,7 @@
 //	attachment.limit       a bound kept the filter from seeing everything
 //	attachment.bomb        an archive that unpacks to many times its size
 //	attachment.unopened    an archive that could not be opened, or of a kind that is not opened
+//	attachment.ambiguous   a zip file that programs read in different ways
 //	attachment.dangerous   names of what made one of the above true
 //
 // An example rule:

@@ -65,11 +65,12 @@ type Entry struct {
 	Deceptive  bool
 	Bomb       bool
 	Unopened   bool
+	Ambiguous  bool
 }
 
 // dangerous tells whether the entry is worth a name.
 func (e *Entry) dangerous() bool {
-	return e.Executable || e.Macro || e.Encrypted || e.Mismatch || e.Deceptive || e.Bomb || e.Unopened
+	return e.Executable || e.Macro || e.Encrypted || e.Mismatch || e.Deceptive || e.Bomb || e.Unopened || e.Ambiguous
 }
 
 // Inspector looks into the files of one message. It is for one goroutine.
@@ -215,10 +216,29 @@ func (x *Inspector) open(ctx context.Context, f *file, e *Entry) {
 		err = scanOLE(io.NewSectionReader(f.at, 0, f.size), e)
 	case fmtUnopened:
 		e.Unopened = true
+	case "":
+		err = x.openNamed(ctx, f, e)
 	}
 	if err != nil && !errors.Is(err, errLimit) && ctx.Err() == nil && !e.Encrypted {
 		e.Unopened = true
 	}
+}
+
+// openNamed looks into what is an archive by its name but does not begin like
+// one: programs that unpack find the archive behind something else.
+func (x *Inspector) openNamed(ctx context.Context, f *file, e *Entry) error {
+	ext := ending(f.name)
+	if byExtension[ext] != kindArchive || f.size == 0 {
+		return nil
+	}
+	if f.at == nil {
+		e.Unopened = true
+		return nil
+	}
+	if ext == "tar" { // the old format has no mark
+		return x.tar(ctx, f, io.NewSectionReader(f.at, 0, f.size))
+	}
+	return x.zip(ctx, f, e)
 }
 
 // member is one file in an archive.
