@@ -148,6 +148,9 @@ func (c *conn) begin() bool {
 
 // connect asks the handler and greets (RFC 5321 section 3.1).
 func (c *conn) connect() bool {
+	// Who was slow to come here, or comes again by XCLIENT, finds the handler
+	// of now: an older one may have been closed.
+	c.set = c.srv.set.Load()
 	session, r, err := c.set.handler.Connect(c.ctx, c.info)
 	kind := " ESMTP"
 	if c.set.lmtp {

@@ -297,3 +297,31 @@ func ExampleConnections() {
 	fmt.Println(c.Open())
 	// Output: 0
 }
+
+// TestASlowClientFindsTheHandlerOfNow: one that takes its time over the PROXY
+// header while the configuration changes, or says XCLIENT afterwards. The
+// handler it was accepted under may be closed by then.
+func TestASlowClientFindsTheHandlerOfNow(t *testing.T) {
+	t.Parallel()
+	old, now, later := &smtpdtest.Handler{}, &smtpdtest.Handler{}, &smtpdtest.Handler{}
+	opt := smtpd.Options{ProxyFrom: []netip.Prefix{loopback}, XClientFrom: []netip.Prefix{loopback}, Hostname: "mx.example.test"}
+	s := newServer(t, opt, old)
+	c := dial(t, s)
+	c.send("PROXY ")
+	if err := s.Reconfigure(opt, now); err != nil {
+		t.Fatal(err)
+	}
+	c.send("UNKNOWN\r\n")
+	c.expect("220")
+	if err := s.Reconfigure(opt, later); err != nil {
+		t.Fatal(err)
+	}
+	c.send("XCLIENT ADDR=192.0.2.1\r\n")
+	c.expect("220")
+	c.send("QUIT\r\n")
+	c.expect("221")
+	c.expectEnd()
+	if len(old.Infos()) != 0 || len(now.Infos()) != 1 || len(later.Infos()) != 1 {
+		t.Error(len(old.Infos()), len(now.Infos()), len(later.Infos()))
+	}
+}
