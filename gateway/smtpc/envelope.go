@@ -268,6 +268,10 @@ func (c *Client) Verify(ctx context.Context, env *Envelope) (Result, error) {
 		}
 		t.res.Step = StepRcpt
 		t.drain()
+		if c.in.Buffered() > 0 && !c.broken { // one reply too many: which were ours?
+			t.res.Step = 0
+			return c.fail(StepRcpt, ErrProtocol)
+		}
 		return nil
 	})
 }

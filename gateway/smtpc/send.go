@@ -86,10 +86,30 @@ func (t *transaction) sendData() (bool, error) {
 	if err == nil {
 		err = c.dots.Close()
 	}
+	if err == nil {
+		err = c.unasked()
+	}
 	if err != nil {
 		return false, c.bodyError(err)
 	}
 	return true, c.flush(StepBody, c.opt.Timeouts.DataBlock)
+}
+
+// unasked looks for a reply to a message whose end the server has not seen
+// yet. A refusal may come early; nothing else is believed then, not even when
+// it is read later.
+func (c *Client) unasked() error {
+	if c.in.Buffered() == 0 && (c.small || c.tls != nil || c.peek.raw == nil || c.peek.quiet(c.conn)) {
+		return nil
+	}
+	r, err := c.readReply(lastWordsTimeout)
+	switch {
+	case err != nil:
+		return c.fail(StepBody, err)
+	case r.Positive():
+		return c.protocol(StepBody, r)
+	}
+	return c.refused(StepBody, r)
 }
 
 // sendBDAT puts or sends the message as the one and last chunk (RFC 3030).
@@ -134,6 +154,11 @@ func (w *chunk) Write(p []byte) (int, error) {
 	if int64(len(p)) > w.left {
 		return 0, ErrSize
 	}
+	if c := w.to.c; int64(len(p)) == w.left && !c.inline {
+		if err := c.unasked(); err != nil {
+			return 0, err
+		}
+	}
 	n, err := w.to.Write(p)
 	w.left -= int64(n)
 	return n, err
@@ -155,9 +180,25 @@ func (t *transaction) finish() error {
 	if r.Code/100 == 3 {
 		return c.protocol(StepDone, r)
 	}
+	r = c.worse(r)
 	t.res.all(StepDone, r)
 	t.settle(r)
 	return nil
+}
+
+// worse returns the final reply r, or a refusal that is there too: with a
+// server that gives a reply too many, nobody knows which one was meant for the
+// message. Its connection is not used again.
+func (c *Client) worse(r smtp.Reply) smtp.Reply {
+	if c.in.Buffered() == 0 {
+		return r
+	}
+	next, err := c.readReply(lastWordsTimeout)
+	c.hangUp()
+	if err == nil && !next.Positive() && next.Code != 421 && r.Positive() {
+		return next
+	}
+	return r
 }
 
 // finishEach reads one reply for each accepted recipient (RFC 2033 section
