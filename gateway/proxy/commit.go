@@ -48,6 +48,7 @@ func (h *handover) commit(ctx context.Context) (replies []smtp.Reply, result str
 	err = h.g.each(ctx, func(*backend) smtp.Reply { return smtp.Reply{} }, func(c *conn) (bool, error) {
 		var err error
 		h.res, err = c.Send(ctx, env, msg)
+		c.note(h.res)
 		return h.decided(err), err
 	})
 	if err != nil {

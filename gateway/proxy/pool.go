@@ -3,9 +3,11 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/smtpc"
 )
 
@@ -15,7 +17,36 @@ type conn struct {
 	reused bool
 	born   time.Time
 	since  time.Time // when it came to rest
+
+	// Since the last message that was taken:
+	fruitless int // transactions
+	refused   int // recipients
 }
+
+// Servers hold clients back that make errors: Postfix delays every reply by a
+// second from the 10th error on, and counts each RSET beyond 100 without mail
+// as one. Guessed recipients must not make the pool's connections slow.
+const (
+	maxFruitless = 80
+	maxRefused   = 8
+)
+
+// note counts what a transaction came to.
+func (c *conn) note(res smtpc.Result) {
+	if res.Step == smtpc.StepDone && slices.ContainsFunc(res.Rcpts, smtp.Reply.Positive) {
+		c.fruitless, c.refused = 0, 0
+		return
+	}
+	c.fruitless++
+	for _, r := range res.Rcpts {
+		if !r.Positive() {
+			c.refused++
+		}
+	}
+}
+
+// welcome tells whether the server has no reason yet to be slow.
+func (c *conn) welcome() bool { return c.fruitless < maxFruitless && c.refused < maxRefused }
 
 // pool keeps the connections to one backend: those in use and those at rest
 // are never more than max together; the one that came back last goes out
@@ -208,7 +239,7 @@ func (p *pool) discard(c *conn) {
 // put takes a connection back.
 func (p *pool) put(c *conn) {
 	now := time.Now()
-	keep := c.Usable() && c.Mails() < p.messages && now.Sub(c.born) < maxAge
+	keep := c.Usable() && c.welcome() && c.Mails() < p.messages && now.Sub(c.born) < maxAge
 	p.mu.Lock()
 	if !keep || p.closed || len(p.rest) >= p.idle && len(p.queue) == 0 {
 		p.open--

@@ -128,6 +128,7 @@ func (g *Group) verify(ctx context.Context, q question, from smtp.ReversePath, p
 	var reply smtp.Reply
 	err := g.each(ctx, func(b *backend) smtp.Reply { return b.refuses(from, p, rcpt.To) }, func(c *conn) (bool, error) {
 		res, err := c.Verify(ctx, env)
+		c.note(res)
 		if err != nil {
 			return false, err
 		}

@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,40 @@ func TestBackendThatOffersMoreIsTaken(t *testing.T) {
 		want(t, commit(t, g, c)[0], 250, smtp.EnhancedCode{2, 0, 0})
 		if len(b.taken()) != 1 || a.count("MAIL") != 0 {
 			t.Error(len(b.taken()), a.count("MAIL"))
+		}
+	})
+}
+
+// TestGuessesDoNotWearOutConnections: a server slows down a connection with
+// many refusals, or with many questions and no mail, and so everybody's mail.
+func TestGuessesDoNotWearOutConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, c := range []struct {
+			reply string
+			asked int // until another connection is used
+		}{{"550 5.1.1 unknown", maxRefused}, {"250 2.1.5 ok", maxFruitless}} {
+			f := &fake{on: sayTo("RCPT", c.reply)}
+			g := group(t, Options{}, f)
+			for i := range c.asked {
+				verify(t, g, "a", fmt.Sprint("u", i))
+			}
+			if n := f.dialled(); n != 1 {
+				t.Errorf("%d connections for %d questions", n, c.asked)
+			}
+			verify(t, g, "a", "one-more")
+			if n := f.dialled(); n != 2 {
+				t.Errorf("%d connections after %d questions", n, c.asked+1)
+			}
+			f.set(nil)
+			for i := range maxFruitless + 10 { // mail makes up for it
+				verify(t, g, "a", fmt.Sprint("v", i))
+				if i%20 == 0 {
+					commit(t, g, copyTo("a", "v"))
+				}
+			}
+			if n := f.dialled(); n != 2 {
+				t.Errorf("%d connections although there was mail", n)
+			}
 		}
 	})
 }
