@@ -58,11 +58,15 @@ func (b *Budget) give(memory, spool int64) {
 
 // take counts n bytes against limit; false: they do not fit.
 func take(used *atomic.Int64, n, limit int64) bool {
-	if used.Add(n) > limit {
-		used.Add(-n)
-		return false
+	for {
+		now := used.Load()
+		if now+n > limit {
+			return false
+		}
+		if used.CompareAndSwap(now, now+n) {
+			return true
+		}
 	}
-	return true
 }
 
 // Held is memory that is counted in a Budget besides bodies.
