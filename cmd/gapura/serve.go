@@ -71,7 +71,7 @@ func (c *serveCmd) Run(a *app) error {
 	}
 	level := &slog.LevelVar{}
 	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
-	s := &server{load: load, log: log, level: level, listeners: map[listenerKey]*listening{}, fatal: make(chan error, 16)}
+	s := &server{load: load, log: log, level: level, listeners: map[listenerKey]*listening{}, fatal: make(chan error, 16), demo: c.Demo}
 	if c.Demo {
 		if err := s.startDemo(a, cfg); err != nil {
 			return err
@@ -121,6 +121,7 @@ type server struct {
 	listeners map[listenerKey]*listening
 	gen       atomic.Pointer[generation]
 	fatal     chan error // a listener failed
+	demo      bool
 }
 
 // listenerKey tells listeners apart over a reload.
@@ -167,7 +168,7 @@ func (s *server) apply(cfg *config.Config) error {
 		gen.close()
 		return err
 	}
-	for _, w := range cfg.Warnings() {
+	for _, w := range s.warnings(cfg) {
 		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
 	}
 	old := s.gen.Swap(gen)
@@ -186,6 +187,14 @@ func (s *server) apply(cfg *config.Config) error {
 		go old.closeWhenIdle()
 	}
 	return nil
+}
+
+// warnings are what config check warns of; the demo needs no advice.
+func (s *server) warnings(cfg *config.Config) []config.Error {
+	if s.demo {
+		return nil
+	}
+	return cfg.Warnings()
 }
 
 // register makes the metrics of parts that do not register theirs themselves.
