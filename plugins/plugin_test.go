@@ -587,11 +587,14 @@ func TestWhatItPrintsIsLoggedWithinBounds(t *testing.T) {
 	eventually(t, "lines are logged", func() bool {
 		return strings.Contains(l.String(), "printed line") && strings.Contains(l.String(), "error line")
 	})
+	began := time.Now()
 	if _, err := check(p, t.Context(), "flood"); err != nil {
 		t.Fatal(err)
 	}
 	_ = p.Close()
-	if n := strings.Count(l.String(), "\n"); n > logBurst+100 {
-		t.Errorf("%d lines were logged", n)
+	// Each line that is let through may have a notice of those that were not.
+	most := logBurst + 100 + int(2*logPerSecond*time.Since(began).Seconds())
+	if n := strings.Count(l.String(), "\n"); n > most {
+		t.Errorf("%d lines were logged, more than %d", n, most)
 	}
 }
