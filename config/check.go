@@ -108,6 +108,11 @@ func (l Listener) check(d *decoder, at string) {
 	case !unix && !validAddress(l.Address):
 		d.wrong(at+".address", "write it like 0.0.0.0:25, :25 or unix:/path", "address %q is no HOST:PORT", l.Address)
 	}
+	if _, err := strconv.ParseUint(l.Mode, 8, 9); l.Mode != "" && err != nil {
+		d.wrong(at+".mode", `mode: "0660"`, "mode %q is not from 0000 to 0777", l.Mode)
+	} else if l.Mode != "" && !unix {
+		d.wrong(at+".mode", "", "mode is for addresses that begin with unix:")
+	}
 }
 
 func (x Domain) check(d *decoder, at string) {

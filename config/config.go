@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
@@ -64,11 +65,26 @@ type Listener struct {
 	Protocol string `yaml:"protocol"`
 	// Where it is spoken: HOST:PORT, :PORT, or unix:PATH.
 	Address string `yaml:"address"`
+	// Who may connect to unix:PATH, as chmod has it: "0660" is owner and
+	// group. Default: everybody, as to a port; to http only the owner.
+	Mode string `yaml:"mode"`
 	// Peers that begin with a PROXY protocol header, v1 or v2. They must;
 	// from others it is refused.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
 	// Peers that may use XCLIENT.
 	XClient []netip.Prefix `yaml:"xclient"`
+}
+
+// FileMode returns Mode, or its default.
+func (l Listener) FileMode() os.FileMode {
+	m, err := strconv.ParseUint(l.Mode, 8, 9)
+	switch {
+	case err == nil:
+		return os.FileMode(m)
+	case l.Protocol == "http":
+		return 0o600
+	}
+	return 0o666
 }
 
 type position struct{ line, col int }

@@ -54,6 +54,7 @@ func fieldDocs() map[string]string {
 		"config.Limits.Recipients":         "Recipients of a transaction; at least 100 (RFC 5321 section 4.5.3.1.8).",
 		"config.Limits.Spool":              "Octets that they may use on disk; past it the client gets 452.",
 		"config.Listener.Address":          "Where it is spoken: HOST:PORT, :PORT, or unix:PATH.",
+		"config.Listener.Mode":             "Who may connect to unix:PATH, as chmod has it: \"0660\" is owner and group. Default: everybody, as to a port; to http only the owner.",
 		"config.Listener.Protocol":         "Protocol that is spoken: smtp, lmtp or http.",
 		"config.Listener.ProxyProtocol":    "Peers that begin with a PROXY protocol header, v1 or v2. They must; from others it is refused.",
 		"config.Listener.XClient":          "Peers that may use XCLIENT.",

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -25,13 +24,9 @@ func (s *server) openControl(path string) (io.Closer, error) {
 		s.log.Warn("the data folder's path is too long for a control socket; reload by SIGHUP", "path", path)
 		return io.NopCloser(nil), nil
 	}
-	l, err := listen("unix:" + path)
+	l, err := listen("unix:"+path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("%w (is another gapura running on this data folder?)", err)
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, err
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, _ *http.Request) {

@@ -25,7 +25,7 @@ func demoConfig() (*config.Config, error) {
 func (s *server) startDemo(a *app, cfg *config.Config) error {
 	maildir := filepath.Join(cfg.Data, "mail")
 	k := &sink{maildir: maildir, unknown: "unknown"}
-	l, err := listen("127.0.0.1:2526")
+	l, err := listen("127.0.0.1:2526", 0)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -227,7 +228,7 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 			start = append(start, func() { s.reconfigure(l, lc, gen) })
 			continue
 		}
-		nl, err := listen(lc.Address)
+		nl, err := listen(lc.Address, lc.FileMode())
 		if err != nil {
 			return nil, fmt.Errorf("cannot listen: %w%s", err, portHint(err))
 		}
@@ -257,6 +258,11 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 }
 
 func (s *server) reconfigure(l *listening, lc config.Listener, gen *generation) {
+	if path, ok := strings.CutPrefix(lc.Address, "unix:"); ok {
+		if err := os.Chmod(path, lc.FileMode()); err != nil {
+			s.log.Error("listener keeps its mode", "address", lc.Address, "error", err.Error())
+		}
+	}
 	if l.smtp == nil {
 		return
 	}

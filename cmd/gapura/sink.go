@@ -39,7 +39,7 @@ Example:
 // Run implements the command.
 func (c *sinkCmd) Run(a *app) error {
 	s := &sink{maildir: c.Maildir, unknown: c.Unknown}
-	l, err := listen(c.Address)
+	l, err := listen(c.Address, 0o666)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *sink) serve(ctx context.Context, l net.Listener, lmtp bool) error {
 		}
 	}
 	opt := smtpd.Options{Protocol: "smtp", Hostname: "sink.localhost", Logger: slog.New(slog.DiscardHandler), Limits: smtpd.Limits{
-		Connections: -1, ConnectionsPerIP: -1, Transactions: -1, Message: 1 << 30, Recipients: 1000,
+		Connections: -1, ConnectionsPerIP: -1, Transactions: -1, Message: 1 << 30, Recipients: 1000, TextLine: -1,
 	}}
 	if lmtp {
 		opt.Protocol = "lmtp"
@@ -166,8 +166,8 @@ func (t *sinkTransaction) write(name string, r io.Reader) (int64, error) {
 }
 
 // listen opens HOST:PORT or unix:PATH; a socket left over from a crash is
-// replaced.
-func listen(address string) (net.Listener, error) {
+// replaced. mode says who may connect to a socket, whatever the umask.
+func listen(address string, mode os.FileMode) (net.Listener, error) {
 	path, ok := strings.CutPrefix(address, "unix:")
 	if !ok {
 		return net.Listen("tcp", address)
@@ -179,5 +179,13 @@ func listen(address string) (net.Listener, error) {
 		}
 		os.Remove(path)
 	}
-	return net.Listen("unix", path)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
 }
