@@ -11,6 +11,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
 // lines returns the log's lines with that message.
@@ -292,5 +293,37 @@ func TestEveryCutOfAMessageIsTheSameMessage(t *testing.T) {
 				t.Errorf("%q cut at %d: %q", msg, cut, e.one.texts)
 			}
 		}
+	}
+}
+
+// TestEarlyRefusalsAskOnlyWhatIsKnown: at connect nobody has said HELO or MAIL,
+// so that rules about those say nothing, though refusals do not wait for RCPT.
+func TestEarlyRefusalsAskOnlyWhatIsKnown(t *testing.T) {
+	e := newEnv(t)
+	e.early = true
+	var asked []string
+	e.policy = func(stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+		asked = append(asked, stage.String())
+		if stage == gateway.StageHelo && tx.Session.Helo == "" || stage == gateway.StageMail && tx.From.Address == (smtp.Address{}) {
+			return []gateway.Disposition{{Action: gateway.Reject}}
+		}
+		return nil
+	}
+	ctx := t.Context()
+	s, r, _ := e.handler().Connect(ctx, smtpd.Info{Listener: "smtp"})
+	defer s.Close()
+	if !r.IsZero() || strings.Join(asked, " ") != "connect" {
+		t.Errorf("connect: %v, asked %v", r, asked)
+	}
+	asked = nil
+	if r, err := s.Helo(ctx, smtpd.Info{Listener: "smtp", Helo: "h"}); err != nil || !r.IsZero() || strings.Join(asked, " ") != "connect helo" {
+		t.Errorf("HELO: %v, %v, asked %v", r, err, asked)
+	}
+	_, r, err := s.Mail(ctx, smtp.ReversePath{}, smtp.MailParams{})
+	if r = asReply(r, err); r.Code != 550 || !strings.Contains(r.Text, "(see ") {
+		t.Errorf("MAIL FROM:<>: %v", r)
+	}
+	if tx, r, err := s.Mail(ctx, smtp.ReversePath{Address: path("a@b.test")}, smtp.MailParams{}); tx == nil || err != nil {
+		t.Errorf("MAIL: %v, %v", r, err)
 	}
 }

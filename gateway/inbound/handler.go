@@ -120,9 +120,7 @@ func (s *session) earlyRefusal(ctx context.Context) smtp.Reply {
 	if !s.h.opt.RefuseEarly {
 		return smtp.Reply{}
 	}
-	t := s.pipe.Mail(gateway.Transaction{ID: s.id, Session: s.info, Now: time.Now()})
-	defer t.Close()
-	ruling := t.Early(ctx)
+	ruling := s.pipe.Early(ctx)
 	if !ruling.Refused() {
 		return smtp.Reply{}
 	}

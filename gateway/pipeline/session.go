@@ -7,6 +7,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -26,6 +27,7 @@ type Session struct {
 	cancel        context.CancelFunc
 	sess          *gateway.Session
 	connect, helo []*call
+	greeted       bool // Helo was called
 }
 
 // Connect asks the filters about a new connection; it does not wait.
@@ -39,8 +41,18 @@ func (p *Pipeline) Connect(ctx context.Context, sess *gateway.Session) *Session 
 // Helo asks the filters about a HELO, EHLO or LHLO; it does not wait.
 func (s *Session) Helo(sess *gateway.Session) {
 	drop(s.helo)
-	s.sess = sess
+	s.sess, s.greeted = sess, true
 	s.helo = s.p.ask(s.ctx, gateway.StageHelo, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
+}
+
+// Early waits for what was asked up to now, before MAIL, and returns what is
+// decided about the session.
+func (s *Session) Early(ctx context.Context) Ruling {
+	t := &Transaction{s: s, tx: gateway.Transaction{ID: s.sess.ID, Session: s.sess, Now: time.Now()}, results: make([][]message.AuthResult, len(s.p.steps))}
+	if s.greeted {
+		return t.judge(ctx, gateway.StageHelo)
+	}
+	return t.judge(ctx, gateway.StageConnect)
 }
 
 // Close gives up whatever still runs.

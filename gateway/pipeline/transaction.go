@@ -98,25 +98,33 @@ func (t *Transaction) add(s *step, v gateway.Verdict) {
 
 // settle waits for what was asked up to MAIL and lets the policy decide on it.
 func (t *Transaction) settle(ctx context.Context) Ruling {
-	if t.settled {
-		return t.early
+	if !t.settled {
+		t.settled = true
+		t.early = t.judge(ctx, gateway.StageMail)
 	}
-	t.settled = true
-	p := t.s.p
+	return t.early
+}
+
+// judge is settle up to a stage.
+func (t *Transaction) judge(ctx context.Context, last gateway.Stage) (r Ruling) {
+	stages := []struct {
+		at    gateway.Stage
+		calls []*call
+	}{{gateway.StageConnect, t.s.connect}, {gateway.StageHelo, t.s.helo}, {gateway.StageMail, t.mail}}[:last]
 	var hold smtp.Reply
-	for _, calls := range [][]*call{t.s.connect, t.s.helo, t.mail} {
-		hold = worse(hold, p.gather(calls, t.tx.ID, t.add))
+	for _, s := range stages {
+		hold = worse(hold, t.s.p.gather(s.calls, t.tx.ID, t.add))
 	}
-	for _, stage := range []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail} {
-		t.early.merge(stage, t.decide(ctx, stage, t.snapshot())[0])
-		if t.early.Refused() {
-			return t.early
+	for _, s := range stages {
+		r.merge(s.at, t.decide(ctx, s.at, t.snapshot())[0])
+		if r.Refused() {
+			return r
 		}
 	}
 	if !hold.IsZero() {
-		t.early = deferred(gateway.StageMail, hold)
+		return deferred(last, hold)
 	}
-	return t.early
+	return r
 }
 
 // Early waits for what was asked up to MAIL and returns what is decided about
