@@ -124,7 +124,8 @@ func goLMTP(t *testing.T, g *gapura, msg string) {
 }
 
 func swaks(t *testing.T, msg string, args ...string) {
-	args = append(args, "--from", "ann@sender.test", "--to", "alice@dest.test", "--helo", "mail.sender.test", "--data", "-", "--no-data-fixup", "--timeout", "30")
+	args = append([]string{"--to", "alice@dest.test"}, args...) // the last counts
+	args = append(args, "--from", "ann@sender.test", "--helo", "mail.sender.test", "--data", "-", "--no-data-fixup", "--timeout", "30")
 	if out, err := runTool(t, stuffed(msg)+".", "swaks", args...); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -211,7 +212,7 @@ func TestSMTPSourceThroughUsToSMTPSink(t *testing.T) {
 			if full != 500 {
 				t.Errorf("%d messages in %d files; want 500", full, len(files))
 			}
-			if n := g.metric("smtpd_connections_open", `listener="smtp"`); n != 0 {
+			if n := g.metric("gapura_smtp_connections_open", `listener="smtp"`); n != 0 {
 				t.Errorf("%v connections are open at the end", n)
 			}
 		})

@@ -13,6 +13,7 @@ import (
 type mailboxes struct {
 	*process
 	addr string // host:port
+	unix string // path of its socket, if it has one
 	dir  string // of maildirs
 	lf   bool   // files lines that end in LF
 }
@@ -42,6 +43,9 @@ userdb {
   args = username_format=%%u %[1]s/users
 }
 service lmtp {
+  unix_listener %[1]s/lmtp {
+    mode = 0666
+  }
   inet_listener lmtp {
     address = 127.0.0.1
     port = %[2]d
@@ -63,7 +67,7 @@ func startDovecot(dir string, port int) (*mailboxes, error) {
 	if err := authorityFiles(dir, "dovecot", "mail.dest.test"); err != nil {
 		return nil, err
 	}
-	m := &mailboxes{addr: fmt.Sprintf("127.0.0.1:%d", port), dir: filepath.Join(dir, "mail")}
+	m := &mailboxes{addr: fmt.Sprintf("127.0.0.1:%d", port), unix: filepath.Join(dir, "lmtp"), dir: filepath.Join(dir, "mail")}
 	if err := ownedDir(m.dir, "nobody"); err != nil {
 		return nil, err
 	}

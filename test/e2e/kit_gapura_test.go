@@ -161,12 +161,17 @@ func (g *gapura) get(path string) (int, string) {
 	return resp.StatusCode, string(b)
 }
 
-// metric returns the sum of a metric over its labels that match.
+// metric returns the sum of a metric over its labels that match; there must be
+// such a metric.
 func (g *gapura) metric(name, labels string) (sum float64) {
 	g.t.Helper()
 	_, text := g.get("/metrics")
 	re := regexp.MustCompile(`(?m)^` + name + `(?:\{[^}\n]*\})? (\S+)$`)
-	for _, m := range re.FindAllStringSubmatch(text, -1) {
+	all := re.FindAllStringSubmatch(text, -1)
+	if len(all) == 0 {
+		g.t.Errorf("no metric %s", name)
+	}
+	for _, m := range all {
 		if !strings.Contains(m[0], labels) {
 			continue
 		}
