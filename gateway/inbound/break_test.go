@@ -185,6 +185,7 @@ func TestTheLogTellsWhatBecameOfEachCopy(t *testing.T) {
 		"all taken":       {[]smtp.Reply{ok250, ok250}, nil, "accepted accepted", "250"},
 		"one refused":     {[]smtp.Reply{ok250, gone550}, nil, "accepted dropped", "250"},
 		"one deferred":    {[]smtp.Reply{ok250, full452}, nil, "accepted deferred", "452"},
+		"no, and later":   {[]smtp.Reply{gone550, full452}, nil, "deferred deferred", "452"},
 		"all refused":     {[]smtp.Reply{gone550, gone550}, nil, "refused refused", "550"},
 		"policy defers b": {[]smtp.Reply{ok250}, only("b", gateway.Defer), "deferred deferred", "451"},
 		"policy drops b":  {[]smtp.Reply{ok250}, only("b", gateway.Discard), "accepted discarded", "250"},

@@ -319,6 +319,9 @@ func TestBrokenSpoolIs452(t *testing.T) {
 	if data[0].Code != 452 || data[0].Enhanced != (smtp.EnhancedCode{4, 3, 1}) || strings.Contains(data[0].Text, "nonexistent") {
 		t.Errorf("got %v", data)
 	}
+	if len(e.lines("spool failed")) != 1 {
+		t.Error("the administrator is not told")
+	}
 }
 
 // TestMixedDispositions: with one reply for all, refused copies are dropped
