@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // Problem is one mistake in a policy file.
@@ -27,7 +28,18 @@ func (p Problem) Error() string {
 	if p.Hint != "" {
 		b.WriteString(" (" + p.Hint + ")")
 	}
-	return b.String()
+	return oneLine(b.String())
+}
+
+// oneLine keeps what stands in the file from breaking the line that tells of
+// it.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return ' '
+		}
+		return c
+	}, s)
 }
 
 // Errors are all the mistakes that Load found, in the order of the files, at
