@@ -15,7 +15,7 @@ func fieldDocs() map[string]string {
 		"attachment.Limits.Depth":          "Depth is how many archives within each other are opened. Default 5.",
 		"attachment.Limits.Entries":        "Entries is how many files in archives are looked at. Default 2000.",
 		"attachment.Limits.Ratio":          "Ratio is how many times its packed size a file may unpack to before it is told as a bomb; below 8 MiB it does not count. Default 250.",
-		"attachment.Limits.Unpacked":       "Unpacked is how many bytes are unpacked in all. Default 256MiB.",
+		"attachment.Limits.Unpacked":       "Unpacked is how many bytes are unpacked in all; those of the formats that take long count for more: RAR 2, 7z 4, bzip2 8. Default 256MiB.",
 		"attachment.Options.Executable":    "Executable are endings of file names, without dot, that count as running besides those that are known: [py, sh].",
 		"attachment.Options.Harmless":      "Harmless are endings that do not count as running by name: [url].",
 		"attachment.Options.Limits":        "Limits bounds what is looked at in one message.",

@@ -26,13 +26,18 @@ func (x *Inspector) stream(ctx context.Context, f *file, e *Entry, form format) 
 	case "gz", "bz2", "z":
 		name = name[:strings.LastIndexByte(name, '.')]
 	}
-	return x.enter(ctx, f, e, member{name: name, size: -1, packed: f.size, open: func() (io.Reader, error) {
+	m := member{name: name, size: -1, packed: f.size}
+	if form == fmtBzip2 {
+		m.slow = slowBzip2
+	}
+	m.open = func() (io.Reader, error) {
 		r := io.NewSectionReader(f.at, 0, f.size)
 		if form == fmtBzip2 {
 			return bzip2.NewReader(r), nil
 		}
 		return gzip.NewReader(r)
-	}})
+	}
+	return x.enter(ctx, f, e, m)
 }
 
 // tar looks into a tar file.
@@ -90,8 +95,8 @@ func (x *Inspector) rar(ctx context.Context, f *file, e *Entry) error {
 			continue
 		}
 		m := member{
-			drain: true,
-			name:  h.Name, size: h.UnPackedSize, packed: h.PackedSize, encrypted: h.Encrypted || h.HeaderEncrypted,
+			drain: true, slow: slowRar,
+			name: h.Name, size: h.UnPackedSize, packed: h.PackedSize, encrypted: h.Encrypted || h.HeaderEncrypted,
 			open: func() (io.Reader, error) { return r, nil },
 		}
 		if h.UnKnownSize {
@@ -144,7 +149,7 @@ func (x *Inspector) sevenZip(ctx context.Context, f *file, e *Entry) error {
 			continue
 		}
 		var rc io.ReadCloser
-		m := member{name: file.Name, size: int64(min(file.UncompressedSize, 1<<62)), packed: -1, encrypted: encrypted, drain: true, open: func() (io.Reader, error) {
+		m := member{name: file.Name, size: int64(min(file.UncompressedSize, 1<<62)), packed: -1, encrypted: encrypted, drain: true, slow: slow7z, open: func() (io.Reader, error) {
 			var err error
 			rc, err = file.Open()
 			return rc, err

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -241,6 +242,29 @@ func TestInspectBounds(t *testing.T) {
 	x := Inspector{}
 	if _, err := x.Inspect(ctx, "a.zip", strings.NewReader(deep), int64(len(deep))); err == nil {
 		t.Error("goes on when its time is over")
+	}
+}
+
+// TestBombsAreNotUnpacked: not more of one than shows what it is, and what
+// unpacks slowly counts for more.
+func TestBombsAreNotUnpacked(t *testing.T) {
+	t.Parallel()
+	gz := gzipOf(strings.Repeat("\x00", 64<<20))
+	x := Inspector{}
+	e, err := x.Inspect(t.Context(), "a.gz", strings.NewReader(gz), int64(len(gz)))
+	if most := int64(len(gz)) * (defaultRatio + 1); err != nil || !e.Bomb || !x.Limited || x.unpacked > max(bombSize, most)+1 {
+		t.Errorf("%+v, %v: unpacked %d of at most %d", e, err, x.unpacked, most)
+	}
+	x = Inspector{}
+	x.prepare()
+	b := &bounded{x: &x, r: strings.NewReader("hello"), cost: slowBzip2, ctx: t.Context()}
+	if _, err := io.ReadAll(b); err != nil || x.unpacked != 5*slowBzip2 {
+		t.Errorf("%d, %v", x.unpacked, err)
+	}
+	x.Limits.Unpacked = x.unpacked + 1
+	b.r = strings.NewReader("hello")
+	if got, err := io.ReadAll(b); err != errLimit || string(got) != "h" || !x.Limited {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -20,7 +20,8 @@ type Limits struct {
 	Depth int `yaml:"depth"`
 	// Entries is how many files in archives are looked at. Default 2000.
 	Entries int `yaml:"entries"`
-	// Unpacked is how many bytes are unpacked in all. Default 256MiB.
+	// Unpacked is how many bytes are unpacked in all; those of the formats that
+	// take long count for more: RAR 2, 7z 4, bzip2 8. Default 256MiB.
 	Unpacked int64 `yaml:"unpacked"`
 	// Ratio is how many times its packed size a file may unpack to before it
 	// is told as a bomb; below 8 MiB it does not count. Default 250.
@@ -96,6 +97,13 @@ type Inspector struct {
 	unpacked int64
 	ready    bool
 }
+
+// What an octet of the slower formats counts for.
+const (
+	slowRar   = 2
+	slow7z    = 4
+	slowBzip2 = 8
+)
 
 // errLimit ends what is above a bound.
 var errLimit = errors.New("attachment: above a bound")
@@ -247,7 +255,8 @@ type member struct {
 	size      int64 // declared; -1: not known
 	packed    int64 // -1: not known
 	encrypted bool
-	drain     bool // what is not read is unpacked all the same, so let it count
+	drain     bool  // what is not read is unpacked all the same, so let it count
+	slow      int64 // what an octet counts for; 0: 1
 	open      func() (io.Reader, error)
 }
 
@@ -282,7 +291,10 @@ func (x *Inspector) enter(ctx context.Context, f *file, e *Entry, m member) erro
 		x.Visit(en)
 		return err
 	}
-	b := &bounded{x: x, r: r, ctx: ctx}
+	b := &bounded{x: x, r: r, ctx: ctx, cost: max(1, m.slow)}
+	if m.packed > 0 {
+		b.most = max(bombSize, m.packed*(x.Limits.Ratio+1)) + 1
+	}
 	if err := x.member(ctx, in, e, m, b); err != nil || !m.drain {
 		return err
 	}
@@ -361,10 +373,12 @@ func (x *Inspector) spool(ctx context.Context, in *file, en *Entry, r io.Reader)
 
 // bounded counts what is unpacked.
 type bounded struct {
-	x   *Inspector
-	r   io.Reader
-	n   int64
-	ctx context.Context // of the whole inspection
+	x    *Inspector
+	r    io.Reader
+	n    int64
+	most int64           // that need be read to know a bomb; 0: not known
+	cost int64           // that an octet counts for
+	ctx  context.Context // of the whole inspection
 }
 
 // Read implements io.Reader.
@@ -372,13 +386,16 @@ func (b *bounded) Read(p []byte) (int, error) {
 	if err := b.ctx.Err(); err != nil {
 		return 0, err
 	}
-	left := b.x.Limits.Unpacked - b.x.unpacked
+	left := (b.x.Limits.Unpacked - b.x.unpacked + b.cost - 1) / b.cost
+	if b.most > 0 {
+		left = min(left, b.most-b.n)
+	}
 	if left <= 0 {
 		b.x.Limited = true
 		return 0, errLimit
 	}
 	n, err := b.r.Read(p[:min(int64(len(p)), left)])
 	b.n += int64(n)
-	b.x.unpacked += int64(n)
+	b.x.unpacked += int64(n) * b.cost
 	return n, err
 }

@@ -18,6 +18,7 @@ const (
 	zipMaxComment   = 65535
 	zipCentralSize  = 46
 	zipLocalSize    = 30
+	zipBzip2        = 12      // method
 	zipMaxDirectory = 8 << 20 // octets of the central directory that are read
 )
 
@@ -146,10 +147,14 @@ func zipDirectoryAt(r io.ReaderAt, size int64) (dir []byte, base, at int64, err 
 func zipMember(f *file, dir []byte, name string, base int64) member {
 	flags, method := le16(dir[8:]), le16(dir[10:])
 	packed, size, offset := int64(le32(dir[20:])), int64(le32(dir[24:])), int64(le32(dir[42:]))
-	return member{
+	m := member{
 		name: strings.ReplaceAll(name, `\`, "/"), size: size, packed: packed, encrypted: flags&1 != 0,
 		open: func() (io.Reader, error) { return zipOpen(f, base+offset, packed, method) },
 	}
+	if method == zipBzip2 {
+		m.slow = slowBzip2
+	}
+	return m
 }
 
 // zipOpen opens the data behind a local header.
@@ -168,7 +173,7 @@ func zipOpen(f *file, off, packed int64, method uint16) (io.Reader, error) {
 		return r, nil
 	case 8:
 		return flate.NewReader(r), nil
-	case 12:
+	case zipBzip2:
 		return bzip2.NewReader(r), nil
 	}
 	return nil, errZip
