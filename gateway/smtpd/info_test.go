@@ -138,3 +138,21 @@ func TestSessionsEndWithTheirConnections(t *testing.T) {
 		t.Errorf("%d sessions, %d resets", sessions, resets)
 	}
 }
+
+// TestPanicInTheHandshake costs the connection and nothing else.
+func TestPanicInTheHandshake(t *testing.T) {
+	t.Parallel()
+	cfg := &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { panic("no") }}
+	s := newServer(t, smtpd.Options{TLS: cfg}, &smtpdtest.Handler{})
+	for range 2 {
+		c := dial(t, s)
+		c.hello()
+		c.send("STARTTLS\r\n")
+		c.expect("220")
+		inside := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+		if err := inside.Handshake(); err == nil {
+			t.Error("TLS without a certificate")
+		}
+		<-c.done
+	}
+}

@@ -3,8 +3,10 @@ package smtpd
 import (
 	"context"
 	"crypto/tls"
+	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -59,13 +61,28 @@ func (c *conn) startTLS() error {
 	ctx, cancel := context.WithDeadline(c.ctx, deadline)
 	defer cancel()
 	t := tls.Server(under, c.set.TLS)
-	if err := t.HandshakeContext(ctx); err != nil {
+	if err := handshake(ctx, t); err != nil {
 		return err
 	}
 	state := t.ConnectionState()
 	c.info.TLS = &state
 	c.setConn(t)
 	return nil
+}
+
+// handshake runs on a stack of its own: it needs some 32 KiB, which the
+// goroutine of a connection would keep as long as it idles.
+func handshake(ctx context.Context, t *tls.Conn) error {
+	done := make(chan error, 1)
+	go func() {
+		defer func() {
+			if p := recover(); p != nil {
+				done <- fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			}
+		}()
+		done <- t.HandshakeContext(ctx)
+	}()
+	return <-done
 }
 
 // prefixed is a connection of which some octets have been read already.
