@@ -81,6 +81,20 @@ func TestSecretsFromFiles(t *testing.T) {
 	}
 }
 
+// TestNestingHasABound: the YAML parser's memory and time grow with depth.
+func TestNestingHasABound(t *testing.T) {
+	for _, in := range []string{strings.Repeat("[", 1<<19), strings.Repeat("{a: ", 1<<17), strings.Repeat("- ", 1<<18) + "a", strings.Repeat("? ", 1<<18)} {
+		_, err := Parse("f.yaml", []byte("data: a\n"+in))
+		if err == nil || err.Error() != "f.yaml:2:1: nested too deeply" {
+			t.Errorf("%.10s: %v", in, err)
+		}
+	}
+	_, err := Parse("f.yaml", []byte("# "+strings.Repeat("-", 300)+"\nfilters: [spf, {dnsbl: {zones: [{zone: a.test, on: []}]}}]\n"))
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("hostname: a\nlisteners: [{protocol: smtp, address: ':25'}]\n"))
 	f.Add([]byte("domains: {a: {deliver: proxy}}\nfilters: [spf, {dkim: {timeout: 3s}}]\n"))

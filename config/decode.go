@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 const (
@@ -63,7 +62,11 @@ func (d *decoder) parse(data []byte) ast.Node {
 		d.errs = append(d.errs, Error{File: d.file, Line: 1, Col: 1, Msg: fmt.Sprintf("larger than %d bytes", maxFile)})
 		return nil
 	}
-	f, err := parser.ParseBytes(data, 0)
+	if line, ok := tooDeep(data); ok {
+		d.at(position{line, 1}, "", "nested too deeply")
+		return nil
+	}
+	f, err := parseYAML(data)
 	if err != nil {
 		d.errs = append(d.errs, syntaxError(d.file, err))
 		return nil

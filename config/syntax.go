@@ -1,11 +1,58 @@
 package config
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
+
+// maxNesting bounds brackets, and dashes on one line: for each that is open
+// the YAML parser takes stack and memory.
+const maxNesting = 100
+
+// tooDeep returns the line on which a text nests deeper than maxNesting.
+func tooDeep(data []byte) (line int, deep bool) {
+	brackets := 0
+	for text := range bytes.Lines(data) {
+		line++
+		dashes := 0
+		text = bytes.TrimLeft(text, " ")
+		for len(text) > 1 && (text[0] == '-' || text[0] == '?') && text[1] == ' ' {
+			text = bytes.TrimLeft(text[1:], " ")
+			dashes++
+		}
+		for _, c := range text {
+			switch c {
+			case '[', '{':
+				brackets++
+			case ']', '}':
+				brackets = max(0, brackets-1)
+			}
+			if brackets > maxNesting {
+				return line, true
+			}
+		}
+		if dashes > maxNesting {
+			return line, true
+		}
+	}
+	return 0, false
+}
+
+// parseYAML calls the parser, which is known to panic on some texts.
+func parseYAML(data []byte) (f *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the YAML cannot be read: %v", r)
+		}
+	}()
+	return parser.ParseBytes(data, 0)
+}
 
 // syntaxError turns the YAML parser's error into ours.
 func syntaxError(file string, err error) Error {
