@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // AuthResult is one method's result in an Authentication-Results field (RFC
@@ -219,6 +221,16 @@ func propspec(l *lexer, r *AuthResult) bool {
 	return ok && !l.bad
 }
 
+// hostName returns an authserv-id as names are compared: white space that a
+// fold left, other writings of letters and dots, and a final dot do not count.
+func hostName(s string) string {
+	s = strings.TrimSuffix(strings.Join(strings.Fields(s), ""), ".")
+	if a, err := smtp.ASCIIDomain(s); err == nil {
+		return a
+	}
+	return lower(s)
+}
+
 // claimsAuthserv tells whether the body of an Authentication-Results field
 // names one of the ids, or is so malformed that a reader might find one there.
 func claimsAuthserv(body []byte, ids []string) bool {
@@ -229,11 +241,12 @@ func claimsAuthserv(body []byte, ids []string) bool {
 		return true
 	}
 	head := v[:l.pos]
+	id, decoded := hostName(id), hostName(DecodeText(head))
 	for _, want := range ids {
-		want = lower(strings.TrimSuffix(want, "."))
+		want = hostName(want)
 		// Anywhere before the results: a reader that does not know comments
 		// or versions might take that for the id.
-		if want != "" && (strings.TrimSuffix(id, ".") == want || strings.Contains(head, want)) {
+		if want != "" && (id == want || decoded == want || strings.Contains(head, want)) {
 			return true
 		}
 	}
