@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"testing"
 
@@ -14,6 +15,8 @@ type exchange struct {
 	t  *testing.T
 	s  *Session
 	tx *Transaction
+
+	header string // "" : a Subject
 }
 
 func newExchange(t *testing.T, p *Pipeline, to ...string) *exchange {
@@ -33,7 +36,7 @@ func newExchange(t *testing.T, p *Pipeline, to ...string) *exchange {
 // judge takes a message of that body through the pipeline.
 func (e *exchange) judge(text string) Result {
 	e.t.Helper()
-	h, err := message.ParseHeader([]byte("Subject: x\r\n"), message.HeaderLimits{})
+	h, err := message.ParseHeader([]byte(cmp.Or(e.header, "Subject: x\r\n")), message.HeaderLimits{})
 	if err != nil {
 		e.t.Fatal(err)
 	}
