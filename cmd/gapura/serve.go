@@ -201,8 +201,13 @@ func (s *server) warnings(cfg *config.Config) []config.Error {
 // register makes the metrics of parts that do not register theirs themselves.
 func (s *server) register(reg prometheus.Registerer) (err error) {
 	s.dns, s.proxy = dns.NewMetrics(reg), proxy.NewMetrics(reg)
+	gauge := func(name, help string, get func() int64) error {
+		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
+	}
 	s.metrics, err = smtpd.NewMetrics(reg)
-	return err
+	return errors.Join(err,
+		gauge("gapura_message_memory_bytes", "Memory that all messages together take; limits.memory bounds it.", s.budget.Memory),
+		gauge("gapura_message_spool_bytes", "Spool that all messages together take; limits.spool bounds it.", s.budget.Spool))
 }
 
 // openMissing opens the listeners that are not open yet and reconfigures the

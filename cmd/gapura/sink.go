@@ -69,7 +69,7 @@ func (s *sink) serve(ctx context.Context, l net.Listener, lmtp bool) error {
 			}
 		}
 	}
-	opt := smtpd.Options{Protocol: "smtp", Hostname: "sink.localhost", Logger: slog.New(slog.DiscardHandler), Limits: smtpd.Limits{
+	opt := smtpd.Options{Protocol: "smtp", Hostname: "sink.localhost", Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), Limits: smtpd.Limits{
 		Connections: -1, ConnectionsPerIP: -1, Transactions: -1, Message: 1 << 30, Recipients: 1000, TextLine: -1,
 	}}
 	if lmtp {
