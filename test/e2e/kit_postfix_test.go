@@ -75,6 +75,10 @@ flush unix n - n 1000? 0 flush
 postlog unix-dgram n - n - 1 postlogd
 `
 
+// leash ends Postfix, which forgets the signal that others get when the test
+// is killed, at the end of standard input or at SIGTERM.
+const leash = `trap : TERM; setsid "$0" "$@" </dev/null & read x; kill $!; wait $!`
+
 // newPostfix starts a Postfix with more lines for its main.cf.
 func newPostfix(dir, hostname, more string) (*postfix, error) {
 	bin, err := findTool("master")
@@ -103,7 +107,11 @@ func newPostfix(dir, hostname, more string) (*postfix, error) {
 		return nil, err
 	}
 	// master alone: the command postfix would only make the folders.
-	if p.process, err = start(hostname, exec.Command(bin, "-d", "-c", p.conf)); err != nil {
+	cmd := exec.Command("/bin/sh", "-c", leash, bin, "-d", "-c", p.conf)
+	if _, err := cmd.StdinPipe(); err != nil { // open as long as this test runs
+		return nil, err
+	}
+	if p.process, err = start(hostname, cmd); err != nil {
 		return nil, err
 	}
 	p.file = filepath.Join(dir, "mail.log")

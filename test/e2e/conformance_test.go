@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestConformanceSuites drives the binary through suites that nobody here
+// TestConformanceSuites, which waits for time-outs of the DNS and so had
+// better begin early, drives the binary through suites that nobody here
 // wrote, where they lie beside the checkout.
 func TestConformanceSuites(t *testing.T) {
 	t.Parallel()
