@@ -41,18 +41,18 @@ func servePlugin(mode string) {
 			panic(err)
 		}
 		fmt.Println(p.Status().PID)
-		select {}
+		hang()
 	case "crash":
 		fmt.Fprintln(os.Stderr, "cannot start")
 		os.Exit(3)
 	case "silent":
-		select {}
+		hang()
 	case "noise":
 		fmt.Println("hello world")
-		select {}
+		hang()
 	case "elsewhere":
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc")
-		select {}
+		hang()
 	case "vanish":
 		fmt.Printf("1|1|unix|%s/socket|grpc\n", os.Getenv("PLUGIN_UNIX_SOCKET_DIR"))
 		return
@@ -106,7 +106,7 @@ func (f tester) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Tran
 	case "exit":
 		os.Exit(1)
 	case "hang":
-		select {}
+		hang()
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "undeclared":
@@ -165,7 +165,7 @@ func (f tester) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Mes
 	case "exit":
 		os.Exit(1)
 	case "hang":
-		select {}
+		hang()
 	case "nothing":
 		return nil, nil
 	case "early": // enough after 10 bytes
@@ -194,7 +194,7 @@ func (r concluded) Conclude(_ context.Context, tx *gateway.Transaction) (gateway
 	case "conclude-exit":
 		os.Exit(1)
 	case "conclude-hang":
-		select {}
+		hang()
 	case "conclude-lie":
 		return gateway.Verdict{Facts: []gateway.Fact{{Name: "t.size", Value: "big"}}}, nil
 	}
@@ -301,4 +301,12 @@ func whole(t testing.TB, subject string, size int) mail {
 	}
 	m.b.Close()
 	return m
+}
+
+// hang does not return. An empty select would, where no other goroutine is
+// left: as a deadlock that the runtime finds.
+func hang() {
+	for {
+		time.Sleep(time.Hour)
+	}
 }
