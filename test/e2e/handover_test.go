@@ -136,6 +136,48 @@ func TestSecondBackendStandsIn(t *testing.T) {
 	}
 }
 
+// TestHandOverThatBreaks is told to the client as 451, before the end of the
+// message and after it; nothing is promised that the backend did not promise.
+// (Not with go-smtp behind us, which takes half a BDAT chunk for a message.)
+func TestHandOverThatBreaks(t *testing.T) {
+	t.Parallel()
+	w := theWorld(t)
+	r := startRelay(t, func() string { return w.dest.addr })
+	g := serve(t, domainsYAML("", fmt.Sprintf("%q", "lmtp://"+r.addr)))
+	const size = 200_000
+	for name, c := range map[string]struct {
+		cut    func(up bool, sent int64, chunk []byte) bool
+		copies int
+	}{
+		"in the middle":   {func(up bool, sent int64, _ []byte) bool { return up && sent > size/2 }, 0},
+		"after the end":   {func(up bool, sent int64, chunk []byte) bool { return !up && sent > size }, 1},
+		"nothing answers": {func(bool, int64, []byte) bool { return true }, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLetter()
+			l.body = filler(size)
+			client := dial(t, g.smtp)
+			client.ok(250, "MAIL FROM:<ann@sender.test>")
+			client.ok(250, "RCPT TO:<alice@dest.test>")
+			r.cutWhen(c.cut)
+			defer r.cutWhen(nil)
+			client.ok(354, "DATA")
+			client.send(stuffed(l.String()) + ".\r\n")
+			answer, err := client.read()
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused(t, g, answer, 451, "4.4.")
+			if c.copies > 0 {
+				w.dest.one(t, "alice@dest.test", l.mark)
+			} else if got := w.dest.find("alice@dest.test", l.mark); len(got) > 0 {
+				t.Errorf("%d copies", len(got))
+			}
+			client.ok(221, "QUIT")
+		})
+	}
+}
+
 // TestBackendsCertificateIsChecked, name and authority, by STARTTLS to Postfix
 // and to Dovecot.
 func TestBackendsCertificateIsChecked(t *testing.T) {

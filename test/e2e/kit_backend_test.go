@@ -113,6 +113,7 @@ type relay struct {
 	target func() string
 	hold   func(up bool, sent int64, chunk []byte) bool // sent upwards so far
 	held   chan struct{}                                // closed when hold said yes
+	cut    func(up bool, sent int64, chunk []byte) bool // closes the connection
 }
 
 func startRelay(t testing.TB, target func() string) *relay {
@@ -146,6 +147,19 @@ func (r *relay) holdWhen(f func(up bool, sent int64, chunk []byte) bool) <-chan 
 	return r.held
 }
 
+// cutWhen closes every connection where f says yes.
+func (r *relay) cutWhen(f func(up bool, sent int64, chunk []byte) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = f
+}
+
+func (r *relay) cuts(up bool, sent int64, chunk []byte) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cut != nil && r.cut(up, sent, chunk)
+}
+
 func (r *relay) pass(c net.Conn) {
 	defer c.Close()
 	s, err := net.Dial("tcp", r.target())
@@ -169,6 +183,9 @@ func (r *relay) pass(c net.Conn) {
 			mu.Unlock()
 			if n > 0 && r.holds(up, at, b[:n]) {
 				io.Copy(io.Discard, src) // until a side closes
+				return
+			}
+			if n > 0 && r.cuts(up, at, b[:n]) {
 				return
 			}
 			if _, werr := dst.Write(b[:n]); err != nil || werr != nil {
