@@ -81,16 +81,24 @@ func AppendFolded(dst []byte, field string) []byte {
 	for {
 		line, rest, found := strings.Cut(field, "\r\n")
 		if !found || rest == "" || !isWSP(rest[0]) {
-			line = strings.NewReplacer("\r", " ", "\n", " ").Replace(field)
+			line = oneLine(field)
 			dst = appendFoldedLine(dst, strings.TrimRight(line, " \t"))
 			return append(dst, '\r', '\n')
 		}
 		if strings.Trim(line, " \t") != "" {
-			dst = appendFoldedLine(dst, strings.NewReplacer("\r", " ", "\n", " ").Replace(line))
+			dst = appendFoldedLine(dst, oneLine(line))
 			dst = append(dst, '\r', '\n')
 		}
 		field = rest
 	}
+}
+
+// oneLine replaces line ends by spaces.
+func oneLine(s string) string {
+	if !strings.ContainsAny(s, "\r\n") {
+		return s
+	}
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(s)
 }
 
 // appendFoldedLine folds one line.
