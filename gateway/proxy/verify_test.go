@@ -265,3 +265,20 @@ func TestGuessesDoNotWearOutConnections(t *testing.T) {
 		}
 	})
 }
+
+// TestMailMakesUpForRefusals: a server forgives errors after a message.
+func TestMailMakesUpForRefusals(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		f := &fake{on: sayTo("RCPT TO:<no", "550 5.1.1 unknown")}
+		g := group(t, Options{}, f)
+		for i := range 3 * maxRefused {
+			verify(t, g, "a", fmt.Sprint("no", i))
+			if i%(maxRefused-1) == 0 {
+				commit(t, g, copyTo("a", "yes"))
+			}
+		}
+		if n := f.dialled(); n != 1 {
+			t.Errorf("%d connections", n)
+		}
+	})
+}

@@ -83,7 +83,7 @@ func TestXClientBringsNoControlCharacters(t *testing.T) {
 	h := &smtpdtest.Handler{}
 	c := dial(t, newServer(t, opt, h))
 	c.hello()
-	for _, bad := range []string{"HELO=a+0D+0AX-Evil:b", "HELO=a+20b", "LOGIN=a+0D+0Ab", "LOGIN=a+00"} {
+	for _, bad := range []string{"HELO=a+0D+0AX-Evil:b", "HELO=a+20b", "LOGIN=a+0D+0Ab", "LOGIN=a+00", "ADDR=IPV6:fe80::1%eth0"} {
 		c.send("XCLIENT ADDR=192.0.2.3 " + bad + "\r\n")
 		c.expect("501")
 	}

@@ -451,6 +451,8 @@ func TestChunksThatTrickleInAreSlow(t *testing.T) {
 			k.expect("250")
 			k.send("RCPT TO:<c@d.example>\r\n")
 			k.expect("250")
+			k.send("BDAT 100000\r\n" + strings.Repeat(chunk[:98]+"\r\n", 1000))
+			k.expect("250")
 			slow := false
 			for range 60 {
 				time.Sleep(c.pause)
@@ -483,4 +485,29 @@ func TestTinyChunksAreNoProgress(t *testing.T) {
 	c.send("BDAT 1\r\na")
 	c.expect("421 4.7.0")
 	c.expectEnd()
+}
+
+// TestHasteAtFirstIsNoCredit: each window of the minimum rate stands alone.
+func TestHasteAtFirstIsNoCredit(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := dial(t, newServer(t, smtpd.Options{Limits: smtpd.Limits{MinRate: 100, RateWindow: time.Minute}}, &smtpdtest.Handler{}))
+		c.hello()
+		c.send("MAIL FROM:<a@b.example>\r\n")
+		c.expect("250")
+		c.send("RCPT TO:<c@d.example>\r\n")
+		c.expect("250")
+		c.send("DATA\r\n")
+		c.expect("354")
+		for range 1000 {
+			c.send(strings.Repeat("a", 98) + "\r\n")
+		}
+		began := time.Now()
+		c.expect("421 4.4.2")
+		if d := time.Since(began); d > 3*time.Minute {
+			t.Errorf("after %v", d)
+		}
+		c.Close()
+		<-c.done
+	})
 }
