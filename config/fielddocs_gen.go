@@ -112,6 +112,7 @@ func fieldDocs() map[string]string {
 		"proxy.Options.Idle":               "Idle connections that are kept for one backend.",
 		"proxy.Options.IdleTime":           "How long an idle connection is kept.",
 		"proxy.Options.Messages":           "Messages over one connection.",
+		"proxy.Options.NoChunking":         "Sends messages by DATA although a backend offers CHUNKING. Set it for backends that take a connection closed inside BDAT for a whole message, as servers built on go-smtp do.",
 		"proxy.Options.Remember":           "How many recipients' answers are remembered; below 0: none.",
 		"proxy.Options.RememberNo":         "The same for a refused one.",
 		"proxy.Options.RememberYes":        "How long an accepted recipient is not asked about again.",

@@ -47,7 +47,7 @@ const (
 func newBackend(t *Target, opt *Options, cfg *tls.Config, deps *Deps) *backend {
 	b := &backend{target: t, log: deps.Log, metrics: deps.Metrics, failures: opt.Failures}
 	copt := smtpc.Options{
-		Hello: deps.Hello, LMTP: t.LMTP, TLS: t.TLS, TLSConfig: cfg, Dialer: deps.Dialer,
+		Hello: deps.Hello, LMTP: t.LMTP, TLS: t.TLS, TLSConfig: cfg, Dialer: deps.Dialer, NoChunking: opt.NoChunking,
 		Timeouts: smtpc.Timeouts{
 			Connect: opt.ConnectTimeout, TLS: opt.ConnectTimeout + 5*time.Second,
 			Greeting: 30 * time.Second, Command: 30 * time.Second, Mail: 30 * time.Second, Rcpt: 30 * time.Second,

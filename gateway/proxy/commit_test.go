@@ -354,3 +354,19 @@ func TestClientThatLeavesDuringHandover(t *testing.T) {
 		}
 	})
 }
+
+// TestNoChunking: DATA is used although the backend offers CHUNKING, which is
+// used otherwise.
+func TestNoChunking(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for _, no := range []bool{true, false} {
+			f := &fake{}
+			f.set(sayTo("EHLO", "250-fake\r\n250 CHUNKING"))
+			g := group(t, Options{NoChunking: no}, f)
+			commit(t, g, copyTo("a", "b"))
+			if data, bdat := f.count("DATA") > 0, f.count("BDAT") > 0; data != no || bdat == no {
+				t.Errorf("no_chunking %v: DATA %v, BDAT %v", no, data, bdat)
+			}
+		}
+	})
+}

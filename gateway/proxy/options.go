@@ -48,6 +48,10 @@ type Options struct {
 	RememberYes time.Duration `yaml:"remember_yes"`
 	// The same for a refused one.
 	RememberNo time.Duration `yaml:"remember_no"`
+	// Sends messages by DATA although a backend offers CHUNKING. Set it for
+	// backends that take a connection closed inside BDAT for a whole message,
+	// as servers built on go-smtp do.
+	NoChunking bool `yaml:"no_chunking"`
 }
 
 // TLSOptions of the connections to backends.
