@@ -99,7 +99,7 @@ func TestOneMessageForTwoBackends(t *testing.T) {
 func TestManyRecipients(t *testing.T) {
 	t.Parallel()
 	b := startBackend(t, nil)
-	var mu = make(chan []string, 1)
+	mu := make(chan []string, 1)
 	mu <- nil
 	b.set(func(to string) error {
 		mu <- append(<-mu, to)
