@@ -14,7 +14,7 @@ postfix
 dovecot-core dovecot-imapd dovecot-lmtpd
 unbound ldnsutils
 swaks libnet-ssleay-perl curl
-python3 python3-dkim python3-spf
+python3 python3-dkim python3-authres python3-spf
 "
 lock=/run/lock/gapura-test-deps.lock
 policy=/usr/sbin/policy-rc.d
