@@ -19,12 +19,26 @@ type Delivery interface {
 	Abort()
 }
 
+// Preparer is a Delivery that can make a copy durable before it promises
+// anything. Of a message that goes several ways, what is queued is prepared
+// first, then the backend in session gets its final dot, then the rest is
+// committed.
+type Preparer interface {
+	Delivery
+	// Prepare stores the copy, out of sight until Commit of the same copy;
+	// Abort, or a crash before Commit, forgets it. An error says that nothing
+	// is stored.
+	Prepare(ctx context.Context, c *Copy) error
+}
+
 // Copy is the message as one group of recipients gets it.
 type Copy struct {
 	ID     string // trace id, for logs and Received
 	From   smtp.ReversePath
 	Params smtp.MailParams
 	Rcpts  []Recipient
+	User   string // who submitted it, "" : nobody who authenticated
+	Queue  Queueing
 	Size   int64 // octets that Open gives
 	// EightBit tells whether header or body has octets above 127; UTF8Header
 	// whether the header block has.

@@ -24,6 +24,10 @@ type Session struct {
 	Started  time.Time
 }
 
+// Submitted tells whether the client is one of our own: what it sends is
+// submitted (RFC 6409), not received from strangers.
+func (s *Session) Submitted() bool { return s.User != "" || s.Relay }
+
 // LMTP tells whether the session speaks LMTP (RFC 2033).
 func (s *Session) LMTP() bool { return s.Listener == "lmtp" }
 
@@ -59,6 +63,9 @@ const (
 	StageRcpt    // once for each RCPT
 	StageHeader  // the header block is complete, the body still arrives
 	StageMessage // the message is complete
+	// StageSubmission takes the place of all others for mail that our own users
+	// and machines send: the message is complete.
+	StageSubmission
 )
 
 // Stages lists all stages in order.
@@ -79,6 +86,8 @@ func (s Stage) String() string {
 		return "header"
 	case StageMessage:
 		return "message"
+	case StageSubmission:
+		return "submission"
 	}
 	return "none"
 }

@@ -42,6 +42,15 @@ type Disposition struct {
 	Edits  []Edit     // changes of the header, in order
 	Route  string     // "" : the configured one; else the name of a backend group
 	Rules  []string   // file:line and name of every rule that took part, in order
+	Queue  Queueing   // how the copy is queued, where it is
+}
+
+// Queueing says how a copy of a message waits in the queue and leaves it.
+type Queueing struct {
+	Lane     string // "" : the default one
+	Pool     string // of source addresses; "" : by lane or domain
+	Priority int    // -9 to 9 (RFC 6710); more is sooner
+	Hold     string // why it waits for an administrator; "" : it does not
 }
 
 // EditKind is a kind of change of the header block.

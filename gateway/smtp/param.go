@@ -20,6 +20,18 @@ type MailParams struct {
 	EnvelopeID string   // ENVID, decoded from xtext
 	Auth       *Address // AUTH (RFC 4954); nil: not said, zero: <>
 	PRDR       bool
+	Priority   int           // MT-PRIORITY (RFC 6710), -9 to 9; 0: normal or not said
+	HoldFor    time.Duration // HOLDFOR (RFC 4865); 0: not said
+	HoldUntil  time.Time     // HOLDUNTIL (RFC 4865); zero: not said
+	DeliverBy  DeliverBy     // BY (RFC 2852)
+}
+
+// DeliverBy is the BY parameter (RFC 2852); the zero value: not said.
+type DeliverBy struct {
+	Within time.Duration // may be negative on relayed mail with Notify
+	Return bool          // mode R: give up when late; else N: tell the sender
+	Trace  bool
+	Set    bool
 }
 
 // Return is the RET parameter: how much of a failed message comes back.

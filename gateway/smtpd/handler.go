@@ -48,6 +48,18 @@ type Session interface {
 	Close()
 }
 
+// Authenticator is a Session whose clients may authenticate (RFC 4954).
+type Authenticator interface {
+	// Mechanisms lists the SASL mechanisms that the client may use now; none:
+	// AUTH is not offered. Without TLS there are none.
+	Mechanisms(info Info) []string
+	// Auth runs one exchange. initial is the client's initial response, nil:
+	// it sent none; ask sends a challenge and returns the response, decoded,
+	// and fails when the client gave up or is gone. user is who it is; the
+	// zero Reply means 235, and a refusal never tells whether the user exists.
+	Auth(ctx context.Context, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (user string, r smtp.Reply, err error)
+}
+
 // Transaction is one mail transaction. It ends with Data or with Reset.
 type Transaction interface {
 	Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error)
