@@ -5,9 +5,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
-const allExtensions = ExtSize | Ext8BitMIME | ExtSMTPUTF8 | ExtDSN | ExtAuth | ExtRequireTLS | ExtPRDR
+const allExtensions = ExtSize | Ext8BitMIME | ExtSMTPUTF8 | ExtDSN | ExtAuth | ExtRequireTLS | ExtPRDR |
+	ExtPriority | ExtFutureRelease | ExtDeliverBy
 
 func TestMailParameters(t *testing.T) {
 	t.Parallel()
@@ -46,6 +48,33 @@ func TestMailParameters(t *testing.T) {
 		{arg: "FROM:<> AUTH=x", ext: allExtensions, err: "501 5.5.4"},
 		{arg: "FROM:<> REQUIRETLS PRDR", ext: allExtensions, want: MailParams{RequireTLS: true, PRDR: true}},
 		{arg: "FROM:<> PRDR", ext: allExtensions &^ ExtPRDR, err: "555 5.5.4"},
+		{arg: "FROM:<> MT-PRIORITY=-9", ext: allExtensions, want: MailParams{Priority: -9}},
+		{arg: "FROM:<> MT-PRIORITY=0", ext: allExtensions},
+		{arg: "FROM:<> MT-PRIORITY=3", ext: allExtensions &^ ExtPriority, err: "555 5.5.4"},
+		{arg: "FROM:<> MT-PRIORITY=-0", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> MT-PRIORITY=+1", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> MT-PRIORITY=10", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> MT-PRIORITY", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDFOR=3600", ext: allExtensions, want: MailParams{HoldFor: time.Hour}},
+		{arg: "FROM:<> HOLDFOR=0", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDFOR=1234567890", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDFOR=-1", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDFOR=1", ext: allExtensions &^ ExtFutureRelease, err: "555 5.5.4"},
+		{arg: "FROM:<> HOLDUNTIL=2031-05-01T12:00:00z", ext: allExtensions, want: MailParams{HoldUntil: time.Date(2031, 5, 1, 12, 0, 0, 0, time.UTC)}},
+		{arg: "FROM:<> HOLDUNTIL=2031-05-01T12:00:00+02:00", ext: allExtensions, want: MailParams{HoldUntil: time.Date(2031, 5, 1, 10, 0, 0, 0, time.UTC)}},
+		{arg: "FROM:<> HOLDUNTIL=2031-05-01", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDUNTIL=2031-02-30T12:00:00Z", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDUNTIL=2031-05-01T12:00:00." + strings.Repeat("0", 40) + "Z", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> HOLDFOR=1 HOLDUNTIL=2031-05-01T12:00:00Z", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=120;R", ext: allExtensions, want: MailParams{DeliverBy: DeliverBy{Within: 2 * time.Minute, Return: true, Set: true}}},
+		{arg: "FROM:<> BY=-98;nt", ext: allExtensions, want: MailParams{DeliverBy: DeliverBy{Within: -98 * time.Second, Trace: true, Set: true}}},
+		{arg: "FROM:<> BY=+0;N", ext: allExtensions, want: MailParams{DeliverBy: DeliverBy{Set: true}}},
+		{arg: "FROM:<> BY=0;R", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=-1;R", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=-+1;N", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=1;X", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=1", ext: allExtensions, err: "501 5.5.4"},
+		{arg: "FROM:<> BY=1;N", ext: allExtensions &^ ExtDeliverBy, err: "555 5.5.4"},
 		{arg: "FROM <a@b.example>", err: "501 5.5.4"},
 		{arg: "LALA:<>", err: "501 5.5.4"},
 		{arg: "", err: "501 5.5.4"},
@@ -105,6 +134,8 @@ func TestRcptParameters(t *testing.T) {
 
 func FuzzParams(f *testing.F) {
 	f.Add("FROM:<a@b.example> SIZE=1 BODY=8BITMIME SMTPUTF8 RET=FULL ENVID=a+20b AUTH=<> REQUIRETLS PRDR", true)
+	f.Add("FROM:<> MT-PRIORITY=-3 HOLDFOR=1 BY=-5;NT", true)
+	f.Add("FROM:<> HOLDUNTIL=2031-05-01T12:00:00.5+02:00 BY=5;R", true)
 	f.Add(`TO:<"a"@b.example> NOTIFY=DELAY ORCPT=utf-8;\x{F1}`, true)
 	f.Add("TO:<a@b.example> ORCPT=rfc822;a+2Bb", false)
 	f.Fuzz(func(t *testing.T, arg string, utf8 bool) {

@@ -149,6 +149,12 @@ func mailParam(name string) (bit paramSet, need Extension, flag bool) {
 		return 64, ExtRequireTLS, true
 	case "PRDR":
 		return 128, ExtPRDR, true
+	case "MT-PRIORITY":
+		return 256, ExtPriority, false
+	case "HOLDFOR", "HOLDUNTIL": // one of them (RFC 4865 section 5)
+		return 512, ExtFutureRelease, false
+	case "BY":
+		return 1024, ExtDeliverBy, false
 	}
 	return 0, 0, false
 }
@@ -184,6 +190,15 @@ func (p *MailParams) set(name, value string) (ok bool) {
 		p.RequireTLS, ok = true, true
 	case "PRDR":
 		p.PRDR, ok = true, true
+	case "MT-PRIORITY":
+		p.Priority, ok = parsePriority(value)
+	case "HOLDFOR":
+		p.HoldFor, ok = parseSeconds(value)
+		ok = ok && p.HoldFor > 0
+	case "HOLDUNTIL":
+		p.HoldUntil, ok = parseHoldUntil(value)
+	case "BY":
+		p.DeliverBy, ok = parseDeliverBy(value)
 	}
 	return ok
 }

@@ -1,6 +1,9 @@
 package smtp
 
-import "strconv"
+import (
+	"strconv"
+	"time"
+)
 
 // Append appends the parameters as they follow the path in MAIL, each after a
 // space, in a fixed order. What the server does not offer must be taken out
@@ -39,6 +42,22 @@ func (p MailParams) Append(dst []byte) []byte {
 	}
 	if p.PRDR {
 		dst = append(dst, " PRDR"...)
+	}
+	if p.Priority != 0 {
+		dst = append(dst, " MT-PRIORITY="...)
+		dst = strconv.AppendInt(dst, int64(p.Priority), 10)
+	}
+	if p.HoldFor > 0 {
+		dst = append(dst, " HOLDFOR="...)
+		dst = strconv.AppendInt(dst, int64(p.HoldFor/time.Second), 10)
+	}
+	if !p.HoldUntil.IsZero() {
+		dst = append(dst, " HOLDUNTIL="...)
+		dst = p.HoldUntil.UTC().AppendFormat(dst, time.RFC3339Nano)
+	}
+	if p.DeliverBy.Set {
+		dst = append(dst, " BY="...)
+		dst = p.DeliverBy.append(dst)
 	}
 	return dst
 }

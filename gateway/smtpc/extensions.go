@@ -3,6 +3,7 @@ package smtpc
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -18,6 +19,8 @@ type Extensions struct {
 	RequireTLS   bool
 	StartTLS     bool
 	PRDR         bool
+	Priority     bool // MT-PRIORITY
+	DeliverBy    bool
 	HasSize      bool
 	Size         int64    // octets; 0: no limit was told
 	Auth         []string // mechanisms, upper case
@@ -55,6 +58,10 @@ func (x *Extensions) set(word, args string) {
 		x.StartTLS = true
 	case "PRDR":
 		x.PRDR = true
+	case "MT-PRIORITY":
+		x.Priority = true
+	case "DELIVERBY":
+		x.DeliverBy = true
 	case "SIZE":
 		x.HasSize = true
 		x.Size = max(0, number(args))
@@ -180,5 +187,12 @@ func (x *Extensions) params(p smtp.MailParams, body smtp.BodyType) smtp.MailPara
 	}
 	p.SMTPUTF8 = p.SMTPUTF8 && x.SMTPUTF8
 	p.PRDR = p.PRDR && x.PRDR
+	if !x.Priority {
+		p.Priority = 0
+	}
+	if !x.DeliverBy {
+		p.DeliverBy = smtp.DeliverBy{}
+	}
+	p.HoldFor, p.HoldUntil = 0, time.Time{} // our queue has held it
 	return p
 }
