@@ -12,6 +12,7 @@ packages="
 clamav-daemon
 postfix
 dovecot-core dovecot-imapd dovecot-lmtpd
+slapd ldap-utils
 unbound ldnsutils
 swaks libnet-ssleay-perl curl
 python3 python3-dkim python3-authres python3-spf
@@ -53,7 +54,7 @@ deny() {
 		chmod 755 "$policy.gapura"
 		mv -n "$policy.gapura" "$policy"
 	fi
-	for d in clamav-daemon clamav-freshclam postfix dovecot unbound; do
+	for d in clamav-daemon clamav-freshclam postfix dovecot slapd unbound; do
 		rc=0
 		"$policy" "$d" start >/dev/null 2>&1 || rc=$?
 		[ "$rc" = 101 ] || fail "$policy is there and lets $d start: install by hand:" $need
@@ -91,6 +92,9 @@ apt update || say "the package lists are not up to date; trying with those that 
 case " $(echo $need) " in
 *" postfix "*) echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections ;;
 esac
+case " $(echo $need) " in
+*" slapd "*) echo "slapd slapd/no_configuration boolean true" | debconf-set-selections ;;
+esac
 # --no-remove: a mail server that is already here is not thrown out for postfix.
 apt install --no-install-recommends --no-remove -o Dpkg::Options::=--force-confold $need 9>&- ||
 	fail "installation failed; see above"
@@ -98,5 +102,5 @@ need=$(missing)
 [ -z "$need" ] || fail "still missing:" $need
 if [ -d /run/systemd/system ]; then
 	say "Debian enables these services at the next boot; systemctl disable those that you do not want:" \
-		"clamav-daemon clamav-freshclam postfix dovecot unbound"
+		"clamav-daemon clamav-freshclam postfix dovecot slapd unbound"
 fi

@@ -1,0 +1,21 @@
+package account
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics count exchanges.
+type Metrics struct{ auth *prometheus.CounterVec }
+
+// NewMetrics registers the metrics of accounts with reg.
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{auth: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gapura_auth_total", Help: "SASL exchanges, by mechanism and result: ok, credentials, throttled, temporary, exchange.",
+	}, []string{"mechanism", "result"})}
+	return m, reg.Register(m.auth)
+}
+
+// count counts one exchange.
+func (m *Metrics) count(mechanism, result string) {
+	if m != nil {
+		m.auth.WithLabelValues(mechanism, result).Inc()
+	}
+}

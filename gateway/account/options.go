@@ -1,0 +1,4 @@
+package account
+
+// Options of Accounts.
+type Options struct{}
