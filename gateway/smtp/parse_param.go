@@ -302,7 +302,7 @@ func (p *RcptParams) parseOrcpt(s string, unitext bool) bool {
 	}
 	p.OriginalType = strings.ToLower(typ)
 	if p.OriginalType == "utf-8" {
-		p.OriginalAddress, ok = parseUTF8Xtext(addr, unitext)
+		p.OriginalAddress, ok = ParseUTF8Xtext(addr, unitext)
 	} else {
 		p.OriginalAddress, ok = ParseXtext(addr)
 	}

@@ -73,7 +73,7 @@ func (p RcptParams) Append(dst []byte) []byte {
 		dst = append(dst, p.OriginalType...)
 		dst = append(dst, ';')
 		if p.OriginalType == "utf-8" {
-			dst = appendUTF8Xtext(dst, p.OriginalAddress)
+			dst = AppendUTF8Xtext(dst, p.OriginalAddress)
 		} else {
 			dst = AppendXtext(dst, p.OriginalAddress)
 		}

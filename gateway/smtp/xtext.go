@@ -52,9 +52,9 @@ func unhex(c byte) byte {
 	return c - 'A' + 10
 }
 
-// appendUTF8Xtext appends s as utf-8-addr-xtext (RFC 6533 section 3): ASCII
+// AppendUTF8Xtext appends s as utf-8-addr-xtext (RFC 6533 section 3): ASCII
 // only, everything else as \x{HEX}.
-func appendUTF8Xtext(dst []byte, s string) []byte {
+func AppendUTF8Xtext(dst []byte, s string) []byte {
 	for _, r := range s {
 		if r < '!' || r > '~' || r == '+' || r == '=' || r == '\\' {
 			dst = append(dst, `\x{`...)
@@ -75,8 +75,8 @@ func appendUTF8Xtext(dst []byte, s string) []byte {
 	return dst
 }
 
-// parseUTF8Xtext decodes utf-8-addr-xtext and utf-8-addr-unitext.
-func parseUTF8Xtext(s string, unitext bool) (string, bool) {
+// ParseUTF8Xtext decodes utf-8-addr-xtext and utf-8-addr-unitext.
+func ParseUTF8Xtext(s string, unitext bool) (string, bool) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); {
 		c := s[i]
