@@ -89,7 +89,7 @@ func dialogueConfig(d *smtpdtest.Dialogue) (string, bool) {
 			limits[short] = value
 		case "disable_extensions":
 			smtp[name] = "[" + strings.Join(strings.Fields(value), ", ") + "]"
-		case "tls", "handler", "dsn", "requiretls", "limits.recipients":
+		case "tls", "handler", "auth", "dsn", "requiretls", "priority", "deliver_by", "future_release", "limits.recipients":
 			return "", false
 		default:
 			smtp[short] = value

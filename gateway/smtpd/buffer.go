@@ -235,9 +235,9 @@ func (c *conn) setConn(nc net.Conn) {
 
 func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
 
-// readLine returns the next command line without its line end; it is valid
-// until the next read.
-func (c *conn) readLine() ([]byte, error) {
+// readLine returns the next command line without its line end, of limit octets
+// at most, or more for an AUTH; it is valid until the next read.
+func (c *conn) readLine(limit int) ([]byte, error) {
 	if c.in.empty() {
 		if err := c.waitCommand(); err != nil {
 			return nil, err
@@ -248,11 +248,14 @@ func (c *conn) readLine() ([]byte, error) {
 			return nil, err
 		}
 	}
-	limit := c.set.Limits.CommandLine
 	var began time.Time
 	for seen := 0; ; {
 		b := c.in.bytes()
-		if i := bytes.IndexByte(b[seen:], '\n'); i >= 0 {
+		i := bytes.IndexByte(b[seen:], '\n')
+		if limit < maxAuthLine && len(b) >= limit && c.isAuth(b) {
+			limit = maxAuthLine
+		}
+		if i >= 0 {
 			i += seen
 			c.in.r += i + 1
 			if i+1 > limit {
@@ -278,7 +281,7 @@ func (c *conn) readLine() ([]byte, error) {
 		if left <= 0 {
 			return nil, os.ErrDeadlineExceeded
 		}
-		c.in.grow(false)
+		c.in.grow(len(b) >= smallBuffer)
 		if err := c.fill(left); err != nil {
 			return nil, err
 		}

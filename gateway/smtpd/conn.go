@@ -230,7 +230,7 @@ func (c *conn) next() {
 
 // readCommand reads the next command; what is none is answered here.
 func (c *conn) readCommand() (command, bool) {
-	line, err := c.readLine()
+	line, err := c.readLine(c.set.Limits.CommandLine)
 	c.verb = uint8(len(verbs) - 1)
 	switch {
 	case err == nil:
@@ -312,7 +312,7 @@ func (c *conn) run(cmd command) {
 	case "XCLIENT":
 		r = c.xclient(cmd.arg)
 	case "AUTH":
-		r = replyNotOffered
+		r = c.auth(cmd.arg)
 	case "PROXY", "GET", "POST", "PUT", "HEAD", "CONNECT", "OPTIONS", "DELETE", "SSH":
 		r = replyForeign // another protocol, perhaps made to speak to us
 	default:

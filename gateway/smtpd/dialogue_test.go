@@ -127,6 +127,14 @@ func dialogueOptions(t *testing.T, d *smtpdtest.Dialogue) smtpd.Options {
 			o.DSN = value == "true"
 		case "requiretls":
 			o.RequireTLS = value == "true"
+		case "auth":
+			o.Auth, o.RequireAuth = true, value == "required"
+		case "priority":
+			o.Priority = value == "true"
+		case "deliver_by":
+			o.DeliverBy = value == "true"
+		case "future_release":
+			o.FutureRelease = time.Duration(number(value)) * time.Second
 		case "bare_line_ends":
 			if err := o.BareLineEnds.UnmarshalText([]byte(value)); err != nil {
 				t.Fatal(err)

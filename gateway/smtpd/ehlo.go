@@ -3,6 +3,7 @@ package smtpd
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -67,6 +68,12 @@ func (c *conn) keywords() string {
 	if c.info.TLS != nil {
 		k = c.set.encrypted
 	}
+	if mechanisms := c.mechanisms(); len(mechanisms) > 0 {
+		k += "\nAUTH " + strings.Join(mechanisms, " ")
+	}
+	if c.set.FutureRelease > 0 { // RFC 4865 section 4
+		k += fmt.Sprintf("\nFUTURERELEASE %d %s", c.set.FutureRelease/time.Second, time.Now().Add(c.set.FutureRelease).UTC().Format(time.RFC3339))
+	}
 	if c.mayXClient {
 		k += c.set.xclient
 	}
@@ -94,6 +101,12 @@ func (s *settings) keywords(encrypted bool) string {
 	}
 	if s.RequireTLS && encrypted {
 		b.WriteString("\nREQUIRETLS")
+	}
+	if s.Priority {
+		b.WriteString("\nMT-PRIORITY")
+	}
+	if s.DeliverBy {
+		b.WriteString("\nDELIVERBY")
 	}
 	if !s.lmtp {
 		add("PRDR", "")
@@ -125,6 +138,18 @@ func (c *conn) extensions() smtp.Extension {
 	}
 	if c.set.RequireTLS && c.info.TLS != nil {
 		e |= smtp.ExtRequireTLS
+	}
+	if c.set.Priority {
+		e |= smtp.ExtPriority
+	}
+	if c.set.DeliverBy {
+		e |= smtp.ExtDeliverBy
+	}
+	if c.set.FutureRelease > 0 {
+		e |= smtp.ExtFutureRelease
+	}
+	if c.set.Auth && c.info.TLS != nil {
+		e |= smtp.ExtAuth
 	}
 	if c.set.on("PRDR") && !c.set.lmtp {
 		e |= smtp.ExtPRDR

@@ -1,6 +1,10 @@
 package smtpd
 
-import "github.com/gapura-mail/gapura/gateway/smtp"
+import (
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
 
 func (c *conn) syntax() smtp.Syntax {
 	if c.set.StrictSyntax {
@@ -18,6 +22,11 @@ func (c *conn) mail(arg string) smtp.Reply {
 		return replyInChunks
 	case c.tx != nil:
 		return replyNested
+	case c.set.RequireAuth && c.info.User == "":
+		if c.info.TLS == nil { // RFC 3207 section 4
+			return replyWantTLS
+		}
+		return replyWantAuth // RFC 6409 section 4.3
 	}
 	from, p, err := smtp.ParseMail(arg, c.syntax(), c.extensions())
 	if err != nil {
@@ -26,6 +35,9 @@ func (c *conn) mail(arg string) smtp.Reply {
 	}
 	if p.Size > c.set.Limits.Message { // RFC 1870 section 6.1
 		return replyTooBig
+	}
+	if far := time.Now().Add(c.set.FutureRelease); p.HoldFor > c.set.FutureRelease || p.HoldUntil.After(far) {
+		return replyHoldLong
 	}
 	if c.mails++; c.set.Limits.Transactions > 0 && c.mails > c.set.Limits.Transactions {
 		return replyTooManyMails

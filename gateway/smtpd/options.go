@@ -36,6 +36,19 @@ type Options struct {
 	// RequireTLS offers REQUIRETLS (RFC 8689), inside TLS only: every route
 	// must honour it.
 	RequireTLS bool `yaml:"-"`
+	// Auth offers AUTH (RFC 4954), inside TLS only, where sessions are
+	// Authenticators.
+	Auth bool `yaml:"-"`
+	// RequireAuth takes MAIL only from clients who have authenticated, as
+	// message submission does (RFC 6409 section 4.3).
+	RequireAuth bool `yaml:"-"`
+	// Priority offers MT-PRIORITY (RFC 6710), DeliverBy DELIVERBY (RFC 2852):
+	// every route must honour them.
+	Priority  bool `yaml:"-"`
+	DeliverBy bool `yaml:"-"`
+	// FutureRelease is how long mail may be held at most (RFC 4865); 0:
+	// FUTURERELEASE is not offered.
+	FutureRelease time.Duration `yaml:"-"`
 	// Disable lists extensions that are not offered: PIPELINING, SIZE,
 	// 8BITMIME, SMTPUTF8, STARTTLS, ENHANCEDSTATUSCODES, CHUNKING, LIMITS or
 	// PRDR.

@@ -23,6 +23,10 @@ import (
 //	panic     a panic at RCPT
 //
 // A sender whose local part is refused gets 550 5.7.1 at MAIL.
+//
+// user@example.test may authenticate with the password secret, by PLAIN or
+// LOGIN; the password later is 454, error an error that is no reply. X-ENDLESS
+// asks for more until the server has enough.
 type Handler struct {
 	mu       sync.Mutex
 	messages []Message
@@ -164,4 +168,60 @@ func (t *transaction) Reset() {
 	t.s.h.mu.Lock()
 	defer t.s.h.mu.Unlock()
 	t.s.h.resets++
+}
+
+// Mechanisms implements smtpd.Authenticator.
+func (s *session) Mechanisms(smtpd.Info) []string { return []string{"PLAIN", "LOGIN", "X-ENDLESS"} }
+
+// Auth implements smtpd.Authenticator.
+func (s *session) Auth(_ context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+	user, password, err := credentials(mechanism, initial, ask)
+	switch {
+	case err != nil:
+		return "user@example.test", smtp.Reply{}, err
+	case password == "later":
+		return "", smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "later"), nil
+	case password == "error":
+		return "", smtp.Reply{}, oddError{}
+	case user != "user@example.test" || password != "secret":
+		return "", smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
+	}
+	s.h.mu.Lock()
+	defer s.h.mu.Unlock()
+	s.info.User = user
+	return user, smtp.Reply{}, nil
+}
+
+// credentials runs the mechanism.
+func credentials(mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (user, password string, err error) {
+	answers := make([]string, 2)
+	questions := []string{"Username:", "Password:"}
+	for i := range answers {
+		switch {
+		case i == 0 && initial != nil:
+			answers[i] = string(initial)
+		case mechanism == "PLAIN":
+			questions[0] = ""
+			fallthrough
+		default:
+			got, err := ask([]byte(questions[i]))
+			if err != nil {
+				return "", "", err
+			}
+			answers[i] = string(got)
+		}
+		if mechanism == "PLAIN" {
+			parts := strings.Split(answers[0], "\x00")
+			if len(parts) != 3 {
+				return "", "", nil
+			}
+			return parts[1], parts[2], nil
+		}
+	}
+	for mechanism == "X-ENDLESS" {
+		if _, err := ask(nil); err != nil {
+			return "", "", err
+		}
+	}
+	return answers[0], answers[1], nil
 }
