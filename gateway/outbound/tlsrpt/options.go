@@ -1,0 +1,38 @@
+package tlsrpt
+
+import (
+	"context"
+	"crypto/x509"
+	"log/slog"
+	"time"
+)
+
+// Options of a Collector.
+type Options struct {
+	// Contact is the address that reports come from, and where who reads them
+	// can ask. Its domain needs a DKIM key here, or reports are ignored (RFC
+	// 8460 section 3). Without it, sessions are not counted and nothing is
+	// sent.
+	Contact string `yaml:"contact"`
+	// Organization is our name in reports. Default: the host name.
+	Organization string `yaml:"organization"`
+	// Spread is the time after midnight UTC over which the reports of the day
+	// before are sent. Default 4h.
+	Spread time.Duration `yaml:"spread"`
+	// Whether reports may be sent by HTTPS to addresses that are not public,
+	// such as private ones, for closed networks.
+	AllowPrivate bool `yaml:"allow_private"`
+	// Hostname is ours: who submits the reports.
+	Hostname string `yaml:"-"`
+	// Roots are who may certify HTTPS receivers; nil: the system's.
+	Roots *x509.CertPool `yaml:"-"`
+	// Log hears what goes wrong; nil: nobody.
+	Log *slog.Logger `yaml:"-"`
+}
+
+// Mailer submits the gateway's own mail.
+type Mailer interface {
+	// Send queues a message, CRLF line ends, to be signed with DKIM for the
+	// sender's domain. When it returns nil the message is durable.
+	Send(ctx context.Context, from, to string, msg []byte) error
+}
