@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
 )
 
 // Errors that callers tell apart.
@@ -29,44 +33,91 @@ type Options struct {
 	Readers int
 }
 
+// defaultReaders is enough to keep a few cores busy.
+const defaultReaders = 8
+
+// CheckURL tells whether Open understands Options.URL. The error does not show
+// it, since it may hold a password.
+func CheckURL(s string) error {
+	if s == "" || s == "sqlite" {
+		return nil
+	}
+	if u, err := url.Parse(s); err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+		return errors.New("sqldb: the database is neither sqlite nor a URL postgres://user@host/name")
+	}
+	_, err := parsePostgres(s)
+	return err
+}
+
+// engine is what differs between the databases.
+type engine interface {
+	// translate turns a statement with `?` into the engine's own SQL.
+	translate(query string) string
+	// script runs the statements of a migration step on the writer.
+	script(ctx context.Context, c *sql.Conn, statements string) error
+	// many runs query for each row of arguments, as one journey.
+	many(ctx context.Context, w *writer, query string, rows [][]any) (int64, error)
+	// begin, commit and rollback frame what a group of Writes does.
+	begin(ctx context.Context, w *writer) error
+	commit(ctx context.Context, w *writer) error
+	rollback(ctx context.Context, w *writer) error
+	// prepares: statements are worth keeping with sql.Stmt; the driver does
+	// not do it itself.
+	prepares() bool
+	// alive tells whether the transaction is still open after an error.
+	alive(w *writer) bool
+	// survives: after a failed statement the transaction goes on.
+	survives() bool
+	// unique, again: what an error means. Again says that the whole
+	// transaction may succeed when it is run again.
+	unique(err error) bool
+	again(err error) bool
+	// committed is called after each commit, with no transaction open.
+	committed(w *writer)
+	close() error
+}
+
 // DB is an open database. Its methods may be called by many at once.
-type DB struct{}
+type DB struct {
+	eng     engine
+	read    *readPool
+	w       *writer
+	closing sync.Once
+	err     error
+}
 
 // Open opens the database, and makes it where it is SQLite's and not there. An
 // error does not show the URL's password.
-func Open(ctx context.Context, opt Options) (*DB, error) { return nil, errors.New("sqldb: not built") }
-
-// Close waits for the Writes that have begun and closes the database.
-func (db *DB) Close() error { return nil }
-
-// Migrate brings the tables of a component to the newest version: version n is
-// what the first n steps, each one or more statements, have made. Steps never
-// change once they are released; new ones are added at the end. Each step is
-// one transaction. Several processes may call it at once. An ErrNewer tells
-// that there are more steps in the database than in steps.
-func (db *DB) Migrate(ctx context.Context, component string, steps []string) error { return nil }
-
-// Write runs f in a transaction and returns when what it did is durable. An
-// error of f, or of one of its statements even where f ignores it, undoes what
-// f did and is returned.
-//
-// Many Writes at once share one transaction and one sync, so f must be brief
-// and wait for nothing. The Writes of all processes come one after another: f
-// sees what all before it have written. f may run more than once; only what its
-// last run did counts. A panic in f is returned as an error. f must not call
-// Write.
-//
-// When ctx ends before the turn of f has come, f does not run. Once it has,
-// Write waits for the outcome.
-func (db *DB) Write(ctx context.Context, f func(ctx context.Context, tx *Tx) error) error { return nil }
-
-// View runs f with a Reader whose queries all see the same state.
-func (db *DB) View(ctx context.Context, f func(ctx context.Context, r *Reader) error) error {
-	return nil
+func Open(ctx context.Context, opt Options) (*DB, error) {
+	if err := CheckURL(opt.URL); err != nil {
+		return nil, err
+	}
+	if opt.Readers <= 0 {
+		opt.Readers = defaultReaders
+	}
+	open := openSQLite
+	if strings.HasPrefix(opt.URL, "postgres") {
+		open = openPostgres
+	}
+	eng, readDB, writeDB, err := open(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	db := &DB{eng: eng, read: &readPool{db: readDB, eng: eng}, w: newWriter(writeDB, eng)}
+	return db, nil
 }
 
-// Read gives queries that see all that was durable when each began.
-func (db *DB) Read() *Reader { return &Reader{} }
+// Close waits for the Writes that have begun and closes the database.
+func (db *DB) Close() error {
+	db.closing.Do(func() {
+		db.w.close()
+		db.err = errors.Join(db.eng.close(), db.read.close(), db.w.db.Close())
+		if db.err != nil {
+			db.err = fmt.Errorf("sqldb: close: %w", db.err)
+		}
+	})
+	return db.err
+}
 
 // Querier is what Tx and Reader have in common.
 type Querier interface {
@@ -74,66 +125,7 @@ type Querier interface {
 	QueryRow(ctx context.Context, query string, args ...any) *Row
 }
 
-// Tx is a transaction, in the hands of one Write. It must not be used after
-// that, nor by two goroutines at once. Statements are prepared once for each
-// text, so texts should be constants.
-//
-// Arguments are nil, bool, string, []byte, integers, floats, and types made of
-// those. The database keeps no reference to them.
-type Tx struct{}
-
-// Exec runs a statement and returns how many rows it wrote.
-func (tx *Tx) Exec(ctx context.Context, query string, args ...any) (int64, error) { return 0, nil }
-
-// ExecMany runs one statement for each row of arguments, with one journey to
-// the database for all of them, and returns how many rows were written.
-func (tx *Tx) ExecMany(ctx context.Context, query string, rows [][]any) (int64, error) {
-	return 0, nil
-}
-
-// Query runs a statement that returns rows; Close the Rows, before the next
-// statement of the same Tx.
-func (tx *Tx) Query(ctx context.Context, query string, args ...any) (*Rows, error) { return nil, nil }
-
-// QueryRow runs a statement that returns one row, for instance INSERT ...
-// RETURNING.
-func (tx *Tx) QueryRow(ctx context.Context, query string, args ...any) *Row { return nil }
-
-// Reader queries outside Write.
-type Reader struct{}
-
-// Query runs a query. The Rows hold one of Options.Readers until they are
-// closed.
-func (r *Reader) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
-	return nil, nil
-}
-
-// QueryRow runs a query for its first row.
-func (r *Reader) QueryRow(ctx context.Context, query string, args ...any) *Row { return nil }
-
-// Rows are what a query found.
-type Rows struct{}
-
-// Next goes to the next row. False: there is none, or Err.
-func (r *Rows) Next() bool { return false }
-
-// Scan copies the columns of the row. Destinations are pointers to the types
-// that arguments may have, to any, and sql.Scanner; NULL fits pointers to
-// pointers, *[]byte, *any and sql.Null.
-func (r *Rows) Scan(dest ...any) error { return nil }
-
-// Err is what ended the rows early.
-func (r *Rows) Err() error { return nil }
-
-// Close ends the query. It may be called twice, and after Next was false need
-// not be.
-func (r *Rows) Close() error { return nil }
-
-// Row is one row, or why there is none.
-type Row struct{}
-
-// Scan is Rows.Scan; ErrNoRows says that nothing was found.
-func (r *Row) Scan(dest ...any) error { return nil }
-
-// Marks is "?, ?, ?" with n marks, for IN (...).
-func Marks(n int) string { return "" }
+var (
+	_ Querier = (*Tx)(nil)
+	_ Querier = (*Reader)(nil)
+)
