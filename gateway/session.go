@@ -68,8 +68,9 @@ const (
 	StageSubmission
 )
 
-// Stages lists all stages in order.
-var Stages = []Stage{StageConnect, StageHelo, StageMail, StageRcpt, StageHeader, StageMessage}
+// Stages lists all stages in order; a message meets StageSubmission alone, or
+// the others.
+var Stages = []Stage{StageConnect, StageHelo, StageMail, StageRcpt, StageHeader, StageMessage, StageSubmission}
 
 // String returns the stage's name in policy files.
 func (s Stage) String() string {

@@ -53,6 +53,22 @@ type Queueing struct {
 	Hold     string // why it waits for an administrator; "" : it does not
 }
 
+// Merge adds what a later rule says; where both say something the later wins.
+func (q *Queueing) Merge(later Queueing) {
+	if later.Lane != "" {
+		q.Lane = later.Lane
+	}
+	if later.Pool != "" {
+		q.Pool = later.Pool
+	}
+	if later.Priority != 0 {
+		q.Priority = later.Priority
+	}
+	if later.Hold != "" {
+		q.Hold = later.Hold
+	}
+}
+
 // EditKind is a kind of change of the header block.
 type EditKind uint8
 

@@ -88,6 +88,7 @@ func (r *rule) apply(d *gateway.Disposition, a *activation) {
 	if r.route != "" {
 		d.Route = r.route
 	}
+	d.Queue.Merge(r.queue)
 	switch {
 	case len(r.edits) == 0:
 	case r.fixed != nil:

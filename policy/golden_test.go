@@ -53,7 +53,7 @@ func testFields() []gateway.Field {
 }
 
 func testEnv() policy.Env {
-	return policy.Env{Fields: testFields(), Routes: []string{"example.org", "sandbox", "default"}}
+	return policy.Env{Fields: testFields(), Routes: []string{"example.org", "sandbox", "default"}, Lanes: []string{"transactional", "bulk"}}
 }
 
 // question is one call of Check in a golden file.
@@ -156,6 +156,9 @@ func told(d gateway.Disposition) string {
 	}
 	if d.Route != "" {
 		b.WriteString(" route " + d.Route)
+	}
+	if d.Queue != (gateway.Queueing{}) {
+		fmt.Fprintf(&b, " queue %+v", d.Queue)
 	}
 	fmt.Fprintf(&b, " %q", d.Rules)
 	return b.String()

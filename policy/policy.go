@@ -16,8 +16,8 @@ type Policy struct {
 	vars      map[string]*variable
 	rcptSlots []int // of vars that differ by recipient
 	rules     []*rule
-	stages    [gateway.StageMessage + 1][]*rule
-	perRcpt   [gateway.StageMessage + 1]bool // some rule of the stage looks at the recipient
+	stages    [gateway.StageSubmission + 1][]*rule
+	perRcpt   [gateway.StageSubmission + 1]bool // some rule of the stage looks at the recipient
 	used      map[string]bool
 	pool      sync.Pool // of *activation
 }
@@ -34,6 +34,8 @@ type Env struct {
 	Fields []gateway.Field
 	// Routes are the names that route may have; nil: any.
 	Routes []string
+	// Lanes and Pools are those that the queue has; nil: any.
+	Lanes, Pools []string
 }
 
 //go:embed default.yaml
@@ -76,7 +78,7 @@ func Parse(sources []Source, env Env) (*Policy, error) {
 	p := &Policy{vars: vars, used: map[string]bool{}}
 	ends := map[gateway.Stage]*rule{}
 	for _, rr := range raw {
-		r, ok := c.build(rr, env.Routes)
+		r, ok := c.build(rr, env)
 		if !ok {
 			continue
 		}
@@ -190,11 +192,11 @@ func (p *Policy) Used() []string {
 }
 
 // Check asks the rules of a stage. The verdict has no disposition when no rule
-// took part; one about the last recipient at StageRcpt; and at StageHeader
-// and StageMessage one for each recipient where some rule looks at the
+// took part; one about the last recipient at StageRcpt; and at StageHeader,
+// StageMessage and StageSubmission one for each recipient where some rule looks at the
 // recipient, else one for all. An error is only that of ctx.
 func (p *Policy) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) (gateway.Verdict, error) {
-	if stage < gateway.StageConnect || stage > gateway.StageMessage || len(p.stages[stage]) == 0 {
+	if stage < gateway.StageConnect || stage > gateway.StageSubmission || len(p.stages[stage]) == 0 {
 		return gateway.Verdict{}, nil
 	}
 	a := p.pool.Get().(*activation)

@@ -17,13 +17,14 @@ type rawRule struct {
 	name, at                      text
 	cond, then, reply, route, tag *text
 	onError                       *text
+	lane, pool, priority, hold    *text
 	add                           []field
 	remove                        []text
 }
 
 type field struct{ name, value text }
 
-var ruleKeys = []string{"name", "at", "if", "then", "reply", "add", "remove", "tag", "route", "on_error"}
+var ruleKeys = []string{"name", "at", "if", "then", "reply", "add", "remove", "tag", "route", "lane", "pool", "priority", "hold", "on_error"}
 
 // rules reads the file's rules.
 func (f *file) rules() []*rawRule {
@@ -78,7 +79,7 @@ func (f *file) rule(n ast.Node) *rawRule {
 			r.add = f.fields(e.value)
 		case "remove":
 			r.remove, _ = f.scalars(e.value, "remove")
-		case "name", "at", "if", "then", "reply", "route", "tag", "on_error":
+		case "name", "at", "if", "then", "reply", "route", "tag", "on_error", "lane", "pool", "priority", "hold":
 			if t, ok := f.scalar(e.value, e.key); ok {
 				r.set(e.key, t)
 			}
@@ -113,6 +114,14 @@ func (r *rawRule) set(key string, t text) {
 		r.tag = &t
 	case "on_error":
 		r.onError = &t
+	case "lane":
+		r.lane = &t
+	case "pool":
+		r.pool = &t
+	case "priority":
+		r.priority = &t
+	case "hold":
+		r.hold = &t
 	}
 }
 

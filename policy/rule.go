@@ -23,6 +23,7 @@ type rule struct {
 	edits   []edit
 	fixed   []gateway.Edit // edits, where none has facts in it
 	route   string
+	queue   gateway.Queueing
 	lenient bool // on_error: continue
 	index   int
 }
@@ -31,7 +32,7 @@ type rule struct {
 var ruleName = regexp.MustCompile(`^[A-Za-z0-9]([ -~]{0,62}[!-~])?$`)
 
 // build checks a rule and compiles it. It tells all that is wrong with it.
-func (c *compiler) build(raw *rawRule, routes []string) (*rule, bool) {
+func (c *compiler) build(raw *rawRule, env Env) (*rule, bool) {
 	f := raw.name.f
 	before := len(*f.errs)
 	r := &rule{name: raw.name.value, trace: f.name + ":" + strconv.Itoa(raw.pos.line) + " " + raw.name.value}
@@ -49,13 +50,14 @@ func (c *compiler) build(raw *rawRule, routes []string) (*rule, bool) {
 	}
 	c.buildReply(r, raw)
 	r.edits, _ = c.edits(raw, r.stage)
-	r.route = raw.checkRoute(r.stage, routes)
-	if !raw.bad && raw.then == nil && raw.route == nil && raw.tag == nil && raw.add == nil && raw.remove == nil {
-		f.problem(raw.pos, "the rule does nothing", "then, add, remove, tag or route")
+	r.route = raw.checkRoute(r.stage, env.Routes)
+	r.queue = raw.queueing(r.stage, env)
+	if !raw.bad && raw.then == nil && raw.route == nil && raw.tag == nil && raw.add == nil && raw.remove == nil && !raw.queued() {
+		f.problem(raw.pos, "the rule does nothing", "then, add, remove, tag, route, lane, pool, priority or hold")
 	}
 	if r.action == gateway.Discard || r.action == gateway.Reject || r.action == gateway.Defer {
-		if len(r.edits) > 0 || raw.route != nil {
-			f.problem(raw.then.pos, fmt.Sprintf("what is to %s needs no add, remove, tag or route", r.action), "")
+		if len(r.edits) > 0 || raw.route != nil || raw.queued() {
+			f.problem(raw.then.pos, fmt.Sprintf("what is to %s needs no add, remove, tag, route or place in the queue", r.action), "")
 		}
 	}
 	if len(*f.errs) > before {

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// laneName is what a lane or a pool may be called.
+var laneName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// maxHold bounds the reason for a hold, in characters.
+const maxHold = 200
+
+// queued tells whether the rule says how copies wait in the queue.
+func (raw *rawRule) queued() bool {
+	return raw.lane != nil || raw.pool != nil || raw.priority != nil || raw.hold != nil
+}
+
+// queueing reads lane, pool, priority and hold.
+func (raw *rawRule) queueing(stage gateway.Stage, env Env) (q gateway.Queueing) {
+	if !raw.queued() {
+		return q
+	}
+	for _, t := range []*text{raw.lane, raw.pool, raw.priority, raw.hold} {
+		if t != nil && stage < gateway.StageRcpt {
+			t.f.problem(t.pos, fmt.Sprintf("a place in the queue cannot be chosen at stage %s", stage), "copies are for recipients: at: rcpt, or later")
+			return q
+		}
+	}
+	q.Lane = raw.lane.word("lane", env.Lanes)
+	q.Pool = raw.pool.word("pool", env.Pools)
+	if t := raw.priority; t != nil {
+		n, err := strconv.Atoi(t.value)
+		if err != nil || n < -smtp.MaxPriority || n > smtp.MaxPriority {
+			t.f.problem(t.pos, fmt.Sprintf("priority cannot be %q", t.value), fmt.Sprintf("from -%d to %d, more is sooner", smtp.MaxPriority, smtp.MaxPriority))
+		}
+		q.Priority = n
+	}
+	if t := raw.hold; t != nil {
+		q.Hold = strings.Map(asField, strings.TrimSpace(t.value))
+		if n := len([]rune(q.Hold)); n == 0 || n > maxHold {
+			t.f.problem(t.pos, fmt.Sprintf("hold is the reason that administrators see: up to %d characters", maxHold), `hold: "looks like a newsletter"`)
+		}
+	}
+	return q
+}
+
+// word reads the name of a lane or a pool.
+func (t *text) word(what string, known []string) string {
+	switch {
+	case t == nil:
+		return ""
+	case !laneName.MatchString(t.value):
+		t.f.problem(t.pos, fmt.Sprintf("%q cannot be the name of a %s", t.value, what), "letters a to z, digits, dots, hyphens and underscores")
+	case known != nil && !slices.Contains(known, t.value):
+		hint := meant(t.value, known)
+		if hint == "" {
+			hint = "there are " + strings.Join(known, ", ")
+		}
+		t.f.problem(t.pos, fmt.Sprintf("there is no %s %q", what, t.value), hint)
+	}
+	return t.value
+}
