@@ -63,7 +63,7 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 	}
 	tx := t.snapshot()
 	for _, s := range t.s.p.steps {
-		if s.body != nil {
+		if s.body != nil && s.mail&mailOf(tx.Session) != 0 {
 			j.calls = append(j.calls, j.start(s, tx))
 		}
 	}
@@ -141,7 +141,11 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 			t.addRcpt(i, v.Rcpts[i])
 		}
 	}
-	j.decide(ctx, gateway.StageMessage)
+	if mailOf(t.tx.Session) == Submission {
+		j.decide(ctx, gateway.StageSubmission)
+	} else {
+		j.decide(ctx, gateway.StageMessage)
+	}
 	if !hold.IsZero() {
 		j.deferAll(hold)
 	}

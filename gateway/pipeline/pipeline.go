@@ -30,6 +30,27 @@ type Step struct {
 	// client is told to try again; false, the message goes on without its
 	// facts.
 	Defer bool
+	// Mail is which mail the filter is asked about; 0: all.
+	Mail Mail
+}
+
+// Mail is a set of kinds of mail.
+type Mail uint8
+
+const (
+	// Inbound is what strangers send.
+	Inbound Mail = 1 << iota
+	// Submission is what our own users and machines send.
+	Submission
+)
+
+// mailOf tells which kind of mail comes in a session; who comes to a listener
+// for submission will have to log in.
+func mailOf(s *gateway.Session) Mail {
+	if s != nil && (s.Submitted() || s.Listener == "submission" || s.Listener == "submissions") {
+		return Submission
+	}
+	return Inbound
 }
 
 // Options of a Pipeline.
@@ -59,6 +80,7 @@ type step struct {
 	stages  [gateway.StageMessage + 1]bool
 	timeout time.Duration
 	onError onError
+	mail    Mail
 	overdue atomic.Int32 // calls given up that have not returned
 	elapsed prometheus.Observer
 }
@@ -103,6 +125,9 @@ func New(opt Options) (*Pipeline, error) {
 
 func newStep(i int, s Step) *step {
 	st := &step{index: i, Filter: s.Filter, timeout: s.Timeout, onError: onError(s.Defer), elapsed: elapsed.WithLabelValues(s.Filter.Name())}
+	if st.mail = s.Mail; st.mail == 0 {
+		st.mail = Inbound | Submission
+	}
 	if st.timeout <= 0 {
 		st.timeout = DefaultTimeout
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -45,6 +46,24 @@ func (s *Session) Helo(sess *gateway.Session) {
 	s.helo = s.p.ask(s.ctx, gateway.StageHelo, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
 }
 
+// Authenticated tells who the client is; filters that have no say about the
+// mail of our own users are not listened to.
+func (s *Session) Authenticated(sess *gateway.Session) {
+	s.sess = sess
+	s.connect, s.helo = only(s.connect, mailOf(sess)), only(s.helo, mailOf(sess))
+}
+
+// only keeps the calls of filters for the kind of mail and drops the others.
+func only(calls []*call, m Mail) []*call {
+	return slices.DeleteFunc(calls, func(c *call) bool {
+		if c.step.mail&m != 0 {
+			return false
+		}
+		c.drop()
+		return true
+	})
+}
+
 // Early waits for what was asked up to now, before MAIL, and returns what is
 // decided about the session.
 func (s *Session) Early(ctx context.Context) Ruling {
@@ -72,7 +91,7 @@ func drop(calls []*call) {
 func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) []*call {
 	var calls []*call
 	for _, s := range p.steps {
-		if !s.stages[stage] {
+		if !s.stages[stage] || s.mail&mailOf(tx.Session) == 0 {
 			continue
 		}
 		calls = append(calls, s.start(ctx, stage, func(ctx context.Context) (gateway.Verdict, error) {

@@ -33,6 +33,7 @@ func (r *Ruling) merge(stage gateway.Stage, d gateway.Disposition) {
 	}
 	r.Edits = append(slices.Clip(r.Edits), d.Edits...)
 	r.Rules = append(slices.Clip(r.Rules), d.Rules...)
+	r.Queue.Merge(d.Queue)
 	if d.Route != "" {
 		r.Route = d.Route
 	}
@@ -179,7 +180,7 @@ func (t *Transaction) Facts() gateway.Facts { return t.tx.Facts }
 // fails defers: only it knows what the admin wants.
 func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
 	p := t.s.p
-	if p.policy == nil {
+	if p.policy == nil || (stage == gateway.StageSubmission) != (mailOf(t.tx.Session) == Submission) {
 		return []gateway.Disposition{{}}
 	}
 	start := time.Now()
