@@ -43,6 +43,7 @@ const lookupTimeout = 4 * time.Second
 type Filter struct {
 	trusted  []string
 	resolver dns.Resolver
+	keys     mailauth.KeyCache
 }
 
 var _ gateway.BodyFilter = (*Filter)(nil)
@@ -94,7 +95,7 @@ func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
-	v := mailauth.NewARCVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, LookupTimeout: lookupTimeout})
+	v := mailauth.NewARCVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, LookupTimeout: lookupTimeout, Keys: &f.keys})
 	defer v.Close()
 	if v.NeedsBody() {
 		body := m.Body()

@@ -42,6 +42,7 @@ func DefaultOptions() Options { return Options{Signatures: defaultSignatures} }
 type Filter struct {
 	opt      Options
 	resolver dns.Resolver
+	keys     mailauth.KeyCache
 }
 
 var _ gateway.BodyFilter = (*Filter)(nil)
@@ -55,7 +56,7 @@ func New(opt Options, r dns.Resolver) (*Filter, error) {
 		return nil, errors.New("dkim: no resolver")
 	}
 	opt.Signatures = cmp.Or(opt.Signatures, defaultSignatures)
-	return &Filter{opt, r}, nil
+	return &Filter{opt: opt, resolver: r}, nil
 }
 
 // Name implements gateway.Filter.
@@ -86,7 +87,7 @@ func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
-	v := mailauth.NewDKIMVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, MaxSignatures: f.opt.Signatures, LookupTimeout: lookupTimeout})
+	v := mailauth.NewDKIMVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, MaxSignatures: f.opt.Signatures, LookupTimeout: lookupTimeout, Keys: &f.keys})
 	defer v.Close()
 	if v.NeedsBody() {
 		body := m.Body()

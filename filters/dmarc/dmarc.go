@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
@@ -117,11 +118,11 @@ func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Me
 	}
 	// What is wrong with From beyond its domains is for the filter headers.
 	from, _ := message.AuthorDomains(m.Header())
-	ctx, cancel := context.WithTimeout(ctx, f.opt.LookupTimeout)
-	defer cancel()
-	policy := mailauth.DiscoverDMARC(ctx, f.resolver, from)
+	within := deadline.After(ctx, f.opt.LookupTimeout)
+	defer within.Cancel()
+	policy := mailauth.DiscoverDMARC(within, f.resolver, from)
 	if tx.Facts.String("spf.result") == "pass" {
-		policy.Prefetch(ctx, tx.Facts.String("spf.domain"))
+		policy.Prefetch(within, tx.Facts.String("spf.domain"))
 	}
 	return &reading{f, policy, from, listMail(m.Header())}, nil
 }
@@ -141,8 +142,8 @@ func listMail(h *message.Header) bool {
 
 // Conclude implements gateway.Reading.
 func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gateway.Verdict, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.f.opt.LookupTimeout)
-	defer cancel()
+	within := deadline.After(ctx, r.f.opt.LookupTimeout)
+	defer within.Cancel()
 	spf := mailauth.AuthIdentifier{Result: mailauth.Result(tx.Facts.String("spf.result")), Domain: tx.Facts.String("spf.domain")}
 	if _, failed := tx.Facts.Get("spf.error"); failed && spf.Result == "" {
 		spf = mailauth.AuthIdentifier{Result: mailauth.TempError, Domain: senderDomain(tx)}
@@ -154,7 +155,7 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 			dkim = append(dkim, mailauth.AuthIdentifier{Result: mailauth.TempError, Domain: d})
 		}
 	}
-	res := r.policy.Evaluate(ctx, spf, dkim)
+	res := r.policy.Evaluate(within, spf, dkim)
 	return gateway.Verdict{Facts: append(r.facts(res), gateway.Fact{Name: "dmarc.forwarder", Value: r.f.forwarders.sent(tx)}), Results: results(res)}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -67,12 +68,20 @@ func (f *Filter) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 	if len(questions) == 0 {
 		return gateway.Verdict{}, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, f.wait(ctx))
-	defer cancel()
+	within := deadline.After(ctx, f.wait(ctx))
+	defer within.Cancel()
 	found := make([]listing, len(questions))
+	known := make([]int, 0, len(questions))
 	var wg sync.WaitGroup
 	for i, q := range questions {
-		wg.Go(func() { found[i] = f.ask(ctx, q) })
+		if dns.Known(f.resolver, q.name, dns.TypeA) {
+			known = append(known, i)
+			continue
+		}
+		wg.Go(func() { found[i] = f.ask(within, q) })
+	}
+	for _, i := range known {
+		found[i] = f.ask(within, questions[i])
 	}
 	wg.Wait()
 	return verdict(stage, found)

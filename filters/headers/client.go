@@ -56,9 +56,13 @@ func (f *Filter) fcrdns(ctx context.Context, ip netip.Addr) (result, name string
 		}
 	}
 	found := make([]string, len(names))
+	last := len(names) - 1 // it is looked up here
 	var wg sync.WaitGroup
-	for i, n := range names {
-		wg.Go(func() { found[i] = f.has(ctx, n, ip) })
+	for i := range max(last, 0) {
+		wg.Go(func() { found[i] = f.has(ctx, names[i], ip) })
+	}
+	if last >= 0 {
+		found[last] = f.has(ctx, names[last], ip)
 	}
 	wg.Wait()
 	if i := slices.Index(found, "match"); i >= 0 {

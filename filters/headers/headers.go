@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -88,13 +89,13 @@ func (f *Filter) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 	if t, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(t)*9/10)
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
+	within := deadline.After(ctx, wait)
+	defer within.Cancel()
 	switch stage {
 	case gateway.StageConnect:
-		return f.client(ctx, tx.Session), nil
+		return f.client(within, tx.Session), nil
 	case gateway.StageHelo:
-		return f.helo(ctx, tx.Session), nil
+		return f.helo(within, tx.Session), nil
 	}
 	return gateway.Verdict{}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
@@ -89,30 +90,30 @@ func (f *Filter) Check(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 	if s.User != "" || s.Relay || !s.Remote.IsValid() {
 		return gateway.Verdict{}, nil
 	}
-	ctx, cancel := withinDeadline(ctx)
-	defer cancel()
+	within := withinDeadline(ctx)
+	defer within.Cancel()
 	in := mailauth.SPFInput{IP: s.Remote.Addr(), Helo: s.Helo, Receiver: f.hostname, Now: tx.Now}
 	opt := mailauth.SPFOptions{MaxVoidLookups: f.opt.VoidLookups}
 	switch stage {
 	case gateway.StageHelo:
-		return heloVerdict(mailauth.CheckSPFHelo(ctx, f.resolver, in, opt), s.Helo), nil
+		return heloVerdict(mailauth.CheckSPFHelo(within, f.resolver, in, opt), s.Helo), nil
 	case gateway.StageMail:
 		if !tx.From.IsNull() {
 			in.MailFrom = tx.From.Local + "@" + tx.From.Domain
 		}
-		return f.mailVerdict(mailauth.CheckSPF(ctx, f.resolver, in, opt), tx), nil
+		return f.mailVerdict(mailauth.CheckSPF(within, f.resolver, in, opt), tx), nil
 	}
 	return gateway.Verdict{}, nil
 }
 
 // withinDeadline leaves a tenth of the time, so that a DNS that does not
 // answer is a temperror, not an overdue filter.
-func withinDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
+func withinDeadline(ctx context.Context) *deadline.Context {
 	d, ok := ctx.Deadline()
 	if !ok {
-		return context.WithCancel(ctx)
+		return deadline.Cancellable(ctx)
 	}
-	return context.WithTimeout(ctx, time.Until(d)*9/10)
+	return deadline.After(ctx, time.Until(d)*9/10)
 }
 
 func heloVerdict(r mailauth.SPFResult, helo string) gateway.Verdict {

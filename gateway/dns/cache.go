@@ -154,6 +154,28 @@ func (c *Cache) Lookup(ctx context.Context, name string, t Type) (Answer, error)
 	}
 }
 
+// Known tells whether Lookup has the answer in memory at this moment.
+func (c *Cache) Known(name string, t Type) bool {
+	norm, ok := Normal(name)
+	if !ok {
+		return true // it is not asked
+	}
+	s := &c.shard[maphash.String(c.seed, norm)%shards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[key{norm, t}]
+	return e != nil && time.Now().Before(e.expires)
+}
+
+// Known tells whether r can answer at once, as a Cache often does: then a
+// goroutine of its own costs more than the question.
+func Known(r Resolver, name string, t Type) bool {
+	c, ok := r.(interface {
+		Known(name string, t Type) bool
+	})
+	return ok && c.Known(name, t)
+}
+
 // start begins a question; nil: there are too many. s is locked.
 func (c *Cache) start(k key, s *shard) *flight {
 	select {

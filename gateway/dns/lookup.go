@@ -53,6 +53,24 @@ func LookupTLSA(ctx context.Context, r Resolver, name string) ([]TLSA, bool, err
 // once; when one of them fails and the other gives addresses, these are
 // returned without error. Authentic means that both answers were.
 func LookupIP(ctx context.Context, r Resolver, name string) ([]netip.Addr, bool, error) {
+	v6, ad6, err6, v4, ad4, err4 := lookupBoth(ctx, r, name)
+	ad := denialOr(ad4, err4) && denialOr(ad6, err6)
+	if ips := slices.Concat(v6, v4); len(ips) > 0 {
+		return ips, ad, nil
+	}
+	if !IsNotFound(err4) {
+		return nil, false, err4
+	}
+	return nil, ad, err6
+}
+
+// lookupBoth asks for both types, at once where the first is not known.
+func lookupBoth(ctx context.Context, r Resolver, name string) (v6 []netip.Addr, ad6 bool, err6 error, v4 []netip.Addr, ad4 bool, err4 error) {
+	if Known(r, name, TypeAAAA) {
+		v6, ad6, err6 = LookupAAAA(ctx, r, name)
+		v4, ad4, err4 = LookupA(ctx, r, name)
+		return v6, ad6, err6, v4, ad4, err4
+	}
 	type part struct {
 		ips []netip.Addr
 		ad  bool
@@ -63,16 +81,9 @@ func LookupIP(ctx context.Context, r Resolver, name string) ([]netip.Addr, bool,
 		ips, ad, err := LookupAAAA(ctx, r, name)
 		six <- part{ips, ad, err}
 	}()
-	v4, ad4, err4 := LookupA(ctx, r, name)
+	v4, ad4, err4 = LookupA(ctx, r, name)
 	p := <-six
-	ad := denialOr(ad4, err4) && denialOr(p.ad, p.err)
-	if ips := slices.Concat(p.ips, v4); len(ips) > 0 {
-		return ips, ad, nil
-	}
-	if !IsNotFound(err4) {
-		return nil, false, err4
-	}
-	return nil, ad, p.err
+	return p.ips, p.ad, p.err, v4, ad4, err4
 }
 
 // denialOr is ad, or, when err denies the records, whether the denial is

@@ -7,7 +7,6 @@ import (
 	"hash"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -126,7 +125,7 @@ func TestChainWithFailedSealIsAnswered(t *testing.T) {
 	set := arcSet{seal: 0, ams: 1, aar: 2}
 	set.as, _, _ = parseInstance(index.fields[0])
 	own := newSum(index, 2, 1)
-	check := &keyCheck{algorithm: "ed25519", sum: sumWithOwn(own, index, set), signature: set.as.b, exact: true, work: new(atomic.Int64)}
+	check := &keyCheck{algorithm: "ed25519", sum: sumWithOwn(own, index, set), signature: set.as.b, exact: true, fetch: new(keyFetch)}
 	if v := check.check(keyAnswer{records: []string{record(testKeys.ed)}}); v.result != Pass {
 		t.Errorf("the seal does not cover its own set alone: %+v", v)
 	}

@@ -67,7 +67,7 @@ type arcEarly struct {
 // Look-ups end with ctx.
 func NewARCVerifier(ctx context.Context, h *message.Header, r dns.Resolver, opt VerifyOptions) *ARCVerifier {
 	opt = opt.withDefaults()
-	v := &ARCVerifier{BodyHasher: NewBodyHasher(), fetch: keyFetch{resolver: r}}
+	v := &ARCVerifier{BodyHasher: NewBodyHasher(), fetch: keyFetch{resolver: r, keys: opt.Keys}}
 	p := findARC(h)
 	if p.none() {
 		v.know(None, "")
@@ -126,7 +126,7 @@ func (v *ARCVerifier) beginMessage(index *headerIndex, i int, now time.Time) {
 	w := sha256.New()
 	index.hashFields(w, s.names, s.canon[0], v.sets[i].ams)
 	index.hashOwn(w, v.sets[i].ams, s.canon[0], s.bAt)
-	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: true, work: &v.fetch.work}
+	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: true, fetch: &v.fetch}
 	v.fetch.want(s.keyName(), func(a keyAnswer) { v.msgs[i] = check.check(a) })
 }
 
@@ -137,7 +137,7 @@ func (v *ARCVerifier) beginSeals(index *headerIndex) {
 	for i, set := range v.sets {
 		w.Write(index.relaxedField(set.aar))
 		w.Write(index.relaxedField(set.ams))
-		check := &keyCheck{algorithm: set.as.keyType, sum: sumWithOwn(w, index, set), signature: set.as.b, exact: true, work: &v.fetch.work}
+		check := &keyCheck{algorithm: set.as.keyType, sum: sumWithOwn(w, index, set), signature: set.as.b, exact: true, fetch: &v.fetch}
 		w.Write(index.relaxedField(set.seal))
 		v.fetch.want(set.as.keyName(), func(a keyAnswer) { v.seals[i] = check.check(a) })
 	}

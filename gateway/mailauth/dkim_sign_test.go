@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,7 +167,7 @@ func TestKeyRecordsOfOpenDKIM(t *testing.T) {
 			t.Errorf("%s: %+v, %v\n%s", m[1], k, err, value)
 			continue
 		}
-		check := &keyCheck{algorithm: "rsa", signature: []byte{1}, exact: true, work: new(atomic.Int64)}
+		check := &keyCheck{algorithm: "rsa", signature: []byte{1}, exact: true, fetch: new(keyFetch)}
 		switch v := check.checkRecord(value); m[1] {
 		case "PUBLICKEYBADH", "PUBLICKEYEMPTYP":
 			if v.result != PermError {

@@ -68,7 +68,7 @@ type dkimCheck struct {
 // 8463. h must not change. Look-ups end with ctx.
 func NewDKIMVerifier(ctx context.Context, h *message.Header, r dns.Resolver, opt VerifyOptions) *DKIMVerifier {
 	opt = opt.withDefaults()
-	v := &DKIMVerifier{BodyHasher: NewBodyHasher(), fetch: keyFetch{resolver: r}}
+	v := &DKIMVerifier{BodyHasher: NewBodyHasher(), fetch: keyFetch{resolver: r, keys: opt.Keys}}
 	var index *headerIndex
 	for i, f := range h.Fields() {
 		if !f.Is("DKIM-Signature") {
@@ -108,7 +108,7 @@ func (v *DKIMVerifier) begin(index *headerIndex, i int, now time.Time) *dkimChec
 	w := sha256.New()
 	index.hashFields(w, s.names, s.canon[0], i)
 	index.hashOwn(w, i, s.canon[0], s.bAt)
-	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: exact, work: &v.fetch.work}
+	check := &keyCheck{algorithm: s.keyType, sum: w.Sum(nil), signature: s.b, exact: exact, fetch: &v.fetch}
 	v.add(s.form())
 	c.pending = true
 	v.fetch.want(s.keyName(), func(a keyAnswer) { c.verdict = check.check(a) })

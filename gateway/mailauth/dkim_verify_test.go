@@ -14,7 +14,6 @@ import (
 	"math/big"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -262,7 +261,7 @@ func TestVerifyingOneMessageIsBounded(t *testing.T) {
 		want int
 	}{{large, "rsa", 6}, {testKeys.rsa2048().Public(), "rsa", 200}, {testKeys.ed.Public(), "ed25519", 200}} {
 		txt := (&KeyRecord{Type: c.kind, Key: c.key}).String()
-		check := &keyCheck{algorithm: c.kind, sum: make([]byte, 32), signature: make([]byte, 64), exact: true, work: new(atomic.Int64)}
+		check := &keyCheck{algorithm: c.kind, sum: make([]byte, 32), signature: make([]byte, 64), exact: true, fetch: new(keyFetch)}
 		n := 0
 		for check.check(keyAnswer{records: []string{txt}}).result == Fail {
 			n++

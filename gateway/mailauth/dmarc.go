@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 )
 
@@ -73,8 +74,8 @@ type dmarcAuthor struct {
 // DiscoverDMARC finds the policy of each distinct domain of from, which are
 // domains or addresses.
 func DiscoverDMARC(ctx context.Context, r dns.Resolver, from []string) *DMARCDiscovery {
-	ctx, cancel := context.WithTimeout(ctx, DMARCTimeout)
-	defer cancel()
+	within := deadline.After(ctx, DMARCTimeout)
+	defer within.Cancel()
 	d := &DMARCDiscovery{dns: &dmarcDNS{r: r, known: map[string]dmarcFound{}}}
 	domains, err := authorDomains(from)
 	switch {
@@ -87,7 +88,7 @@ func DiscoverDMARC(ctx context.Context, r dns.Resolver, from []string) *DMARCDis
 		domains = domains[:DMARCMaxAuthors]
 	}
 	for _, domain := range domains {
-		d.authors = append(d.authors, d.author(ctx, domain))
+		d.authors = append(d.authors, d.author(within, domain))
 	}
 	return d
 }
@@ -171,11 +172,11 @@ func (d *DMARCDiscovery) Prefetch(ctx context.Context, domain string) {
 // author domains it gives the worst outcome, so that none rides on another's
 // pass (RFC 9989 section 11.5).
 func (d *DMARCDiscovery) Evaluate(ctx context.Context, spf AuthIdentifier, dkim []AuthIdentifier) DMARCResult {
-	ctx, cancel := context.WithTimeout(ctx, DMARCTimeout)
-	defer cancel()
+	within := deadline.After(ctx, DMARCTimeout)
+	defer within.Cancel()
 	worst := d.problem
 	for _, a := range d.authors {
-		if res := d.evaluate(ctx, a, spf, dkim); worst == nil || badness(&res) > badness(worst) {
+		if res := d.evaluate(within, a, spf, dkim); worst == nil || badness(&res) > badness(worst) {
 			worst = &res
 		}
 	}

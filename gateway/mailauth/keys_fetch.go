@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 )
 
@@ -19,6 +20,8 @@ type VerifyOptions struct {
 	MaxSignatures int
 	// LookupTimeout bounds all look-ups of keys together; default 5 s.
 	LookupTimeout time.Duration
+	// Keys remembers key records from message to message; nil: none.
+	Keys *KeyCache
 }
 
 const (
@@ -53,14 +56,16 @@ type keyAnswer struct {
 // its answer is given to all that want it.
 type keyFetch struct {
 	resolver dns.Resolver
+	keys     *KeyCache
 	wanted   map[string][]func(keyAnswer)
 	order    []string
 	work     atomic.Int64 // that was done for signatures
-	cancel   context.CancelFunc
+	ctx      *deadline.Context
 	wg       sync.WaitGroup
 }
 
-// want asks for the key under name; then is called in another goroutine.
+// want asks for the key under name; then is called by start, or in another
+// goroutine.
 func (f *keyFetch) want(name string, then func(keyAnswer)) {
 	if f.wanted == nil {
 		f.wanted = make(map[string][]func(keyAnswer))
@@ -71,26 +76,43 @@ func (f *keyFetch) want(name string, then func(keyAnswer)) {
 	f.wanted[name] = append(f.wanted[name], then)
 }
 
-// start begins the look-ups; nothing may be wanted after it.
+// start begins the look-ups; nothing may be wanted after it. What the resolver
+// has in memory is answered before it returns.
 func (f *keyFetch) start(ctx context.Context, timeout time.Duration) {
 	if len(f.order) == 0 {
 		return
 	}
-	ctx, f.cancel = context.WithTimeout(ctx, timeout)
-	queue := make(chan string, len(f.order))
+	f.ctx = deadline.After(ctx, timeout)
+	unknown := f.order[:0]
 	for _, name := range f.order {
+		if dns.Known(f.resolver, name, dns.TypeTXT) {
+			f.answer(name)
+		} else {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return
+	}
+	queue := make(chan string, len(unknown))
+	for _, name := range unknown {
 		queue <- name
 	}
 	close(queue)
-	for range min(parallelLookups, len(f.order)) {
+	for range min(parallelLookups, len(unknown)) {
 		f.wg.Go(func() {
 			for name := range queue {
-				a := f.lookup(ctx, name)
-				for _, then := range f.wanted[name] {
-					then(a)
-				}
+				f.answer(name)
 			}
 		})
+	}
+}
+
+// answer looks name up and tells all that want it.
+func (f *keyFetch) answer(name string) {
+	a := f.lookup(f.ctx, name)
+	for _, then := range f.wanted[name] {
+		then(a)
 	}
 }
 
@@ -102,8 +124,8 @@ func (f *keyFetch) wait() {
 
 // stop ends look-ups that still run and waits for them.
 func (f *keyFetch) stop() {
-	if f.cancel != nil {
-		f.cancel()
+	if f.ctx != nil {
+		f.ctx.Cancel()
 	}
 	f.wg.Wait()
 }
@@ -127,7 +149,7 @@ type keyCheck struct {
 	signature []byte
 	// exact tells whether i= has the domain of d=, which t=s asks for.
 	exact bool
-	work  *atomic.Int64 // done for this message
+	fetch *keyFetch
 }
 
 // keyVerdict is what a key said.
@@ -163,7 +185,7 @@ func (c *keyCheck) check(a keyAnswer) keyVerdict {
 }
 
 func (c *keyCheck) checkRecord(txt string) keyVerdict {
-	k, err := ParseKeyRecord(txt)
+	k, err := c.fetch.keys.Parse(txt)
 	if err != nil {
 		return keyVerdict{result: PermError, reason: err.Error()}
 	}
@@ -181,7 +203,7 @@ func (c *keyCheck) checkRecord(txt string) keyVerdict {
 		v.reason = "key demands that i= has the domain of d="
 	case k.Type == "rsa" && k.Bits < MinRSABits: // RFC 8301 section 3.2
 		v.reason = fmt.Sprintf("RSA key of %d bits is too short", k.Bits)
-	case c.work.Add(k.work()) > maxWork:
+	case c.fetch.work.Add(k.work()) > maxWork:
 		v.result, v.reason = Policy, "too many signatures with large keys"
 	case !k.verify(c.sum, c.signature):
 		v.result, v.reason = Fail, "signature did not verify"

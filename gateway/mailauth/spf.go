@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
 )
 
@@ -87,9 +88,9 @@ func runSPF(ctx context.Context, r dns.Resolver, in SPFInput, opt SPFOptions, lo
 	if !in.IP.IsValid() {
 		return SPFResult{Result: None, Domain: name, Reason: "no client address"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, SPFTimeout)
-	defer cancel()
-	c := newSPFCheck(ctx, r, in, opt, local, name)
+	within := deadline.After(ctx, SPFTimeout)
+	defer within.Cancel()
+	c := newSPFCheck(within, r, in, opt, local, name)
 	out := c.checkHost(name)
 	res := SPFResult{
 		Result: out.result, Domain: name, Mechanism: out.mechanism, Reason: out.reason,

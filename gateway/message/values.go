@@ -18,6 +18,10 @@ var (
 	ErrMessageID = errors.New("message: malformed Message-ID")
 )
 
+// usualDate is how nearly everybody writes dates; net/mail comes to it late,
+// after dozens of other forms.
+const usualDate = "Mon, 2 Jan 2006 15:04:05 -0700"
+
 // ParseDate parses the value of Date and the like (RFC 5322 section 3.3, its
 // obsolete forms with comments included).
 func ParseDate(value string) (time.Time, error) {
@@ -36,7 +40,11 @@ func ParseDate(value string) (time.Time, error) {
 	if l.bad {
 		return time.Time{}, ErrDate
 	}
-	t, err := mail.ParseDate(strings.Join(words, " "))
+	date := strings.Join(words, " ")
+	if t, err := time.Parse(usualDate, date); err == nil {
+		return t, nil
+	}
+	t, err := mail.ParseDate(date)
 	if err != nil {
 		return time.Time{}, ErrDate
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 )
 
 // The ways in which a filter fails, as its `error` fact tells them.
@@ -26,7 +27,7 @@ type call struct {
 	verdict gateway.Verdict
 	err     error
 	state   atomic.Int32 // running, finished or givenUp
-	cancel  context.CancelFunc
+	ctx     *deadline.Context
 	started time.Time
 }
 
@@ -36,20 +37,18 @@ const (
 	givenUp
 )
 
-// start runs f in the background. A filter with too many overdue calls is
-// passed over.
-func (s *step) start(ctx context.Context, stage gateway.Stage, f func(ctx context.Context) (gateway.Verdict, error)) *call {
-	c := &call{step: s, stage: stage, done: make(chan struct{}), started: time.Now()}
+// start runs f in the background with ctx, which it ends. A filter with too
+// many overdue calls is passed over.
+func (s *step) start(ctx *deadline.Context, stage gateway.Stage, f func(ctx context.Context) (gateway.Verdict, error)) *call {
+	c := &call{step: s, stage: stage, done: make(chan struct{}), ctx: ctx, started: time.Now()}
 	if s.overdue.Load() >= maxOverdue {
 		c.err = errPassedOver
-		c.cancel = func() {}
 		c.state.Store(finished)
 		close(c.done)
 		return c
 	}
-	ctx, c.cancel = context.WithCancel(ctx)
 	go func() {
-		defer c.cancel()
+		defer ctx.Cancel()
 		growStack()
 		c.verdict, c.err = guard(ctx, f)
 		s.elapsed.Observe(time.Since(c.started).Seconds())
@@ -112,7 +111,7 @@ func (c *call) wait(deadline time.Time) (gateway.Verdict, error) {
 // drop cancels a call whose answer nobody waits for any more. It counts as
 // overdue when it has not returned after the filter's timeout.
 func (c *call) drop() {
-	c.cancel()
+	c.ctx.Cancel()
 	if c.state.Load() == running {
 		time.AfterFunc(c.step.timeout, func() { c.giveUp() })
 	}
@@ -125,6 +124,6 @@ func (c *call) giveUp() bool {
 		c.step.overdue.Add(-1)
 		return false
 	}
-	c.cancel()
+	c.ctx.Cancel()
 	return true
 }

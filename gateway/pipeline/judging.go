@@ -1,29 +1,30 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"sync/atomic"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // Judging is the body filters at work on one message while it arrives.
 type Judging struct {
-	t      *Transaction
-	ctx    context.Context
-	cancel context.CancelFunc
-	msg    *msg
-	calls  []*bodyCall
+	t     *Transaction
+	ctx   *deadline.Context
+	msg   *msg
+	calls []*bodyCall
 }
 
 // bodyCall is a body filter's Read, and its Conclude once it is let.
 type bodyCall struct {
 	*call
-	conclude chan *gateway.Transaction // one snapshot
+	conclude chan *gateway.Transaction // one snapshot; closed in the end
 	read     atomic.Int64              // when Read returned, counted from the call; 0: it has not
 }
 
@@ -55,8 +56,7 @@ type Result struct {
 func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body) *Judging {
 	t.tx.Header = h
 	t.tx.Facts.Add(gateway.Fact{Name: "message.hops", Value: int64(h.Count("Received"))})
-	j := &Judging{t: t}
-	j.ctx, j.cancel = context.WithCancel(ctx)
+	j := &Judging{t: t, ctx: deadline.Cancellable(ctx)}
 	j.msg = newMsg(j.ctx, h, b, t.s.p.parts)
 	if t.s.p.walk {
 		j.msg.startWalk()
@@ -74,19 +74,18 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 // start runs a body filter's two calls in one goroutine.
 func (j *Judging) start(s *step, tx *gateway.Transaction) *bodyCall {
 	c := &bodyCall{conclude: make(chan *gateway.Transaction, 1)}
-	c.call = s.start(j.ctx, gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
+	c.call = s.start(deadline.Cancellable(j.ctx), gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
 		began := time.Now()
 		r, err := s.body.Read(ctx, tx, j.msg)
 		c.read.Store(int64(max(time.Since(began), 1)))
 		if err != nil || r == nil {
 			return gateway.Verdict{}, err
 		}
-		select {
-		case tx := <-c.conclude:
-			return r.Conclude(ctx, tx)
-		case <-ctx.Done():
-			return gateway.Verdict{}, context.Cause(ctx)
+		last := <-c.conclude
+		if err := ctx.Err(); err != nil || last == nil {
+			return gateway.Verdict{}, cmp.Or(err, context.Canceled)
 		}
+		return r.Conclude(ctx, last)
 	})
 	return c
 }
@@ -195,9 +194,11 @@ func (t *Transaction) allResults() []message.AuthResult {
 
 // Close gives up what still runs and frees what the filters shared.
 func (j *Judging) Close() {
+	j.ctx.Cancel()
 	for _, c := range j.calls {
+		close(c.conclude)
 		c.drop()
 	}
-	j.cancel()
+	j.calls = nil
 	j.msg.close()
 }

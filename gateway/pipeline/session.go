@@ -8,6 +8,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -24,8 +25,7 @@ var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at th
 // connection's goroutine.
 type Session struct {
 	p             *Pipeline
-	ctx           context.Context
-	cancel        context.CancelFunc
+	ctx           *deadline.Context
 	sess          *gateway.Session
 	connect, helo []*call
 	greeted       bool // Helo was called
@@ -33,9 +33,8 @@ type Session struct {
 
 // Connect asks the filters about a new connection; it does not wait.
 func (p *Pipeline) Connect(ctx context.Context, sess *gateway.Session) *Session {
-	ctx, cancel := context.WithCancel(ctx)
-	s := &Session{p: p, ctx: ctx, cancel: cancel, sess: sess}
-	s.connect = p.ask(ctx, gateway.StageConnect, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
+	s := &Session{p: p, ctx: deadline.Cancellable(ctx), sess: sess}
+	s.connect = p.ask(s.ctx, gateway.StageConnect, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
 	return s
 }
 
@@ -78,7 +77,7 @@ func (s *Session) Early(ctx context.Context) Ruling {
 func (s *Session) Close() {
 	drop(s.connect)
 	drop(s.helo)
-	s.cancel()
+	s.ctx.Cancel()
 }
 
 func drop(calls []*call) {
@@ -94,9 +93,7 @@ func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 		if !s.stages[stage] || s.mail&mailOf(tx.Session) == 0 {
 			continue
 		}
-		calls = append(calls, s.start(ctx, stage, func(ctx context.Context) (gateway.Verdict, error) {
-			ctx, cancel := context.WithTimeout(ctx, s.timeout)
-			defer cancel()
+		calls = append(calls, s.start(deadline.After(ctx, s.timeout), stage, func(ctx context.Context) (gateway.Verdict, error) {
 			return s.Check(ctx, stage, tx)
 		}))
 	}
