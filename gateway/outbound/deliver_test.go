@@ -1,0 +1,155 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
+)
+
+// one is a destination with one exchanger at 192.0.2.1.
+func one() Zone {
+	return Zone{"d.test": {MX(10, "mx.d.test")}, "mx.d.test": {A("192.0.2.1")}}
+}
+
+func TestConnectionIsKept(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING", "DSN"}}
+		w.hosts["192.0.2.1"] = s.serve
+		tr := w.transport()
+		for range 3 {
+			wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "delivered 250 2.0.0 mx.d.test 192.0.2.1")
+		}
+		if len(s.taken()) != 3 || s.opened() != 1 {
+			t.Errorf("%d messages over %d connections", len(s.taken()), s.opened())
+		}
+		if m := s.taken()[0]; m.from != "FROM:<a@from.test>" || m.rcpts != "TO:<b@d.test>" || m.text != text {
+			t.Errorf("%+v", m)
+		}
+		// It is closed when it has rested too long.
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		tr.Deliver(t.Context(), job("b@d.test"))
+		if s.opened() != 2 {
+			t.Errorf("%d connections", s.opened())
+		}
+	})
+}
+
+// A kept connection that the server ends is replaced without a word.
+func TestDeadConnectionIsReplaced(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]string{"closes": "!", "421": "421 4.4.2 idle!", "nonsense": "hello?!"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING"}, replies: map[string]string{}}
+				w.hosts["192.0.2.1"] = s.serve
+				tr := w.transport()
+				tr.Deliver(t.Context(), job("b@d.test"))
+				s.replies["MAIL FROM:<again@from.test>"] = end
+				j := job("b@d.test")
+				j.From.Local = "again"
+				go func() { // the second connection is a good one
+					synctest.Wait()
+				}()
+				w.hosts["192.0.2.1"] = (&sink{}).serve
+				wantOutcome(t, tr.Deliver(t.Context(), j), "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
+			})
+		})
+	}
+}
+
+// Every recipient hears what is about it.
+func TestRepliesAreEachRecipients(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, one())
+		w.hosts["192.0.2.1"] = (&sink{ext: []string{"PIPELINING", "DSN"}, replies: map[string]string{
+			"RCPT TO:<no@d.test>": "550 no such user", "RCPT TO:<later@d.test>": "450 4.2.2 full",
+		}}).serve
+		wantOutcome(t, w.transport().Deliver(t.Context(), job("yes@d.test", "no@d.test", "later@d.test")),
+			"delivered 250 2.0.0 mx.d.test 192.0.2.1; failed 550 5.1.1 mx.d.test 192.0.2.1; deferred 450 4.2.2 mx.d.test 192.0.2.1")
+	})
+}
+
+// Recipients who are too many for one transaction go in the next.
+func TestTooManyRecipients(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING", "LIMITS RCPTMAX=2"}}
+		w.hosts["192.0.2.1"] = s.serve
+		out := w.transport().Deliver(t.Context(), job("a@d.test", "b@d.test", "c@d.test", "d@d.test", "e@d.test"))
+		if strings.Count(shows(out), "delivered") != 5 || len(s.taken()) != 3 || s.opened() != 1 {
+			t.Errorf("%s: %d transactions, %d connections", shows(out), len(s.taken()), s.opened())
+		}
+	})
+}
+
+// An address that did not answer is passed over for a while.
+func TestDeadAddressIsRemembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, one())
+		w.hosts["192.0.2.1"] = nil // hangs
+		tr, start := w.transport(), time.Now()
+		out := tr.Deliver(t.Context(), job("b@d.test"))
+		wantOutcome(t, out, "deferred 451 4.4.1 local dest mx.d.test 192.0.2.1")
+		if d := time.Since(start); d != 30*time.Second {
+			t.Errorf("it took %s", d)
+		}
+		out = tr.Deliver(t.Context(), job("b@d.test"))
+		if time.Since(start) != 30*time.Second || out[0].Retry != deadTime || w.dialled() != "192.0.2.1" {
+			t.Errorf("%s: retry after %s", shows(out), out[0].Retry)
+		}
+		time.Sleep(deadTime)
+		w.hosts["192.0.2.1"] = (&sink{}).serve
+		wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
+	})
+}
+
+// More messages than connections may be open: some wait shortly, none for long.
+func TestDeliverDoesNotWaitLong(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, one())
+		w.hosts["192.0.2.1"] = (&sink{replies: map[string]string{"DATA": ""}}).serve // hangs
+		tr := w.transport()
+		ctx, cancel := context.WithCancel(t.Context())
+		got := make(chan string, 100)
+		for i := range 100 {
+			go func() {
+				start := time.Now()
+				out := tr.Deliver(ctx, job(fmt.Sprintf("b%d@d.test", i)))
+				if time.Since(start) <= waitTime {
+					got <- shows(out)
+				}
+			}()
+		}
+		time.Sleep(waitTime + time.Second)
+		if len(got) != 80 {
+			t.Errorf("%d came back", len(got))
+		}
+		for range len(got) {
+			if o := <-got; o != "deferred 451 4.4.5 local dest mx.d.test 192.0.2.1" {
+				t.Fatal(o)
+			}
+		}
+		cancel()
+		synctest.Wait()
+	})
+}
+
+func TestSizeIsComparedBeforeSending(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{ext: []string{"SIZE 10"}}
+		w.hosts["192.0.2.1"] = s.serve
+		wantOutcome(t, w.transport().Deliver(t.Context(), job("b@d.test")), "failed 552 5.3.4 local mx.d.test 192.0.2.1")
+	})
+}

@@ -1,0 +1,323 @@
+package outbound
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpc"
+)
+
+// delivery is one Deliver while it runs.
+type delivery struct {
+	t    *Transport
+	j    *queue.Job
+	out  []queue.Outcome
+	todo []int // recipients whose outcome is open
+	env  smtpc.Envelope
+	msg  smtpc.Message
+	why  *failure // of the hosts that were tried, what to tell
+
+	tries    int // addresses
+	sessions int // connections that were there and came to nothing
+}
+
+// What one attempt does at most, whatever the destination offers.
+const (
+	maxTries    = 10 // addresses that are connected to
+	maxSessions = 2  // hosts that answer, and then refuse or break
+)
+
+// next is what to do after an address was tried.
+type next uint8
+
+const (
+	nextAddress next = iota
+	nextHost
+	stop // every outcome is there, or nothing else is to be tried
+)
+
+var (
+	failReload = ours(queue.Deferred, reasonEnded, false, 451, smtp.EnhancedCode{4, 3, 2}, "The configuration was changed; the next attempt goes by the new one")
+	failNobody = deferred(reasonRoute, 451, smtp.EnhancedCode{4, 4, 4}, "There is no server to try")
+)
+
+// all gives every recipient without an outcome the same one.
+func (d *delivery) all(f *failure) {
+	for i := range d.out {
+		d.set(i, f)
+	}
+}
+
+func (d *delivery) set(i int, f *failure) {
+	d.out[i] = f.Outcome
+	d.t.deps.Metrics.recipient(f.Result, f.reason)
+}
+
+func (d *delivery) run(ctx context.Context) {
+	d.prepare()
+	p := d.t.plan(ctx, d.t.routing.of(d.j), d.j.Destination)
+	d.walk(ctx, p)
+	if d.why == nil {
+		d.why = failNobody
+	}
+	for _, i := range d.todo {
+		d.set(i, d.why)
+	}
+}
+
+// prepare makes of the job what smtpc sends.
+func (d *delivery) prepare() {
+	j := d.j
+	d.todo = make([]int, len(j.Rcpts))
+	for i := range d.todo {
+		d.todo[i] = i
+	}
+	d.env = smtpc.Envelope{From: j.From, Params: j.Params, Rcpts: make([]smtpc.Rcpt, 0, len(j.Rcpts))}
+	d.msg = smtpc.Message{Size: j.Size, EightBit: j.EightBit, UTF8Header: j.UTF8Header, Open: d.open}
+}
+
+// open reads the message; what goes wrong shows when it is read.
+func (d *delivery) open() io.ReadCloser {
+	r, err := d.j.Open()
+	if err != nil {
+		return unreadable{err}
+	}
+	return r
+}
+
+type unreadable struct{ err error }
+
+func (u unreadable) Read([]byte) (int, error) { return 0, u.err }
+func (u unreadable) Close() error             { return nil }
+
+// walk tries the hops of a plan.
+func (d *delivery) walk(ctx context.Context, p *plan) {
+	d.note(p.why, nil, netip.AddrPort{})
+	for i, h := range p.hops {
+		if i == d.t.opt.Hosts || d.host(ctx, h) == stop || len(d.todo) == 0 {
+			return
+		}
+	}
+}
+
+// note keeps why a hop came to nothing.
+func (d *delivery) note(f *failure, h *hop, to netip.AddrPort) {
+	if f == nil {
+		return
+	}
+	g := *f
+	if h != nil {
+		g.MTA = h.host
+	}
+	if to.IsValid() {
+		g.Addr = to.Addr().String()
+	}
+	d.why = worse(d.why, &g)
+}
+
+// host tries the addresses of a hop.
+func (d *delivery) host(ctx context.Context, h *hop) next {
+	if len(h.addrs) == 0 {
+		d.note(h.why, h, netip.AddrPort{})
+		return nextHost
+	}
+	for _, a := range h.addrs {
+		to := netip.AddrPortFrom(a, h.port)
+		if why, left := d.t.deps.State.dead.get(to); why != nil {
+			f := *why
+			f.Retry = left
+			d.note(&f, h, to)
+			continue
+		}
+		if d.tries == maxTries {
+			return stop
+		}
+		d.tries++
+		if n := d.address(ctx, h, to); n != nextAddress {
+			return n
+		}
+	}
+	return nextHost
+}
+
+// address sends over a connection to one address. A kept connection that
+// turns out to be dead is replaced.
+func (d *delivery) address(ctx context.Context, h *hop, to netip.AddrPort) next {
+	for fresh := false; ; {
+		c, err := d.t.connect(ctx, h, to, fresh)
+		if err != nil {
+			return d.unconnected(ctx, err, h, to)
+		}
+		res, err := c.Send(ctx, d.envelope(), &d.msg)
+		if err == nil {
+			d.t.deps.State.pool.put(c)
+			done, n := d.settle(c, h, res)
+			if !done {
+				continue // too many recipients for one transaction
+			}
+			return n
+		}
+		d.t.deps.State.pool.drop(c, "broken")
+		n := d.broken(ctx, c, h, res, err)
+		if n == nextHost && c.reused && !fresh && ctx.Err() == nil {
+			fresh = true
+			continue
+		}
+		return n
+	}
+}
+
+// envelope is for the recipients whose outcome is open.
+func (d *delivery) envelope() *smtpc.Envelope {
+	d.env.Rcpts = d.env.Rcpts[:0]
+	for _, i := range d.todo {
+		r := &d.j.Rcpts[i]
+		d.env.Rcpts = append(d.env.Rcpts, smtpc.Rcpt{To: r.To, Params: r.Params})
+	}
+	return &d.env
+}
+
+// unconnected notes why there is no connection.
+func (d *delivery) unconnected(ctx context.Context, err error, h *hop, to netip.AddrPort) next {
+	if f := busyFailure(err); f != nil {
+		d.note(f, h, to)
+		return stop // it is we who do not want more connections
+	}
+	f := sessionFailure(ctx, err)
+	d.note(f, h, to)
+	switch {
+	case ctx.Err() != nil:
+		return stop
+	case f.reason == reasonConnect:
+		d.t.deps.State.dead.add(to, deadTime, f)
+		return nextAddress
+	}
+	if d.sessions++; d.sessions == maxSessions {
+		return stop
+	}
+	return nextHost
+}
+
+// busyFailure is for connections that we do not want to open.
+func busyFailure(err error) *failure {
+	switch {
+	case errors.Is(err, errBusy):
+		return deferred(reasonShape, 451, smtp.EnhancedCode{4, 4, 5}, "As many connections to the destination are in use as may be")
+	case errors.Is(err, errFull):
+		f := deferred(reasonShape, 451, smtp.EnhancedCode{4, 4, 5}, "As many connections are in use as may be")
+		f.Destination = false
+		return f
+	case errors.Is(err, errClosed):
+		return failReload
+	}
+	return nil
+}
+
+// settle keeps the outcomes of a transaction that came to an end. done is
+// false when the rest of the recipients goes in another one.
+func (d *delivery) settle(c *conn, h *hop, res smtpc.Result) (done bool, n next) {
+	if whole := res.Rcpts[0]; res.Step == smtpc.StepMail && whole.Temporary() || res.Step == smtpc.StepCheck && !anyOf(res.Rcpts, smtp.Reply.IsZero) {
+		// The next host may be more willing.
+		f := d.verdict(c, h, res.Step, whole)
+		d.note(f, h, c.key.addr)
+		if d.sessions++; d.sessions == maxSessions {
+			return true, stop
+		}
+		return true, nextHost
+	}
+	progress := anyOf(res.Rcpts, smtp.Reply.Positive)
+	rest := d.todo[:0]
+	for k, i := range d.todo {
+		r := res.Rcpts[k]
+		if progress && tooMany(r) {
+			rest = append(rest, i)
+			continue
+		}
+		d.decide(i, c, h, stepOf(res.Step, progress, r), r)
+	}
+	d.todo = rest
+	return len(rest) == 0, stop
+}
+
+// stepOf tells what a refusal was to: of a message that others got, only RCPT.
+func stepOf(s smtpc.Step, accepted bool, r smtp.Reply) smtpc.Step {
+	if s == smtpc.StepDone && accepted && !r.Positive() {
+		return smtpc.StepRcpt
+	}
+	return s
+}
+
+func anyOf(list []smtp.Reply, f func(smtp.Reply) bool) bool {
+	for _, r := range list {
+		if f(r) {
+			return true
+		}
+	}
+	return false
+}
+
+// tooMany tells whether a recipient was refused only because of those before
+// it (RFC 5321 section 4.5.3.1.10).
+func tooMany(r smtp.Reply) bool {
+	return (r.Code == 452 || r.Code == 552) &&
+		(r.Enhanced[1] == 5 && r.Enhanced[2] == 3 || strings.Contains(strings.ToLower(r.Text), "too many recipients"))
+}
+
+// broken keeps what a broken connection has told, and says whether the others
+// may be tried elsewhere.
+func (d *delivery) broken(ctx context.Context, c *conn, h *hop, res smtpc.Result, err error) next {
+	rest := d.todo[:0]
+	for k, i := range d.todo {
+		if r := res.Rcpts[k]; !r.IsZero() {
+			d.decide(i, c, h, smtpc.StepRcpt, r) // a broken message has no reply
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	d.todo = rest
+	f := sessionFailure(ctx, err)
+	f.TLS = c.tls
+	var e *smtpc.Error
+	ambiguous := errors.As(err, &e) && e.Ambiguous && e.Reply.IsZero()
+	if ambiguous {
+		f = &failure{f.Outcome, reasonLost}
+		f.Destination = false
+		f.Reply = smtp.NewReply(451, smtp.EnhancedCode{4, 4, 2}, "The connection was lost after the message had been sent, so it may have arrived: it will be sent again")
+		d.t.deps.Log.Warn("possible duplicate: no reply to a message that was sent whole", "id", d.j.ID, "host", h.host, "address", c.addr,
+			"recipients", len(d.todo), "error", err.Error())
+	}
+	d.note(f, h, c.key.addr)
+	if d.sessions++; ambiguous || f.reason == reasonSource || ctx.Err() != nil || d.sessions == maxSessions && !c.reused {
+		return stop
+	}
+	return nextHost
+}
+
+// decide sets a recipient's outcome by the reply of a next hop.
+func (d *delivery) decide(i int, c *conn, h *hop, step smtpc.Step, r smtp.Reply) {
+	f := d.verdict(c, h, step, r)
+	d.set(i, f)
+}
+
+// verdict reads a reply that is about the message.
+func (d *delivery) verdict(c *conn, h *hop, step smtpc.Step, r smtp.Reply) *failure {
+	f := &failure{queue.Outcome{Reply: derive(r, step), MTA: h.host, Addr: c.addr, TLS: c.tls}, reasonReply}
+	switch {
+	case r.Positive():
+		f.Result = queue.Delivered
+		f.Relayed = !c.Extensions().DSN
+	case r.Permanent():
+		f.Result = queue.Failed
+	default:
+		f.Result = queue.Deferred
+	}
+	if step == smtpc.StepCheck {
+		f.Local, f.reason = true, reasonCheck
+	}
+	return f
+}

@@ -1,0 +1,188 @@
+package outbound
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/queue"
+)
+
+// Deps is what a Transport needs from its surroundings.
+type Deps struct {
+	// Hello is our name in EHLO; it and Names in a list of mail exchangers are
+	// this gateway.
+	Hello string
+	Names []string
+	// Addresses are this machine's; nil: those of its interfaces.
+	Addresses []netip.Addr
+	Resolver  dns.Resolver
+	// State is what outlives the Transport: connections and what is known of
+	// destinations.
+	State   *State
+	Log     *slog.Logger // nil: slog.Default
+	Metrics *Metrics     // nil: none
+	// Dial replaces net.Dialer, for tests; source is the zero Addr where the
+	// system chooses it.
+	Dial func(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error)
+}
+
+// State is what outlives a Transport of one configuration.
+type State struct {
+	pool   *pool
+	badTLS recent // addresses with whom TLS failed
+	dead   recent // addresses that did not answer
+	tls    tls.ClientSessionCache
+}
+
+// NewState returns an empty State. It is closed with Close.
+func NewState(m *Metrics) *State {
+	return &State{pool: newPool(m), tls: tls.NewLRUClientSessionCache(tlsSessions)}
+}
+
+// tlsSessions are remembered for resumption.
+const tlsSessions = 2048
+
+// Close ends the connections at rest; those in use end with their message.
+func (s *State) Close() { s.pool.close() }
+
+// Transport carries mail to other servers. It implements queue.Transport.
+type Transport struct {
+	opt     Options
+	deps    Deps
+	routing *routing
+	own     *own
+	plans   plans
+
+	want4, want6          bool
+	unverified, verifying *tls.Config
+
+	mu     sync.Mutex
+	closed bool
+	busy   sync.WaitGroup
+}
+
+// New returns a Transport. It takes over the limits of deps.State.
+func New(opt Options, deps Deps) (*Transport, error) {
+	opt = opt.withDefaults()
+	if err := opt.check(); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	deps.Log = cmp.Or(deps.Log, slog.Default())
+	t := &Transport{opt: opt, deps: deps}
+	t.plans.m = map[planKey]*plan{}
+	var names []string
+	for _, n := range append(slices.Clone(deps.Names), deps.Hello) {
+		names = append(names, strings.ToLower(n))
+	}
+	if deps.Addresses == nil {
+		deps.Addresses = machineAddresses()
+	}
+	t.own = newOwn(names, deps.Addresses, opt.Own, opt.Allow)
+	t.want4, t.want6 = slices.Contains(opt.Families, "ipv4"), slices.Contains(opt.Families, "ipv6")
+	t.unverified = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, ClientSessionCache: deps.State.tls}
+	t.verifying = &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: deps.State.tls}
+	var err error
+	if t.routing, err = newRouting(opt); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	deps.State.pool.setLimits(opt.Connections, opt.Idle, opt.IdleTime)
+	return t, nil
+}
+
+// Close waits for attempts under way; none may be begun any more.
+func (t *Transport) Close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.busy.Wait()
+}
+
+// begin counts an attempt, unless the Transport is closed.
+func (t *Transport) begin() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.busy.Add(1)
+	return true
+}
+
+// Deliver implements queue.Transport.
+func (t *Transport) Deliver(ctx context.Context, j *queue.Job) []queue.Outcome {
+	d := delivery{t: t, j: j, out: make([]queue.Outcome, len(j.Rcpts))}
+	if !t.begin() {
+		d.all(failReload)
+		return d.out
+	}
+	defer t.busy.Done()
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, t.opt.Timeout)
+	defer cancel()
+	d.run(ctx)
+	t.deps.Metrics.took(time.Since(start))
+	return d.out
+}
+
+// recent remembers addresses for a while.
+type recent struct {
+	mu sync.Mutex
+	m  map[netip.AddrPort]memory
+}
+
+type memory struct {
+	until time.Time
+	why   *failure
+}
+
+// maxRecent bounds the addresses that are remembered.
+const maxRecent = 10_000
+
+func (r *recent) add(a netip.AddrPort, d time.Duration, why *failure) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if r.m == nil {
+		r.m = map[netip.AddrPort]memory{}
+	}
+	if len(r.m) >= maxRecent {
+		for old, x := range r.m { // one at least, and what is over
+			if delete(r.m, old); x.until.After(now) {
+				break
+			}
+		}
+	}
+	r.m[a] = memory{now.Add(d), why}
+}
+
+// get returns what is remembered, and for how long still.
+func (r *recent) get(a netip.AddrPort) (*failure, time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	x, ok := r.m[a]
+	if !ok {
+		return nil, 0
+	}
+	left := time.Until(x.until)
+	if left <= 0 {
+		delete(r.m, a)
+		return nil, 0
+	}
+	return x.why, left
+}
+
+func (r *recent) remove(a netip.AddrPort) {
+	r.mu.Lock()
+	delete(r.m, a)
+	r.mu.Unlock()
+}
