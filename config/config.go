@@ -14,6 +14,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
@@ -37,6 +38,8 @@ type Config struct {
 	// Where mail of which domain goes: a domain, "*.domain" for its
 	// subdomains, or default for what no other names.
 	Domains Domains `yaml:"domains"`
+	// How mail leaves for other servers.
+	Outbound outbound.Options `yaml:"outbound"`
 	// Networks with rights of their own.
 	Networks Networks `yaml:"networks"`
 	// Bounds on messages, connections and resources.
@@ -176,6 +179,7 @@ func Default() *Config {
 		Data:     "data",
 		TLS:      TLS{cert.DefaultOptions()},
 		DNS:      DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
+		Outbound: outbound.DefaultOptions(),
 		Storage:  Storage{Database: "sqlite", Objects: "files"},
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,

@@ -25,8 +25,7 @@ const (
 
 // unbuiltKeys are keys of parts that are still to come, with a hint.
 var unbuiltKeys = map[string]string{
-	"outbound": "mail goes to the backends that domains names",
-	"queue":    "mail is handed over in session: deliver: proxy",
+	"queue": "mail is handed over in session: deliver: proxy",
 }
 
 // decoder puts YAML nodes into Go values. It goes on after a mistake, so that

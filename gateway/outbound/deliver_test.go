@@ -55,9 +55,6 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 				s.replies["MAIL FROM:<again@from.test>"] = end
 				j := job("b@d.test")
 				j.From.Local = "again"
-				go func() { // the second connection is a good one
-					synctest.Wait()
-				}()
 				w.hosts["192.0.2.1"] = (&sink{}).serve
 				wantOutcome(t, tr.Deliver(t.Context(), j), "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
 			})
