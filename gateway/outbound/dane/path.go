@@ -3,7 +3,6 @@ package dane
 import (
 	"bytes"
 	"crypto/x509"
-	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -14,8 +13,7 @@ type path struct {
 	certs   []certificate
 	roots   *x509.CertPool
 	rest    *x509.CertPool
-	anchors []*x509.Certificate // in roots
-	signed  []*x509.Certificate // those of them that a bare key vouches for
+	anchors int // in roots
 }
 
 func newPath(certs []certificate) *path {
@@ -30,7 +28,7 @@ func newPath(certs []certificate) *path {
 
 func (p *path) add(cert *x509.Certificate) {
 	p.roots.AddCert(cert)
-	p.anchors = append(p.anchors, cert)
+	p.anchors++
 }
 
 // anchor takes as anchors what a DANE-TA record means: certificates of the
@@ -61,12 +59,11 @@ func (p *path) anchorKey(data []byte) {
 	}
 	issuer := &x509.Certificate{PublicKey: key}
 	for _, c := range p.certs {
-		if c.cert == nil || weak(c.cert.SignatureAlgorithm) || slices.Equal(c.spki, data) {
+		if c.cert == nil || weak(c.cert.SignatureAlgorithm) {
 			continue
 		}
 		if issuer.CheckSignature(c.cert.SignatureAlgorithm, c.cert.RawTBSCertificate, c.cert.Signature) == nil {
 			p.add(c.cert)
-			p.signed = append(p.signed, c.cert)
 		}
 	}
 }
@@ -82,11 +79,7 @@ func (p *path) verify(now time.Time) (int, error) {
 	}
 	depth := maxChain
 	for _, chain := range chains {
-		n := len(chain) - 1
-		if slices.ContainsFunc(p.signed, chain[n].Equal) {
-			n++ // the key's own place
-		}
-		depth = min(depth, n)
+		depth = min(depth, len(chain)-1)
 	}
 	return depth, nil
 }

@@ -45,8 +45,9 @@ type Check struct {
 
 // Verify compares a chain in DER, the server's certificate first, with
 // records, of which unusable ones do not count (RFC 7671 section 5). It
-// returns the depth of the certificate that matched; for a trust anchor that
-// is not in the chain, the depth it would have. With DANE-EE nothing else
+// returns the depth of the certificate that matched; of a trust anchor that the
+// server does not show, the depth it would have, or, of a bare key, that of the
+// certificate which it signed. With DANE-EE nothing else
 // counts: no name, no expiry, no signature. With DANE-TA the chain must lead to
 // the anchor, be valid now, and the certificate be about one of the names. The
 // error is an *Error.
@@ -90,7 +91,7 @@ func (c Check) anchored(certs []certificate, records []dns.TLSA) (int, error) {
 			p.anchor(r)
 		}
 	}
-	if len(p.anchors) == 0 {
+	if p.anchors == 0 {
 		return 0, &Error{notTrusted, "no certificate of the chain matches a TLSA record"}
 	}
 	depth, err := p.verify(c.Now)
