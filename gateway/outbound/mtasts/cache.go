@@ -51,6 +51,7 @@ type Cache struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	wake    chan struct{} // something is due earlier than was thought
+	rounds  sync.Mutex    // held by the round under way
 
 	mu      sync.Mutex
 	closed  bool
@@ -202,7 +203,7 @@ func (c *Cache) touch(k *known, now time.Time) {
 	c.remember(e.domain, &known{entry: &e})
 	go func() {
 		defer c.wg.Done()
-		if err := c.write(c.root, &e); err != nil {
+		if err := c.write(context.WithoutCancel(c.root), &e); err != nil {
 			c.opt.Log.Error("MTA-STS: policy not stored", "domain", e.domain, "error", err.Error())
 		}
 	}()
@@ -225,6 +226,11 @@ func (c *Cache) fly(name, id string) *flight {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.flights[name]; f != nil {
+		return f
+	}
+	if k, now := c.memory[name], time.Now(); k != nil && (k.valid(now) && k.id == id || k.failedID == id && now.Before(k.retry)) {
+		f := &flight{done: make(chan struct{}), known: k} // it has just ended
+		close(f.done)
 		return f
 	}
 	if c.closed || len(c.flights) >= maxFlights {

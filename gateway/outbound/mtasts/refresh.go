@@ -45,6 +45,8 @@ func (c *Cache) keep() {
 
 // round fetches what is due and returns the time until more is.
 func (c *Cache) round() time.Duration {
+	c.rounds.Lock()
+	defer c.rounds.Unlock()
 	domains, next, err := c.due(c.root, time.Now(), refreshBatch)
 	if err != nil {
 		if c.root.Err() == nil {
