@@ -1,5 +1,7 @@
 package gateway
 
+import "slices"
+
 // Fact is one finding: a name such as "spf.result" and a value of the
 // declared FactType.
 type Fact struct {
@@ -94,6 +96,9 @@ func (f Facts) With(more ...Fact) Facts {
 // Add adds facts in place, cheaper than With. Copies of f made before do not
 // see them; of all copies, only one may be added to.
 func (f *Facts) Add(more ...Fact) { f.list = append(f.list, more...) }
+
+// Grow makes room for n more facts, so that Add need not.
+func (f *Facts) Grow(n int) { f.list = slices.Grow(f.list, n) }
 
 // All returns the facts in the order in which they were found.
 func (f Facts) All() []Fact { return f.list }

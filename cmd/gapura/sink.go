@@ -170,7 +170,10 @@ func (t *sinkTransaction) write(name string, r io.Reader) (int64, error) {
 func listen(address string, mode os.FileMode) (net.Listener, error) {
 	path, ok := strings.CutPrefix(address, "unix:")
 	if !ok {
-		return net.Listen("tcp", address)
+		// No keep-alive: whoever serves has a deadline for every read, and each
+		// option of a socket is a system call for each connection.
+		lc := net.ListenConfig{KeepAlive: -1}
+		return lc.Listen(context.Background(), "tcp", address)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == os.ModeSocket {
 		if c, err := net.Dial("unix", path); err == nil {

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"net/netip"
 	"slices"
@@ -82,8 +83,17 @@ func (h *Handler) Connect(ctx context.Context, info smtpd.Info) (smtpd.Session, 
 // part of the gateway was replaced.
 var reconfigured = smtp.NewReply(421, smtp.EnhancedCode{4, 3, 2}, "The service has just been reconfigured; connect again")
 
-// newID returns a trace id: a ULID, so that ids sort by time.
-func newID() string { return ulid.Make().String() }
+// newID returns a trace id: a ULID, so that ids sort by time. All its other
+// bits are random: ulid.Make counts up within a millisecond, under a lock that
+// all connections share.
+func newID() string {
+	var id ulid.ULID
+	if err := id.SetTime(ulid.Now()); err != nil {
+		panic(err) // after the year 10889
+	}
+	_, _ = rand.Read(id[6:]) // never fails
+	return id.String()
+}
 
 // session is one connection; smtpd calls it from one goroutine.
 type session struct {

@@ -3,6 +3,7 @@ package message
 import (
 	"bytes"
 	"io"
+	"sync"
 )
 
 const (
@@ -42,9 +43,20 @@ type source struct {
 	longer, reopened, afterCR bool
 }
 
-// newSource begins with a small buffer: most messages are small.
+// firstBuffers are the small buffers with which sources begin: most messages
+// need no more.
+var firstBuffers = sync.Pool{New: func() any { return new([minWalkBuffer]byte) }}
+
 func newSource(r io.Reader, size int, loose bool) *source {
-	return &source{r: r, buf: make([]byte, minWalkBuffer), max: size, loose: loose, bol: true}
+	return &source{r: r, buf: firstBuffers.Get().(*[minWalkBuffer]byte)[:], max: size, loose: loose, bol: true}
+}
+
+// release gives the buffer back; whatever s gave out is not valid any more.
+func (s *source) release() {
+	if len(s.buf) == minWalkBuffer {
+		firstBuffers.Put((*[minWalkBuffer]byte)(s.buf))
+	}
+	s.buf = nil
 }
 
 // fill reads more; false at the end of input.
@@ -59,6 +71,7 @@ func (s *source) fill() bool {
 	if s.end == len(s.buf) || s.end > len(s.buf)/2 && len(s.buf) < s.max {
 		grown := make([]byte, min(2*len(s.buf), max(s.max, len(s.buf)+1)))
 		copy(grown, s.buf[:s.end])
+		s.release()
 		s.buf = grown
 	}
 	for range 100 {

@@ -61,6 +61,7 @@ func (w *Walker) WalkReading(r ReadingName, body io.Reader, v Visitor) error {
 		body = &crReader{r: body}
 	}
 	s := newSource(body, w.limits.Buffer, r == Loose)
+	defer s.release()
 	w.headerDefects(h, "")
 	w.entity(s, entity{header: h, number: "", def: "text/plain"})
 	w.drain(s)
@@ -136,6 +137,7 @@ func (w *Walker) container(s *source, e entity, m *meta, p PartInfo) bool {
 		d = &decodedReader{s: s}
 		d.dec.reset(kind, w.reading)
 		inner = newSource(d, w.limits.Buffer, s.loose)
+		defer inner.release()
 	}
 	if m.multipart() {
 		w.multipart(inner, e, m)

@@ -93,7 +93,7 @@ func (j *Judging) start(s *step, tx *gateway.Transaction) *bodyCall {
 // decide lets the policy rule on every recipient that is not ruled out yet.
 func (j *Judging) decide(ctx context.Context, stage gateway.Stage) {
 	t := j.t
-	ds := t.decide(ctx, stage, t.snapshot())
+	ds := t.decide(ctx, stage)
 	for i := range t.rulings {
 		d := ds[0]
 		if len(ds) == len(t.rulings) {

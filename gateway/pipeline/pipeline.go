@@ -66,10 +66,11 @@ type Options struct {
 // number of sessions at once.
 type Pipeline struct {
 	steps  []*step
-	policy gateway.Filter
+	policy *step // nil: none; without a goroutine or timeout of its own
 	parts  body.Options
 	walk   bool
 	log    *slog.Logger
+	fields int // facts that the filters may return about a transaction
 }
 
 // step is a Step with what is known of it.
@@ -77,7 +78,7 @@ type step struct {
 	gateway.Filter
 	index   int                // place in the configured order
 	body    gateway.BodyFilter // nil: an early filter only
-	stages  [gateway.StageMessage + 1]bool
+	stages  [gateway.StageSubmission + 1]bool
 	timeout time.Duration
 	onError onError
 	mail    Mail
@@ -99,7 +100,10 @@ func (e *StepError) Error() string { return e.msg }
 // New returns a pipeline. It fails with a StepError where a filter must follow another that is
 // not listed before it.
 func New(opt Options) (*Pipeline, error) {
-	p := &Pipeline{policy: opt.Policy, parts: opt.Parts, walk: opt.Walk, log: opt.Log}
+	p := &Pipeline{parts: opt.Parts, walk: opt.Walk, log: opt.Log, fields: ownFields}
+	if opt.Policy != nil {
+		p.policy = newStep(0, Step{Filter: opt.Policy}, gateway.Stages)
+	}
 	seen := map[string]int{}
 	for i, s := range opt.Steps {
 		name := s.Filter.Name()
@@ -107,7 +111,8 @@ func New(opt Options) (*Pipeline, error) {
 			return nil, &StepError{i, fmt.Sprintf("filter %q is listed twice", name)}
 		}
 		seen[name] = i
-		p.steps = append(p.steps, newStep(i, s))
+		p.steps = append(p.steps, newStep(i, s, []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail, gateway.StageRcpt}))
+		p.fields += len(s.Filter.Fields())
 	}
 	for i, s := range opt.Steps {
 		o, ok := s.Filter.(gateway.Ordered)
@@ -123,7 +128,12 @@ func New(opt Options) (*Pipeline, error) {
 	return p, nil
 }
 
-func newStep(i int, s Step) *step {
+// ownFields are the facts that the pipeline itself adds.
+const ownFields = 5
+
+// newStep returns a step whose filter is asked at stages if it does not name
+// its own.
+func newStep(i int, s Step, stages []gateway.Stage) *step {
 	st := &step{index: i, Filter: s.Filter, timeout: s.Timeout, onError: onError(s.Defer), elapsed: elapsed.WithLabelValues(s.Filter.Name())}
 	if st.mail = s.Mail; st.mail == 0 {
 		st.mail = Inbound | Submission
@@ -132,7 +142,6 @@ func newStep(i int, s Step) *step {
 		st.timeout = DefaultTimeout
 	}
 	st.body, _ = s.Filter.(gateway.BodyFilter)
-	stages := []gateway.Stage{gateway.StageConnect, gateway.StageHelo, gateway.StageMail, gateway.StageRcpt}
 	if f, ok := s.Filter.(gateway.Staged); ok {
 		stages = f.Stages()
 	}

@@ -78,6 +78,7 @@ type Transaction struct {
 // not wait.
 func (s *Session) Mail(tx gateway.Transaction) *Transaction {
 	t := &Transaction{s: s, tx: tx, results: make([][]message.AuthResult, len(s.p.steps))}
+	t.tx.Facts.Grow(s.p.fields)
 	t.mail = s.p.ask(s.ctx, gateway.StageMail, t.snapshot())
 	return t
 }
@@ -117,7 +118,7 @@ func (t *Transaction) judge(ctx context.Context, last gateway.Stage) (r Ruling) 
 		hold = worse(hold, t.s.p.gather(s.calls, t.tx.ID, t.add))
 	}
 	for _, s := range stages {
-		r.merge(s.at, t.decide(ctx, s.at, t.snapshot())[0])
+		r.merge(s.at, t.decide(ctx, s.at)[0])
 		if r.Refused() {
 			return r
 		}
@@ -154,7 +155,7 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	}
 	t.asked = r.Facts
 	ruling := early
-	ruling.merge(gateway.StageRcpt, t.decide(ctx, gateway.StageRcpt, t.snapshot())[0])
+	ruling.merge(gateway.StageRcpt, t.decide(ctx, gateway.StageRcpt)[0])
 	if !hold.IsZero() && !ruling.Refused() {
 		ruling = deferred(gateway.StageRcpt, hold)
 	}
@@ -177,17 +178,18 @@ func (t *Transaction) Rcpts() []gateway.Recipient { return t.tx.Rcpts }
 func (t *Transaction) Facts() gateway.Facts { return t.tx.Facts }
 
 // decide asks the policy; it returns at least one disposition. A policy that
-// fails defers: only it knows what the admin wants.
-func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+// fails defers: only it knows what the admin wants. It answers at once and
+// keeps nothing, so that it needs no snapshot.
+func (t *Transaction) decide(ctx context.Context, stage gateway.Stage) []gateway.Disposition {
 	p := t.s.p
-	if p.policy == nil || (stage == gateway.StageSubmission) != (mailOf(t.tx.Session) == Submission) {
-		return []gateway.Disposition{{}}
+	if p.policy == nil || !p.policy.stages[stage] || (stage == gateway.StageSubmission) != (mailOf(t.tx.Session) == Submission) {
+		return nothing
 	}
 	start := time.Now()
 	v, err := guard(ctx, func(ctx context.Context) (gateway.Verdict, error) {
-		return p.policy.Check(ctx, stage, tx)
+		return p.policy.Check(ctx, stage, &t.tx)
 	})
-	elapsed.WithLabelValues(p.policy.Name()).Observe(time.Since(start).Seconds())
+	p.policy.elapsed.Observe(time.Since(start).Seconds())
 	if err != nil {
 		failures.WithLabelValues(p.policy.Name(), "error").Inc()
 		p.log.Error("policy failed", "id", t.tx.ID, "stage", stage.String(), "error", err.Error())
@@ -195,7 +197,10 @@ func (t *Transaction) decide(ctx context.Context, stage gateway.Stage, tx *gatew
 	}
 	t.tx.Facts.Add(v.Facts...)
 	if len(v.Dispositions) == 0 {
-		return []gateway.Disposition{{}}
+		return nothing
 	}
 	return v.Dispositions
 }
+
+// nothing is what is decided where no rule has anything to say.
+var nothing = []gateway.Disposition{{}}
