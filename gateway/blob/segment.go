@@ -1,0 +1,84 @@
+package blob
+
+import (
+	"sync"
+)
+
+// segment is one file. Its fields are under the mutex of its Files.
+type segment struct {
+	id      uint64
+	size    int64  // octets that are reserved
+	live    int64  // weights of the blobs that live
+	sum     uint64 // of their hashes, by exclusive or: 0 when the last one went
+	pending int    // Appends in it
+	sealed  bool   // no more Appends
+	reaping bool   // the reaper has it
+	failed  error  // what sealed it; what is not confirmed by then never will be
+	// compacting: Compact is at it. kept: it has been, and could not empty it.
+	compacting, kept bool
+	file             File // for writing; nil: closed
+	syncs            syncer
+}
+
+func (s *segment) add(r Ref) {
+	s.live += r.weight()
+	s.sum ^= r.hash()
+}
+
+func (s *segment) remove(r Ref) {
+	s.live -= r.weight()
+	s.sum ^= r.hash()
+}
+
+// dead tells whether nothing refers to it. Of a segment that was told of a
+// release twice it is not known.
+func (s *segment) dead() bool { return s.sealed && s.pending == 0 && s.live == 0 && s.sum == 0 }
+
+// syncer shares one sync among all who wait for one. Who comes alone syncs at
+// once; who comes while a sync runs waits for the next, since the running one
+// may have begun before its data was written.
+type syncer struct {
+	sync func() error
+
+	mu   sync.Mutex
+	busy bool
+	next *round
+}
+
+// round is those who wait for the same sync.
+type round struct {
+	lead chan struct{} // one of them is to do it
+	done chan struct{}
+	err  error
+}
+
+// wait returns after a sync that began after wait was called.
+func (s *syncer) wait() error {
+	s.mu.Lock()
+	r := s.next
+	if r == nil {
+		r = &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
+		s.next = r
+	}
+	if s.busy {
+		s.mu.Unlock()
+		select {
+		case <-r.done:
+			return r.err
+		case <-r.lead:
+		}
+		s.mu.Lock()
+	}
+	s.busy, s.next = true, nil
+	s.mu.Unlock()
+	r.err = s.sync()
+	s.mu.Lock()
+	if s.next != nil {
+		s.next.lead <- struct{}{}
+	} else {
+		s.busy = false
+	}
+	s.mu.Unlock()
+	close(r.done)
+	return r.err
+}
