@@ -5,7 +5,6 @@ package main
 
 import (
 	_ "github.com/emersion/go-message"
-	_ "github.com/go-ldap/ldap/v3"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/minio/minio-go/v7"
 	_ "modernc.org/sqlite"

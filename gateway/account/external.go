@@ -1,0 +1,118 @@
+package account
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// maxIntermediates bounds the certificates that a client may send.
+const maxIntermediates = 8
+
+// certificates tell whose a client certificate is.
+type certificates struct {
+	roots *x509.CertPool // nil: none
+	pins  map[[sha256.Size]byte]string
+}
+
+// newCertificates reads the CAs; o may be nil.
+func newCertificates(o *Certificates) (*certificates, error) {
+	if o == nil {
+		return nil, nil
+	}
+	c := &certificates{pins: map[[sha256.Size]byte]string{}}
+	for _, p := range o.Pins {
+		f, err := fingerprint(p.SHA256)
+		if err != nil {
+			return nil, fmt.Errorf("account: certificates: %w", err)
+		}
+		user, err := Name(p.User)
+		if err != nil {
+			return nil, fmt.Errorf("account: certificates: %w", err)
+		}
+		c.pins[f] = user
+	}
+	if o.CA == "" {
+		return c, nil
+	}
+	var err error
+	c.roots, err = readPool(o.CA)
+	return c, err
+}
+
+func readPool(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("account: %s has no certificate", file)
+	}
+	return pool, nil
+}
+
+func fingerprint(s string) (f [sha256.Size]byte, err error) {
+	b, err := hex.DecodeString(strings.ReplaceAll(s, ":", ""))
+	if err != nil || len(b) != len(f) {
+		return f, errors.New("want 64 hexadecimal digits")
+	}
+	return [sha256.Size]byte(b), nil
+}
+
+// names returns the users that a client's certificates may be, as they are
+// written there; none: it is nobody's.
+func (c *certificates) names(certs []*x509.Certificate) []string {
+	if len(certs) == 0 {
+		return nil
+	}
+	leaf := certs[0]
+	now := time.Now()
+	if user, ok := c.pins[sha256.Sum256(leaf.Raw)]; ok && !now.After(leaf.NotAfter) && !now.Before(leaf.NotBefore) {
+		return []string{user}
+	}
+	if c.roots == nil {
+		return nil
+	}
+	inter := x509.NewCertPool()
+	for _, i := range certs[1:min(len(certs), maxIntermediates)] {
+		inter.AddCert(i)
+	}
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots, Intermediates: inter, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return nil
+	}
+	if len(leaf.EmailAddresses) > 0 {
+		return leaf.EmailAddresses
+	}
+	return []string{leaf.Subject.CommonName}
+}
+
+// external is EXTERNAL (RFC 4422 appendix A): who the client is says its
+// certificate, for whom it acts the response.
+func (x *exchange) external(ctx context.Context) (Identity, error) {
+	b, err := x.response(ctx)
+	if err != nil {
+		return Identity{}, err
+	}
+	if strings.IndexByte(string(b), 0) >= 0 {
+		return Identity{}, malformed("EXTERNAL: a name with NUL")
+	}
+	x.claimed = string(b)
+	if err := x.wait(ctx); err != nil {
+		return Identity{}, err
+	}
+	for _, name := range x.set.certs.names(x.peer.TLS.PeerCertificates) {
+		id, err := x.vouched(ctx, name, string(b))
+		if !errors.Is(err, ErrCredentials) {
+			return id, err
+		}
+	}
+	return Identity{}, fmt.Errorf("%w: the certificate is no user's", ErrCredentials)
+}

@@ -1,0 +1,85 @@
+package account
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+const (
+	ana     = "ana@example.org"
+	anaPass = "correct horse battery"
+)
+
+// testOptions are quick: no answer waits.
+func testOptions() Options {
+	opt := DefaultOptions()
+	opt.Iterations = MinIterations
+	opt.Throttle.Answer, opt.Throttle.Delay = 0, 0
+	return opt
+}
+
+func openDB(t testing.TB, dir string) *sqldb.DB {
+	t.Helper()
+	db, err := sqldb.Open(context.Background(), sqldb.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// openWith opens accounts with one user, ana.
+func openWith(t testing.TB, opt Options) *Accounts {
+	t.Helper()
+	a, err := Open(context.Background(), opt, Deps{DB: openDB(t, t.TempDir())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.Close)
+	if err := a.AddUser(context.Background(), User{Name: ana, Display: "Ana"}, anaPass); err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// peerAt is a client with TLS.
+func peerAt(addr string) Peer {
+	return Peer{Addr: netip.MustParseAddr(addr), TLS: &tls.ConnectionState{}, Service: "smtp"}
+}
+
+var peer = peerAt("192.0.2.1")
+
+// noAsk is a client that answers no challenge.
+func noAsk([]byte) ([]byte, error) { return nil, errors.New("the client is gone") }
+
+func plainResponse(authz, name, password string) []byte {
+	return []byte(authz + "\x00" + name + "\x00" + password)
+}
+
+// plain logs in.
+func plain(a *Accounts, p Peer, name, password string) (Identity, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+	defer cancel()
+	return a.Authenticate(ctx, p, "PLAIN", plainResponse("", name, password), noAsk)
+}
+
+// wantErr fails unless err wraps want, nil: is none.
+func wantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if want == nil && err != nil || want != nil && !errors.Is(err, want) {
+		t.Errorf("error %v, want %v", err, want)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
