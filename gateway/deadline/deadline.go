@@ -102,12 +102,13 @@ func (c *Context) Value(key any) any {
 func (c *Context) Cancel() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err == nil {
-		if c.err = c.ended(); c.err == nil {
-			c.err = context.Canceled
-		}
-	}
 	if c.cancel != nil {
 		c.cancel()
+	}
+	if c.err != nil {
+		return
+	}
+	if c.err = context.Canceled; c.inner != nil {
+		c.err = c.inner.Err() // it may have ended before
 	}
 }

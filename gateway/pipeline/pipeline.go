@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -70,7 +71,8 @@ type Pipeline struct {
 	parts  body.Options
 	walk   bool
 	log    *slog.Logger
-	fields int // facts that the filters may return about a transaction
+	deep   bool // the policy has rules: evaluating them takes stack
+	fields int  // facts that the filters may return about a transaction
 }
 
 // step is a Step with what is known of it.
@@ -103,6 +105,7 @@ func New(opt Options) (*Pipeline, error) {
 	p := &Pipeline{parts: opt.Parts, walk: opt.Walk, log: opt.Log, fields: ownFields}
 	if opt.Policy != nil {
 		p.policy = newStep(0, Step{Filter: opt.Policy}, gateway.Stages)
+		p.deep = slices.Contains(p.policy.stages[:], true)
 	}
 	seen := map[string]int{}
 	for i, s := range opt.Steps {

@@ -77,6 +77,9 @@ type Transaction struct {
 // Mail begins a transaction and asks the filters about its sender; it does
 // not wait.
 func (s *Session) Mail(tx gateway.Transaction) *Transaction {
+	if s.p.deep {
+		growStack(false)
+	}
 	t := &Transaction{s: s, tx: tx, results: make([][]message.AuthResult, len(s.p.steps))}
 	t.tx.Facts.Grow(s.p.fields)
 	t.mail = s.p.ask(s.ctx, gateway.StageMail, t.snapshot())

@@ -48,7 +48,7 @@ func newWalk(h *message.Header, opt body.Options) *walk {
 // that may show something else.
 func (w *walk) run(r *body.Reader, b *body.Body) {
 	defer close(w.done)
-	growStack()
+	growStack(false)
 	err := w.readings(r, b)
 	if err == nil {
 		w.store.Close()
