@@ -58,6 +58,7 @@ var mayImport = map[string][]string{
 	"cmd/gapura":              {"*"},
 	// Test kits: imported by tests alone.
 	"gateway/dns/dnstest":     {"gateway/dns"},
+	"gateway/blob/blobtest":   {"gateway/blob"},
 	"gateway/smtpd/smtpdtest": {"gateway/smtpd", "gateway/smtp"},
 	"filters/filtertest":      append([]string{"gateway"}, leaves...),
 }

@@ -1,0 +1,89 @@
+package blob_test
+
+import (
+	"bytes"
+	"errors"
+	"syscall"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
+)
+
+// gatedFS holds every Sync of a file until the test lets it go.
+type gatedFS struct {
+	*blobtest.Disk
+	gate chan error // nil: sync; else the sync fails
+	n    int
+}
+
+type gatedFile struct {
+	blob.File
+	fs *gatedFS
+}
+
+func (g *gatedFS) Create(name string) (blob.File, error) {
+	f, err := g.Disk.Create(name)
+	return &gatedFile{f, g}, err
+}
+
+func (f *gatedFile) Sync() error {
+	f.fs.n++
+	if err := <-f.fs.gate; err != nil {
+		f.fs.FailAt(f.fs.Ops()+1, err)
+	}
+	return f.File.Sync()
+}
+
+func TestOneSyncForAllWhoWait(t *testing.T) {
+	for _, fail := range []error{nil, syscall.EIO} {
+		synctest.Test(t, func(t *testing.T) {
+			fs := &gatedFS{Disk: blobtest.New(), gate: make(chan error)}
+			s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			type result struct {
+				ref blob.Ref
+				err error
+			}
+			const n = 20
+			results := make(chan result, n)
+			for i := range n {
+				go func() {
+					ref, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(i, 100)))
+					results <- result{ref, err}
+				}()
+				synctest.Wait() // the first syncs, the others wait
+			}
+			fs.gate <- fail
+			synctest.Wait()
+			if fail == nil {
+				if len(results) != 1 {
+					t.Errorf("%d confirmed by the first sync, which began before the others were written", len(results))
+				}
+				fs.gate <- nil
+				synctest.Wait()
+			}
+			if len(results) != n {
+				t.Fatalf("%d of %d are through", len(results), n)
+			}
+			for range n {
+				if r := <-results; !errors.Is(r.err, fail) {
+					t.Error(r.err)
+				}
+			}
+			if want := map[bool]int{true: 2, false: 1}[fail == nil]; fs.n != want {
+				t.Errorf("%d syncs", fs.n)
+			}
+			// The next one gets a new segment after a failure.
+			go func() { fs.gate <- nil }()
+			ref, err := s.Append(t.Context(), "", 1, bytes.NewReader([]byte("x")))
+			if err != nil || (ref.Offset == 0) != (fail != nil) {
+				t.Error(ref, err)
+			}
+			s.Close()
+		})
+	}
+}
