@@ -35,16 +35,16 @@ func (a *Accounts) AddAlias(ctx context.Context, al Alias) error {
 	if len(al.Targets) == 0 {
 		return errors.New("account: an alias needs a target")
 	}
-	var targets []string
+	var targets, names []string
 	for _, s := range al.Targets {
-		t, err := targetOf(s)
+		t, n, err := targetOf(s)
 		if err != nil {
 			return err
 		}
-		targets = append(targets, t)
+		targets, names = append(targets, t), append(names, n)
 	}
 	return a.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		have, err := aliasTargets(ctx, tx, address)
+		have, err := texts(ctx, tx, "SELECT name FROM account_aliases WHERE address = ?", address)
 		if err != nil {
 			return err
 		}
@@ -52,14 +52,14 @@ func (a *Accounts) AddAlias(ctx context.Context, al Alias) error {
 		if err != nil {
 			return err
 		}
-		for _, t := range targets {
-			if slices.Contains(have, t) {
+		for i, t := range targets {
+			if slices.Contains(have, names[i]) {
 				continue
 			}
-			if have = append(have, t); len(have) > maxAliasTargets {
+			if have = append(have, names[i]); len(have) > maxAliasTargets {
 				return fmt.Errorf("account: no alias has more than %d targets", maxAliasTargets)
 			}
-			if _, err := tx.Exec(ctx, "INSERT INTO account_aliases (address, position, target) VALUES (?, ?, ?)", address, next, t); err != nil {
+			if _, err := tx.Exec(ctx, "INSERT INTO account_aliases (address, position, target, name) VALUES (?, ?, ?, ?)", address, next, t, names[i]); err != nil {
 				return err
 			}
 			next++
@@ -75,22 +75,22 @@ func nextPosition(ctx context.Context, tx *sqldb.Tx, address string) (n int, err
 
 // targetOf writes a target as it is kept: an address whose domain is in
 // lower-case ASCII. Its local part stays as it is, since who knows how a
-// stranger's server takes it.
-func targetOf(s string) (string, error) {
-	if len(s) > maxName {
-		return "", fmt.Errorf("%w: longer than %d octets", ErrName, maxName)
+// stranger's server takes it; name is how targets are compared.
+func targetOf(s string) (target, name string, err error) {
+	if len(s) > maxName || strings.HasPrefix(s, "*@") {
+		return "", "", fmt.Errorf("%w: %.40q is longer than %d octets, or no single one", ErrName, s, maxName)
 	}
 	addr, err := smtp.ParseMailbox(s, smtp.UTF8)
+	if err == nil {
+		addr.Domain, err = smtp.ASCIIDomain(addr.Domain)
+	}
 	if err != nil {
-		return "", fmt.Errorf("%w: %q: %w", ErrName, s, err)
+		return "", "", fmt.Errorf("%w: %q: %w", ErrName, s, err)
 	}
-	if n, err := Name(s); err == nil && strings.EqualFold(n, s) {
-		return n, nil // a name that is only written otherwise
+	if name, err = Name(s); err != nil {
+		name = addr.String()
 	}
-	if addr.Domain, err = smtp.ASCIIDomain(addr.Domain); err != nil {
-		return "", fmt.Errorf("%w: %q: %w", ErrName, s, err)
-	}
-	return addr.String(), nil
+	return addr.String(), name, nil
 }
 
 // RemoveAlias removes targets of an alias, all where none is named; ErrUnknown.
@@ -108,13 +108,13 @@ func (a *Accounts) RemoveAlias(ctx context.Context, al Alias) error {
 			return err
 		}
 		for _, s := range al.Targets {
-			t, err := targetOf(s)
+			_, name, err := targetOf(s)
 			if err != nil {
 				return err
 			}
-			n, err := tx.Exec(ctx, "DELETE FROM account_aliases WHERE address = ? AND target = ?", address, t)
+			n, err := tx.Exec(ctx, "DELETE FROM account_aliases WHERE address = ? AND name = ?", address, name)
 			if err == nil && n == 0 {
-				err = fmt.Errorf("%w: %s does not lead to %s", ErrUnknown, address, t)
+				err = fmt.Errorf("%w: %s does not lead to %s", ErrUnknown, address, name)
 			}
 			if err != nil {
 				return err
@@ -131,7 +131,7 @@ func (a *Accounts) Aliases(ctx context.Context, target, after string, limit int)
 		(SELECT DISTINCT address FROM account_aliases WHERE address > ? ORDER BY address LIMIT ?) ORDER BY address, position`, []any{after, limit}
 	if target != "" {
 		q, args = `SELECT address, target FROM account_aliases WHERE address IN
-		(SELECT address FROM account_aliases WHERE target = ? AND address > ? ORDER BY address LIMIT ?) ORDER BY address, position`, []any{target, after, limit}
+		(SELECT address FROM account_aliases WHERE name = ? AND address > ? ORDER BY address LIMIT ?) ORDER BY address, position`, []any{target, after, limit}
 	}
 	rows, err := a.deps.DB.Read().Query(ctx, q, args...)
 	if err != nil {

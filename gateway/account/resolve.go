@@ -71,8 +71,11 @@ func (w *walk) follow(ctx context.Context, address string) error {
 // target notes where it ends.
 func (w *walk) target(address, name, user string) error {
 	key := name
-	if user == "" { // not ours: who knows whether case matters
+	switch user {
+	case "": // not ours: who knows whether case matters
 		key = address
+	case name:
+		address = name
 	}
 	if w.seen[key] {
 		return nil

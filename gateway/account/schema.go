@@ -25,9 +25,10 @@ CREATE TABLE account_aliases (
 	address TEXT NOT NULL,
 	position INTEGER NOT NULL,
 	target TEXT NOT NULL,
+	name TEXT NOT NULL,
 	PRIMARY KEY (address, position)
 );
-CREATE INDEX account_aliases_target ON account_aliases (target);
+CREATE INDEX account_aliases_name ON account_aliases (name);
 CREATE TABLE account_grants (
 	username TEXT NOT NULL,
 	pattern TEXT NOT NULL,

@@ -71,7 +71,7 @@ func (a *Accounts) RemoveUser(ctx context.Context, user string) error {
 			"DELETE FROM account_credentials WHERE username = ?",
 			"DELETE FROM account_grants WHERE username = ?",
 			"DELETE FROM account_networks WHERE username = ?",
-			"DELETE FROM account_aliases WHERE target = ?",
+			"DELETE FROM account_aliases WHERE name = ?",
 			"DELETE FROM account_bans WHERE subject = ?",
 		} {
 			if err == nil {
