@@ -1,8 +1,12 @@
 package inbound
 
 import (
+	"context"
 	"crypto/tls"
+	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
@@ -11,12 +15,33 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
-// copy builds the message as one group of recipients gets it: our fields on
-// top, the policy's changes, then header and body as they came.
-func (t *transaction) copy(a *arriving, result pipeline.Result, c *copyOf, to []gateway.Recipient) *gateway.Copy {
+// copy builds the message as one group of recipients gets it.
+func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Result, c *copyOf) (*gateway.Copy, error) {
+	head, err := t.head(ctx, a, result, c.edits)
+	if err != nil {
+		return nil, err
+	}
+	return &gateway.Copy{
+		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue,
+		Size:       int64(len(head)) + a.body.Size(),
+		EightBit:   t.params.Body == smtp.Body8BitMIME,
+		UTF8Header: t.params.SMTPUTF8 && hasHigh(head),
+		Open:       func() io.ReadCloser { return &copyReader{head: head, body: a.body.Open()} },
+	}, nil
+}
+
+// head builds the header block: our fields on top, the policy's changes, then
+// what came, and the empty line. Copies with the same changes share it.
+func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Result, edits []gateway.Edit) ([]byte, error) {
+	for _, b := range a.heads {
+		if slices.Equal(b.edits, edits) {
+			return b.block, nil
+		}
+	}
 	e := a.header.Edit()
 	e.RemoveAuthResults(t.s.h.opt.Hostname)
-	for _, x := range c.edits {
+	t.fix(e, a.header)
+	for _, x := range edits {
 		edit(e, x)
 	}
 	if len(result.Results) > 0 {
@@ -24,14 +49,18 @@ func (t *transaction) copy(a *arriving, result pipeline.Result, c *copyOf, to []
 		e.Prepend(ar.Field())
 	}
 	e.Prepend(t.received(result))
-	head := append(t.seal(a, result, e.Bytes()), "\r\n"...)
-	return &gateway.Copy{
-		ID: t.id, From: t.from, Params: t.params, Rcpts: to,
-		Size:       int64(len(head)) + a.body.Size(),
-		EightBit:   t.params.Body == smtp.Body8BitMIME,
-		UTF8Header: t.params.SMTPUTF8 && hasHigh(head),
-		Open:       func() io.ReadCloser { return &copyReader{head: head, body: a.body.Open()} },
+	block, err := e.Bytes(), error(nil)
+	if t.s.info.Submitted() {
+		block, err = t.sign(ctx, a, block)
+	} else {
+		block = t.seal(a, result, block)
 	}
+	if err != nil {
+		return nil, fmt.Errorf("inbound: %s: not signed: %w", t.id, err)
+	}
+	block = append(block, "\r\n"...)
+	a.heads = append(a.heads, builtHead{edits, block})
+	return block, nil
 }
 
 func edit(e *message.Edit, x gateway.Edit) {
@@ -55,6 +84,9 @@ func (t *transaction) received(result pipeline.Result) []byte {
 		Helo: info.Helo, RDNS: result.Facts.String("headers.client_name"), IP: info.Remote.Addr(),
 		By: t.s.h.opt.Hostname, Software: "Gapura", ID: t.id, Date: t.started,
 		With: message.Protocol(info.LMTP(), info.Extended, t.params.SMTPUTF8, info.TLS != nil, info.User != ""),
+	}
+	if t.s.h.opt.Submission.HideClient && info.Submitted() {
+		r.Helo, r.RDNS, r.IP = "localhost", "", netip.Addr{}
 	}
 	if info.TLS != nil {
 		r.TLS = tls.VersionName(info.TLS.Version) + " " + tls.CipherSuiteName(info.TLS.CipherSuite)

@@ -29,8 +29,10 @@ type arriving struct {
 	judging *pipeline.Judging
 	size    int64
 	refusal *smtp.Reply
-	held    body.Held          // for block
-	hash    *mailauth.BodyHash // of the whole body, once a seal needed it
+	held    body.Held            // for block
+	hash    *mailauth.BodyHash   // of the whole body, once a seal needed it
+	hasher  *mailauth.BodyHasher // for the Signer, as the body arrives
+	heads   []builtHead
 }
 
 var (
@@ -137,7 +139,14 @@ func (a *arriving) begin(block, rest []byte) {
 		a.refuse(tooManyHops) // RFC 5321 section 6.3
 		return
 	}
+	if r := a.t.authorRefused(a.ctx, h); !r.IsZero() {
+		a.refuse(r)
+		return
+	}
 	a.header = h
+	if signer := a.t.s.h.opt.Signer; signer != nil && a.t.s.info.Submitted() {
+		a.hasher = mailauth.NewBodyHasher(signer.Form())
+	}
 	a.body = body.New(a.t.s.h.opt.Body)
 	a.judging = a.t.pipe.Judge(a.ctx, h, a.body)
 	a.append(rest)
@@ -147,6 +156,9 @@ func (a *arriving) begin(block, rest []byte) {
 func (a *arriving) append(p []byte) {
 	if len(p) == 0 || a.judging.Refused() {
 		return
+	}
+	if a.hasher != nil {
+		a.hasher.Write(p)
 	}
 	_, err := a.body.Write(p)
 	if err == nil {

@@ -2,7 +2,6 @@ package inbound
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,18 +11,22 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
-// copyOf is one version of the message and who gets it.
+// copyOf is one version of the message, who gets it, and by which way.
 type copyOf struct {
-	route string
-	edits []gateway.Edit
-	rcpts []int // indexes of accepted recipients
+	route  string
+	queued bool
+	from   smtp.ReversePath
+	queue  gateway.Queueing
+	edits  []gateway.Edit
+	to     []gateway.Recipient
+	of     []int        // indexes of the accepted recipients whom to is for
+	got    []smtp.Reply // of the backend, one for each; split
 }
 
 // deliver carries out the rulings and returns the replies to the client: one
 // for each recipient where the protocol has them, else one.
 func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.Result) []smtp.Reply {
-	rcpts := t.pipe.Rcpts()
-	replies := make([]smtp.Reply, len(rcpts))
+	replies := make([]smtp.Reply, len(result.Rulings))
 	for i, r := range result.Rulings {
 		switch {
 		case r.Refused():
@@ -32,69 +35,112 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 			replies[i] = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok")
 		}
 	}
-	if !t.separate() && anyReply(replies, smtp.Reply.Temporary) {
-		// One reply for all: the client must come back with all of them.
+	if !t.separate() && (anyReply(replies, smtp.Reply.Temporary) || t.s.info.Submitted() && anyReply(replies, smtp.Reply.Permanent)) {
+		// One reply for all: the client must come back with all of them, or its
+		// user decide what to do without those who are refused.
+		return t.answer(a, result, replies)
+	}
+	copies := t.copies(result.Rulings)
+	grant, refusal := t.take(ctx, a, copies)
+	if !refusal.IsZero() {
+		for _, c := range copies {
+			c.note(replies, []smtp.Reply{refusal})
+		}
 		return t.answer(a, result, replies)
 	}
 	start := time.Now()
-	for _, c := range copies(rcpts, result.Rulings) {
-		t.commit(ctx, a, result, c, rcpts, replies)
-	}
+	h := handover{t: t, ctx: ctx, a: a, result: result, replies: replies}
+	h.run(copies)
 	handoverTime.Observe(time.Since(start).Seconds())
+	if !anyReply(replies, smtp.Reply.Positive) && grant.Undo != nil {
+		grant.Undo()
+	}
+	for i, r := range replies {
+		if r.Positive() && grant.Text != "" {
+			replies[i].Text += "; " + grant.Text
+		}
+	}
 	return t.answer(a, result, replies)
 }
 
 // copies groups the recipients that are not ruled out by what they get.
-func copies(rcpts []gateway.Recipient, rulings []pipeline.Ruling) []*copyOf {
+func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 	var cs []*copyOf
 	for i, r := range rulings {
 		if r.Action != gateway.Continue && r.Action != gateway.Accept {
 			continue
 		}
-		route := rcpts[i].Route
-		if r.Route != "" {
-			route = r.Route
+		for _, x := range t.goals[i] {
+			if r.Route != "" && r.Route != x.Route && !x.forwarded {
+				x.Route, x.queued = r.Route, t.queued(r.Route)
+			}
+			c := copyOf{route: x.Route, queued: x.queued, from: t.from, queue: r.Queue, edits: r.Edits}
+			if c.queue.Priority == 0 {
+				c.queue.Priority = t.params.Priority
+			}
+			if rewrite := t.s.h.opt.Rewrite; x.forwarded && rewrite != nil {
+				c.from = rewrite(t.from, t.pipe.Rcpts()[i].To.Domain)
+			}
+			k := slices.IndexFunc(cs, c.same)
+			if k < 0 {
+				k, cs = len(cs), append(cs, &c)
+			}
+			cs[k].to, cs[k].of = append(cs[k].to, x.Recipient), append(cs[k].of, i)
 		}
-		k := slices.IndexFunc(cs, func(c *copyOf) bool { return c.route == route && slices.Equal(c.edits, r.Edits) })
-		if k < 0 {
-			k, cs = len(cs), append(cs, &copyOf{route: route, edits: r.Edits})
-		}
-		cs[k].rcpts = append(cs[k].rcpts, i)
 	}
 	return cs
 }
 
-// commit hands one copy over and notes the replies.
-func (t *transaction) commit(ctx context.Context, a *arriving, result pipeline.Result, c *copyOf, rcpts []gateway.Recipient, replies []smtp.Reply) {
-	to := make([]gateway.Recipient, len(c.rcpts))
-	for i, k := range c.rcpts {
-		to[i] = rcpts[k]
-	}
-	got, err := t.handOver(ctx, c.route, t.copy(a, result, c, to))
-	if err != nil {
-		t.s.h.opt.Log.Error("hand-over failed", "id", t.id, "route", c.route, "error", err.Error())
-	}
-	for i, k := range c.rcpts {
-		replies[k] = localError
-		if err == nil && isFinal(got[min(i, len(got)-1)]) {
-			replies[k] = got[min(i, len(got)-1)]
+// same tells whether two copies are the same but for the recipients.
+func (c *copyOf) same(o *copyOf) bool {
+	return c.route == o.route && c.queued == o.queued && c.from == o.from && c.queue == o.queue && slices.Equal(c.edits, o.edits)
+}
+
+// note merges what became of the copy into the replies for the accepted
+// recipients; got is one reply for all or one for each.
+func (c *copyOf) note(replies, got []smtp.Reply) {
+	for i, k := range c.of {
+		r := localError
+		if len(got) > 0 && isFinal(got[min(i, len(got)-1)]) {
+			r = got[min(i, len(got)-1)]
 		}
+		if old := replies[k]; !old.IsZero() { // an alias has several
+			r = oneOf([]smtp.Reply{old, r})
+		}
+		replies[k] = r
 	}
 }
 
-// handOver runs a delivery; it returns one reply for all or one for each.
-func (t *transaction) handOver(ctx context.Context, route string, c *gateway.Copy) ([]smtp.Reply, error) {
-	b := t.s.h.opt.Backends[route]
-	if b == nil {
-		return nil, errors.New("there is no such backend")
+// take asks the quota of our own client for its consent.
+func (t *transaction) take(ctx context.Context, a *arriving, copies []*copyOf) (Grant, smtp.Reply) {
+	q := t.s.h.opt.Quota
+	if q == nil || !t.s.info.Submitted() || len(copies) == 0 {
+		return Grant{}, smtp.Reply{}
 	}
-	d := b.Delivery()
-	defer d.Abort()
-	got, err := d.Commit(ctx, c)
-	if err == nil && len(got) != 1 && len(got) != len(c.Rcpts) {
-		return nil, fmt.Errorf("%d replies for %d recipients", len(got), len(c.Rcpts))
+	var to []smtp.Address
+	for i, r := range t.pipe.Rcpts() {
+		if len(t.goals[i]) > 0 {
+			to = append(to, r.To.Address)
+		}
 	}
-	return got, err
+	g, err := q.Take(ctx, t.sender(), to, a.size)
+	if err != nil {
+		r, is := smtp.AsReply(err)
+		if !is {
+			t.s.h.opt.Log.Error("quota failed", "id", t.id, "error", err.Error())
+			r = localError
+		}
+		return Grant{}, r
+	}
+	if !g.Reply.IsZero() && !g.Reply.Positive() {
+		return Grant{}, g.Reply
+	}
+	if g.Hold != "" {
+		for _, c := range copies { // what waits cannot go in session
+			c.queue.Hold, c.queued = g.Hold, t.s.h.opt.Queue != nil
+		}
+	}
+	return g, smtp.Reply{}
 }
 
 // isFinal tells whether a reply says what became of a message. The zero one
@@ -135,4 +181,12 @@ func oneOf(replies []smtp.Reply) smtp.Reply {
 		return replies[i]
 	}
 	return replies[0]
+}
+
+// checkReplies tells whether a delivery gave as many replies as it must.
+func checkReplies(got []smtp.Reply, rcpts int) error {
+	if len(got) != 1 && len(got) != rcpts {
+		return fmt.Errorf("%d replies for %d recipients", len(got), rcpts)
+	}
+	return nil
 }

@@ -41,8 +41,18 @@ type Options struct {
 	Sealer      *mailauth.Signer // seals what is handed over (RFC 8617); nil: nothing is
 	Pipeline    *pipeline.Pipeline
 	Routes      *route.Table
-	Backends    map[string]Backend // by key of Routes
+	Backends    map[string]Backend // by key of Routes, those in session
+	Queued      map[string]bool    // keys of Routes whose mail is queued
 	Log         *slog.Logger
+
+	Submission  Submission
+	Queue       Queue       // nil: there is none, and no way out
+	Accounts    Accounts    // nil: nobody can log in
+	Aliases     Aliases     // nil: there are none
+	Quota       Quota       // nil: nothing is counted
+	Suppression Suppression // nil: everybody may be written to
+	Signer      Signer      // nil: nothing is signed
+	Rewrite     Rewrite     // nil: the sender of forwarded mail stays
 }
 
 // DefaultHops is the bound on Received fields (RFC 5321 section 6.3 asks for
@@ -73,7 +83,7 @@ func (h *Handler) Connect(ctx context.Context, info smtpd.Info) (smtpd.Session, 
 		return nil, reconfigured, nil
 	}
 	s := &session{h: h, id: newID()}
-	s.info = s.snapshot(info)
+	s.client, s.info = info, s.snapshot(info)
 	s.pipe = h.opt.Pipeline.Connect(ctx, s.info)
 	sessions.WithLabelValues(info.Listener).Inc()
 	return s, s.earlyRefusal(ctx), nil
@@ -100,7 +110,9 @@ type session struct {
 	h    *Handler
 	id   string
 	info *gateway.Session // a snapshot: replaced, never changed
-	pipe *pipeline.Session
+
+	client smtpd.Info // what info was made of
+	pipe   *pipeline.Session
 }
 
 func (s *session) snapshot(info smtpd.Info) *gateway.Session {
@@ -119,7 +131,7 @@ func (s *session) relay(remote netip.AddrPort) bool {
 
 // Helo implements smtpd.Session.
 func (s *session) Helo(ctx context.Context, info smtpd.Info) (smtp.Reply, error) {
-	s.info = s.snapshot(info)
+	s.client, s.info = info, s.snapshot(info)
 	s.pipe.Helo(s.info)
 	return s.earlyRefusal(ctx), nil
 }
@@ -145,8 +157,13 @@ func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 		s.h.opt.Log.Warn("no room", "session", s.id, "ip", s.ip(), "size", p.Size, "memory", b.Memory(), "spool", b.Spool())
 		return nil, smtp.Reply{}, withID(noRoom, s.id)
 	}
-	t := &transaction{s: s, id: newID(), from: from, params: p, started: time.Now()}
-	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: p, Now: t.started})
+	t := &transaction{s: s, id: newID(), from: from, params: s.trusted(p), started: time.Now()}
+	if s.info.Submitted() {
+		if r, err := t.mayBegin(ctx); err != nil || !r.IsZero() {
+			return nil, smtp.Reply{}, t.refuseMail(r, err)
+		}
+	}
+	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: t.params, Now: t.started})
 	if s.h.opt.RefuseEarly {
 		if ruling := t.pipe.Early(ctx); ruling.Refused() {
 			t.pipe.Close()
@@ -155,6 +172,31 @@ func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 		}
 	}
 	return t, smtp.Reply{}, nil
+}
+
+// trusted returns the parameters of MAIL as far as the client is believed.
+func (s *session) trusted(p smtp.MailParams) smtp.MailParams {
+	if p.Auth != nil && !s.info.Relay { // RFC 4954 section 5
+		p.Auth = &smtp.Address{}
+	}
+	if !s.info.Submitted() { // strangers do not overtake our own
+		p.Priority = min(p.Priority, 0)
+		p.HoldFor, p.HoldUntil = 0, time.Time{}
+	}
+	return p
+}
+
+// refuseMail logs a refusal of MAIL and returns what the client hears.
+func (t *transaction) refuseMail(r smtp.Reply, err error) error {
+	if err != nil {
+		is := false
+		if r, is = smtp.AsReply(err); !is {
+			t.s.h.opt.Log.Error("sender not looked up", "id", t.id, "error", err.Error())
+			r = localError
+		}
+	}
+	t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageMail, Disposition: gateway.Disposition{Action: action(r), Reply: r}}, t, "")
+	return withID(r, t.id)
 }
 
 // minRoom is what must be left of memory or spool before a message of unknown

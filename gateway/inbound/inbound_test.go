@@ -87,10 +87,16 @@ type env struct {
 	params  smtp.MailParams
 	ctx     context.Context // of DATA; nil: the test's
 	log     bytes.Buffer    // lines, as JSON
+	keys    []string        // of domains; nil: those of one and two
+	opt     func(*Options)  // changes them last
 }
 
 func (e *env) handler() *Handler {
-	table, err := route.NewTable([]string{"example.org", "two.test"})
+	keys := e.keys
+	if keys == nil {
+		keys = []string{"example.org", "two.test"}
+	}
+	table, err := route.NewTable(keys)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -106,12 +112,16 @@ func (e *env) handler() *Handler {
 	if e.oneIs != nil {
 		one = e.oneIs
 	}
-	return New(Options{
+	o := Options{
 		Hostname: "mx.test", Pipeline: pipe, Routes: table, Hops: e.hops, Relay: e.relay, RefuseEarly: e.early, Sealer: e.sealer,
 		Backends: map[string]Backend{"example.org": one, "two.test": e.two},
 		Body:     body.Options{Dir: cmp.Or(e.dir, e.t.TempDir()), Budget: e.budget},
 		Log:      slog.New(slog.NewJSONHandler(&e.log, nil)),
-	})
+	}
+	if e.opt != nil {
+		e.opt(&o)
+	}
+	return New(o)
 }
 
 func newEnv(t *testing.T) *env { return &env{t: t, one: &backend{}, two: &backend{}} }

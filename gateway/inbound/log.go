@@ -21,7 +21,11 @@ func (s *session) ip() string {
 
 // who returns the attributes that every line about a transaction has.
 func (t *transaction) who() []slog.Attr {
-	return append(t.s.who(t.id), slog.String("from", t.from.Path()))
+	attrs := append(t.s.who(t.id), slog.String("from", t.from.Path()))
+	if user := t.s.info.User; user != "" {
+		attrs = append(attrs, slog.String("user", user))
+	}
+	return attrs
 }
 
 func (s *session) who(id string) []slog.Attr {
@@ -50,7 +54,10 @@ func (s *session) logRefusal(id string, r pipeline.Ruling, t *transaction, to st
 	}
 	attrs := s.who(id)
 	if t != nil {
-		attrs = append(t.who(), slog.String("to", to), facts(t.pipe.Facts()))
+		attrs = append(t.who(), slog.String("to", to))
+		if t.pipe != nil {
+			attrs = append(attrs, facts(t.pipe.Facts()))
+		}
 	}
 	attrs = append(attrs, slog.String("stage", r.Stage.String()), slog.String("disposition", r.Action.String()),
 		slog.String("reply", r.Reply.Error()), slog.Any("rules", r.Rules))

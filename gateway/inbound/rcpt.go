@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -17,22 +18,31 @@ type transaction struct {
 	params  smtp.MailParams
 	pipe    *pipeline.Transaction
 	started time.Time
-	group   string // key of the backend of the first recipient
+	goals   [][]target // of each accepted recipient; none where it is discarded
+	group   string     // key of the backend that takes in session
+
+	addSender bool // the header needs a Sender
 }
 
 var (
 	relayDenied = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this server takes no mail for that domain")
 	// RFC 5321 section 4.5.3.1.10: the client sends the rest again.
-	otherGroup = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "This recipient needs a transaction of its own; send it again")
+	otherGroup  = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "This recipient needs a transaction of its own; send it again")
+	recipientOk = smtp.NewReply(250, smtp.EnhancedCode{2, 1, 5}, "Recipient ok")
 )
 
 // Rcpt implements smtpd.Transaction: route, then what filters and policy say,
 // then what the backend says.
 func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
 	to = t.s.h.opt.Routes.Qualify(to)
-	key, ok := t.s.h.opt.Routes.For(to)
+	key, ok := t.route(to, t.s.info.Submitted())
 	if !ok {
-		return t.refuse(gateway.Reject, relayDenied, to)
+		return t.answerRcpt(t.refusal(relayDenied, to), nil)
+	}
+	if t.s.info.Submitted() {
+		if r, err := t.mayReceive(ctx, key, to); err != nil || !r.IsZero() {
+			return t.answerRcpt(r, err)
+		}
 	}
 	r := gateway.Recipient{To: to, Params: p, Route: key}
 	ruling := t.pipe.Rcpt(ctx, r, to.IsPostmaster())
@@ -44,47 +54,108 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 		r.Route = ruling.Route
 	}
 	if ruling.Action == gateway.Discard {
-		t.pipe.Accept(r, ruling)
+		t.accept(r, ruling, nil)
 		return smtp.Reply{}, nil
 	}
-	return t.verify(ctx, r, ruling)
+	list, reply, err := t.targets(ctx, r)
+	if err != nil || !reply.Positive() {
+		return t.answerRcpt(reply, err)
+	}
+	t.accept(r, ruling, list)
+	return withID(reply, t.id), nil
 }
 
-// verify asks the backend about a recipient whom the policy lets through.
-func (t *transaction) verify(ctx context.Context, r gateway.Recipient, ruling pipeline.Ruling) (smtp.Reply, error) {
-	if t.group != "" && t.group != r.Route && !t.separate() {
-		return t.refuse(gateway.Defer, otherGroup, r.To)
+// accept counts a recipient and where its copies go.
+func (t *transaction) accept(r gateway.Recipient, ruling pipeline.Ruling, list []target) {
+	for i := range list {
+		switch x := &list[i]; {
+		case x.queued:
+		case t.group == "":
+			t.group = x.Route
+		case t.group != x.Route && !t.separate():
+			x.queued = t.s.h.opt.Queue != nil
+		}
 	}
-	b := t.s.h.opt.Backends[r.Route]
-	if b == nil {
-		t.s.h.opt.Log.Error("there is no such backend", "id", t.id, "route", r.Route)
-		return t.refuse(gateway.Defer, localError, r.To)
+	t.pipe.Accept(r, ruling)
+	t.goals = append(t.goals, list)
+}
+
+// verify asks the backend whether it takes a target; where the queue takes it
+// nobody is asked. direct: the client has named it itself. What is refused is
+// logged here.
+func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.Reply, error) {
+	o := &t.s.h.opt
+	ours := t.s.info.Submitted()
+	alone := t.group == "" || t.group == x.Route || t.separate()
+	switch {
+	case x.queued && o.Queue != nil:
+		return recipientOk, nil
+	case !x.queued && !alone && (o.Queue == nil || direct && !ours):
+		return t.refusal(otherGroup, x.To), nil
 	}
-	reply, err := b.Verify(ctx, t.from, t.params, r.To, r.Params)
+	b := o.Backends[x.Route]
+	if b == nil || x.queued {
+		o.Log.Error("there is no such backend", "id", t.id, "route", x.Route)
+		return t.refusal(localError, x.To), nil
+	}
+	reply, err := b.Verify(ctx, t.from, t.params, x.To, x.Params)
 	switch {
 	case ctx.Err() != nil:
 		return smtp.Reply{}, context.Cause(ctx)
 	case err != nil || !isFinal(reply):
-		t.s.h.opt.Log.Error("recipient not verified", "id", t.id, "route", r.Route, "error", errorText(err))
-		return t.refuse(gateway.Defer, localError, r.To)
+		o.Log.Error("recipient not verified", "id", t.id, "route", x.Route, "error", errorText(err))
+		reply = localError
+		if !ours || o.Queue == nil {
+			return t.refusal(reply, x.To), nil
+		}
 	}
-	if !reply.Positive() {
-		refusals.WithLabelValues("backend", "reject").Inc()
-		t.s.h.opt.Log.Info("recipient refused by the backend", "id", t.id, "session", t.s.id, "ip", t.s.ip(),
-			"from", t.from.Path(), "to", r.To.Path(), "route", r.Route, "reply", reply.Error())
-		return smtp.Reply{}, withID(reply, t.id)
+	switch {
+	case reply.Temporary() && ours && o.Queue != nil: // it can wait with us
+		x.queued = true
+		return recipientOk, nil
+	case reply.Positive():
+		x.queued = !alone || t.held()
+		return reply, nil
 	}
-	if t.group == "" {
-		t.group = r.Route
-	}
-	t.pipe.Accept(r, ruling)
-	return withID(reply, t.id), nil
+	refusals.WithLabelValues("backend", "reject").Inc()
+	o.Log.Info("recipient refused by the backend", "id", t.id, "session", t.s.id, "ip", t.s.ip(),
+		"from", t.from.Path(), "to", x.To.Path(), "route", x.Route, "reply", reply.Error())
+	return reply, nil
 }
 
-// refuse refuses a recipient for a reason of the gateway's own.
-func (t *transaction) refuse(a gateway.Action, r smtp.Reply, to smtp.ForwardPath) (smtp.Reply, error) {
-	t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageRcpt, Disposition: gateway.Disposition{Action: a, Reply: r}}, t, to.Path())
-	return smtp.Reply{}, withID(r, t.id)
+// held tells whether the client asked to hold the message for a while.
+func (t *transaction) held() bool {
+	return t.s.h.opt.Queue != nil && (t.params.HoldFor > 0 || t.params.HoldUntil.After(t.started))
+}
+
+// refusal logs a refusal for a reason of the gateway's own.
+func (t *transaction) refusal(r smtp.Reply, to smtp.ForwardPath) smtp.Reply {
+	t.s.logRefusal(t.id, pipeline.Ruling{Stage: gateway.StageRcpt, Disposition: gateway.Disposition{Action: action(r), Reply: r}}, t, to.Path())
+	return r
+}
+
+// action is what a refusal does.
+func action(r smtp.Reply) gateway.Action {
+	if r.Temporary() {
+		return gateway.Defer
+	}
+	return gateway.Reject
+}
+
+// answerRcpt is the reply to a recipient who is not taken.
+func (t *transaction) answerRcpt(r smtp.Reply, err error) (smtp.Reply, error) {
+	if err == nil {
+		return smtp.Reply{}, withID(r, t.id)
+	}
+	if errors.Is(err, context.Canceled) {
+		return smtp.Reply{}, err
+	}
+	refused, is := smtp.AsReply(err)
+	if !is {
+		t.s.h.opt.Log.Error("recipient not looked up", "id", t.id, "error", err.Error())
+		refused = localError
+	}
+	return smtp.Reply{}, withID(refused, t.id)
 }
 
 func errorText(err error) string {

@@ -1,8 +1,10 @@
 package inbound
 
 import (
+	"context"
 	"errors"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
@@ -27,7 +29,7 @@ func (t *transaction) seal(a *arriving, result pipeline.Result, block []byte) []
 }
 
 func (t *transaction) arcSet(a *arriving, signer *mailauth.Signer, result pipeline.Result, block []byte) ([]byte, error) {
-	h, err := message.ParseHeader(block, message.HeaderLimits{Bytes: 2 * len(block), Field: 2 * len(block), Fields: len(block)})
+	h, err := parseOwn(block)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +41,43 @@ func (t *transaction) arcSet(a *arriving, signer *mailauth.Signer, result pipeli
 	s.Time = t.started
 	ar := message.AuthResults{ID: t.s.h.opt.Hostname, Results: result.Results}
 	return s.Seal(h, mailauth.Result(result.Facts.String("arc.result")), ar.Value(), hash)
+}
+
+// builtHead is the header block of copies with the same edits, ready to go.
+type builtHead struct {
+	edits []gateway.Edit
+	block []byte // with the empty line
+}
+
+// sign returns a header block with the signatures of our domains on top. What
+// cannot be signed is not sent: receivers would think it forged.
+func (t *transaction) sign(ctx context.Context, a *arriving, block []byte) ([]byte, error) {
+	signer := t.s.h.opt.Signer
+	if signer == nil || a.hasher == nil {
+		return block, nil
+	}
+	h, err := parseOwn(block)
+	if err != nil {
+		return nil, err
+	}
+	hash, ok := a.hasher.Sum(signer.Form())
+	if !ok {
+		return nil, errors.New("body was not hashed")
+	}
+	fields, err := signer.Sign(ctx, &Unsigned{Sender: t.sender(), ID: t.id, Header: h, Body: hash, Time: t.started})
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) == 0 {
+		return block, nil
+	}
+	return append(fields[:len(fields):len(fields)], block...), nil
+}
+
+// parseOwn parses a header block that has been parsed before, with our fields
+// added.
+func parseOwn(block []byte) (*message.Header, error) {
+	return message.ParseHeader(block, message.HeaderLimits{Bytes: 2 * len(block), Field: 2 * len(block), Fields: len(block)})
 }
 
 // bodyHash returns the hash of the body, which all copies share.

@@ -12,6 +12,10 @@ import (
 // Default is the key that takes what no other names.
 const Default = "default"
 
+// Outbound is the route of mail that leaves for other domains, by MX or smart
+// host. No domain is called so.
+const Outbound = "outbound"
+
 // Table is the configured domains. It does not change once it is made.
 type Table struct {
 	exact      map[string]string // domain -> key
@@ -56,6 +60,9 @@ func (t *Table) add(key string) error {
 	if key == Default {
 		t.fallback = key
 		return nil
+	}
+	if key == Outbound {
+		return fmt.Errorf("domain %q: the name stands for all domains elsewhere", key)
 	}
 	into, name := t.exact, key
 	if parent, ok := strings.CutPrefix(key, "*."); ok {

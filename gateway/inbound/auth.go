@@ -1,0 +1,32 @@
+package inbound
+
+import (
+	"context"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+)
+
+var _ smtpd.Authenticator = (*session)(nil)
+
+// Mechanisms implements smtpd.Authenticator.
+func (s *session) Mechanisms(info smtpd.Info) []string {
+	if s.h.opt.Accounts == nil {
+		return nil
+	}
+	return s.h.opt.Accounts.Mechanisms(info)
+}
+
+// Auth implements smtpd.Authenticator. From here on the session is one of our
+// own.
+func (s *session) Auth(ctx context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+	user, r, err := s.h.opt.Accounts.Authenticate(ctx, s.client, mechanism, initial, ask)
+	if err != nil || user == "" || !r.IsZero() && !r.Positive() {
+		return "", r, err
+	}
+	info := *s.info
+	info.User = user
+	s.info = &info
+	s.pipe.Authenticated(s.info)
+	return user, r, nil
+}

@@ -1,0 +1,36 @@
+package inbound
+
+import (
+	"strings"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// fix mends the header of a message of our own (RFC 6409 section 8): what
+// clients leave out is added, what must not leave is taken away.
+func (t *transaction) fix(e *message.Edit, h *message.Header) {
+	if !t.s.info.Submitted() || !t.s.h.opt.Submission.Fixups {
+		return
+	}
+	add := func(name, value string) {
+		e.Prepend(message.AppendFolded(nil, name+": "+value))
+	}
+	e.RemoveFunc(func(f message.Field) bool {
+		// Bcc is whom the others must not know of (RFC 5322 section 3.6.3);
+		// Return-Path is the last server's to add.
+		return f.Is("Bcc") || f.Is("Resent-Bcc") || f.Is("Return-Path")
+	})
+	if h.Count("Message-ID") == 0 {
+		add("Message-ID", "<"+strings.ToLower(t.id)+"@"+t.s.h.opt.Hostname+">")
+	}
+	if h.Count("Date") == 0 {
+		add("Date", t.started.Format(time.RFC1123Z))
+	}
+	if t.addSender {
+		add("Sender", "<"+t.from.String()+">")
+	}
+	if h.Count("From") == 0 && !t.from.IsNull() {
+		add("From", "<"+t.from.String()+">")
+	}
+}

@@ -1,0 +1,226 @@
+package inbound
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// handover brings the copies of one message out. SMTP has no two-phase commit,
+// so the order is: what is queued is made durable; the backend in session
+// takes its copy; what it could not take for some is made durable too; then
+// all that is queued is activated, and the client told. A crash in between
+// forgets what is not activated, and the client, who has heard nothing, comes
+// again.
+type handover struct {
+	t       *transaction
+	ctx     context.Context
+	a       *arriving
+	result  pipeline.Result
+	replies []smtp.Reply
+	legs    []*leg // in the queue
+}
+
+// leg is one copy on its way into the queue.
+type leg struct {
+	c        *copyOf
+	copy     *gateway.Copy
+	d        gateway.Preparer
+	prepared bool
+	got      []smtp.Reply
+	err      error
+}
+
+// run brings all copies out and notes the replies.
+func (h *handover) run(copies []*copyOf) {
+	defer func() {
+		for _, l := range h.legs {
+			if l.d != nil {
+				l.d.Abort()
+			}
+		}
+	}()
+	var session, queued []*copyOf
+	for _, c := range copies {
+		if c.queued {
+			queued = append(queued, c)
+		} else {
+			session = append(session, c)
+		}
+	}
+	ok := h.begin(queued)
+	if len(session)+len(h.legs) > 1 {
+		ok = h.prepare() && ok
+	}
+	if !ok && !h.t.separate() {
+		h.fail(copies)
+		return
+	}
+	if late := h.inSession(session, len(queued) > 0); len(late) > 0 {
+		if ok := h.begin(late) && h.prepare(); !ok {
+			h.fail(copies)
+			return
+		}
+	}
+	h.commit()
+}
+
+// begin makes a leg of each copy; what cannot be begun is noted.
+func (h *handover) begin(copies []*copyOf) (all bool) {
+	all = true
+	for _, c := range copies {
+		l := &leg{c: c}
+		h.legs = append(h.legs, l)
+		if h.t.s.h.opt.Queue == nil {
+			l.err = errors.New("there is no queue")
+		} else {
+			l.copy, l.err = h.t.copy(h.ctx, h.a, h.result, c)
+		}
+		if l.err != nil {
+			l.got = h.failed(c, l.err)
+			all = false
+			continue
+		}
+		l.d = h.t.s.h.opt.Queue.Delivery(c.route)
+	}
+	return all
+}
+
+// prepare makes durable what is not yet, all at the same time, so that copies
+// share the wait for the disk.
+func (h *handover) prepare() (all bool) {
+	todo := slices.DeleteFunc(slices.Clone(h.legs), func(l *leg) bool { return l.prepared || l.err != nil })
+	each(todo, func(l *leg) {
+		l.err = l.d.Prepare(h.ctx, l.copy)
+		l.prepared = l.err == nil
+	})
+	all = true
+	for _, l := range todo {
+		if l.err != nil {
+			l.got = h.failed(l.c, l.err)
+			all = false
+		}
+	}
+	return all
+}
+
+// each runs f for all legs at once.
+func each(legs []*leg, f func(*leg)) {
+	if len(legs) == 0 {
+		return
+	}
+	var wg sync.WaitGroup
+	for _, l := range legs[1:] {
+		wg.Go(func() { f(l) })
+	}
+	f(legs[0])
+	wg.Wait()
+}
+
+// commit activates what was made durable; a lone copy is made so and activated
+// in one step.
+func (h *handover) commit() {
+	each(slices.DeleteFunc(slices.Clone(h.legs), func(l *leg) bool { return l.err != nil }), func(l *leg) {
+		if l.got, l.err = l.d.Commit(h.ctx, l.copy); l.err == nil {
+			l.err = checkReplies(l.got, len(l.copy.Rcpts))
+		}
+		if l.err != nil {
+			l.got = h.failed(l.c, l.err)
+		}
+	})
+	for _, l := range h.legs {
+		l.c.note(h.replies, l.got)
+	}
+}
+
+// inSession hands copies over to backends and notes their replies. late are
+// the copies of recipients whom a backend did not take and the queue must:
+// others are promised their copy, so that the client cannot be told, or a user
+// of ours is not to wait for a backend. promised: some copy is queued already.
+func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
+	got := make([][]smtp.Reply, len(copies))
+	ours := h.t.s.info.Submitted()
+	for i, c := range copies {
+		var err error
+		if got[i], err = h.handOver(c); err != nil {
+			got[i] = h.failed(c, err)
+		}
+		promised = promised || anyReply(got[i], smtp.Reply.Positive) || ours && anyReply(got[i], smtp.Reply.Temporary)
+	}
+	canWait := func(r smtp.Reply) bool {
+		// What is refused for good goes with the queue too where its sender is
+		// ours: the queue hears the refusal again, and tells the sender.
+		return h.t.s.h.opt.Queue != nil && !h.t.separate() && promised && (r.Temporary() || ours && r.Permanent())
+	}
+	for i, c := range copies {
+		taken, rest := c.split(got[i], canWait)
+		taken.note(h.replies, taken.got)
+		if len(rest.to) > 0 {
+			h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
+			late = append(late, rest)
+		}
+	}
+	return late
+}
+
+// split parts the recipients of a copy by what was answered about them.
+func (c *copyOf) split(got []smtp.Reply, wait func(smtp.Reply) bool) (taken, rest *copyOf) {
+	a, b := *c, *c
+	a.to, a.of, b.to, b.of = nil, nil, nil, nil
+	b.queued = true
+	for i := range c.to {
+		x, r := &a, got[min(i, len(got)-1)]
+		if wait(r) {
+			x = &b
+		}
+		x.to, x.of, x.got = append(x.to, c.to[i]), append(x.of, c.of[i]), append(x.got, r)
+	}
+	return &a, &b
+}
+
+// handOver gives one copy to the backend of its route.
+func (h *handover) handOver(c *copyOf) ([]smtp.Reply, error) {
+	b := h.t.s.h.opt.Backends[c.route]
+	if b == nil {
+		return nil, errors.New("there is no such backend")
+	}
+	copy, err := h.t.copy(h.ctx, h.a, h.result, c)
+	if err != nil {
+		return nil, err
+	}
+	d := b.Delivery()
+	defer d.Abort()
+	got, err := d.Commit(h.ctx, copy)
+	if err == nil {
+		err = checkReplies(got, len(c.to))
+	}
+	return got, err
+}
+
+// failed logs what went wrong with a copy, and returns what the client hears.
+func (h *handover) failed(c *copyOf, err error) []smtp.Reply {
+	h.t.s.h.opt.Log.Error("hand-over failed", "id", h.t.id, "route", c.route, "error", err.Error())
+	if r, is := smtp.AsReply(err); is && r.Temporary() { // no room, for instance
+		return []smtp.Reply{r}
+	}
+	return []smtp.Reply{localError}
+}
+
+// fail tells the client to come back with all recipients.
+func (h *handover) fail(copies []*copyOf) {
+	why := []smtp.Reply{localError}
+	for _, l := range h.legs {
+		if l.err != nil {
+			why = l.got
+			break
+		}
+	}
+	for _, c := range copies {
+		c.note(h.replies, why)
+	}
+}
