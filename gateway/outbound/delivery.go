@@ -126,6 +126,11 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 		d.note(h.why, h, netip.AddrPort{})
 		return nextHost
 	}
+	p, why := d.policy(h)
+	if why != nil {
+		d.note(why, h, netip.AddrPort{})
+		return nextHost
+	}
 	for _, a := range h.addrs {
 		to := netip.AddrPortFrom(a, h.port)
 		if why, left := d.t.deps.State.dead.get(to); why != nil {
@@ -138,7 +143,7 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 			return stop
 		}
 		d.tries++
-		if n := d.address(ctx, h, to); n != nextAddress {
+		if n := d.address(ctx, h, p, to); n != nextAddress {
 			return n
 		}
 	}
@@ -147,9 +152,9 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 
 // address sends over a connection to one address. A kept connection that
 // turns out to be dead is replaced.
-func (d *delivery) address(ctx context.Context, h *hop, to netip.AddrPort) next {
+func (d *delivery) address(ctx context.Context, h *hop, p *tlsPolicy, to netip.AddrPort) next {
 	for fresh := false; ; {
-		c, err := d.t.connect(ctx, h, to, fresh)
+		c, err := d.connect(ctx, h, p, to, fresh)
 		if err != nil {
 			return d.unconnected(ctx, err, h, to)
 		}
@@ -196,6 +201,9 @@ func (d *delivery) unconnected(ctx context.Context, err error, h *hop, to netip.
 	case f.reason == reasonConnect:
 		d.t.deps.State.dead.add(to, deadTime, f)
 		return nextAddress
+	}
+	if f.reason == reasonTLS { // the next host may have the right certificate
+		return nextHost
 	}
 	if d.sessions++; d.sessions == maxSessions {
 		return stop

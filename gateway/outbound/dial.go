@@ -22,72 +22,114 @@ const (
 	lineLimit = 20
 )
 
-// connect returns a connection to an address of a hop, as the hop's policy
-// wants it.
-func (t *Transport) connect(ctx context.Context, h *hop, to netip.AddrPort, fresh bool) (*conn, error) {
-	key := lineKey{host: h.host, addr: to, hello: t.deps.Hello, tls: h.tls.key}
+// connect returns a connection to an address of a hop, by a policy.
+func (d *delivery) connect(ctx context.Context, h *hop, p *tlsPolicy, to netip.AddrPort, fresh bool) (*conn, error) {
+	t := d.t
+	key := lineKey{host: h.host, addr: to, hello: t.deps.Hello, tls: p.key}
 	if h.smart != nil {
 		key.login = h.smart.user
 	}
-	return t.deps.State.pool.get(ctx, key, h.site, lineLimit, fresh, func(ctx context.Context) (*conn, error) {
-		return t.dial(ctx, h, &key)
-	})
+	x := dialling{t: t, h: h, tls: p, key: &key, domain: d.j.Destination}
+	c, err := t.deps.State.pool.get(ctx, key, h.site, lineLimit, fresh, x.dial)
+	if err == nil && c.domain != x.domain { // kept from mail to another domain
+		c.domain = x.domain
+		t.session(x.domain, p, &key, c.local, c.wish)
+	}
+	return c, err
+}
+
+// dialling is a connection that is being opened.
+type dialling struct {
+	t      *Transport
+	h      *hop
+	tls    *tlsPolicy
+	key    *lineKey
+	domain string
+	local  netip.Addr
 }
 
 // dial opens a connection. Where TLS is only a wish and the handshake fails,
 // it is done without (RFC 7435 section 3).
-func (t *Transport) dial(ctx context.Context, h *hop, key *lineKey) (*conn, error) {
-	bad := &t.deps.State.badTLS
-	mode := h.tls.mode
-	if !h.tls.demanded && mode == smtpc.TLSOpportunistic {
-		if why, _ := bad.get(key.addr); why != nil {
+func (x *dialling) dial(ctx context.Context) (*conn, error) {
+	bad := &x.t.deps.State.badTLS
+	mode := x.tls.mode
+	may := mode == smtpc.TLSOpportunistic
+	if may {
+		if why, _ := bad.get(x.key.addr); why != nil {
 			mode = smtpc.TLSOff
 		}
 	}
-	client, err := t.dialMode(ctx, h, key, mode)
-	var e *smtpc.Error
-	if err != nil && mode == smtpc.TLSOpportunistic && errors.As(err, &e) && e.Step == smtpc.StepTLS &&
-		e.Reply.IsZero() && !errors.Is(err, smtpc.ErrInjection) && ctx.Err() == nil {
-		t.deps.Metrics.secured("failed")
-		bad.add(key.addr, badTLSTime, sessionFailure(ctx, err))
-		client, err = t.dialMode(ctx, h, key, smtpc.TLSOff)
+	client, err := x.open(ctx, mode)
+	told := mode == smtpc.TLSOff
+	if ofTLS(err) {
+		told = true
+		x.t.deps.Metrics.secured("failed")
+		x.t.session(x.domain, x.tls, x.key, x.local, err)
+		if may && mode != smtpc.TLSOff && ctx.Err() == nil && !errors.Is(err, smtpc.ErrInjection) {
+			bad.add(x.key.addr, badTLSTime, sessionFailure(ctx, err))
+			x.t.deps.Log.Info("TLS failed, plaintext is used", "host", x.h.host, "address", x.key.addr.String(), "error", err.Error())
+			client, err = x.open(ctx, smtpc.TLSOff)
+		}
 	}
 	if err != nil {
-		if errors.As(err, &e) && e.Step == smtpc.StepTLS {
-			t.deps.Metrics.secured("failed")
-		}
 		return nil, err
 	}
-	c := &conn{Client: client, addr: key.addr.Addr().String()}
-	c.tls = tlsText(client.TLS(), h.tls)
-	switch {
-	case c.tls == "":
-		t.deps.Metrics.secured("none")
-	case h.tls.verified == "":
-		t.deps.Metrics.secured("unverified")
-	default:
-		t.deps.Metrics.secured(h.tls.verified)
+	c := &conn{
+		Client: client, addr: x.key.addr.Addr().String(), local: x.local, domain: x.domain, tls: tlsText(client.TLS(), x.tls),
 	}
+	c.wish = x.wishes(client.TLS())
+	if !told {
+		x.t.session(x.domain, x.tls, x.key, x.local, c.wish)
+	}
+	x.count(client.TLS())
 	return c, nil
 }
 
-func (t *Transport) dialMode(ctx context.Context, h *hop, key *lineKey, mode smtpc.TLSMode) (*smtpc.Client, error) {
-	o := &t.opt.Timeouts
+// wishes tells what a policy that does not insist would say of a connection.
+func (x *dialling) wishes(s *tls.ConnectionState) error {
+	switch {
+	case s == nil && x.tls.mode == smtpc.TLSOpportunistic:
+		return smtpc.ErrNoTLS
+	case s != nil && x.tls.wish != nil:
+		return x.tls.wish(*s)
+	}
+	return nil
+}
+
+func (x *dialling) count(s *tls.ConnectionState) {
+	how := x.tls.verified
+	switch {
+	case s == nil:
+		how = "none"
+	case how == "":
+		how = "unverified"
+	}
+	x.t.deps.Metrics.secured(how)
+}
+
+func (x *dialling) open(ctx context.Context, mode smtpc.TLSMode) (*smtpc.Client, error) {
+	t, o := x.t, &x.t.opt.Timeouts
 	opt := smtpc.Options{
-		Hello: key.hello, TLS: mode, TLSConfig: h.tls.config, NoChunking: !*t.opt.Chunking,
+		Hello: x.key.hello, TLS: mode, TLSConfig: x.tls.config, NoChunking: !*t.opt.Chunking,
 		Timeouts: smtpc.Timeouts{
 			Connect: o.Connect, TLS: o.TLS, Greeting: o.Greeting, Command: o.Command, Mail: o.Command, Rcpt: o.Command,
 			DataInit: o.Data, DataBlock: o.Block, DataDone: o.Done,
 		},
 		Dialer: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return t.dialAddr(ctx, key.source, key.addr)
+			c, err := t.dialAddr(ctx, x.key.source, x.key.addr)
+			if err == nil {
+				if a, perr := netip.ParseAddrPort(c.LocalAddr().String()); perr == nil {
+					x.local = a.Addr().Unmap()
+				}
+			}
+			return c, err
 		},
 	}
-	if h.smart != nil && h.smart.user != "" {
-		opt.Auth = &smtpc.Auth{User: h.smart.user, Password: h.smart.pass}
+	if x.h.smart != nil && x.h.smart.user != "" {
+		opt.Auth = &smtpc.Auth{User: x.h.smart.user, Password: x.h.smart.pass}
 	}
 	// The name is what certificates are checked against, not the address.
-	return smtpc.Dial(ctx, "tcp", net.JoinHostPort(h.host, strconv.Itoa(int(h.port))), opt)
+	return smtpc.Dial(ctx, "tcp", net.JoinHostPort(x.h.host, strconv.Itoa(int(x.h.port))), opt)
 }
 
 func (t *Transport) dialAddr(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error) {

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -103,12 +104,35 @@ func (w *world) dial(ctx context.Context, source netip.Addr, to netip.AddrPort) 
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 	}
 	near, far := net.Pipe()
+	eager := &eager{far, make(chan []byte, 1000)}
 	w.wg.Go(func() {
 		defer far.Close()
-		serve(far)
+		for b := range eager.out {
+			if _, err := far.Write(b); err != nil {
+				_, _ = io.Copy(io.Discard, far) // until the server has ended too
+			}
+		}
+	})
+	w.wg.Go(func() {
+		defer close(eager.out)
+		serve(eager)
 	})
 	return near, nil
 }
+
+// eager is a side of a pipe that has room for what it writes, as sockets do.
+type eager struct {
+	net.Conn
+	out chan []byte
+}
+
+func (e *eager) Write(p []byte) (int, error) {
+	e.out <- bytes.Clone(p)
+	return len(p), nil
+}
+
+// Close is for those who speak TLS on it: it ends when the server does.
+func (e *eager) Close() error { return nil }
 
 func (w *world) dialled() string {
 	w.mu.Lock()

@@ -26,6 +26,20 @@ type Options struct {
 	AddressLiterals bool `yaml:"address_literals"`
 	// Kinds of addresses that are tried, ipv6 and ipv4, the first one first.
 	Families []string `yaml:"families"`
+	// What TLS connections need: none; opportunistic, that is DANE or MTA-STS
+	// where the destination publishes it, else TLS where it goes; encrypt, no
+	// plaintext; verify, a certificate of an authority for the host's name;
+	// dane-only.
+	TLS string `yaml:"tls"`
+	// What TLS some destinations need; the first entry that fits counts.
+	TLSPolicy []TLSPolicy `yaml:"tls_policy"`
+	// PEM file of the authorities that may vouch for servers. Default: the
+	// system's.
+	CA string `yaml:"ca"`
+	// Whether DANE (RFC 7672) is done. It needs a resolver that validates.
+	DANE *bool `yaml:"dane"`
+	// Whether MTA-STS (RFC 8461) is done.
+	STS *bool `yaml:"sts"`
 	// Hosts of a destination that one attempt tries.
 	Hosts int `yaml:"hosts"`
 	// Addresses of one host that one attempt tries.
@@ -42,6 +56,20 @@ type Options struct {
 	IdleTime time.Duration `yaml:"idle_time"`
 	// Whether messages are sent by BDAT where CHUNKING is offered.
 	Chunking *bool `yaml:"chunking"`
+}
+
+// TLSPolicy is what TLS some destinations need.
+type TLSPolicy struct {
+	// Recipients' domains that it is for: a domain, or *.domain for what is
+	// below it.
+	Domains []string `yaml:"domains"`
+	// Mail exchangers that it is for, written alike; with domains, both count.
+	MX []string `yaml:"mx"`
+	// What is needed: a word as for tls.
+	Level string `yaml:"level"`
+	// Names of which the certificate must have one, with verify. Default: the
+	// mail exchanger's.
+	Names []string `yaml:"names"`
 }
 
 // Timeouts of a dialogue; those of RFC 5321 section 4.5.3.2 where it names
@@ -73,6 +101,7 @@ func DefaultOptions() Options {
 			Data: 2 * time.Minute, Block: 3 * time.Minute, Done: 10 * time.Minute,
 		},
 		Connections: 1000, Idle: 200, IdleTime: 5 * time.Second, Chunking: &yes,
+		TLS: levelOpportunistic, DANE: &yes, STS: &yes,
 	}
 }
 
@@ -97,6 +126,8 @@ func (o Options) withDefaults() Options {
 	o.Idle = cmp.Or(o.Idle, d.Idle)
 	o.IdleTime = cmp.Or(o.IdleTime, d.IdleTime)
 	o.Chunking = cmp.Or(o.Chunking, d.Chunking)
+	o.TLS = cmp.Or(o.TLS, d.TLS)
+	o.DANE, o.STS = cmp.Or(o.DANE, d.DANE), cmp.Or(o.STS, d.STS)
 	return o
 }
 
@@ -112,6 +143,9 @@ func (o Options) Validate() error { return o.withDefaults().check() }
 
 func (o Options) check() error {
 	if _, err := newRouting(o); err != nil {
+		return err
+	}
+	if _, err := newTLSRules(o); err != nil {
 		return err
 	}
 	for _, f := range o.Families {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -23,11 +24,11 @@ type hop struct {
 	addrs []netip.Addr // in the order in which they are tried
 	why   *failure     // why there are none
 	smart *target      // nil: by MX
-	tls   *tlsPolicy
 	site  string
 
-	authentic bool   // its addresses are proved by DNSSEC
-	canonical string // the end of its CNAME chain
+	tls      *tlsPolicy
+	block    *blocked   // why there is none
+	required *tlsPolicy // for REQUIRETLS; nil: there is none
 }
 
 // plan is the hops of a destination, the one to try first first.
@@ -90,7 +91,7 @@ func (t *Transport) plan(ctx context.Context, w *way, domain string) *plan {
 	case !w.mx:
 		p = t.smartPlan(ctx, w)
 	case domain == "" || domain[0] == '[':
-		p = t.literalPlan(domain)
+		p = t.literalPlan(ctx, domain)
 	default:
 		p = t.mxPlan(ctx, domain)
 	}
@@ -108,13 +109,13 @@ func (t *Transport) smartPlan(ctx context.Context, w *way) *plan {
 	}
 	t.resolve(ctx, p.hops)
 	for _, h := range p.hops {
-		h.tls = t.smartTLS(h)
+		t.smartTLS(h)
 	}
 	return p
 }
 
 // literalPlan is for user@[192.0.2.1] (RFC 5321 section 4.1.3).
-func (t *Transport) literalPlan(domain string) *plan {
+func (t *Transport) literalPlan(ctx context.Context, domain string) *plan {
 	ip, ok := smtp.ParseLiteral(domain)
 	switch {
 	case !ok:
@@ -127,41 +128,67 @@ func (t *Transport) literalPlan(domain string) *plan {
 	if h.why != nil {
 		return &plan{why: h.why}
 	}
-	h.tls = t.mxTLS(context.Background(), h, nil)
-	return &plan{hops: []*hop{h}}
+	p := &plan{hops: []*hop{h}}
+	t.secure(ctx, p, mtasts.Result{}, domain, "", false)
+	return p
 }
 
 // mxPlan asks for the mail exchangers of a domain (RFC 5321 section 5.1).
 func (t *Transport) mxPlan(ctx context.Context, domain string) *plan {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // a policy that nobody waits for
 	policy := t.askPolicy(ctx, domain)
-	list, authentic, err := dns.LookupMX(ctx, t.deps.Resolver, domain)
-	p := &plan{}
-	implicit := false
+	x, why := t.lookupMX(ctx, domain)
+	if why != nil {
+		return &plan{why: why}
+	}
+	p := &plan{hops: t.exchangers(x.list)}
+	t.resolve(ctx, p.hops)
+	if why := p.hops[0].why; x.implicit && why != nil && why.reason == reasonRoute && why != failLoop {
+		return &plan{why: failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "The domain "+domain+" has neither a mail exchanger nor an address that mail can be sent to")}
+	}
+	t.cutOwn(p, domain)
+	if p.why == nil {
+		t.secure(ctx, p, policy(), domain, x.canonical, x.authentic)
+	}
+	return p
+}
+
+// exchange is what the DNS says of who takes mail for a domain.
+type exchange struct {
+	list      []dns.MX // at least one
+	implicit  bool     // there is no MX: it is the domain itself
+	authentic bool
+	canonical string // the end of the CNAME chain
+}
+
+// lookupMX asks for MX records.
+func (t *Transport) lookupMX(ctx context.Context, domain string) (x exchange, why *failure) {
+	a, err := t.deps.Resolver.Lookup(ctx, domain, dns.TypeMX)
+	var none *dns.NotFound
 	switch {
 	case errors.Is(err, dns.ErrNoData):
 		// The domain itself is the exchanger, of preference 0.
-		list, implicit = []dns.MX{{Host: domain}}, true
+		x = exchange{list: []dns.MX{{Host: domain}}, implicit: true, canonical: domain}
+		if errors.As(err, &none) {
+			x.authentic, x.canonical = none.Authentic, none.Name
+		}
+		return x, nil
 	case errors.Is(err, dns.ErrNXDomain):
-		p.why = failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "The domain "+domain+" does not exist")
+		return x, failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "The domain "+domain+" does not exist")
 	case err != nil:
-		p.why = deferred(reasonDNS, 451, smtp.EnhancedCode{4, 4, 3}, "The DNS does not tell where mail for "+domain+" goes: "+dnsError(err))
-	case slices.ContainsFunc(list, func(m dns.MX) bool { return m.Host == "" }):
-		if list = slices.DeleteFunc(list, func(m dns.MX) bool { return m.Host == "" }); len(list) == 0 { // RFC 7505
-			p.why = failed(reasonRoute, 556, smtp.EnhancedCode{5, 1, 10}, "The domain "+domain+" takes no mail (null MX)")
+		return x, deferred(reasonDNS, 451, smtp.EnhancedCode{4, 4, 3}, "The DNS does not tell where mail for "+domain+" goes: "+dnsError(err))
+	}
+	x = exchange{authentic: a.Authentic, canonical: a.Name}
+	for _, r := range a.Records {
+		if r.Host != "" { // a null MX among others means nothing (RFC 7505 section 3)
+			x.list = append(x.list, dns.MX{Preference: r.Preference, Host: r.Host})
 		}
 	}
-	if p.why != nil {
-		policy.stop()
-		return p
+	if len(x.list) == 0 {
+		return x, failed(reasonRoute, 556, smtp.EnhancedCode{5, 1, 10}, "The domain "+domain+" takes no mail (null MX)")
 	}
-	p.hops = t.exchangers(list)
-	t.resolve(ctx, p.hops)
-	if why := p.hops[0].why; implicit && why != nil && why.reason == reasonRoute && why != failLoop {
-		p.why = failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "The domain "+domain+" has neither a mail exchanger nor an address")
-	}
-	t.cutOwn(p, domain)
-	t.secure(ctx, p, policy, domain, authentic)
-	return p
+	return x, nil
 }
 
 // dnsError says in a few words what is wrong with the DNS.
@@ -214,10 +241,9 @@ func (t *Transport) resolveOne(ctx context.Context, h *hop) {
 		h.why = failLoop
 		return
 	}
-	ips, authentic, err := t.lookupIP(ctx, h)
+	ips, err := t.lookupIP(ctx, h.host)
 	switch {
-	case len(ips) > 0:
-		h.authentic = authentic
+	case err == nil:
 		h.take(ips, t)
 	case dns.IsNotFound(err):
 		h.why = failed(reasonRoute, 550, smtp.EnhancedCode{5, 4, 4}, "The host "+h.host+" has no address")
@@ -227,44 +253,26 @@ func (t *Transport) resolveOne(ctx context.Context, h *hop) {
 }
 
 // lookupIP asks for the kinds of addresses that are wanted.
-func (t *Transport) lookupIP(ctx context.Context, h *hop) ([]netip.Addr, bool, error) {
-	h.canonical = h.host
-	type part struct {
-		a   dns.Answer
-		err error
-	}
-	ask := func(typ dns.Type) (x part) {
-		x.a, x.err = t.deps.Resolver.Lookup(ctx, h.host, typ)
-		return x
-	}
-	four := make(chan part, 1)
+func (t *Transport) lookupIP(ctx context.Context, host string) ([]netip.Addr, error) {
+	var four []netip.Addr
+	var err4 error = &dns.NotFound{Name: host, Type: dns.TypeA, Err: dns.ErrNoData}
+	var wg sync.WaitGroup
 	if t.want4 {
-		go func() { four <- ask(dns.TypeA) }()
+		wg.Go(func() { four, _, err4 = dns.LookupA(ctx, t.deps.Resolver, host) })
 	}
-	var parts []part
+	var six []netip.Addr
+	var err6 error = &dns.NotFound{Name: host, Type: dns.TypeAAAA, Err: dns.ErrNoData}
 	if t.want6 {
-		parts = append(parts, ask(dns.TypeAAAA))
+		six, _, err6 = dns.LookupAAAA(ctx, t.deps.Resolver, host)
 	}
-	if t.want4 {
-		parts = append(parts, <-four)
+	wg.Wait()
+	switch {
+	case len(four)+len(six) > 0:
+		return append(six, four...), nil
+	case dns.IsNotFound(err4):
+		return nil, err6
 	}
-	var ips []netip.Addr
-	var fault error
-	authentic := true
-	for _, x := range parts {
-		for _, r := range x.a.Records {
-			ips = append(ips, r.IP)
-		}
-		if len(x.a.Records) > 0 {
-			h.canonical = x.a.Name
-		}
-		if fault == nil || dns.IsNotFound(fault) && x.err != nil {
-			fault = x.err
-		}
-		var n *dns.NotFound
-		authentic = authentic && (x.a.Authentic || errors.As(x.err, &n) && n.Authentic)
-	}
-	return ips, authentic, fault
+	return nil, err4
 }
 
 // failLoop is the failure of hosts that are this gateway.

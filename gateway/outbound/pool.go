@@ -28,7 +28,10 @@ type conn struct {
 	line   *line
 	tls    string // for Outcome, as addr
 	addr   string
-	most   int // messages
+	local  netip.Addr // our side
+	domain string     // whose policy it was last reported for
+	wish   error      // what a policy that does not insist finds wrong
+	most   int        // messages
 	reused bool
 	born   time.Time
 	since  time.Time // when it came to rest

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -28,9 +29,12 @@ type Deps struct {
 	Resolver  dns.Resolver
 	// State is what outlives the Transport: connections and what is known of
 	// destinations.
-	State   *State
-	Log     *slog.Logger // nil: slog.Default
-	Metrics *Metrics     // nil: none
+	State *State
+	// Policies and Reports are MTA-STS and TLS-RPT; nil: without.
+	Policies Policies
+	Reports  Reports
+	Log      *slog.Logger // nil: slog.Default
+	Metrics  *Metrics     // nil: none
 	// Dial replaces net.Dialer, for tests; source is the zero Addr where the
 	// system chooses it.
 	Dial func(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error)
@@ -63,8 +67,11 @@ type Transport struct {
 	own     *own
 	plans   plans
 
-	want4, want6          bool
-	unverified, verifying *tls.Config
+	want4, want6 bool
+	tlsRules     *tlsRules
+	roots        *x509.CertPool
+	base         *tls.Config
+	unverified   *tls.Config
 
 	mu     sync.Mutex
 	closed bool
@@ -89,9 +96,16 @@ func New(opt Options, deps Deps) (*Transport, error) {
 	}
 	t.own = newOwn(names, deps.Addresses, opt.Own, opt.Allow)
 	t.want4, t.want6 = slices.Contains(opt.Families, "ipv4"), slices.Contains(opt.Families, "ipv6")
-	t.unverified = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, ClientSessionCache: deps.State.tls}
-	t.verifying = &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: deps.State.tls}
+	t.base = &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: deps.State.tls}
+	t.unverified = t.base.Clone()
+	t.unverified.InsecureSkipVerify = true
 	var err error
+	if t.roots, err = readRoots(opt.CA); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	if t.tlsRules, err = newTLSRules(opt); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
 	if t.routing, err = newRouting(opt); err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}
