@@ -61,6 +61,12 @@ type Outcome struct {
 	// to it need not be tried before Retry.
 	Destination bool
 	Retry       time.Duration // least time until the next attempt; 0: the schedule's
+	// Untried: nothing was attempted, the transport itself wants to wait: for
+	// a limit of its own on connections or messages, or because it knows that
+	// the next hop is paused. It counts neither as an attempt nor as a failure
+	// of the destination; Retry is then above 0, and with Destination it holds
+	// for all mail to it.
+	Untried bool
 	// Relayed: the next hop does not know DSN, so that a success that was asked
 	// for is reported as relayed (RFC 3461 section 5.2.2).
 	Relayed bool
