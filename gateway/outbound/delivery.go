@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -60,8 +61,12 @@ func (d *delivery) set(i int, f *failure) {
 
 func (d *delivery) run(ctx context.Context) {
 	d.prepare()
-	p := d.t.plan(ctx, d.t.routing.of(d.j), d.j.Destination)
-	d.walk(ctx, p)
+	w := d.t.routing.of(d.j)
+	d.walk(ctx, d.t.plan(ctx, w, d.j.Destination))
+	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && d.why.unreachable() {
+		d.sessions, d.tries = 0, 0
+		d.walk(ctx, d.t.plan(ctx, w.fallback, ""))
+	}
 	if d.why == nil {
 		d.why = failNobody
 	}
@@ -211,13 +216,23 @@ func (d *delivery) unconnected(ctx context.Context, err error, h *hop, to netip.
 	return nextHost
 }
 
+// busyRetry is when a message comes back that found no free connection.
+const busyRetry = time.Second
+
+// waiting is for mail that we do not want to send yet.
+func waiting(reason string, d time.Duration, text string) *failure {
+	f := deferred(reason, 451, smtp.EnhancedCode{4, 4, 5}, text)
+	f.Untried, f.Retry = true, d
+	return f
+}
+
 // busyFailure is for connections that we do not want to open.
 func busyFailure(err error) *failure {
 	switch {
 	case errors.Is(err, errBusy):
-		return deferred(reasonShape, 451, smtp.EnhancedCode{4, 4, 5}, "As many connections to the destination are in use as may be")
+		return waiting(reasonShape, busyRetry, "As many connections to the destination are in use as may be")
 	case errors.Is(err, errFull):
-		f := deferred(reasonShape, 451, smtp.EnhancedCode{4, 4, 5}, "As many connections are in use as may be")
+		f := waiting(reasonShape, busyRetry, "As many connections are in use as may be")
 		f.Destination = false
 		return f
 	case errors.Is(err, errClosed):
@@ -323,6 +338,10 @@ func (d *delivery) verdict(c *conn, h *hop, step smtpc.Step, r smtp.Reply) *fail
 		f.Result = queue.Failed
 	default:
 		f.Result = queue.Deferred
+	}
+	if h.smart != nil && (r.Code == 530 || r.Code == 534 || r.Code == 535 || r.Code == 538) {
+		// It is our login that it minds, not the mail.
+		f.Result, f.reason, f.Destination = queue.Deferred, reasonAuth, true
 	}
 	if step == smtpc.StepCheck {
 		f.Local, f.reason = true, reasonCheck

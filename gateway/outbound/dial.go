@@ -27,7 +27,7 @@ func (d *delivery) connect(ctx context.Context, h *hop, p *tlsPolicy, to netip.A
 	t := d.t
 	key := lineKey{host: h.host, addr: to, hello: t.deps.Hello, tls: p.key}
 	if h.smart != nil {
-		key.login = h.smart.user
+		key.login = h.smart.login
 	}
 	x := dialling{t: t, h: h, tls: p, key: &key, domain: d.j.Destination}
 	c, err := t.deps.State.pool.get(ctx, key, h.site, lineLimit, fresh, x.dial)
@@ -125,11 +125,38 @@ func (x *dialling) open(ctx context.Context, mode smtpc.TLSMode) (*smtpc.Client,
 			return c, err
 		},
 	}
-	if x.h.smart != nil && x.h.smart.user != "" {
-		opt.Auth = &smtpc.Auth{User: x.h.smart.user, Password: x.h.smart.pass}
+	var err error
+	if opt.Auth, err = x.auth(ctx); err != nil {
+		return nil, &smtpc.Error{Step: smtpc.StepAuth, Err: err}
 	}
 	// The name is what certificates are checked against, not the address.
-	return smtpc.Dial(ctx, "tcp", net.JoinHostPort(x.h.host, strconv.Itoa(int(x.h.port))), opt)
+	c, err := smtpc.Dial(ctx, "tcp", net.JoinHostPort(x.h.host, strconv.Itoa(int(x.h.port))), opt)
+	var e *smtpc.Error
+	if errors.As(err, &e) && e.Step == smtpc.StepAuth && !e.Reply.IsZero() {
+		t.deps.Log.Error("the smart host refuses the login", "host", x.h.smart.String(), "user", x.h.smart.user, "reply", e.Reply.Error())
+		if x.h.smart.tokens != nil {
+			x.h.smart.tokens.refused(opt.Auth.Token)
+		}
+	}
+	return c, err
+}
+
+// auth returns the login at a smart host, nil: none.
+func (x *dialling) auth(ctx context.Context) (*smtpc.Auth, error) {
+	h := x.h.smart
+	if h == nil || h.user == "" {
+		return nil, nil
+	}
+	a := &smtpc.Auth{User: h.user, Password: h.pass, Mechanism: h.mechanism}
+	if h.tokens == nil {
+		return a, nil
+	}
+	var err error
+	a.Password = ""
+	if a.Token, err = h.tokens.get(ctx); err != nil {
+		x.t.deps.Log.Error("no token for the login at the smart host", "host", h.String(), "user", h.user, "error", err.Error())
+	}
+	return a, err
 }
 
 func (t *Transport) dialAddr(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error) {

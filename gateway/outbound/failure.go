@@ -71,6 +71,20 @@ func worse(a, b *failure) *failure {
 	return a
 }
 
+// unreachable tells whether other servers might be tried instead.
+func (f *failure) unreachable() bool {
+	if f == nil || f.Result != queue.Deferred || f.Untried {
+		return false
+	}
+	switch f.reason {
+	case reasonDNS, reasonConnect, reasonSession, reasonAuth:
+		return true
+	case reasonLost:
+		return f.Destination // else the message may have arrived
+	}
+	return false
+}
+
 // sessionFailure is the failure of a connection that could not be used for a
 // transaction, or broke in one.
 func sessionFailure(ctx context.Context, err error) *failure {
@@ -109,7 +123,7 @@ func refusedSession(e *smtpc.Error) *failure {
 	case smtpc.StepTLS:
 		f.reason = reasonTLS
 	case smtpc.StepAuth:
-		f.reason = reasonAuth
+		return deferred(reasonAuth, 451, smtp.EnhancedCode{4, 7, 0}, "The smart host does not take our login: "+e.Reply.Error())
 	}
 	return f
 }

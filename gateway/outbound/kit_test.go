@@ -150,6 +150,7 @@ type sink struct {
 	mu    sync.Mutex
 	mails []mail
 	conns int
+	lines []string
 }
 
 type mail struct{ from, rcpts, text string }
@@ -158,6 +159,18 @@ func (s *sink) taken() []mail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mails
+}
+
+// said tells what line with a prefix was heard last.
+func (s *sink) said(prefix string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.lines) - 1; i >= 0; i-- {
+		if strings.HasPrefix(s.lines[i], prefix) {
+			return s.lines[i]
+		}
+	}
+	return ""
 }
 
 func (s *sink) opened() int {
@@ -214,6 +227,9 @@ func (s *sink) serve(conn net.Conn) {
 		}
 		line = strings.TrimRight(line, "\r\n")
 		verb, arg, _ := strings.Cut(line, " ")
+		s.mu.Lock()
+		s.lines = append(s.lines, line)
+		s.mu.Unlock()
 		switch strings.ToUpper(verb) {
 		case "EHLO":
 			ext := append([]string{"sink"}, s.ext...)

@@ -10,10 +10,9 @@ import (
 
 // Options say how mail leaves. Zero values become those of DefaultOptions.
 type Options struct {
-	// How mail leaves: mx, to the servers that the DNS names, or the URL of a
-	// smart host: smtp://host:port, smtp+starttls://, smtps://, with
-	// user:password@ before the host where it asks for a login.
-	Route string `yaml:"route"`
+	Way `yaml:",inline"`
+	// Ways of some mail; the first entry that fits counts.
+	Routes []Route `yaml:"routes"`
 	// Port of the servers that the DNS names, for tests.
 	Port int `yaml:"port"`
 	// Networks that may be delivered to although the DNS should not lead
@@ -95,7 +94,7 @@ type Timeouts struct {
 func DefaultOptions() Options {
 	yes := true
 	return Options{
-		Route: "mx", Port: 25, Families: []string{"ipv6", "ipv4"}, Hosts: 5, Addresses: 4, Timeout: 20 * time.Minute,
+		Way: Way{Route: "mx", Verify: &yes}, Port: 25, Families: []string{"ipv6", "ipv4"}, Hosts: 5, Addresses: 4, Timeout: 20 * time.Minute,
 		Timeouts: Timeouts{
 			Connect: 30 * time.Second, TLS: time.Minute, Greeting: 5 * time.Minute, Command: 5 * time.Minute,
 			Data: 2 * time.Minute, Block: 3 * time.Minute, Done: 10 * time.Minute,
@@ -114,6 +113,7 @@ const (
 func (o Options) withDefaults() Options {
 	d := DefaultOptions()
 	o.Route = cmp.Or(o.Route, d.Route)
+	o.Verify = cmp.Or(o.Verify, d.Verify)
 	o.Port = cmp.Or(o.Port, d.Port)
 	if len(o.Families) == 0 {
 		o.Families = d.Families

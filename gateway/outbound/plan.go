@@ -80,6 +80,9 @@ func (p *plans) put(k planKey, x *plan) {
 
 // plan returns the hops for mail to a domain by a way.
 func (t *Transport) plan(ctx context.Context, w *way, domain string) *plan {
+	if !w.mx {
+		domain = "" // they share their hosts
+	}
 	k := planKey{domain, w.key}
 	if p := t.plans.get(k); p != nil {
 		return p

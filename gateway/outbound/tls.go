@@ -286,9 +286,13 @@ func (t *Transport) smartTLS(h *hop) {
 		h.tls = &tlsPolicy{key: "none"}
 		return
 	}
-	h.tls = t.pkix("pkix", []string{h.host})
+	if h.smart.unverified {
+		h.tls = t.opportunistic(levelEncrypt)
+	} else {
+		h.tls = t.pkix("pkix", []string{h.host})
+		h.required = h.tls
+	}
 	h.tls.mode, h.tls.report.Type = h.smart.tls, ""
-	h.required = h.tls
 }
 
 // policy returns what a job's connections to a hop need.

@@ -109,6 +109,7 @@ func New(opt Options, deps Deps) (*Transport, error) {
 	if t.routing, err = newRouting(opt); err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}
+	t.routing.use(t.roots)
 	deps.State.pool.setLimits(opt.Connections, opt.Idle, opt.IdleTime)
 	return t, nil
 }

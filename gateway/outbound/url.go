@@ -19,6 +19,11 @@ type target struct {
 	tls  smtpc.TLSMode
 	user string
 	pass string
+
+	tokens     *tokens // instead of pass
+	mechanism  string
+	unverified bool   // the certificate is not checked
+	login      string // tells logins apart
 }
 
 // String returns the URL without user and password.
