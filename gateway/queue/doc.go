@@ -1,4 +1,25 @@
-// Package queue keeps mail durably until every recipient has it or its sender
-// has been told: store, schedule, runner and the notifications (DSN, RFC 3461
-// to 3464).
+// Package queue keeps mail durably until its next hop has taken it.
+//
+// Bodies are in gateway/blob, everything else is in gateway/sqldb, and the
+// database is the truth: what memory holds is a bounded part of it. Each
+// message has one row, an entry, for each group of recipients who share a
+// destination.
+//
+// An entry that has just been accepted is in the table queue_new, which is as
+// small as what is being delivered right now and has no index, and in memory,
+// from where it is tried at once. One that has to wait moves to queue_waiting;
+// the runner loads it from there when it is due. What is accepted while its
+// destination is down, or while memory is full, goes to queue_waiting at once.
+//
+//	Commit    blob.Append (durable), then the journal: rows of many messages in
+//	          one transaction (durable), then 250 and the scheduler
+//	schedule  lanes and priorities by weight, destinations in turn, senders in
+//	          turn, the oldest first
+//	attempt   Transport.Deliver, then outcomes: the entry's row is removed, or
+//	          changed to wait for its next attempt; notifications are queued in
+//	          the same transaction
+//
+// All times that are stored are Unix milliseconds of the queue's own clock,
+// which is set once, when the queue is opened: it goes on evenly when somebody
+// sets the machine's clock.
 package queue

@@ -1,0 +1,199 @@
+package queue
+
+import (
+	"fmt"
+)
+
+// alarmBatch is how many rows are looked after at a time.
+const alarmBatch = 200
+
+// alarms looks after what is late or has become too old without an attempt:
+// its destination is down, or its next attempt is far.
+func (q *Queue) alarms() error {
+	now := q.clock.now()
+	q.mu.Lock()
+	due, memory := q.nextAlarm <= now, q.memAlarm <= now
+	if due {
+		q.nextAlarm = never // others may set it meanwhile
+	}
+	if memory {
+		q.alarmsInMemory(now)
+	}
+	q.mu.Unlock()
+	if !due {
+		return nil
+	}
+	next, err := q.alarmsOnDisk(now)
+	q.mu.Lock()
+	q.nextAlarm = min(q.nextAlarm, next)
+	q.mu.Unlock()
+	return err
+}
+
+// alarmsInMemory looks after entries that are ready and do not get their turn.
+// q.mu is held.
+func (q *Queue) alarmsInMemory(now int64) {
+	q.memAlarm = never
+	var late []*entry
+	for _, e := range q.entries {
+		if e.state != ready {
+			continue
+		}
+		at := q.options().dueAlarm(e)
+		if at > now {
+			q.memAlarm = min(q.memAlarm, at)
+			continue
+		}
+		if q.options().returnAt(e) <= now {
+			continue // its next attempt is its last
+		}
+		q.sched.remove(e)
+		e.state = settling
+		late = append(late, e)
+	}
+	if len(late) == 0 {
+		return
+	}
+	q.wg.Go(func() {
+		for _, e := range late {
+			q.look(e)
+		}
+	})
+}
+
+// alarmsOnDisk looks after rows, and returns when the next one wants it.
+func (q *Queue) alarmsOnDisk(now int64) (int64, error) {
+	for at, id := int64(0), int64(0); ; {
+		w := q.watch()
+		list, last, err := q.readAlarms(now, at, id)
+		list = q.claim(list, w)
+		q.unwatch(w)
+		if err != nil {
+			return 0, err
+		}
+		for _, e := range list {
+			q.look(e)
+		}
+		if last.n < alarmBatch {
+			break
+		}
+		at, id = last.alarm, last.id
+	}
+	var next int64
+	if err := q.db.Read().QueryRow(q.ctx, sqlNextAlarm, far, now).Scan(&next); err != nil {
+		return 0, fmt.Errorf("queue: %w", err)
+	}
+	if next >= far {
+		next = never
+	}
+	return next, nil
+}
+
+// place is where a query ended.
+type place struct {
+	alarm, id int64
+	n         int
+}
+
+func (q *Queue) readAlarms(now, at, id int64) (list []*entry, last place, err error) {
+	rows, err := q.db.Read().Query(q.ctx, sqlAlarms, now, at, at, id, alarmBatch)
+	if err != nil {
+		return nil, last, fmt.Errorf("queue: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var due int64
+		e, err := scanEntry(rows, &due, &last.alarm)
+		if e == nil {
+			return nil, last, err
+		}
+		last.n++
+		last.id = e.id
+		if err != nil {
+			go q.bury([]int64{e.id})
+			continue
+		}
+		e.due = due
+		list = append(list, e)
+	}
+	return list, last, rows.Err()
+}
+
+// claim takes entries that were read into memory, but for those that are
+// there or have changed meanwhile.
+func (q *Queue) claim(list []*entry, w *watch) (mine []*entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range list {
+		if w.left(e.id) || q.entries[e.id] != nil || q.closed {
+			continue
+		}
+		e.state = settling
+		q.entries[e.id] = e
+		mine = append(mine, e)
+	}
+	return mine
+}
+
+// look sees to an entry, which is in nobody else's hands, without an attempt:
+// the sender is told that it is late; or it goes back, if its destination is
+// known to be down; or it gets a last attempt.
+func (q *Queue) look(e *entry) {
+	v := &verdict{now: q.clock.now(), rcpts: make([]ruling, len(e.rcpts))}
+	q.mu.Lock()
+	d := q.peekDest(e)
+	var why reply
+	dead := d != nil && d.down()
+	if dead {
+		why = d.last
+	}
+	q.mu.Unlock()
+	over := q.options().returnAt(e) <= v.now
+	last := over && !dead && v.now < e.msg.deadline()
+	for i := range e.rcpts {
+		r, x := &e.rcpts[i], &v.rcpts[i]
+		x.Reply, x.MTA, x.Local = r.last.Reply, r.last.mta, r.last.local
+		if dead && x.Reply.IsZero() {
+			x.Reply, x.MTA, x.Local = why.Reply, why.mta, why.local
+		}
+		if x.Reply.IsZero() {
+			x.Reply, x.Local = notTried, true
+		}
+		rest := *r
+		switch {
+		case over && !last:
+			x.Result, x.expire = Failed, true
+			if wants(r, failed) {
+				x.tell = failed
+			}
+			continue
+		case q.isLate(e, r, v.now):
+			x.tell, rest.warned = delayed, true
+		}
+		v.rest = append(v.rest, rest)
+	}
+	q.reportAge(e, v)
+	q.notify(e, v)
+	q.looked(e, v, last)
+}
+
+// looked stores what look found.
+func (q *Queue) looked(e *entry, v *verdict, last bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e.rcpts, e.fate = v.rest, toWait
+	if len(v.rest) == 0 || e.wish == toRemove {
+		e.fate = toGo
+	}
+	if last {
+		e.due = min(e.due, v.now)
+	}
+	if e.wish == toHold {
+		e.hold, e.heldAt = e.reason, v.now
+	}
+	e.wish = noWish
+	if e.fresh {
+		e.due = min(e.due, v.now)
+	}
+	q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
+}

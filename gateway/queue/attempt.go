@@ -1,0 +1,255 @@
+package queue
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// dispatch begins as many attempts as there are places. q.mu is held.
+func (q *Queue) dispatch() {
+	for {
+		e := q.pick()
+		if e == nil {
+			return
+		}
+		q.wg.Go(func() { q.work(e) })
+	}
+}
+
+// pick takes the next entry to be tried. q.mu is held.
+func (q *Queue) pick() *entry {
+	if q.paused || q.closed || !q.started {
+		return nil
+	}
+	now := q.clock.now()
+	first := q.sched.head == nil
+	e := q.sched.pick(now)
+	if e != nil && first {
+		q.plan(now + slowAfter.Milliseconds())
+	}
+	return e
+}
+
+// work tries entries until there is none left for it.
+func (q *Queue) work(e *entry) {
+	for e != nil {
+		e = q.try(e)
+	}
+}
+
+// try makes an attempt at e and returns the next entry to be tried.
+func (q *Queue) try(e *entry) *entry {
+	q.mu.Lock()
+	t := q.transports[e.route]
+	q.mu.Unlock()
+	job := q.job(e)
+	began := time.Now()
+	outs := deliver(q.ctx, t, job)
+	r := q.judge(e, outs)
+	q.report(e, r, time.Since(began))
+	q.notify(e, r)
+	return q.conclude(e, r)
+}
+
+// Replies of ours.
+var (
+	noRoute   = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 5}, "no such route is configured any more")
+	noOutcome = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "the attempt ended without an answer")
+	notTried  = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 2}, "it has not been its turn yet")
+)
+
+// deliver has the transport try, and gives an outcome to each recipient.
+func deliver(ctx context.Context, t Transport, job *Job) []Outcome {
+	if t == nil {
+		return same(len(job.Rcpts), Outcome{Reply: noRoute, Local: true, Destination: true})
+	}
+	outs := t.Deliver(ctx, job)
+	if len(outs) < len(job.Rcpts) {
+		missing := same(len(job.Rcpts)-len(outs), Outcome{Reply: noOutcome, Local: true})
+		outs = append(outs[:len(outs):len(outs)], missing...)
+	}
+	return outs
+}
+
+func same(n int, o Outcome) []Outcome {
+	list := make([]Outcome, n)
+	for i := range list {
+		list[i] = o
+	}
+	return list
+}
+
+// job describes an attempt at e.
+func (q *Queue) job(e *entry) *Job {
+	m := e.msg
+	job := &Job{
+		ID: m.trace, From: m.from, Params: m.params, Route: e.route, Destination: e.domain, User: m.user, Queue: m.queue,
+		Attempt: e.attempts + 1, Queued: wall(m.queued), Size: q.refOf(m).Size, EightBit: m.eightBit, UTF8Header: m.utf8Header,
+		Rcpts: make([]gateway.Recipient, len(e.rcpts)),
+		Open:  func() (io.ReadCloser, error) { return q.open(q.ctx, m) },
+	}
+	for i := range e.rcpts {
+		job.Rcpts[i] = gateway.Recipient{To: e.rcpts[i].to, Params: e.rcpts[i].params, Route: e.route}
+	}
+	if by := &job.Params.DeliverBy; by.Set { // what is left of it: RFC 2852 section 4.1.4
+		by.Within = time.Duration(m.deadline()-q.clock.now()) * time.Millisecond
+	}
+	return job
+}
+
+// verdict is what becomes of an entry after an attempt, or without one.
+type verdict struct {
+	now    int64
+	rcpts  []ruling
+	rest   []recipient // who stay
+	retry  time.Duration
+	whole  *Outcome // the whole destination is to blame
+	worked bool     // the next hop has answered
+	broken bool     // the attempt was cut off by our end
+	tried  bool     // there was one
+}
+
+// ruling is what becomes of one recipient.
+type ruling struct {
+	Outcome
+	tell   notice // what the sender hears of it
+	expire bool   // it is given up because of its age
+}
+
+// judge decides what outcomes mean.
+func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
+	v := &verdict{now: q.clock.now(), tried: true, rcpts: make([]ruling, len(e.rcpts))}
+	o := q.options()
+	back, warn := o.returnAt(e), v.now >= o.warnAt(e)
+	for i := range e.rcpts {
+		r, x := &e.rcpts[i], &v.rcpts[i]
+		x.Outcome = outs[i]
+		v.blame(&outs[i])
+		switch {
+		case x.Result == Delivered:
+			if x.Relayed && wants(r, relayed) {
+				x.tell = relayed
+			}
+			continue
+		case x.Result == Deferred && v.now >= back:
+			x.Result, x.expire = Failed, true
+		}
+		if x.Result == Failed {
+			if wants(r, failed) {
+				x.tell = failed
+			}
+			continue
+		}
+		rest := *r
+		rest.last = remember(x.Outcome)
+		if warn && !rest.warned && q.isLate(e, r, v.now) {
+			x.tell, rest.warned = delayed, true
+		}
+		v.rest = append(v.rest, rest)
+		v.retry = max(v.retry, x.Retry)
+	}
+	v.broken = v.whole == nil && !v.worked && q.ctx.Err() != nil && len(v.rest) == len(e.rcpts)
+	return v
+}
+
+// blame notes what an outcome says about the destination.
+func (v *verdict) blame(o *Outcome) {
+	switch {
+	case o.Destination:
+		v.whole = o
+	case o.Result != Deferred || !o.Local:
+		v.worked = true
+	}
+}
+
+// remember keeps of an outcome what may be told later.
+func remember(o Outcome) reply {
+	r := reply{Reply: o.Reply, mta: o.MTA, local: o.Local}
+	r.Text = r.Text[:min(len(r.Text), maxReplyText)]
+	r.mta = r.mta[:min(len(r.mta), maxName)]
+	return r
+}
+
+// conclude notes what became of the attempt at e, and returns the next entry
+// to be tried.
+func (q *Queue) conclude(e *entry, v *verdict) *entry {
+	q.mu.Lock()
+	d := e.dest
+	q.feedback(d, v)
+	q.sched.done(e)
+	e.state = settling
+	store := q.dispose(e, v)
+	if store {
+		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
+	}
+	next := q.pick()
+	q.mu.Unlock()
+	return next
+}
+
+// dispose changes e as v says; false: nothing is to be written. q.mu is held.
+func (q *Queue) dispose(e *entry, v *verdict) bool {
+	if v.broken {
+		q.leave(e) // its row is as it was
+		return false
+	}
+	if v.tried {
+		e.attempts++
+		e.tried = e.began
+	}
+	e.rcpts = v.rest
+	e.fate = toWait
+	if len(v.rest) == 0 || e.wish == toRemove {
+		e.fate = toGo
+		return true
+	}
+	wait := q.options().retryAfter(e.attempts)
+	e.due = v.now + max(wait, v.retry).Milliseconds()
+	if back := q.options().returnAt(e); back > v.now {
+		e.due = min(e.due, back)
+	}
+	switch e.wish {
+	case toHold:
+		e.hold, e.heldAt = e.reason, v.now
+	case toRetry:
+		e.due = v.now
+	}
+	e.wish = noWish
+	return true
+}
+
+// feedback notes what the attempt says about d. q.mu is held.
+func (q *Queue) feedback(d *dest, v *verdict) {
+	switch {
+	case v.broken:
+	case v.whole != nil && !v.worked:
+		if d.until != 0 && !d.probing {
+			return // others have found out before
+		}
+		wait := q.options().probeAfter(d.failures + 1)
+		until := v.now + max(wait, v.whole.Retry).Milliseconds()
+		for _, x := range q.sched.failed(d, until, remember(*v.whole)) {
+			q.unload(x, d)
+		}
+		q.downs.put(d)
+		q.plan(until)
+	case v.worked:
+		q.downs.remove(d)
+		q.unpark(q.sched.worked(d))
+	}
+}
+
+// unload takes an entry that was ready out of memory: its destination is
+// down. q.mu is held.
+func (q *Queue) unload(e *entry, d *dest) {
+	d.park(e.bucket())
+	if e.fresh {
+		q.spill(e)
+		return
+	}
+	q.leave(e)
+}

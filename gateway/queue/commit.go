@@ -1,0 +1,270 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Delivery begins to queue a message for a route.
+func (q *Queue) Delivery(route string) gateway.Preparer { return &delivery{q: q, route: route} }
+
+// delivery is the queue's end of one transaction.
+type delivery struct {
+	q        *Queue
+	route    string
+	prepared map[*gateway.Copy][]*entry
+}
+
+// Commit implements gateway.Delivery: what it says 250 to is durable.
+func (d *delivery) Commit(ctx context.Context, c *gateway.Copy) ([]smtp.Reply, error) {
+	var err error
+	if entries, ok := d.prepared[c]; ok {
+		if err = d.q.activate(entries); err == nil {
+			delete(d.prepared, c)
+		}
+	} else {
+		_, err = d.q.put(ctx, c, d.route, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	replies := make([]smtp.Reply, len(c.Rcpts))
+	ok := smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok: queued as "+c.ID)
+	for i := range replies {
+		replies[i] = ok
+	}
+	return replies, nil
+}
+
+// Prepare implements gateway.Preparer.
+func (d *delivery) Prepare(ctx context.Context, c *gateway.Copy) error {
+	entries, err := d.q.put(ctx, c, d.route, true)
+	if err != nil {
+		return err
+	}
+	if d.prepared == nil {
+		d.prepared = map[*gateway.Copy][]*entry{}
+	}
+	d.prepared[c] = entries
+	return nil
+}
+
+// Abort implements gateway.Delivery.
+func (d *delivery) Abort() {
+	for _, entries := range d.prepared {
+		d.q.journal.later(func(b *batch) { b.forget = append(b.forget, entries...) })
+	}
+	d.prepared = nil
+}
+
+// Submit queues mail that the gateway itself writes.
+func (q *Queue) Submit(ctx context.Context, c *gateway.Copy, route string) error {
+	_, err := q.put(ctx, c, route, false)
+	return err
+}
+
+// put stores a copy: its octets, then its rows.
+func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare bool) ([]*entry, error) {
+	entries, err := q.entriesOf(c, route)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.register(entries); err != nil {
+		return nil, err
+	}
+	m := entries[0].msg
+	if err := q.appendBlob(ctx, m, c); err != nil {
+		q.unregister(entries)
+		return nil, err
+	}
+	err = q.journal.do(func(b *batch) {
+		for _, e := range entries {
+			switch {
+			case prepare:
+				b.prepare = append(b.prepare, e)
+			case e.fresh:
+				b.insert = append(b.insert, e)
+			default:
+				b.wait = append(b.wait, e)
+			}
+		}
+	})
+	if err != nil {
+		q.giveUp(m)
+		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)
+	}
+	if q.metrics != nil {
+		q.metrics.accepted.Add(float64(len(entries)))
+	}
+	return entries, nil
+}
+
+// giveUp releases the octets of a message whose rows could not be written, if
+// it is certain that there are none. Else the next start sees to it.
+func (q *Queue) giveUp(m *message) {
+	var left int
+	ref, last := q.refOf(m), m.first+m.entries-1
+	err := q.db.Read().QueryRow(context.WithoutCancel(q.ctx), sqlLeft, m.first, last, m.first, last).Scan(&left)
+	if err == nil && left == 0 {
+		q.blobs.Release(ref)
+	}
+}
+
+// activate makes durable that prepared entries are to be sent.
+func (q *Queue) activate(entries []*entry) error {
+	return q.journal.do(func(b *batch) { b.activate = append(b.activate, entries...) })
+}
+
+// appendBlob stores the octets.
+func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) error {
+	src := c.Open()
+	defer src.Close()
+	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, src)
+	if err != nil {
+		return fmt.Errorf("queue: store %s: %w", c.ID, err)
+	}
+	q.refs.Lock()
+	m.ref = ref
+	q.refs.Unlock()
+	return nil
+}
+
+var (
+	errNobody = errors.New("queue: a message without recipients")
+	errTooBig = errors.New("queue: more recipients than a message may have")
+)
+
+// entriesOf makes the entries of a copy: one for each destination, or more
+// where there are too many recipients for one attempt.
+func (q *Queue) entriesOf(c *gateway.Copy, route string) ([]*entry, error) {
+	if len(c.Rcpts) == 0 {
+		return nil, errNobody
+	}
+	if len(c.Rcpts) > maxEntries {
+		return nil, errTooBig
+	}
+	o, now := q.options(), q.clock.now()
+	m := &message{
+		trace: c.ID, from: c.From, params: c.Params, user: c.User, queue: c.Queue, queued: now,
+		eightBit: c.EightBit, utf8Header: c.UTF8Header,
+	}
+	m.notBefore = notBefore(&c.Params, now)
+	m.params.HoldFor, m.params.HoldUntil = 0, time.Time{} // done here, and not asked of the next hop
+	list := group(c.Rcpts, o.Recipients)
+	m.entries = int64(len(list))
+	m.first = q.ids.Add(m.entries) - m.entries + 1
+	due := m.released()
+	for i, e := range list {
+		e.id, e.msg, e.route = m.first+int64(i), m, route
+		e.due, e.since, e.hold = due, due, c.Queue.Hold
+		if e.hold != "" {
+			e.heldAt = now
+		}
+		e.flow = flowOf(route, e.domain, m.lane(), m.priority(), m.sender())
+	}
+	return list, nil
+}
+
+// notBefore returns when FUTURERELEASE lets a message go, 0: at once.
+func notBefore(p *smtp.MailParams, now int64) int64 {
+	at := int64(0)
+	switch {
+	case p.HoldFor > 0:
+		at = now + p.HoldFor.Milliseconds()
+	case !p.HoldUntil.IsZero():
+		at = p.HoldUntil.UnixMilli()
+	}
+	if at <= now || at >= far {
+		return 0
+	}
+	return at
+}
+
+// group puts recipients of one domain together.
+func group(rcpts []gateway.Recipient, most int) []*entry {
+	if len(rcpts) == 1 {
+		return []*entry{{domain: domainOf(rcpts[0].To.Address), rcpts: []recipient{{to: rcpts[0].To, params: rcpts[0].Params}}}}
+	}
+	var list []*entry
+	open := map[string]*entry{}
+	for i := range rcpts {
+		domain := domainOf(rcpts[i].To.Address)
+		e := open[domain]
+		if e == nil || len(e.rcpts) >= most {
+			e = &entry{domain: domain}
+			open[domain] = e
+			list = append(list, e)
+		}
+		e.rcpts = append(e.rcpts, recipient{to: rcpts[i].To, params: rcpts[i].Params})
+	}
+	return list
+}
+
+// register notes entries that are being stored, and decides which of them are
+// to be in memory afterwards.
+func (q *Queue) register(entries []*entry) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return errClosed
+	}
+	now := q.clock.now()
+	for _, e := range entries {
+		e.state = storing
+		e.fresh = q.admits(e, now)
+		q.entries[e.id] = e
+	}
+	return nil
+}
+
+// admits tells whether e is to be tried as soon as it is stored. q.mu is held.
+func (q *Queue) admits(e *entry, now int64) bool {
+	if e.hold != "" || e.due > now || len(q.entries) >= maxMemory {
+		return false
+	}
+	if d := q.peekDest(e); d != nil && d.down() {
+		return false
+	}
+	f := q.sched.flows[e.flow]
+	return f == nil || f.n < maxFlow
+}
+
+func (q *Queue) unregister(entries []*entry) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range entries {
+		delete(q.entries, e.id)
+	}
+}
+
+// refOf returns where the octets of m are.
+func (q *Queue) refOf(m *message) blob.Ref {
+	q.refs.RLock()
+	defer q.refs.RUnlock()
+	return m.ref
+}
+
+// open reads the octets of m; where they have been moved meanwhile, there.
+func (q *Queue) open(ctx context.Context, m *message) (blob.Reader, error) {
+	ref := q.refOf(m)
+	r, err := q.blobs.Open(ctx, ref)
+	if !errors.Is(err, blob.ErrNotFound) {
+		return r, err
+	}
+	var segment, start int64
+	last := m.first + m.entries - 1
+	if serr := q.db.Read().QueryRow(ctx, sqlPlace, m.first, last, m.first, last).Scan(&segment, &start); serr != nil {
+		return nil, err
+	}
+	moved := blob.Ref{Segment: uint64(segment), Offset: start, Size: ref.Size}
+	if moved == ref {
+		return nil, err
+	}
+	return q.blobs.Open(ctx, moved)
+}

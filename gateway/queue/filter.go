@@ -1,0 +1,103 @@
+package queue
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// Filter chooses entries: all that is set must fit. The zero Filter fits
+// nothing, so that nothing happens to everything by mistake.
+type Filter struct {
+	All    bool   `json:"all,omitempty"`
+	ID     string `json:"id,omitempty"`     // trace id of the message
+	To     string `json:"to,omitempty"`     // address of a recipient
+	From   string `json:"from,omitempty"`   // address of the sender, "<>": none
+	Domain string `json:"domain,omitempty"` // of the recipients
+	Route  string `json:"route,omitempty"`
+	Lane   string `json:"lane,omitempty"`
+	User   string `json:"user,omitempty"`
+	Reason string `json:"reason,omitempty"` // part of the latest reply, or of why it is held; without case
+	State  State  `json:"state,omitempty"`
+}
+
+// State is what a message in the queue waits for.
+type State string
+
+// The states. Active ones are being tried or about to be.
+const (
+	Active  State = "active"
+	Waiting State = "waiting"
+	Held    State = "held"
+)
+
+// ErrNoFilter says that a Filter does not say what to choose.
+var ErrNoFilter = errors.New("queue: choose messages: by id, by another key, or all")
+
+// check refuses a Filter that says nothing, and brings the others into the
+// form that entries have.
+func (f *Filter) check() error {
+	if *f == (Filter{}) {
+		return ErrNoFilter
+	}
+	if f.Domain != "" {
+		d, err := smtp.ASCIIDomain(f.Domain)
+		if err != nil {
+			return err
+		}
+		f.Domain = d
+	}
+	if _, domain, ok := strings.Cut(f.To, "@"); ok && f.Domain == "" {
+		if d, err := smtp.ASCIIDomain(domain[strings.LastIndexByte(domain, '@')+1:]); err == nil {
+			f.Domain = d // which has an index
+		}
+	}
+	f.Reason = strings.ToLower(f.Reason)
+	return nil
+}
+
+// fits tells whether an entry is chosen.
+func (f *Filter) fits(e *entry, state State) bool {
+	m := e.msg
+	return (f.ID == "" || m.trace == f.ID) &&
+		(f.Domain == "" || e.domain == f.Domain) &&
+		(f.Route == "" || e.route == f.Route) &&
+		(f.Lane == "" || m.lane() == f.Lane) &&
+		(f.User == "" || m.user == f.User) &&
+		(f.State == "" || f.State == state) &&
+		(f.From == "" || strings.EqualFold(f.From, cmp.Or(m.from.String(), "<>"))) &&
+		(f.To == "" || slices.ContainsFunc(e.rcpts, func(r recipient) bool { return strings.EqualFold(f.To, r.to.String()) })) &&
+		(f.Reason == "" || f.reason(e))
+}
+
+func (f *Filter) reason(e *entry) bool {
+	return strings.Contains(strings.ToLower(e.hold), f.Reason) ||
+		slices.ContainsFunc(e.rcpts, func(r recipient) bool {
+			return !r.last.IsZero() && strings.Contains(strings.ToLower(r.last.Error()), f.Reason)
+		})
+}
+
+// where returns what the database can tell of f by itself, for a query of
+// queue_waiting whose first condition is about id.
+func (f *Filter) where() (sql string, args []any) {
+	add := func(cond string, arg any) { sql += " AND " + cond; args = append(args, arg) }
+	if f.ID != "" {
+		add("trace = ?", f.ID)
+	}
+	if f.Domain != "" {
+		add("domain = ?", f.Domain)
+	}
+	if f.Route != "" {
+		add("route = ?", f.Route)
+	}
+	switch f.State {
+	case Held:
+		add("held = ?", 1)
+	case Waiting:
+		add("held = ?", 0)
+	}
+	return sql, args
+}

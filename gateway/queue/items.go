@@ -1,0 +1,256 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// Item is an entry of the queue as people see it: a message, for recipients of
+// one destination.
+type Item struct {
+	ID         string          `json:"id"`
+	Entry      int64           `json:"entry"`
+	State      State           `json:"state"`
+	Route      string          `json:"route"`
+	Domain     string          `json:"domain"`
+	Lane       string          `json:"lane"`
+	Pool       string          `json:"pool,omitempty"`
+	Priority   int             `json:"priority,omitempty"`
+	User       string          `json:"user,omitempty"`
+	From       string          `json:"from"`
+	Recipients []ItemRecipient `json:"recipients"`
+	Size       int64           `json:"size"`
+	Queued     time.Time       `json:"queued"`
+	Attempts   int             `json:"attempts"`
+	Tried      *time.Time      `json:"tried,omitempty"` // the latest attempt
+	Next       *time.Time      `json:"next,omitempty"`  // the next one
+	Expires    *time.Time      `json:"expires,omitempty"`
+	Hold       string          `json:"hold,omitempty"` // why it is held
+	EnvelopeID string          `json:"envelope_id,omitempty"`
+
+	ref blob.Ref
+}
+
+// ItemRecipient is a recipient of an Item.
+type ItemRecipient struct {
+	To     string `json:"to"`
+	Notify string `json:"notify,omitempty"`
+	Reply  string `json:"reply,omitempty"` // of the latest attempt
+	MTA    string `json:"mta,omitempty"`
+}
+
+func item(o *Options, e *entry, state State) *Item {
+	m := e.msg
+	it := &Item{
+		ID: m.trace, Entry: e.id, State: state, Route: e.route, Domain: e.domain, Lane: m.lane(), Pool: m.queue.Pool,
+		Priority: m.priority(), User: m.user, From: m.from.String(), Size: m.ref.Size, Queued: wall(m.queued),
+		Attempts: e.attempts, Hold: e.hold, EnvelopeID: m.params.EnvelopeID, ref: m.ref,
+	}
+	at := func(ms int64) *time.Time {
+		if ms <= 0 || ms >= far {
+			return nil
+		}
+		t := wall(ms)
+		return &t
+	}
+	it.Tried = at(e.tried)
+	if state != Held {
+		it.Next, it.Expires = at(e.due), at(o.returnAt(e))
+	}
+	for i := range e.rcpts {
+		r := &e.rcpts[i]
+		x := ItemRecipient{To: r.to.String(), Notify: r.params.Notify.String(), MTA: r.last.mta}
+		if !r.last.IsZero() {
+			x.Reply = r.last.Error()
+		}
+		it.Recipients = append(it.Recipients, x)
+	}
+	return it
+}
+
+// listBatch is how many rows are read at a time.
+const listBatch = 1000
+
+// List calls f with the entries that a filter chooses, those that wait before
+// those that are new, until f returns an error. It reads the database alone,
+// so it works beside a running gateway and without one; what of the waiting
+// rows is just being tried it does not know.
+func List(ctx context.Context, db *sqldb.DB, opt Options, f Filter, each func(*Item) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	opt = opt.withDefaults()
+	if err := db.Migrate(ctx, "queue", steps); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	if f.State != Active {
+		if err := eachWaiting(ctx, db, &f, func(e *entry, state State) error { return each(item(&opt, e, state)) }); err != nil {
+			return err
+		}
+	}
+	if f.State == Waiting || f.State == Held {
+		return nil
+	}
+	return eachNew(ctx, db, &f, func(e *entry) error { return each(item(&opt, e, Active)) })
+}
+
+// eachWaiting goes through rows of queue_waiting in the order of their ids.
+func eachWaiting(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry, State) error) error {
+	where, args := f.where()
+	query := `SELECT id, due, held, segment, start, size, data FROM queue_waiting WHERE id > ?` + where + ` ORDER BY id LIMIT ?`
+	for last := int64(0); ; {
+		rows, err := db.Read().Query(ctx, query, append(append([]any{last}, args...), listBatch)...)
+		if err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		n := 0
+		for rows.Next() {
+			var due, held int64
+			e, err := scanEntry(rows, &due, &held)
+			if e == nil {
+				rows.Close()
+				return err
+			}
+			n, last = n+1, e.id
+			if err != nil {
+				continue // the runner tells of it
+			}
+			e.due = due
+			state := Waiting
+			if held != 0 {
+				state = Held
+			}
+			if !f.fits(e, state) {
+				continue
+			}
+			if err := each(e, state); err != nil {
+				rows.Close()
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		if n < listBatch {
+			return nil
+		}
+	}
+}
+
+// eachNew goes through queue_new.
+func eachNew(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry) error) error {
+	for last := int64(0); ; {
+		rows, err := db.Read().Query(ctx, sqlNew, last, listBatch)
+		if err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		n := 0
+		for rows.Next() {
+			e, err := scanEntry(rows)
+			if e == nil {
+				rows.Close()
+				return err
+			}
+			n, last = n+1, e.id
+			if err != nil || !f.fits(e, Active) {
+				continue
+			}
+			e.due = e.msg.queued
+			if err := each(e); err != nil {
+				rows.Close()
+				return err
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return fmt.Errorf("queue: %w", err)
+		}
+		if n < listBatch {
+			return nil
+		}
+	}
+}
+
+// Group is what waits for a destination.
+type Group struct {
+	Domain  string    `json:"domain"`
+	Route   string    `json:"route"`
+	Active  int64     `json:"active"`
+	Waiting int64     `json:"waiting"`
+	Held    int64     `json:"held"`
+	Oldest  time.Time `json:"oldest"`
+}
+
+// Summary counts what is in the queue by destination, in no particular order.
+func Summary(ctx context.Context, db *sqldb.DB) ([]Group, error) {
+	if err := db.Migrate(ctx, "queue", steps); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	groups := map[destKey]*Group{}
+	at := func(domain, route string) *Group {
+		g := groups[destKey{route, domain}]
+		if g == nil {
+			g = &Group{Domain: domain, Route: route}
+			groups[destKey{route, domain}] = g
+		}
+		return g
+	}
+	older := func(g *Group, ms int64) {
+		if t := wall(ms); g.Oldest.IsZero() || t.Before(g.Oldest) {
+			g.Oldest = t
+		}
+	}
+	rows, err := db.Read().Query(ctx, sqlSummary)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var domain, route string
+		var held, n, oldest int64
+		if err := rows.Scan(&domain, &route, &held, &n, &oldest); err != nil {
+			return nil, fmt.Errorf("queue: %w", err)
+		}
+		g := at(domain, route)
+		if held != 0 {
+			g.Held += n
+		} else {
+			g.Waiting += n
+		}
+		older(g, oldest)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	err = eachNew(ctx, db, &Filter{All: true}, func(e *entry) error {
+		g := at(e.domain, e.route)
+		g.Active++
+		older(g, e.msg.queued)
+		return nil
+	})
+	list := make([]Group, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, *g)
+	}
+	return list, err
+}
+
+const sqlSummary = `SELECT domain, route, held, COUNT(*), MIN(queued) FROM queue_waiting GROUP BY domain, route, held`
+
+// ErrNotFound says that there is no such message in the queue.
+var ErrNotFound = errors.New("queue: there is no such message")
+
+// Open reads the octets of an item that List gave.
+func (it *Item) Open(ctx context.Context, blobs blob.Store) (io.ReadCloser, error) {
+	r, err := blobs.Open(ctx, it.ref)
+	if err != nil {
+		return nil, fmt.Errorf("queue: %s: %w", cmp.Or(it.ID, "message"), err)
+	}
+	return r, nil
+}

@@ -1,0 +1,139 @@
+package queue
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics of all queues of a process.
+type Metrics struct {
+	accepted prometheus.Counter
+	attempts *prometheus.CounterVec
+	notices  *prometheus.CounterVec
+	latency  prometheus.Histogram
+	results  [3]prometheus.Counter
+	queue    atomic.Pointer[Queue]
+}
+
+// NewMetrics makes the metrics and registers them.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		accepted: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gapura_queue_accepted_total",
+			Help: "Entries that were queued: messages, each destination of one by itself.",
+		}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gapura_queue_attempts_total",
+			Help: "Recipients of attempts at queued mail, by result: delivered, deferred, failed.",
+		}, []string{"result"}),
+		notices: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gapura_queue_notifications_total",
+			Help: "Recipients told about in delivery status notifications, by action: failed, delayed, relayed; dropped: there was nobody to tell.",
+		}, []string{"action"}),
+		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "gapura_queue_delivery_seconds",
+			Help:    "Time from the acceptance of a message to its delivery to a recipient.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 4, 12),
+		}),
+	}
+	for r := range m.results {
+		m.results[r] = m.attempts.WithLabelValues(Result(r).String())
+	}
+	reg.MustRegister(m.accepted, m.attempts, m.notices, m.latency, m)
+	return m
+}
+
+// String returns the result's name in logs and metrics.
+func (r Result) String() string { return [...]string{"deferred", "delivered", "failed"}[r] }
+
+var (
+	descMessages = prometheus.NewDesc("gapura_queue_entries",
+		"Entries in the queue, by state: active (in memory: being tried or about to be), waiting, held.", []string{"state"}, nil)
+	descOldest = prometheus.NewDesc("gapura_queue_oldest_seconds", "Age of the oldest entry in the queue.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m *Metrics) Describe(c chan<- *prometheus.Desc) {
+	c <- descMessages
+	c <- descOldest
+}
+
+// Collect implements prometheus.Collector.
+func (m *Metrics) Collect(c chan<- prometheus.Metric) {
+	q := m.queue.Load()
+	if q == nil {
+		return
+	}
+	n := q.Counts()
+	for state, n := range map[string]int64{"active": n.Active, "waiting": n.Waiting, "held": n.Held} {
+		c <- prometheus.MustNewConstMetric(descMessages, prometheus.GaugeValue, float64(n), state)
+	}
+	if age, err := q.oldest(); err == nil {
+		c <- prometheus.MustNewConstMetric(descOldest, prometheus.GaugeValue, age.Seconds())
+	}
+}
+
+func (m *Metrics) attach(q *Queue) { m.queue.Store(q) }
+func (m *Metrics) detach()         { m.queue.Store(nil) }
+
+// notice counts what senders are told.
+func (m *Metrics) notice(action string) {
+	if m != nil {
+		m.notices.WithLabelValues(action).Inc()
+	}
+}
+
+// outcome counts what became of a recipient.
+func (m *Metrics) outcome(r Result, age time.Duration) {
+	if m == nil {
+		return
+	}
+	m.results[r].Inc()
+	if r == Delivered {
+		m.latency.Observe(age.Seconds())
+	}
+}
+
+// Counts are the entries of the queue.
+type Counts struct {
+	Active  int64 `json:"active"`  // in memory
+	Waiting int64 `json:"waiting"` // on disk alone
+	Held    int64 `json:"held"`
+}
+
+// Counts counts the entries.
+func (q *Queue) Counts() Counts {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	loaded := int64(0)
+	for _, b := range q.buckets {
+		loaded += int64(b.loaded)
+	}
+	return Counts{Active: int64(len(q.entries)), Waiting: q.waiting.rows - q.waiting.held - loaded, Held: q.waiting.held}
+}
+
+// oldest returns the age of the oldest entry: ids go up with time.
+func (q *Queue) oldest() (time.Duration, error) {
+	oldest := int64(never)
+	for _, query := range [...]string{sqlOldest, sqlOldestNew} {
+		rows, err := q.db.Read().Query(q.ctx, query)
+		if err != nil {
+			return 0, err
+		}
+		for rows.Next() {
+			e, err := scanEntry(rows)
+			if err == nil {
+				oldest = min(oldest, e.msg.queued)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return 0, err
+		}
+	}
+	if oldest == never {
+		return 0, nil
+	}
+	return time.Duration(q.clock.now()-oldest) * time.Millisecond, nil
+}

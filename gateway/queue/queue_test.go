@@ -1,0 +1,412 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// in runs f in a bubble with a clock of its own, on a new queue.
+func in(t *testing.T, opt Options, f func(t *testing.T, l *lab)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{t: t, dir: t.TempDir(), opt: opt, next: &fake{}}
+		l.log = quiet
+		l.open()
+		defer l.close()
+		f(t, l)
+	})
+}
+
+// settle waits until nothing happens any more, and a moment longer, for what
+// is written with something else.
+func settle() {
+	for range 4 {
+		synctest.Wait()
+		time.Sleep(5 * time.Millisecond)
+	}
+	synctest.Wait()
+}
+
+func TestDelivered(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		id := l.send("a@example.org", mail, "b@example.net")
+		settle()
+		all := l.next.all()
+		if len(all) != 1 || all[0].id != id || all[0].body != mail || all[0].from != "a@example.org" || all[0].attempt != 1 {
+			t.Fatalf("%+v", all)
+		}
+		if items := l.list(); len(items) != 0 {
+			t.Fatalf("left: %+v", items[0])
+		}
+		if u := l.blobs.Usage(); u.Live != 0 {
+			t.Errorf("%d octets live", u.Live)
+		}
+	})
+}
+
+func TestRecipientsGoTogetherByDomain(t *testing.T) {
+	in(t, Options{Recipients: 2}, func(t *testing.T, l *lab) {
+		l.start()
+		l.send("a@example.org", mail, "1@x.test", "2@Y.test", "3@X.test", "4@x.test")
+		settle()
+		var sets []string
+		for _, g := range l.next.all() {
+			sets = append(sets, strings.Join(g.to, " "))
+		}
+		slices.Sort(sets)
+		if want := []string{"1@x.test 3@X.test", "2@Y.test", "4@x.test"}; !slices.Equal(sets, want) {
+			t.Errorf("%q", sets)
+		}
+		if u := l.blobs.Usage(); u.Live != 0 {
+			t.Errorf("%d octets live", u.Live)
+		}
+	})
+}
+
+func TestRetriesBySchedule(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if j.Attempt < 7 && to != "good@x.test" && !j.From.IsNull() {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		start := time.Now()
+		l.send("a@example.org", mail, "bad@x.test", "good@x.test")
+		settle()
+		items := l.list()
+		if len(items) != 1 || len(items[0].Recipients) != 1 || items[0].Recipients[0].To != "bad@x.test" || items[0].Attempts != 1 ||
+			!strings.Contains(items[0].Recipients[0].Reply, "later") || items[0].State != Waiting {
+			t.Fatalf("%+v", items)
+		}
+		time.Sleep(24 * time.Hour)
+		settle()
+		all := l.next.all()
+		toUs := all[len(all)-1]
+		if len(all) != 8 { // with the notice that it is late
+			t.Fatalf("%d attempts", len(all))
+		}
+		all = slices.DeleteFunc(all, func(g got) bool { return g.from == "" })
+		at := start
+		for i, want := range []time.Duration{0, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 4 * time.Hour} {
+			gap := all[i].at.Sub(at)
+			at = all[i].at
+			if gap < want*9/10-time.Second || gap > want*11/10+time.Second {
+				t.Errorf("attempt %d after %v, want %v", i+1, gap, want)
+			}
+			if all[i].attempt != i+1 {
+				t.Errorf("attempt %d says it is %d", i+1, all[i].attempt)
+			}
+		}
+		if toUs.from != "a@example.org" || !slices.Equal(toUs.to, []string{"bad@x.test"}) {
+			t.Errorf("%+v", toUs)
+		}
+	})
+}
+
+func TestWaitsOverRestarts(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.Attempt == 1 && j.From.Local == "a" {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		settle()
+		l.close()
+		l.open()
+		never := l.send("c@example.org", mail, "d@x.test") // not started yet
+		l.close()
+		l.open()
+		if n := len(l.list()); n != 2 {
+			t.Fatalf("%d left", n)
+		}
+		l.start()
+		time.Sleep(2 * time.Minute)
+		settle()
+		all := l.next.all()
+		if len(all) != 3 || all[1].id != never || all[1].attempt != 1 || all[2].attempt != 2 || len(l.list()) != 0 || l.blobs.Usage().Live != 0 {
+			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+func TestUndeliverableGoesBack(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if strings.HasSuffix(to, "@x.test") && to != "ok@x.test" {
+				return unknown
+			}
+			return delivered
+		}
+		l.start()
+		l.send("a@example.org", mail, "1@x.test", "ok@x.test", "2@x.test")
+		settle()
+		all := l.next.all()
+		if len(all) != 2 || all[1].from != "" || !slices.Equal(all[1].to, []string{"a@example.org"}) {
+			t.Fatalf("%+v", all)
+		}
+		for _, want := range []string{"1@x.test", "2@x.test", "Action: failed", "Status: 5.1.1", "no such user", "Auto-Submitted", "multipart/report"} {
+			if !strings.Contains(all[1].body, want) {
+				t.Errorf("no %q in\n%s", want, all[1].body)
+			}
+		}
+		if strings.Contains(all[1].body, "ok@x.test") || len(l.list()) != 0 || l.blobs.Usage().Live != 0 {
+			t.Errorf("%s", all[1].body)
+		}
+	})
+}
+
+func TestNoNoticeToNobody(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome { return unknown }
+		l.start()
+		l.send("", mail, "1@x.test")
+		settle()
+		if all := l.next.all(); len(all) != 1 || len(l.list()) != 0 {
+			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+func TestDoubleBounceGoesToPostmaster(t *testing.T) {
+	in(t, Options{Postmaster: "admin@example.org"}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome { return unknown }
+		l.start()
+		l.send("a@example.org", mail, "1@x.test")
+		settle()
+		all := l.next.all() // the message, the notice, the notice about that, which is refused too
+		if len(all) != 3 || all[2].job.Rcpts[0].To.String() != "admin@example.org" || len(l.list()) != 0 {
+			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+func TestExpires(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if j.From.IsNull() {
+				return delivered
+			}
+			return busy
+		}
+		l.start()
+		start := time.Now()
+		l.send("a@example.org", mail, "1@x.test")
+		time.Sleep(121 * time.Hour)
+		settle()
+		all := l.next.all()
+		var notices []got
+		for _, g := range all {
+			if g.from == "" {
+				notices = append(notices, g)
+			}
+		}
+		if len(notices) != 2 || !strings.Contains(notices[0].body, "Action: delayed") || !strings.Contains(notices[1].body, "Action: failed") ||
+			!strings.Contains(notices[1].body, "Status: 4.4.7") {
+			t.Fatalf("%d notices", len(notices))
+		}
+		if d := notices[0].at.Sub(start); d < 4*time.Hour || d > 4*time.Hour+time.Minute {
+			t.Errorf("told after %v", d)
+		}
+		if d := notices[1].at.Sub(start); d < 119*time.Hour || d > 120*time.Hour+time.Minute {
+			t.Errorf("back after %v", d)
+		}
+		if len(l.list()) != 0 {
+			t.Error("something is left")
+		}
+	})
+}
+
+// TestDestinationDown: a next hop that does not answer is left alone as a
+// whole, and one message probes it.
+func TestDestinationDown(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		up := false
+		l.next.answer = func(j *Job, to string) Outcome {
+			if up || j.Destination == "fine.test" {
+				return delivered
+			}
+			return away
+		}
+		l.start()
+		for i := range 200 {
+			l.send(fmt.Sprintf("a%d@s%d.example", i, i%7), mail, "b@down.test")
+			if i == 0 {
+				settle()
+			}
+		}
+		l.send("a@example.org", mail, "b@fine.test")
+		settle()
+		if n := len(l.next.all()); n != 2 {
+			t.Fatalf("%d attempts", n)
+		}
+		time.Sleep(30 * time.Minute)
+		settle()
+		n := len(l.next.all()) // probes after 1, 2, 4, 8, 16 minutes
+		if n < 5 || n > 8 {
+			t.Errorf("%d attempts", n)
+		}
+		up = true
+		time.Sleep(35 * time.Minute)
+		settle()
+		if left := l.list(); len(left) > 10 { // those that have probed wait by the schedule
+			t.Errorf("%d left", len(left))
+		}
+		time.Sleep(5 * time.Hour)
+		settle()
+		if left := l.list(); len(left) != 0 {
+			t.Errorf("%d left", len(left))
+		}
+	})
+}
+
+// TestDownForDays: the messages of a destination that never comes back are
+// told of and returned, though hardly any has been tried.
+func TestDownForDays(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if j.Destination == "down.test" {
+				return away
+			}
+			return delivered
+		}
+		l.start()
+		for i := range 50 {
+			l.send("a@example.org", mail, fmt.Sprintf("b%d@down.test", i))
+			if i == 0 {
+				settle()
+			}
+		}
+		time.Sleep(5 * time.Hour)
+		settle()
+		count := func(what string) (n int) {
+			for _, g := range l.next.all() {
+				if g.from == "" && strings.Contains(g.body, what) {
+					n++
+				}
+			}
+			return n
+		}
+		if n := count("Action: delayed"); n != 50 {
+			t.Errorf("%d were told that it is late", n)
+		}
+		time.Sleep(116 * time.Hour)
+		settle()
+		if n := count("Action: failed"); n != 50 {
+			t.Errorf("%d came back", n)
+		}
+		if n := len(l.list()); n != 0 {
+			t.Errorf("%d left", n)
+		}
+	})
+}
+
+func TestHeldUntilReleased(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Queue.Hold = "too many recipients"
+		l.commit(c)
+		time.Sleep(200 * time.Hour)
+		settle()
+		items := l.list()
+		if len(items) != 1 || items[0].State != Held || items[0].Hold != "too many recipients" || len(l.next.all()) != 0 {
+			t.Fatalf("%+v", items)
+		}
+		n, err := l.q.Act(context.Background(), Change{Action: Release, Filter: Filter{ID: c.ID}}, nil)
+		if n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		settle()
+		if all := l.next.all(); len(all) != 1 || all[0].from == "" || len(l.list()) != 0 {
+			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+func TestFutureRelease(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		start := time.Now()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Params.HoldFor = 50 * time.Hour
+		l.commit(c)
+		time.Sleep(51 * time.Hour)
+		settle()
+		all := l.next.all()
+		if len(all) != 1 || all[0].job.Params.HoldFor != 0 {
+			t.Fatalf("%+v", all)
+		}
+		if d := all[0].at.Sub(start); d < 50*time.Hour || d > 50*time.Hour+time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
+func TestDeliverBy(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.next.answer = func(j *Job, to string) Outcome {
+				if j.Destination == "x.test" {
+					return busy
+				}
+				return delivered
+			}
+			l.start()
+			c := copyOf("a@example.org", mail, "b@x.test")
+			c.Params.DeliverBy = smtp.DeliverBy{Within: 30 * time.Minute, Return: back, Set: true}
+			l.commit(c)
+			time.Sleep(40 * time.Minute)
+			settle()
+			all := l.next.all()
+			last := all[len(all)-1]
+			want, left := "Action: delayed", 1
+			if back {
+				want, left = "Action: failed", 0
+			}
+			if last.from != "" || !strings.Contains(last.body, want) || len(l.list()) != left {
+				t.Errorf("return %v: %d left, %s", back, len(l.list()), last.body)
+			}
+		})
+	}
+}
+
+func TestRelayedIsToldWhereAsked(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			o := delivered
+			o.Relayed = true
+			return o
+		}
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test", "c@x.test")
+		c.Rcpts[1].Params.Notify = smtp.NotifySuccess
+		c.Rcpts[1].Params.OriginalType, c.Rcpts[1].Params.OriginalAddress = "rfc822", "orig@example.com"
+		c.Params.EnvelopeID = "QQ314159"
+		l.commit(c)
+		settle()
+		all := l.next.all()
+		if len(all) != 2 {
+			t.Fatalf("%+v", all)
+		}
+		for _, want := range []string{"Action: relayed", "rfc822; orig@example.com", "QQ314159", "c@x.test"} {
+			if !strings.Contains(all[1].body, want) {
+				t.Errorf("no %q in\n%s", want, all[1].body)
+			}
+		}
+		if strings.Contains(all[1].body, "b@x.test") {
+			t.Error("tells of one who did not ask")
+		}
+	})
+}

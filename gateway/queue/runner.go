@@ -1,0 +1,322 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// slowAfter is how long an attempt may take before it is one of those that
+// have places of their own.
+const slowAfter = 30 * time.Second
+
+// readRetry is how long the runner waits when the database cannot be read.
+const readRetry = time.Second
+
+// run is the runner: it loads what is due, looks after what is late, probes
+// what was down, and sleeps until the next of these.
+func (q *Queue) run() {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-q.ctx.Done():
+			return
+		case <-q.kick:
+		case <-timer.C:
+		}
+		next, err := q.round()
+		if q.over() {
+			return
+		}
+		if err != nil {
+			q.log.Error("the queue cannot read its database", "error", err.Error())
+			next = q.clock.now() + readRetry.Milliseconds()
+		}
+		timer.Reset(time.Duration(min(next-q.clock.now(), q.options().longest().Milliseconds())) * time.Millisecond)
+	}
+}
+
+func (q *Queue) over() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// countRows reads which buckets have rows waiting, and how many those are.
+func (q *Queue) countRows(ctx context.Context) error {
+	type seen struct {
+		bucket uint32
+		due    int64
+	}
+	var list []seen
+	var total, held int64
+	err := q.db.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
+		list, total, held = nil, 0, 0
+		if err := r.QueryRow(ctx, `SELECT COUNT(*) FROM queue_waiting WHERE held = 1`).Scan(&held); err != nil {
+			return err
+		}
+		rows, err := r.Query(ctx, sqlBacklog)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var s seen
+			var bucket, n int64
+			if err := rows.Scan(&bucket, &s.due, &n); err != nil {
+				return err
+			}
+			s.bucket = uint32(bucket) & (1<<bucketBits - 1)
+			total += n
+			if s.due < far {
+				list = append(list, s)
+			}
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("queue: count what waits: %w", err)
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	horizon := q.clock.now() + q.options().longest().Milliseconds()
+	for _, s := range list {
+		q.backlog.sooner(s.bucket, min(s.due, horizon))
+	}
+	q.waiting = counts{total, held}
+	return nil
+}
+
+// round does what is due and returns when to look again.
+func (q *Queue) round() (next int64, err error) {
+	q.mu.Lock()
+	q.planned = never
+	q.mu.Unlock()
+	if err := q.alarms(); err != nil {
+		return 0, err
+	}
+	if err := q.probes(); err != nil {
+		return 0, err
+	}
+	if err := q.loads(); err != nil {
+		return 0, err
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock.now()
+	next = never
+	if began := q.sched.slacken(now - slowAfter.Milliseconds()); began != 0 {
+		next = began + slowAfter.Milliseconds()
+	}
+	q.dispatch()
+	if !q.starved {
+		_, at := q.backlog.next()
+		next = min(next, at)
+	}
+	if len(q.downs) > 0 {
+		next = min(next, q.downs[0].until)
+	}
+	next = min(next, q.nextAlarm, q.memAlarm, q.planned)
+	q.planned = next
+	return next, nil
+}
+
+// loads brings what is due into memory, as far as there is room.
+func (q *Queue) loads() error {
+	for {
+		q.mu.Lock()
+		bucket, at := q.backlog.next()
+		limit := min(loadMost, (maxLoaded-len(q.entries))/8)
+		stop := at > q.clock.now() || q.closed
+		q.starved = !stop && limit <= 0
+		q.mu.Unlock()
+		if stop || limit <= 0 {
+			return nil
+		}
+		if _, err := q.load(bucket, limit, nil); err != nil {
+			return err
+		}
+	}
+}
+
+// load brings up to limit rows of bucket that are due into memory; with probe,
+// one for that destination, and it returns whether there was one.
+func (q *Queue) load(bucket uint32, limit int, probe *dest) (found bool, err error) {
+	q.mu.Lock()
+	have := 0
+	if b := q.buckets[bucket]; b != nil {
+		have = b.loaded
+	}
+	if probe == nil {
+		q.backlog.set(bucket, never)
+	}
+	q.mu.Unlock()
+	w := q.watch()
+	defer q.unwatch(w)
+	most := limit + have + 1
+	list, bad, err := q.readBucket(bucket, most)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil {
+		q.backlog.sooner(bucket, q.clock.now())
+		return false, err
+	}
+	if len(bad) > 0 {
+		go q.bury(bad)
+	}
+	return q.takeIn(bucket, list, w, limit, len(list)+len(bad) == most, probe), nil
+}
+
+// readBucket reads the first rows of a bucket, and the ids of those that are
+// damaged.
+func (q *Queue) readBucket(bucket uint32, most int) (list []*entry, bad []int64, err error) {
+	rows, err := q.db.Read().Query(q.ctx, sqlLoad, int64(bucket), most)
+	if err != nil {
+		return nil, nil, fmt.Errorf("queue: load: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var due int64
+		e, err := scanEntry(rows, &due)
+		switch {
+		case err != nil && e == nil:
+			return nil, nil, err
+		case err != nil && due < far:
+			q.log.Error("a row of the queue cannot be read and is held", "entry", e.id, "error", err.Error())
+			bad = append(bad, e.id)
+		case err == nil:
+			e.due = due
+			list = append(list, e)
+		}
+	}
+	return list, bad, rows.Err()
+}
+
+// bury holds damaged rows.
+func (q *Queue) bury(ids []int64) {
+	err := q.db.Write(q.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		for _, id := range ids {
+			if _, err := tx.Exec(ctx, `UPDATE queue_waiting SET due = ?, alarm = ?, held = 1 WHERE id = ?`, far, far, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		q.log.Error("the queue cannot write to its database", "error", err.Error())
+	}
+}
+
+// takeIn makes rows ready that are due. full: there are more rows than these.
+// q.mu is held.
+func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full bool, probe *dest) (found bool) {
+	now := q.clock.now()
+	horizon := now + q.options().longest().Milliseconds()
+	next, n, parked := int64(never), 0, false
+	b := q.buckets[bucket]
+	for _, e := range list {
+		if w.left(e.id) || q.entries[e.id] != nil {
+			continue
+		}
+		if e.due >= far {
+			full = false
+			break
+		}
+		// A time that no wait leads to is one that another clock has set.
+		if e.due > now && (e.due <= horizon || e.msg.notBefore >= e.due) {
+			next, full = min(e.due, horizon), false
+			break
+		}
+		d := q.destOf(e)
+		if probe != nil && d != probe {
+			continue
+		}
+		if d.down() {
+			d.park(bucket)
+			parked = true
+			continue
+		}
+		if n == limit {
+			full = true
+			break
+		}
+		if b == nil {
+			b = &bucketState{}
+			q.buckets[bucket] = b
+		}
+		n++
+		b.loaded++
+		e.loaded = true
+		q.entries[e.id] = e
+		q.alarmInMemory(e)
+		q.sched.add(e, d)
+		if probe != nil {
+			return true
+		}
+	}
+	if probe != nil {
+		return false
+	}
+	switch {
+	case !full:
+		q.backlog.sooner(bucket, next)
+	case b != nil && b.loaded > 0:
+		b.more = true
+	case !parked: // all of them have just gone
+		q.backlog.sooner(bucket, now)
+	}
+	q.dispatch()
+	return n > 0
+}
+
+// probes lets one message find out whether a destination still is down.
+func (q *Queue) probes() error {
+	for {
+		q.mu.Lock()
+		if len(q.downs) == 0 || q.downs[0].until > q.clock.now() || q.closed {
+			q.mu.Unlock()
+			return nil
+		}
+		d := q.downs[0]
+		q.downs.remove(d)
+		d.probing = true
+		var buckets []uint32
+		for b := range d.parked {
+			if buckets = append(buckets, b); len(buckets) == probeBuckets {
+				break
+			}
+		}
+		q.mu.Unlock()
+		for _, b := range buckets {
+			found, err := q.load(b, 1, d)
+			if err != nil {
+				return err
+			}
+			if found {
+				break
+			}
+			q.mu.Lock()
+			delete(d.parked, b)
+			q.backlog.sooner(b, q.clock.now())
+			q.mu.Unlock()
+		}
+	}
+}
+
+// probeBuckets is how many buckets are asked for a message that probes.
+const probeBuckets = 16
+
+// unpark has parked buckets looked at now. q.mu is held.
+func (q *Queue) unpark(buckets []uint32) {
+	if len(buckets) == 0 {
+		return
+	}
+	now := q.clock.now()
+	for _, b := range buckets {
+		q.backlog.sooner(b, now)
+	}
+	q.plan(now)
+}

@@ -1,0 +1,210 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// far stands for a time that does not come, in rows.
+const far = maxTime
+
+// steps are the tables' migrations.
+var steps = []string{`
+CREATE TABLE queue_new (
+	id INTEGER PRIMARY KEY,
+	prepared INTEGER NOT NULL,
+	segment INTEGER NOT NULL,
+	start INTEGER NOT NULL,
+	size INTEGER NOT NULL,
+	data BLOB NOT NULL
+);
+CREATE TABLE queue_waiting (
+	id INTEGER PRIMARY KEY,
+	bucket INTEGER NOT NULL,
+	due INTEGER NOT NULL,
+	alarm INTEGER NOT NULL,
+	held INTEGER NOT NULL,
+	queued INTEGER NOT NULL,
+	segment INTEGER NOT NULL,
+	start INTEGER NOT NULL,
+	size INTEGER NOT NULL,
+	trace TEXT NOT NULL,
+	route TEXT NOT NULL,
+	domain TEXT NOT NULL,
+	data BLOB NOT NULL
+);
+CREATE INDEX queue_waiting_due ON queue_waiting (bucket, due);
+CREATE INDEX queue_waiting_alarm ON queue_waiting (alarm);
+CREATE INDEX queue_waiting_domain ON queue_waiting (domain, route, held, queued);
+CREATE INDEX queue_waiting_trace ON queue_waiting (trace);
+`}
+
+// The statements; every one is prepared once.
+const (
+	sqlInsertNew = `INSERT INTO queue_new (id, prepared, segment, start, size, data) VALUES (?, ?, ?, ?, ?, ?)`
+	sqlActivate  = `UPDATE queue_new SET prepared = 0 WHERE id = ?`
+	sqlDropNew   = `DELETE FROM queue_new WHERE id = ?`
+
+	sqlInsertWaiting = `INSERT INTO queue_waiting
+		(id, bucket, due, alarm, held, queued, segment, start, size, trace, route, domain, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	sqlUpdateWaiting = `UPDATE queue_waiting SET due = ?, alarm = ?, held = ?, data = ? WHERE id = ?`
+	sqlDropWaiting   = `DELETE FROM queue_waiting WHERE id = ?`
+
+	sqlLeft = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ?) +
+		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ?)`
+	sqlLoad    = `SELECT id, due, segment, start, size, data FROM queue_waiting WHERE bucket = ? ORDER BY due, id LIMIT ?`
+	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*) FROM queue_waiting GROUP BY bucket`
+	sqlAlarms  = `SELECT id, due, alarm, segment, start, size, data FROM queue_waiting
+		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
+	sqlNextAlarm = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
+	sqlNew       = `SELECT id, segment, start, size, data FROM queue_new WHERE prepared = 0 AND id > ? ORDER BY id LIMIT ?`
+	sqlForget    = `DELETE FROM queue_new WHERE prepared = 1`
+	sqlLastID    = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
+	sqlRefs      = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
+	sqlRefsNew   = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
+
+	sqlOldest    = `SELECT id, segment, start, size, data FROM queue_waiting ORDER BY id LIMIT 1`
+	sqlOldestNew = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
+
+	sqlRefers = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?) +
+		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?)`
+	sqlPlace = `SELECT segment, start FROM queue_new WHERE id BETWEEN ? AND ?
+		UNION ALL SELECT segment, start FROM queue_waiting WHERE id BETWEEN ? AND ? LIMIT 1`
+
+	sqlMoveNew     = `UPDATE queue_new SET segment = ?, start = ? WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?`
+	sqlMoveWaiting = `UPDATE queue_waiting SET segment = ?, start = ? WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?`
+)
+
+// newRow returns the columns of an insertion into queue_new.
+func (q *Queue) newRow(e *entry, prepared bool) []any {
+	ref := q.refOf(e.msg)
+	return []any{e.id, prepared, int64(ref.Segment), ref.Offset, ref.Size, appendRow(make([]byte, 0, 256), e)}
+}
+
+// waitingRow returns the columns of an insertion into queue_waiting.
+func (q *Queue) waitingRow(o *Options, e *entry) []any {
+	ref, due, alarm, held := q.refOf(e.msg), e.due, min(o.alarm(e, q.clock.now()), far), int64(0)
+	if e.hold != "" {
+		due, held = far, 1
+	}
+	return []any{
+		e.id, int64(e.bucket()), due, alarm, held, e.msg.queued, int64(ref.Segment), ref.Offset, ref.Size,
+		e.msg.trace, e.route, e.domain, appendRow(make([]byte, 0, 384), e),
+	}
+}
+
+// changedRow returns the columns of a change in queue_waiting.
+func (q *Queue) changedRow(o *Options, e *entry) []any {
+	due, held := e.due, int64(0)
+	if e.hold != "" {
+		due, held = far, 1
+	}
+	return []any{due, min(o.alarm(e, q.clock.now()), far), held, appendRow(make([]byte, 0, 384), e), e.id}
+}
+
+// migrate makes the tables, and forgets what was prepared and never
+// committed.
+func migrate(ctx context.Context, db *sqldb.DB) error {
+	if err := db.Migrate(ctx, "queue", steps); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	err := db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, sqlForget)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("queue: forget what was prepared: %w", err)
+	}
+	return nil
+}
+
+// Live lists the blobs that the queue's rows refer to, each once, for opening
+// the blob store before the queue. What an earlier process had prepared and
+// not committed is forgotten first.
+func Live(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] {
+	return func(yield func(blob.Ref, error) bool) {
+		if err := migrate(ctx, db); err != nil {
+			yield(blob.Ref{}, err)
+			return
+		}
+		// Rows of one message have ids in a row; some may be in either table.
+		told := map[blob.Ref]bool{}
+		once := func(ref blob.Ref, err error) bool {
+			if err == nil && told[ref] {
+				return true
+			}
+			told[ref] = true
+			return yield(ref, err)
+		}
+		var last blob.Ref
+		other := func(ref blob.Ref, err error) bool {
+			if err == nil && (ref == last || told[ref]) {
+				return true
+			}
+			last = ref
+			return yield(ref, err)
+		}
+		_ = eachRef(ctx, db, sqlRefsNew, once) && eachRef(ctx, db, sqlRefs, other)
+	}
+}
+
+// refBatch is how many rows are read at a time, so that no reader keeps the
+// database from tidying up for long.
+const refBatch = 10_000
+
+func eachRef(ctx context.Context, db *sqldb.DB, query string, yield func(blob.Ref, error) bool) bool {
+	for last := int64(0); ; {
+		rows, err := db.Read().Query(ctx, query, last, refBatch)
+		if err != nil {
+			return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
+		}
+		n := 0
+		for rows.Next() {
+			var ref blob.Ref
+			var segment int64
+			if err := rows.Scan(&last, &segment, &ref.Offset, &ref.Size); err != nil {
+				rows.Close()
+				return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
+			}
+			ref.Segment = uint64(segment)
+			n++
+			if !yield(ref, nil) {
+				rows.Close()
+				return false
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
+		}
+		if n < refBatch {
+			return true
+		}
+	}
+}
+
+// scanner is a row of a query.
+type scanner interface{ Scan(dest ...any) error }
+
+// scanEntry reads id, then what more asks for, then segment, start, size and
+// data.
+func scanEntry(row scanner, more ...any) (*entry, error) {
+	e := &entry{}
+	var ref blob.Ref
+	var segment int64
+	var data []byte
+	dest := append([]any{&e.id}, more...)
+	if err := row.Scan(append(dest, &segment, &ref.Offset, &ref.Size, &data)...); err != nil {
+		return nil, fmt.Errorf("queue: %w", err)
+	}
+	ref.Segment = uint64(segment)
+	if err := parseRow(data, e); err != nil {
+		return e, fmt.Errorf("entry %d: %w", e.id, err)
+	}
+	e.msg.ref = ref
+	return e, nil
+}
