@@ -36,3 +36,18 @@ type Mailer interface {
 	// sender's domain. When it returns nil the message is durable.
 	Send(ctx context.Context, from, to string, msg []byte) error
 }
+
+// defaultSpread is RFC 8460's (section 4.1).
+const defaultSpread = 4 * time.Hour
+
+func (o *Options) fill() {
+	if o.Organization == "" {
+		o.Organization = o.Hostname
+	}
+	if o.Spread <= 0 {
+		o.Spread = defaultSpread
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
