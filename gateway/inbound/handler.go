@@ -2,8 +2,9 @@ package inbound
 
 import (
 	"context"
-	"crypto/rand"
+	"encoding/binary"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -101,7 +102,8 @@ func newID() string {
 	if err := id.SetTime(ulid.Now()); err != nil {
 		panic(err) // after the year 10889
 	}
-	_, _ = rand.Read(id[6:]) // never fails
+	binary.LittleEndian.PutUint16(id[6:], uint16(rand.Uint32()))
+	binary.LittleEndian.PutUint64(id[8:], rand.Uint64())
 	return id.String()
 }
 

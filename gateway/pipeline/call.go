@@ -39,7 +39,7 @@ const (
 
 // start runs f in the background with ctx, which it ends. A filter with too
 // many overdue calls is passed over.
-func (s *step) start(ctx *deadline.Context, stage gateway.Stage, f func(ctx context.Context) (gateway.Verdict, error)) *call {
+func (p *Pipeline) start(s *step, ctx *deadline.Context, stage gateway.Stage, f func(ctx context.Context) (gateway.Verdict, error)) *call {
 	c := &call{step: s, stage: stage, done: make(chan struct{}), ctx: ctx, started: time.Now()}
 	if s.overdue.Load() >= maxOverdue {
 		c.err = errPassedOver
@@ -47,7 +47,7 @@ func (s *step) start(ctx *deadline.Context, stage gateway.Stage, f func(ctx cont
 		close(c.done)
 		return c
 	}
-	go func() {
+	p.crew.Go(func() {
 		defer ctx.Cancel()
 		growStack(false)
 		c.verdict, c.err = guard(ctx, f)
@@ -56,7 +56,7 @@ func (s *step) start(ctx *deadline.Context, stage gateway.Stage, f func(ctx cont
 			s.overdue.Add(-1)
 		}
 		close(c.done)
-	}()
+	})
 	return c
 }
 

@@ -57,7 +57,7 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 	t.tx.Header = h
 	t.tx.Facts.Add(gateway.Fact{Name: "message.hops", Value: int64(h.Count("Received"))})
 	j := &Judging{t: t, ctx: deadline.Cancellable(ctx)}
-	j.msg = newMsg(j.ctx, h, b, t.s.p.parts)
+	j.msg = newMsg(j.ctx, h, b, t.s.p)
 	if t.s.p.walk {
 		j.msg.startWalk()
 	}
@@ -74,7 +74,7 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 // start runs a body filter's two calls in one goroutine.
 func (j *Judging) start(s *step, tx *gateway.Transaction) *bodyCall {
 	c := &bodyCall{conclude: make(chan *gateway.Transaction, 1)}
-	c.call = s.start(deadline.Cancellable(j.ctx), gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
+	c.call = j.t.s.p.start(s, deadline.Cancellable(j.ctx), gateway.StageMessage, func(ctx context.Context) (gateway.Verdict, error) {
 		began := time.Now()
 		r, err := s.body.Read(ctx, tx, j.msg)
 		c.read.Store(int64(max(time.Since(began), 1)))

@@ -16,15 +16,15 @@ type msg struct {
 	ctx    context.Context
 	header *message.Header
 	body   *body.Body
-	parts  body.Options
+	p      *Pipeline
 
 	mu     sync.Mutex
 	walk   *walk // nil until somebody wants it
 	closed bool
 }
 
-func newMsg(ctx context.Context, h *message.Header, b *body.Body, parts body.Options) *msg {
-	return &msg{ctx: ctx, header: h, body: b, parts: parts}
+func newMsg(ctx context.Context, h *message.Header, b *body.Body, p *Pipeline) *msg {
+	return &msg{ctx: ctx, header: h, body: b, p: p}
 }
 
 // Header implements gateway.Message.
@@ -55,11 +55,12 @@ func (m *msg) startWalk() *walk {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.walk == nil {
-		m.walk = newWalk(m.header, m.parts)
+		m.walk = newWalk(m.header, m.p.parts)
 		if m.closed { // whoever asks is overdue
 			m.walk.store.Release()
 		}
-		go m.walk.run(m.body.Open(), m.body)
+		w, r := m.walk, m.body.Open()
+		m.p.crew.Go(func() { w.run(r, m.body) })
 	}
 	return m.walk
 }

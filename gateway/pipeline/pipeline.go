@@ -11,6 +11,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/crew"
 )
 
 // DefaultTimeout is a filter's timeout where none is set.
@@ -72,7 +73,8 @@ type Pipeline struct {
 	walk   bool
 	log    *slog.Logger
 	deep   bool // the policy has rules: evaluating them takes stack
-	fields int  // facts that the filters may return about a transaction
+	crew   crew.Crew
+	fields int // facts that the filters may return about a transaction
 }
 
 // step is a Step with what is known of it.

@@ -33,6 +33,7 @@ type Session struct {
 
 // Connect asks the filters about a new connection; it does not wait.
 func (p *Pipeline) Connect(ctx context.Context, sess *gateway.Session) *Session {
+	p.crew.Enter()
 	s := &Session{p: p, ctx: deadline.Cancellable(ctx), sess: sess}
 	s.connect = p.ask(s.ctx, gateway.StageConnect, &gateway.Transaction{ID: sess.ID, Session: sess, Now: time.Now()})
 	return s
@@ -73,8 +74,9 @@ func (s *Session) Early(ctx context.Context) Ruling {
 	return t.judge(ctx, gateway.StageConnect)
 }
 
-// Close gives up whatever still runs.
+// Close gives up whatever still runs. It is called once.
 func (s *Session) Close() {
+	defer s.p.crew.Leave()
 	drop(s.connect)
 	drop(s.helo)
 	s.ctx.Cancel()
@@ -93,7 +95,7 @@ func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, tx *gateway.Tra
 		if !s.stages[stage] || s.mail&mailOf(tx.Session) == 0 {
 			continue
 		}
-		calls = append(calls, s.start(deadline.After(ctx, s.timeout), stage, func(ctx context.Context) (gateway.Verdict, error) {
+		calls = append(calls, p.start(s, deadline.After(ctx, s.timeout), stage, func(ctx context.Context) (gateway.Verdict, error) {
 			return s.Check(ctx, stage, tx)
 		}))
 	}

@@ -41,22 +41,30 @@ func TestSubmittedMailHasItsOwnFilters(t *testing.T) {
 		stage []string
 	}{
 		{
-			"a stranger", gateway.Session{Listener: "smtp"}, gateway.Session{},
+			"a stranger",
+			gateway.Session{Listener: "smtp"},
+			gateway.Session{},
 			[]string{"both body", "both connect", "both helo", "both mail", "both rcpt", "in body", "in connect", "in helo", "in mail", "in rcpt"},
 			[]string{"connect", "helo", "mail", "rcpt", "header", "message"},
 		},
 		{
-			"a network that may relay", gateway.Session{Listener: "smtp", Relay: true}, gateway.Session{},
+			"a network that may relay",
+			gateway.Session{Listener: "smtp", Relay: true},
+			gateway.Session{},
 			[]string{"both body", "both connect", "both helo", "both mail", "both rcpt", "out body", "out connect", "out helo", "out mail", "out rcpt"},
 			[]string{"submission"},
 		},
 		{
-			"a user", gateway.Session{Listener: "submission"}, gateway.Session{Listener: "submission", User: "u"},
+			"a user",
+			gateway.Session{Listener: "submission"},
+			gateway.Session{Listener: "submission", User: "u"},
 			[]string{"both body", "both connect", "both helo", "both mail", "both rcpt", "out body", "out connect", "out helo", "out mail", "out rcpt"},
 			[]string{"submission"},
 		},
 		{
-			"a user on port 25", gateway.Session{Listener: "smtp"}, gateway.Session{Listener: "smtp", User: "u"},
+			"a user on port 25",
+			gateway.Session{Listener: "smtp"},
+			gateway.Session{Listener: "smtp", User: "u"},
 			[]string{"both body", "both connect", "both helo", "both mail", "both rcpt", "in connect", "in helo", "out body", "out mail", "out rcpt"},
 			[]string{"submission"},
 		},

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/crew"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown.
@@ -25,6 +27,7 @@ type Server struct {
 	drain  atomic.Bool
 	stop   atomic.Bool
 
+	crew      crew.Crew
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
 	open      map[*conn]struct{}
@@ -75,6 +78,8 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 	s.listeners[l] = struct{}{}
 	s.mu.Unlock()
+	s.crew.Enter()
+	defer s.crew.Leave()
 	defer func() {
 		s.mu.Lock()
 		delete(s.listeners, l)
@@ -118,11 +123,11 @@ func (s *Server) begin(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	go func() {
+	s.crew.Go(func() {
 		defer s.wg.Done()
 		defer s.conns.remove()
 		c.serve()
-	}()
+	})
 }
 
 // ServeConn serves one connection that was accepted elsewhere and returns
