@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/test/peers"
 	wire "github.com/miekg/dns"
 )
 
@@ -134,7 +135,7 @@ func runUnbound(t *testing.T, z *signedZone, zoneAddr string) (string, bool) {
 	binary, err := exec.LookPath("unbound")
 	if err != nil {
 		if _, err = os.Stat("/usr/sbin/unbound"); err != nil {
-			t.Skip("no unbound here")
+			peers.Missing(t, "no unbound here")
 		}
 		binary = "/usr/sbin/unbound"
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // randomMessage draws a message with strange folds, spaces and repeated
@@ -172,10 +173,10 @@ func askDKIMPy(t *testing.T, jobs []dkimpyJob) []string {
 	t.Helper()
 	const python = "/usr/bin/python3"
 	if _, err := os.Stat(python); err != nil {
-		t.Skip("no python3")
+		peers.Missing(t, "no python3")
 	}
 	if err := exec.CommandContext(t.Context(), python, "-c", "import dkim, nacl, authres").Run(); err != nil {
-		t.Skip("python3-dkim, python3-nacl or python3-authres is not installed")
+		peers.Missing(t, "python3-dkim, python3-nacl or python3-authres is not installed")
 	}
 	zone := map[string]string{}
 	for s, k := range oracleKeys() {

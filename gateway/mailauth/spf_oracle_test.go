@@ -18,6 +18,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // oracleCase is a random world: a few names, some of them with records that
@@ -106,7 +107,7 @@ func randomRecord(r *rand.Rand) string {
 func TestSPFAgreesWithPySPF(t *testing.T) {
 	t.Parallel()
 	if exec.Command("/usr/bin/python3", "-c", "import spf").Run() != nil {
-		t.Skip("python3-spf is not installed")
+		peers.Missing(t, "python3-spf is not installed")
 	}
 	const n = 4000
 	var in bytes.Buffer
