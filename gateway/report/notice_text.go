@@ -223,4 +223,3 @@ func shorten(s string, n int) string {
 	}
 	return s[:n] + "..."
 }
-
