@@ -23,8 +23,8 @@ Example:
   gapura parse dmarc-report --json --message report.eml`
 }
 
-// dmarcReport is what the command prints: the report's own names.
-type dmarcReport struct {
+// dmarcAggregate is what the command prints: the report's own names.
+type dmarcAggregate struct {
 	Version    string           `json:"version"`
 	Metadata   dmarcMetadata    `json:"report_metadata"`
 	Policy     dmarcPolicy      `json:"policy_published"`
@@ -147,8 +147,8 @@ func (c *parseDMARC) read(a *app) (*report.Aggregate, error) {
 	return report.ReadAggregateMessage(header, body)
 }
 
-func aggregateOut(a *report.Aggregate) dmarcReport {
-	out := dmarcReport{
+func aggregateOut(a *report.Aggregate) dmarcAggregate {
+	out := dmarcAggregate{
 		Version: a.Version,
 		Metadata: dmarcMetadata{
 			OrgName: a.OrgName, Email: a.Email, ExtraContact: a.ExtraContact, ReportID: a.ReportID, Error: notNil(a.Errors), Generator: a.Generator,
@@ -205,7 +205,7 @@ func notNil(l []string) []string {
 }
 
 // text prints the report for people.
-func (o dmarcReport) text(w io.Writer) {
+func (o dmarcAggregate) text(w io.Writer) {
 	fmt.Fprintf(w, "%s about %s (p=%s), report %s\n", o.Metadata.OrgName, o.Policy.Domain, o.Policy.P, o.Metadata.ReportID)
 	for _, r := range o.Record {
 		fmt.Fprintf(w, "%s: %d messages from %s: %s, dkim %s, spf %s\n", r.Row.SourceIP, r.Row.Count, r.Identifiers.HeaderFrom, r.Row.Evaluated.Disposition, r.Row.Evaluated.DKIM, r.Row.Evaluated.SPF)

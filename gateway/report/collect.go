@@ -21,6 +21,8 @@ type collected struct {
 	original *message.Header
 	raw      []byte // the body as it came
 	lines    []string
+	noted    []noted
+	stage    stage // of the whole text
 
 	buf    bytes.Buffer // of the part being read
 	text   strings.Builder

@@ -251,7 +251,7 @@ func parseDate(v string) time.Time {
 // indexFold finds a word, given in lower case ASCII.
 func indexFold(b []byte, word string) int {
 	for i := 0; i+len(word) <= len(b); i++ {
-		if b[i]|0x20 == word[0] && strings.EqualFold(string(b[i:i+len(word)]), word) {
+		if b[i]|0x20 == word[0] && bytes.EqualFold(b[i:i+len(word)], []byte(word)) {
 			return i
 		}
 	}

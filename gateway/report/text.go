@@ -104,6 +104,9 @@ func reportSubject(s string) bool {
 	return false
 }
 
+// maxBlock bounds the lines that are taken to be about one address.
+const maxBlock = 80
+
 // block is lines about one address.
 type block struct {
 	address string
@@ -131,7 +134,7 @@ func (c *collected) readText(d *DSN) bool {
 		r := DSNRecipient{Address: b.address, Action: action}
 		said := strings.Join(b.text, "\n")
 		if said = strings.TrimSpace(said); said == "" || classify(said) == "" && lastEnhanced(said)[0] == 0 && len(blocks) == 1 {
-			said += "\n" + whole
+			said += "\n" + whole[:min(len(whole), 2*maxClassify)]
 		}
 		e := evidence{diagnostic: said, action: action, stage: findStage(said)}
 		if asked[strings.ToLower(b.address)] {
@@ -186,7 +189,7 @@ func (c *collected) blocks(lines []string) []block {
 			a = ""
 		}
 		if a == "" {
-			if k >= 0 {
+			if k >= 0 && len(all[k].text) < maxBlock {
 				all[k].text = append(all[k].text, line)
 			}
 			continue
@@ -206,7 +209,7 @@ func (c *collected) blocks(lines []string) []block {
 	for _, a := range wanted {
 		if _, ok := at[strings.ToLower(a)]; !ok && len(all) < MaxRecipients {
 			at[strings.ToLower(a)] = len(all)
-			all = append(all, block{address: a, text: lines})
+			all = append(all, block{address: a, text: lines[:min(len(lines), maxBlock)]})
 		}
 	}
 	return all
@@ -306,7 +309,7 @@ func (c *collected) sentences(lines []string) []block {
 				continue
 			}
 			seen[strings.ToLower(a)] = true
-			all = append(all, block{address: a, text: lines[i:]})
+			all = append(all, block{address: a, text: lines[i:min(len(lines), i+maxBlock)]})
 		}
 	}
 	return all
@@ -333,29 +336,39 @@ func (c *collected) fallback(d *DSN) []block {
 	return nil
 }
 
+// noted is a line of the text for people, taken apart once.
+type noted struct {
+	line, lower, address string
+}
+
 // notesAbout returns what the text for people says about an address, and at
 // which command it was refused.
 func (c *collected) notesAbout(address string) (string, stage) {
-	lines := c.noteLines()
-	var out []string
-	st := stageUnknown
+	if c.noted == nil {
+		lines := c.noteLines()
+		c.noted = make([]noted, 0, len(lines))
+		for _, line := range lines {
+			a, _ := addressLine(line)
+			c.noted = append(c.noted, noted{line, strings.ToLower(line), a})
+		}
+		c.stage = findStage(strings.Join(lines, "\n"))
+	}
+	var out strings.Builder
 	on := false
-	size := 0
-	for _, line := range lines {
-		has := strings.Contains(strings.ToLower(line), strings.ToLower(address))
-		if a, _ := addressLine(line); a != "" {
-			on = strings.EqualFold(a, address)
+	lower := strings.ToLower(address)
+	for _, n := range c.noted {
+		if n.address != "" {
+			on = strings.EqualFold(n.address, address)
 		}
-		if (on || has) && size < maxClassify {
-			out = append(out, line)
-			size += len(line)
+		if (on || strings.Contains(n.lower, lower)) && out.Len() < maxClassify {
+			out.WriteString(n.line)
+			out.WriteByte('\n')
 		}
 	}
-	text := strings.Join(out, "\n")
-	if st = findStage(text); st == stageUnknown {
-		st = findStage(strings.Join(lines, "\n"))
+	if st := findStage(out.String()); st != stageUnknown {
+		return out.String(), st
 	}
-	return text, st
+	return out.String(), c.stage
 }
 
 // findStage finds the command that was refused.
