@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gapura-mail/gapura/gateway/proxy"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // protocols are the listeners that there are; unbuilt those to come.
@@ -147,21 +148,18 @@ func (x Domain) checkBackends(d *decoder, at string) {
 	}
 }
 
-// check refuses stores that are still to come. What is behind a scheme may be
-// a password, and is not shown.
+// check refuses stores that there are not. What is behind a scheme may be a
+// password, and is not shown.
 func (s Storage) check(d *decoder) {
-	for _, x := range []struct{ key, value, built, later string }{
-		{"storage.database", s.Database, "sqlite", "postgres"},
-		{"storage.objects", s.Objects, "files", "s3"},
-	} {
-		u, err := url.Parse(x.value)
-		switch {
-		case x.value == x.built:
-		case err == nil && (u.Scheme == x.later || x.later == "postgres" && u.Scheme == "postgresql"):
-			d.wrong(x.key, "use "+x.built, "%s: %s is not built yet", x.key, x.later)
-		default:
-			d.wrong(x.key, "use "+x.built, "%s: unknown store", x.key)
-		}
+	if err := sqldb.CheckURL(s.Database); err != nil {
+		d.wrong("storage.database", "use sqlite or postgres://user@host/name", "storage.database: unknown store")
+	}
+	switch u, err := url.Parse(s.Objects); {
+	case s.Objects == "files":
+	case err == nil && u.Scheme == "s3":
+		d.wrong("storage.objects", "use files", "storage.objects: s3 is not built yet")
+	default:
+		d.wrong("storage.objects", "use files", "storage.objects: unknown store")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
+	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/outbound"
@@ -32,8 +33,7 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// How the DNS is asked.
 	DNS DNS `yaml:"dns"`
-	// Stores for mail that is kept here. This version keeps none, and takes
-	// only the defaults.
+	// Stores of what is kept here.
 	Storage Storage `yaml:"storage"`
 	// Where mail of which domain goes: a domain, "*.domain" for its
 	// subdomains, or default for what no other names.
@@ -42,6 +42,8 @@ type Config struct {
 	Outbound outbound.Options `yaml:"outbound"`
 	// Networks with rights of their own.
 	Networks Networks `yaml:"networks"`
+	// How users log in; gapura user keeps them.
+	Accounts account.Options `yaml:"accounts"`
 	// Bounds on messages, connections and resources.
 	Limits Limits `yaml:"limits"`
 	// Bounds and habits of the SMTP dialogue.
@@ -122,7 +124,8 @@ type DNS struct {
 
 // Storage names the stores.
 type Storage struct {
-	// Where mail is listed: sqlite, in the data folder.
+	// Where users, and all but the octets of mail, are: sqlite, in the data
+	// folder, or a PostgreSQL database: postgres://user@host/name.
 	Database string `yaml:"database"`
 	// Where its octets are: files, in the data folder.
 	Objects string `yaml:"objects"`
@@ -181,6 +184,7 @@ func Default() *Config {
 		DNS:      DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
 		Outbound: outbound.DefaultOptions(),
 		Storage:  Storage{Database: "sqlite", Objects: "files"},
+		Accounts: account.DefaultOptions(),
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
@@ -239,6 +243,12 @@ func (c *Config) resolvePaths(dir string) {
 	abs(&c.TLS.Certificate, &c.TLS.Key, &c.Outbound.CA)
 	for i := range c.TLS.Certificates {
 		abs(&c.TLS.Certificates[i].Certificate, &c.TLS.Certificates[i].Key)
+	}
+	if x := c.Accounts.LDAP; x != nil {
+		abs(&x.CA)
+	}
+	if x := c.Accounts.Certificates; x != nil {
+		abs(&x.CA)
 	}
 	for i := range c.Domains {
 		t := &c.Domains[i].TLS

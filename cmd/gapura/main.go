@@ -27,6 +27,8 @@ type cli struct {
 	Reload  reloadCmd  `cmd:"" help:"Make the running gateway read its configuration again."`
 	Verify  verifyCmd  `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
 	Explain explainCmd `cmd:"" help:"Run filters and policy on one message and tell why."`
+	User    userCmd    `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
+	Alias   aliasCmd   `cmd:"" help:"Addresses that lead to users or elsewhere."`
 	Config  configCmd  `cmd:"" name:"config" help:"Check and explain the configuration."`
 	Sink    sinkCmd    `cmd:"" help:"Run a server that files or drops what it gets."`
 	Check   checkCmd   `cmd:"" help:"One check by itself, for diagnosis."`

@@ -21,11 +21,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // serveCmd is `gapura serve`.
@@ -83,6 +85,11 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer s.close()
+	if c.Demo {
+		if err := s.tellDemo(a, cfg); err != nil {
+			return err
+		}
+	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -119,6 +126,10 @@ type server struct {
 	metrics   *smtpd.Metrics
 	dns       *dns.Metrics
 	proxy     *proxy.Metrics
+	auth      *account.Metrics
+	db        *sqldb.DB
+	database  string // storage.database of the open one
+	accounts  *account.Accounts
 	listeners map[listenerKey]*listening
 	gen       atomic.Pointer[generation]
 	fatal     chan error // a listener failed
@@ -160,6 +171,10 @@ func (s *server) apply(cfg *config.Config) error {
 			return err
 		}
 	}
+	setAccounts, err := s.openState(cfg)
+	if err != nil {
+		return err
+	}
 	gen, err := s.build(cfg)
 	if err != nil {
 		return err
@@ -172,6 +187,7 @@ func (s *server) apply(cfg *config.Config) error {
 	for _, w := range s.warnings(cfg) {
 		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
 	}
+	setAccounts()
 	old := s.gen.Swap(gen)
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
 	tuneGC(cfg)
@@ -200,6 +216,11 @@ func (s *server) warnings(cfg *config.Config) []config.Error {
 
 // register makes the metrics of parts that do not register theirs themselves.
 func (s *server) register(reg prometheus.Registerer) (err error) {
+	auth, err := account.NewMetrics(reg)
+	if err != nil {
+		return err
+	}
+	s.auth = auth
 	s.dns, s.proxy = dns.NewMetrics(reg), proxy.NewMetrics(reg)
 	gauge := func(name, help string, get func() int64) error {
 		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
@@ -326,6 +347,7 @@ func (s *server) close() {
 	if gen := s.gen.Load(); gen != nil {
 		gen.close()
 	}
+	s.closeState()
 }
 
 // reload swaps in the configuration as it is now in its file.

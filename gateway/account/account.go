@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,7 +50,6 @@ type Accounts struct {
 	deps     Deps
 	log      *slog.Logger
 	set      atomic.Pointer[settings]
-	setting  sync.Mutex
 	secret   [32]byte // of salts of users that are not there; the same for ever
 	markKey  [32]byte // of marks; of this process
 	hasher   *hasher
@@ -122,27 +120,44 @@ func (a *Accounts) loadSecret(ctx context.Context) error {
 
 // SetOptions makes opt the options of all that follows, or changes nothing.
 func (a *Accounts) SetOptions(opt Options) error {
-	a.setting.Lock()
-	defer a.setting.Unlock()
-	if err := opt.Validate(); err != nil {
-		return fmt.Errorf("account: %w", err)
+	set, err := a.Prepare(opt)
+	if err == nil {
+		set()
+	}
+	return err
+}
+
+// Prepare makes all that opt asks for; set makes it count. Where set is not
+// called nothing has changed.
+func (a *Accounts) Prepare(opt Options) (set func(), err error) {
+	s, err := newSettings(opt, a.log)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		a.throttle.setOptions(opt.Throttle)
+		if old := a.set.Swap(s); old != nil {
+			old.ldap.close()
+		}
+	}, nil
+}
+
+func newSettings(opt Options, log *slog.Logger) (*settings, error) {
+	if err := errors.Join(opt.Validate(), opt.Throttle.Validate()); err != nil {
+		return nil, fmt.Errorf("account: %w", err)
 	}
 	s := &settings{opt: opt}
 	var err error
 	if s.certs, err = newCertificates(opt.Certificates); err != nil {
-		return err
+		return nil, err
 	}
 	if s.oauth, err = newOAuth(opt.OAuth); err != nil {
-		return err
+		return nil, err
 	}
-	if s.ldap, err = newDirectory(opt.LDAP, a.log); err != nil {
-		return err
+	if s.ldap, err = newDirectory(opt.LDAP, log); err != nil {
+		return nil, err
 	}
-	a.throttle.setOptions(opt.Throttle)
-	if old := a.set.Swap(s); old != nil {
-		old.ldap.close()
-	}
-	return nil
+	return s, nil
 }
 
 // Close ends connections to directories.

@@ -57,7 +57,7 @@ func newDirectory(opt *LDAP, log *slog.Logger) (*directory, error) {
 		return nil, fmt.Errorf("account: ldap: %w", err)
 	}
 	d := &directory{
-		opt: *opt, log: log,
+		opt: opt.filled(), log: log,
 		entries: newLRU[string, dirAnswer](maxDirectoryCache), right: newLRU[[keySize]byte, dirAnswer](maxDirectoryCache),
 	}
 	rand.Read(d.key[:])
@@ -76,7 +76,7 @@ func newDirectory(opt *LDAP, log *slog.Logger) (*directory, error) {
 		return nil, fmt.Errorf("account: ldap: user_dn: %w", err)
 	}
 	var err error
-	d.pool, err = newDirPool(opt)
+	d.pool, err = newDirPool(&d.opt)
 	return d, err
 }
 
@@ -129,7 +129,7 @@ func (d *directory) find(ctx context.Context, name string) (*dirEntry, error) {
 }
 
 func (d *directory) remember(name string, e *dirEntry) {
-	if d.opt.Remember == 0 {
+	if d.opt.Remember < 0 {
 		return
 	}
 	d.mu.Lock()

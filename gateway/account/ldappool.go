@@ -171,7 +171,7 @@ func (p *dirPool) dial(ctx context.Context, server string) (*dirConn, error) {
 		return nil, err
 	}
 	conn.SetTimeout(p.opt.Timeout)
-	if p.opt.StartTLS && strings.EqualFold(u.Scheme, "ldap") {
+	if !p.opt.Plaintext && strings.EqualFold(u.Scheme, "ldap") {
 		stop := context.AfterFunc(ctx, func() { conn.Close() })
 		err = conn.StartTLS(cfg)
 		if !stop() && err == nil {

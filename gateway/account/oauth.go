@@ -53,18 +53,18 @@ func newOAuth(opt *OAuth) (*oauth, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, fmt.Errorf("account: oauth: %w", err)
 	}
-	o := &oauth{opt: *opt, tokens: newLRU[[keySize]byte, tokenAnswer](maxTokens)}
+	o := &oauth{opt: opt.filled(), tokens: newLRU[[keySize]byte, tokenAnswer](maxTokens)}
 	rand.Read(o.key[:])
 	o.client = &http.Client{
-		Timeout: opt.Timeout,
+		Timeout: o.opt.Timeout,
 		// Elsewhere than configured nothing is believed, nor told a secret.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	for _, a := range opt.Algorithms {
+	for _, a := range o.opt.Algorithms {
 		o.algorithms = append(o.algorithms, jose.SignatureAlgorithm(a))
 	}
 	if opt.JWKS != "" {
-		o.keys = newKeySet(opt.JWKS, o.client, opt.Remember)
+		o.keys = newKeySet(opt.JWKS, o.client, o.opt.Remember)
 	}
 	return o, nil
 }

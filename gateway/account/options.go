@@ -81,9 +81,9 @@ type LDAP struct {
 	// The directory's servers: ldap://HOST, ldaps://HOST or ldapi:///PATH. The
 	// first that answers is asked.
 	Servers []string `yaml:"servers"`
-	// Whether ldap:// connections must use STARTTLS. Without it passwords can
-	// be read on the way.
-	StartTLS bool `yaml:"starttls"`
+	// Whether ldap:// connections do without STARTTLS, so that passwords can be
+	// read on the way.
+	Plaintext bool `yaml:"plaintext"`
 	// File of the CA certificates (PEM) that servers are verified with.
 	// Default: the system's.
 	CA string `yaml:"ca"`
@@ -96,20 +96,22 @@ type LDAP struct {
 	// Where users are looked up.
 	Base string `yaml:"base"`
 	// How: a filter in which {user} is the user's name, {local} and {domain}
-	// its halves. It must find one entry.
+	// its halves. It must find one entry. Default: persons whose mail or
+	// mailAlternateAddress is {user}.
 	Filter string `yaml:"filter"`
 	// A user's DN, with the same words in it, where no look-up is needed.
 	UserDN string `yaml:"user_dn"`
 	// Attributes with the user's addresses; the first value of the first is
-	// the user's name.
+	// the user's name. Default: mail and mailAlternateAddress.
 	Addresses []string `yaml:"addresses"`
-	// Attribute with the name for people.
+	// Attribute with the name for people. Default: displayName.
 	Display string `yaml:"display"`
-	// How long an answer may take.
+	// How long an answer may take. Default 5s.
 	Timeout time.Duration `yaml:"timeout"`
-	// Connections at once.
+	// Connections at once. Default 4.
 	Connections int `yaml:"connections"`
-	// How long answers, right passwords among them, are remembered; 0: not.
+	// How long answers, right passwords among them, are remembered; below 0:
+	// not at all. Default 1m.
 	Remember time.Duration `yaml:"remember"`
 }
 
@@ -121,7 +123,8 @@ type OAuth struct {
 	Audience []string `yaml:"audience"`
 	// Where the issuer's keys are (JWKS, https): tokens are JWTs, checked here.
 	JWKS string `yaml:"jwks"`
-	// Algorithms that JWTs may be signed with.
+	// Algorithms that JWTs may be signed with. Default: RS256, PS256, ES256,
+	// ES384 and EdDSA.
 	Algorithms []string `yaml:"algorithms"`
 	// Where tokens are asked about instead (RFC 7662, https).
 	Introspection string `yaml:"introspection"`
@@ -129,15 +132,16 @@ type OAuth struct {
 	ClientID string `yaml:"client_id"`
 	// Our secret there.
 	ClientSecret string `yaml:"client_secret"`
-	// The claim with the user's name.
+	// The claim with the user's name. Default: email.
 	Claim string `yaml:"claim"`
 	// A scope that tokens must have; "" : any.
 	Scope string `yaml:"scope"`
-	// How far clocks may differ.
+	// How far clocks may differ. Default 30s.
 	Leeway time.Duration `yaml:"leeway"`
-	// How long an answer may take.
+	// How long an answer may take. Default 5s.
 	Timeout time.Duration `yaml:"timeout"`
-	// How long keys and introspected tokens are remembered at most.
+	// How long keys and introspected tokens are remembered at most; below 0:
+	// not at all. Default 1h.
 	Remember time.Duration `yaml:"remember"`
 }
 
@@ -178,48 +182,59 @@ func DefaultOptions() Options {
 	}
 }
 
-// DefaultLDAP returns the defaults of a directory's options.
-func DefaultLDAP() LDAP {
-	return LDAP{
-		StartTLS: true, Filter: "(&(objectClass=person)(|(mail={user})(mailAlternateAddress={user})))",
-		Addresses: []string{"mail", "mailAlternateAddress"}, Display: "displayName",
-		Timeout: 5 * time.Second, Connections: 4, Remember: time.Minute,
+// orElse sets what is not set.
+func orElse[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
 	}
 }
 
-// DefaultOAuth returns the defaults of OAuth's options.
-func DefaultOAuth() OAuth {
-	return OAuth{
-		Algorithms: []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}, Claim: "email",
-		Leeway: 30 * time.Second, Timeout: 5 * time.Second, Remember: time.Hour,
+// filled returns the options with their defaults.
+func (o LDAP) filled() LDAP {
+	orElse(&o.Filter, "(&(objectClass=person)(|(mail={user})(mailAlternateAddress={user})))")
+	if len(o.Addresses) == 0 {
+		o.Addresses = []string{"mail", "mailAlternateAddress"}
 	}
+	orElse(&o.Display, "displayName")
+	orElse(&o.Timeout, 5*time.Second)
+	orElse(&o.Connections, 4)
+	orElse(&o.Remember, time.Minute)
+	return o
+}
+
+// filled returns the options with their defaults.
+func (o OAuth) filled() OAuth {
+	if len(o.Algorithms) == 0 {
+		o.Algorithms = []string{"RS256", "PS256", "ES256", "ES384", "EdDSA"}
+	}
+	orElse(&o.Claim, "email")
+	orElse(&o.Leeway, 30*time.Second)
+	orElse(&o.Timeout, 5*time.Second)
+	orElse(&o.Remember, time.Hour)
+	return o
 }
 
 // Validate tells what is wrong with the options.
 func (o *Options) Validate() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if o.Domain != "" {
 		if _, err := Name("x@" + o.Domain); err != nil {
-			bad("domain: %q is no domain", o.Domain)
+			return fmt.Errorf("domain: %q is no domain", o.Domain)
 		}
 	}
-	if len(o.Separator) > 1 || strings.ContainsAny(o.Separator, "@*.\"\\ ") {
-		bad("separator: want one character, as +")
+	switch {
+	case len(o.Separator) > 1 || strings.ContainsAny(o.Separator, "@*.\"\\ "):
+		return errors.New("separator: want one character, as +")
+	case o.Iterations < MinIterations || o.Iterations > maxIterations:
+		return fmt.Errorf("iterations: want %d to %d", MinIterations, maxIterations)
+	case o.Remember < 0 || o.Remember > 24*time.Hour:
+		return errors.New("remember: want 0 to 24h")
 	}
-	if o.Iterations < MinIterations || o.Iterations > maxIterations {
-		bad("iterations: want %d to %d", MinIterations, maxIterations)
-	}
-	if o.Remember < 0 || o.Remember > 24*time.Hour {
-		bad("remember: want 0 to 24h")
-	}
-	if err := o.Throttle.validate(); err != nil {
-		bad("throttle: %w", err)
-	}
-	return errors.Join(errs...)
+	return nil
 }
 
-func (t *Throttle) validate() error {
+// Validate tells what is wrong with the options.
+func (t *Throttle) Validate() error {
 	switch {
 	case t.Free < 0 || t.Ban < 1 || t.Close < 1:
 		return errors.New("free, ban and close are numbers of failures")
@@ -236,7 +251,8 @@ func (t *Throttle) validate() error {
 }
 
 // Validate tells what is wrong with the options.
-func (o *LDAP) Validate() error {
+func (o LDAP) Validate() error {
+	o = o.filled()
 	switch {
 	case len(o.Servers) == 0:
 		return errors.New("servers: name one at least")
@@ -248,8 +264,8 @@ func (o *LDAP) Validate() error {
 		return errors.New("user_dn: it has neither {user} nor {local}, so all users are one")
 	case o.BindDN != "" && o.BindPassword == "":
 		return errors.New("bind_password: with none the directory takes anybody for nobody")
-	case o.Timeout <= 0 || o.Connections < 1 || o.Connections > 1000 || o.Remember < 0:
-		return errors.New("timeout, connections, remember: out of range")
+	case o.Timeout < 0 || o.Timeout > time.Minute || o.Connections < 1 || o.Connections > 1000:
+		return errors.New("timeout: want up to 1m; connections: 1 to 1000")
 	}
 	for _, s := range o.Servers {
 		u, err := url.Parse(s)
@@ -261,15 +277,16 @@ func (o *LDAP) Validate() error {
 }
 
 // Validate tells what is wrong with the options.
-func (o *OAuth) Validate() error {
+func (o OAuth) Validate() error {
+	o = o.filled()
 	if (o.JWKS == "") == (o.Introspection == "") {
 		return errors.New("give jwks or introspection, one of them")
 	}
 	if o.JWKS != "" && (o.Issuer == "" || len(o.Audience) == 0) {
 		return errors.New("jwks: needs issuer and audience, or tokens for others would be taken")
 	}
-	if o.Claim == "" || o.Timeout <= 0 || o.Remember < 0 || o.Leeway < 0 {
-		return errors.New("claim, timeout, remember, leeway: out of range")
+	if o.Timeout < 0 || o.Timeout > time.Minute || o.Leeway < 0 || o.Leeway > time.Hour {
+		return errors.New("timeout: want up to 1m; leeway: up to 1h")
 	}
 	for _, alg := range o.Algorithms {
 		if !slices.Contains(jwtAlgorithms, alg) {
@@ -296,7 +313,7 @@ func checkURL(key, s string) error {
 }
 
 // Validate tells what is wrong with the options.
-func (o *Certificates) Validate() error {
+func (o Certificates) Validate() error {
 	if o.CA == "" && len(o.Pins) == 0 {
 		return errors.New("give ca or pins")
 	}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/gapura-mail/gapura/gateway/account"
+)
+
+// passwordFlags are those of commands that set a password.
+type passwordFlags struct {
+	PasswordStdin bool `name:"password-stdin" help:"Read the password from the first line of standard input."`
+	Generate      bool `help:"Make a password and print it, without asking."`
+	Force         bool `help:"Take a weak password."`
+}
+
+// maxPasswordLine bounds what is read.
+const maxPasswordLine = 4096
+
+// password returns the password to set: read, typed, or generated where
+// nobody is there to type one.
+func (f *passwordFlags) password(a *app, user string) (password string, generated bool, err error) {
+	if f.PasswordStdin && f.Generate {
+		return "", false, usageError{errors.New("--password-stdin and --generate exclude each other")}
+	}
+	in, ok := a.stdin.(*os.File)
+	typed := ok && term.IsTerminal(int(in.Fd()))
+	switch {
+	case f.PasswordStdin:
+		password, err = firstLine(a.stdin)
+	case f.Generate || !typed:
+		return account.GeneratePassword(), true, nil
+	default:
+		password, err = typePassword(a, int(in.Fd()))
+	}
+	if err == nil && !f.Force {
+		err = account.CheckPassword(user, password)
+	}
+	return password, false, err
+}
+
+// firstLine reads a line without its end.
+func firstLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, maxPasswordLine)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	if line == "" {
+		return "", errors.New("there is no password on standard input")
+	}
+	return line, nil
+}
+
+// typePassword asks twice.
+func typePassword(a *app, fd int) (string, error) {
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(a.stderr, prompt)
+		defer fmt.Fprintln(a.stderr)
+		b, err := term.ReadPassword(fd)
+		return string(b), err
+	}
+	one, err := ask("Password: ")
+	if err != nil {
+		return "", err
+	}
+	two, err := ask("Again: ")
+	if err == nil && one != two {
+		err = errors.New("the two differ; nothing is changed")
+	}
+	return one, err
+}

@@ -1,0 +1,39 @@
+package main
+
+import "github.com/gapura-mail/gapura/gateway/account"
+
+type userPasswd struct {
+	User string `arg:"" help:"The user's name."`
+	passwordFlags
+}
+
+// Help is printed below the flags.
+func (*userPasswd) Help() string {
+	return `The password is read or made as by user add. The old one ends at once, open
+sessions do not.
+
+Example:
+  gapura user passwd ana@example.org --generate`
+}
+
+// Run implements the command.
+func (c *userPasswd) Run(a *app) error {
+	return a.withAccounts(func(x *account.Accounts) error {
+		u, err := x.User(a.ctx, c.User)
+		if err != nil {
+			return err
+		}
+		out := userAdded{Name: u.Name}
+		password, generated, err := c.password(a, u.Name)
+		if err != nil {
+			return err
+		}
+		if generated {
+			out.Password = password
+		}
+		if err := x.SetPassword(a.ctx, u.Name, password); err != nil {
+			return err
+		}
+		return a.print(out, out.text("the password is changed"))
+	})
+}

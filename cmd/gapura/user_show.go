@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/account"
+)
+
+type userShow struct {
+	User string `arg:"" help:"The user's name."`
+}
+
+// Help is printed below the flags.
+func (*userShow) Help() string {
+	return `Example:
+  gapura user show ana@example.org --json`
+}
+
+// userDetails is a user with all that belongs to it.
+type userDetails struct {
+	userRow
+	Password     bool            `json:"password"` // it has one here
+	AppPasswords []credentialRow `json:"app_passwords"`
+	Aliases      []string        `json:"aliases"`
+	SendAs       []string        `json:"send_as"`
+}
+
+// credentialRow is an app password as it is printed.
+type credentialRow struct {
+	Name    string     `json:"name"`
+	Scope   []string   `json:"scope"` // none: all
+	Created time.Time  `json:"created"`
+	Expires *time.Time `json:"expires"` // null: never
+}
+
+func credentialRows(list []account.Credential) (password bool, rows []credentialRow) {
+	rows = []credentialRow{}
+	for _, c := range list {
+		if c.Name == "" {
+			password = true
+			continue
+		}
+		r := credentialRow{Name: c.Name, Scope: append([]string{}, c.Scope...), Created: c.Created.UTC()}
+		if !c.Expires.IsZero() {
+			t := c.Expires.UTC()
+			r.Expires = &t
+		}
+		rows = append(rows, r)
+	}
+	return password, rows
+}
+
+func (r credentialRow) String() string {
+	s := r.Name
+	if len(r.Scope) > 0 {
+		s += ", for " + strings.Join(r.Scope, " ")
+	}
+	if r.Expires != nil {
+		s += ", until " + r.Expires.Format(time.RFC3339)
+	}
+	return s
+}
+
+// Run implements the command.
+func (c *userShow) Run(a *app) error {
+	return a.withAccounts(func(x *account.Accounts) error {
+		u, err := x.User(a.ctx, c.User)
+		if err != nil {
+			return err
+		}
+		d := userDetails{userRow: rowOf(u), Aliases: []string{}, SendAs: []string{}}
+		creds, err := x.Credentials(a.ctx, u.Name)
+		if err != nil {
+			return err
+		}
+		d.Password, d.AppPasswords = credentialRows(creds)
+		aliases, err := x.Aliases(a.ctx, u.Name, "", pageSize)
+		if err != nil {
+			return err
+		}
+		for _, al := range aliases {
+			d.Aliases = append(d.Aliases, al.Address)
+		}
+		grants, err := x.Grants(a.ctx, u.Name)
+		if err != nil {
+			return err
+		}
+		d.SendAs = append(d.SendAs, grants...)
+		return a.print(d, d.text)
+	})
+}
+
+func (d userDetails) text(w io.Writer) {
+	state := map[bool]string{true: ", disabled", false: ""}[d.Disabled]
+	password := map[bool]string{true: "", false: ", without a password here"}[d.Password]
+	fmt.Fprintf(w, "%s %s%s%s\n", d.Name, d.Display, state, password)
+	for _, r := range d.AppPasswords {
+		fmt.Fprintf(w, "app password: %s\n", r)
+	}
+	for _, s := range d.Aliases {
+		fmt.Fprintf(w, "alias: %s\n", s)
+	}
+	for _, s := range d.SendAs {
+		fmt.Fprintf(w, "may send as: %s\n", s)
+	}
+}
