@@ -16,6 +16,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/outbound"
+	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
@@ -40,6 +41,8 @@ type Config struct {
 	Domains Domains `yaml:"domains"`
 	// How mail leaves for other servers.
 	Outbound outbound.Options `yaml:"outbound"`
+	// Mail that waits to be delivered.
+	Queue queue.Options `yaml:"queue"`
 	// Networks with rights of their own.
 	Networks Networks `yaml:"networks"`
 	// How users log in; gapura user keeps them.
@@ -183,6 +186,7 @@ func Default() *Config {
 		TLS:      TLS{cert.DefaultOptions()},
 		DNS:      DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
 		Outbound: outbound.DefaultOptions(),
+		Queue:    queue.DefaultOptions(),
 		Storage:  Storage{Database: "sqlite", Objects: "files"},
 		Accounts: account.DefaultOptions(),
 		Limits: Limits{

@@ -23,11 +23,6 @@ const (
 	minSecret = 4        // octets
 )
 
-// unbuiltKeys are keys of parts that are still to come, with a hint.
-var unbuiltKeys = map[string]string{
-	"queue": "mail is handed over in session: deliver: proxy",
-}
-
 // decoder puts YAML nodes into Go values. It goes on after a mistake, so that
 // all are told at once.
 type decoder struct {
@@ -170,10 +165,6 @@ func (d *decoder) structure(n ast.Node, v reflect.Value, depth int) {
 func (d *decoder) into(n ast.Node, fields map[string]reflect.Value, depth int) {
 	for _, e := range d.entries(n) {
 		key := keyOf(e)
-		if hint, ok := unbuiltKeys[strings.TrimPrefix(d.path+"."+key, ".")]; ok {
-			d.errorf(e.Key, hint, "%s is not built yet", key)
-			continue
-		}
 		f, ok := fields[key]
 		if !ok {
 			d.errorf(e.Key, didYouMean(key, names(fields)), "unknown key %q", key)

@@ -35,7 +35,7 @@ func TestReferenceIsAConfiguration(t *testing.T) {
 		for i := range c.Domains {
 			c.Domains[i].pos = position{}
 		}
-		for _, part := range []string{"Hostname", "TLS", "DNS", "Storage", "Accounts", "Limits", "SMTP", "Log", "Domains", "Listeners"} {
+		for _, part := range []string{"Hostname", "TLS", "DNS", "Storage", "Accounts", "Limits", "SMTP", "Log", "Queue", "Domains", "Listeners"} {
 			got, want := reflect.ValueOf(*c).FieldByName(part).Interface(), reflect.ValueOf(*want).FieldByName(part).Interface()
 			if g, w := asJSON(t, got), asJSON(t, want); g != w {
 				t.Errorf("%s: %s:\n%s\nwant the default:\n%s", name, part, g, w)

@@ -94,7 +94,7 @@ func checkConfig(cfg *config.Config) error {
 	}
 	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}
 	defer g.close()
-	_, _, err = g.openRoutes(s)
+	_, err = g.openRoutes(s)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/proxy"
+	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/route"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/policy"
@@ -26,11 +27,14 @@ import (
 // generation is everything that one version of the configuration made. A
 // connection keeps the generation that it began with.
 type generation struct {
-	cfg     *config.Config
-	tls     *tls.Config
-	handler *inbound.Handler
-	groups  map[string]*proxy.Group
-	closers []func()
+	cfg        *config.Config
+	tls        *tls.Config
+	handler    *inbound.Handler
+	groups     map[string]*proxy.Group
+	routes     *route.Table
+	queued     map[string]bool // routes whose mail is queued
+	transports map[string]queue.Transport
+	closers    []func()
 
 	dsn, requireTLS bool // every backend honours it
 }
@@ -70,8 +74,11 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		return nil, err
 	}
 	g.closers = append(g.closers, j.close)
-	routes, backends, err := g.openRoutes(s)
+	backends, err := g.openRoutes(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.openTransports(s, resolver); err != nil {
 		return nil, err
 	}
 	sealer, err := newSealer(cfg)
@@ -82,7 +89,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Sealer: sealer,
-		Pipeline: j.pipeline, Routes: routes, Backends: backends, Log: s.log,
+		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Queue: s.stores.queue, Log: s.log,
 	})
 	return g, nil
 }
@@ -180,28 +187,31 @@ func (j *judge) close() {
 }
 
 // openRoutes opens the domains' backends and the table that leads to them.
-func (g *generation) openRoutes(s *server) (*route.Table, map[string]inbound.Backend, error) {
+func (g *generation) openRoutes(s *server) (map[string]inbound.Backend, error) {
 	backends := map[string]inbound.Backend{}
+	g.queued = map[string]bool{}
 	var keys []string
 	for _, d := range g.cfg.Domains {
 		group, err := proxy.New(d.Name, d.Options, proxy.Deps{Hello: g.cfg.Hostname, Log: s.log, Metrics: s.proxy})
 		if err != nil {
-			return nil, nil, g.cfg.Errorf(d.Position(), "%s: %v", d.Name, err)
+			return nil, g.cfg.Errorf(d.Position(), "%s: %v", d.Name, err)
 		}
 		g.groups[d.Name] = group
 		g.closers = append(g.closers, func() { group.Close() })
 		backends[d.Name] = group
+		g.queued[d.Name] = d.Deliver == "queue"
 		keys = append(keys, d.Name)
 	}
-	table, err := route.NewTable(keys)
+	var err error
+	g.routes, err = route.NewTable(keys)
 	var key *route.KeyError
 	if errors.As(err, &key) {
 		err = g.cfg.Errorf(g.cfg.Domains[key.Index].Position(), "%v", err)
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return table, backends, nil
+	return backends, nil
 }
 
 // smtpOptions are the options of a listener.

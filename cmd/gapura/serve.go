@@ -25,7 +25,9 @@ import (
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/proxy"
+	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -130,10 +132,14 @@ type server struct {
 	db        *sqldb.DB
 	database  string // storage.database of the open one
 	accounts  *account.Accounts
-	listeners map[listenerKey]*listening
-	gen       atomic.Pointer[generation]
-	fatal     chan error // a listener failed
-	demo      bool
+	outbound  *outbound.Metrics
+	stores    *stores
+
+	queueMetrics *queue.Metrics
+	listeners    map[listenerKey]*listening
+	gen          atomic.Pointer[generation]
+	fatal        chan error // a listener failed
+	demo         bool
 }
 
 // listenerKey tells listeners apart over a reload.
@@ -189,6 +195,8 @@ func (s *server) apply(cfg *config.Config) error {
 	}
 	setAccounts()
 	old := s.gen.Swap(gen)
+	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
+	s.stores.queue.SetTransports(gen.transports)
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
 	tuneGC(cfg)
 	s.budget.SetLimits(cfg.Limits.Memory, cfg.Limits.Spool)
@@ -222,6 +230,7 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 	}
 	s.auth = auth
 	s.dns, s.proxy = dns.NewMetrics(reg), proxy.NewMetrics(reg)
+	s.outbound, s.queueMetrics = outbound.NewMetrics(reg), queue.NewMetrics(reg)
 	gauge := func(name, help string, get func() int64) error {
 		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
 	}
@@ -344,9 +353,11 @@ func (s *server) close() {
 	for range s.listeners {
 		<-done
 	}
+	s.closeQueue()
 	if gen := s.gen.Load(); gen != nil {
 		gen.close()
 	}
+	s.closeStores()
 	s.closeState()
 }
 

@@ -18,6 +18,11 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		}
 		s.database = cfg.Storage.Database
 	}
+	if s.stores == nil {
+		if s.stores, err = s.openStores(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
 	if s.database != cfg.Storage.Database {
 		return nil, errors.New("storage.database changes only when the gateway is started anew")
 	}

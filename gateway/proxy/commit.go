@@ -12,20 +12,28 @@ import (
 )
 
 // Delivery begins a hand-over. Nothing is open before its Commit.
-func (g *Group) Delivery() gateway.Delivery { return delivery{g} }
+func (g *Group) Delivery() gateway.Delivery { return delivery{g: g} }
 
-type delivery struct{ g *Group }
+// Relay begins a hand-over of queued mail: the message goes to whom the
+// backend accepts, and every recipient has the backend's own reply.
+func (g *Group) Relay() gateway.Delivery { return delivery{g: g, alone: true} }
+
+type delivery struct {
+	g     *Group
+	alone bool // each recipient by itself
+}
 
 // Abort implements gateway.Delivery.
 func (delivery) Abort() {}
 
 // Commit implements gateway.Delivery: it hands the copy to the first backend
-// that answers. All recipients are accepted there, or nothing is sent. With an
+// that answers. Unless it is by Relay, all recipients are accepted there, or
+// nothing is sent. With an
 // SMTP backend all recipients get the same reply, unless it speaks PRDR and
 // that was asked for. The error is that the message could not be read.
 func (d delivery) Commit(ctx context.Context, c *gateway.Copy) ([]smtp.Reply, error) {
 	start := time.Now()
-	h := handover{g: d.g, c: c}
+	h := handover{g: d.g, c: c, alone: d.alone}
 	replies, result, err := h.commit(ctx)
 	d.g.metrics.commit(d.g.name, result)
 	d.g.metrics.took(d.g.name, "commit", start)
@@ -34,13 +42,14 @@ func (d delivery) Commit(ctx context.Context, c *gateway.Copy) ([]smtp.Reply, er
 
 // handover is one Commit.
 type handover struct {
-	g   *Group
-	c   *gateway.Copy
-	res smtpc.Result
+	g     *Group
+	c     *gateway.Copy
+	alone bool
+	res   smtpc.Result
 }
 
 func (h *handover) commit(ctx context.Context) (replies []smtp.Reply, result string, err error) {
-	env := &smtpc.Envelope{From: h.c.From, Params: h.c.Params, All: true, Rcpts: make([]smtpc.Rcpt, len(h.c.Rcpts))}
+	env := &smtpc.Envelope{From: h.c.From, Params: h.c.Params, All: !h.alone, Rcpts: make([]smtpc.Rcpt, len(h.c.Rcpts))}
 	for i := range h.c.Rcpts {
 		env.Rcpts[i] = smtpc.Rcpt{To: h.c.Rcpts[i].To, Params: h.c.Rcpts[i].Params}
 	}
@@ -72,7 +81,7 @@ func (h *handover) decided(err error) bool {
 
 // answered is what the client hears when the backend answered.
 func (h *handover) answered() ([]smtp.Reply, string) {
-	if h.res.Step == smtpc.StepRcpt {
+	if h.res.Step == smtpc.StepRcpt && !h.alone {
 		return h.late(), "late-refusal"
 	}
 	positive, temporary := 0, 0

@@ -67,7 +67,7 @@ func DefaultOptions() Options {
 	return Options{
 		Retry:  []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour},
 		Expire: 120 * time.Hour, Warn: 4 * time.Hour, Probe: 30 * time.Minute,
-		Concurrency: 500, PerDestination: 20, Recipients: 100, ReturnSize: 100 << 10,
+		Concurrency: 500, PerDestination: 20, Recipients: 100, ReturnSize: 100 << 10, Lanes: builtinLanes(),
 	}
 }
 

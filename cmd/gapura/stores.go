@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound"
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/route"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+)
+
+// stores are where queued mail is.
+type stores struct {
+	blobs *blob.Files
+	queue *queue.Queue
+	out   *outbound.State // kept connections
+}
+
+// blobDir is where the octets of messages are.
+func blobDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "blobs") }
+
+// openStores opens blobs and queue. Nothing is sent yet.
+func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, error) {
+	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: s.log}, queue.Live(ctx, s.db))
+	if err != nil {
+		return nil, err
+	}
+	q, err := queue.Open(ctx, cfg.Queue, queue.Deps{DB: s.db, Blobs: blobs, Hostname: cfg.Hostname, Log: s.log, Metrics: s.queueMetrics})
+	if err != nil {
+		return nil, errors.Join(err, blobs.Close())
+	}
+	return &stores{blobs, q, outbound.NewState(s.outbound)}, nil
+}
+
+// closeTime is how long attempts that run may take to end at shutdown.
+const closeTime = 20 * time.Second
+
+// closeQueue ends the queue; the transports may be closed after it.
+func (s *server) closeQueue() {
+	if s.stores == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	if err := s.stores.queue.Close(ctx); err != nil {
+		s.log.Error("queue", "error", err.Error())
+	}
+}
+
+// closeStores closes the rest.
+func (s *server) closeStores() {
+	if s.stores == nil {
+		return
+	}
+	s.stores.out.Close()
+	if err := s.stores.blobs.Close(); err != nil {
+		s.log.Error("blobs", "error", err.Error())
+	}
+}
+
+// openTransports opens the ways out of the queue: one for each domain, and one
+// for all others.
+func (g *generation) openTransports(s *server, r dns.Resolver) error {
+	out, err := outbound.New(g.cfg.Outbound, outbound.Deps{
+		Hello: g.cfg.Hostname, Names: []string{g.cfg.Hostname}, Resolver: r, State: s.stores.out, Log: s.log, Metrics: s.outbound,
+	})
+	if err != nil {
+		return err
+	}
+	g.closers = append(g.closers, out.Close)
+	g.transports = map[string]queue.Transport{queue.Outbound: out}
+	for name, group := range g.groups {
+		g.transports[name] = queue.FromDelivery(group.Relay, func() bool {
+			x, known := group.Offers()
+			return known && x.DSN
+		})
+	}
+	return nil
+}
+
+// routeOf returns the route of mail that the gateway itself sends.
+func (g *generation) routeOf(to smtp.ForwardPath) string {
+	key, ok := g.routes.For(to)
+	if to.Domain != "" && (!ok || key == route.Default) {
+		return route.Outbound
+	}
+	return key
+}
