@@ -202,11 +202,11 @@ func FuzzParseReport(f *testing.F) {
 		if err != nil {
 			return
 		}
-		gz, err := r.Gzip()
+		out, err := json.Marshal(r) // gzip makes the fuzzer's coverage vary
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := ParseReport(bytes.NewReader(gz))
+		again, err := ParseReport(bytes.NewReader(out))
 		if errors.Is(err, ErrReport) && r.Policies == nil && r.ID == "" && r.DateRange.Start.IsZero() {
 			return
 		}
