@@ -1,0 +1,81 @@
+package returnpath
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+const (
+	secretSize = 32 // octets of a secret that we make
+	// keepKeys is how many old keys verify besides the one that signs.
+	keepKeys = 3
+)
+
+var migrations = []string{
+	`CREATE TABLE returnpath_keys (seq INTEGER PRIMARY KEY, secret BLOB NOT NULL, made INTEGER NOT NULL) STRICT`,
+}
+
+// Store keeps keys in the database.
+type Store struct{ db *sqldb.DB }
+
+// Open opens the store and makes the first key where there is none.
+func Open(ctx context.Context, db *sqldb.DB) (*Store, error) {
+	if err := db.Migrate(ctx, "returnpath", migrations); err != nil {
+		return nil, fmt.Errorf("returnpath: %w", err)
+	}
+	s := &Store{db}
+	keys, err := s.Keys(ctx)
+	if err == nil && len(keys) == 0 {
+		err = s.Rotate(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Keys returns the keys, the newest first.
+func (s *Store) Keys(ctx context.Context) ([]Key, error) {
+	rows, err := s.db.Read().Query(ctx, "SELECT seq, secret FROM returnpath_keys ORDER BY seq DESC")
+	if err != nil {
+		return nil, fmt.Errorf("returnpath: read keys: %w", err)
+	}
+	defer rows.Close()
+	var keys []Key
+	for rows.Next() && len(keys) < MaxKeys {
+		var seq int64
+		var secret []byte
+		if err := rows.Scan(&seq, &secret); err != nil {
+			return nil, fmt.Errorf("returnpath: read keys: %w", err)
+		}
+		keys = append(keys, Key{ID: int(seq % 10), Secret: append([]byte(nil), secret...)})
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("returnpath: read keys: %w", err)
+	}
+	return keys, nil
+}
+
+// Rotate makes a new key that signs from now on; the last few go on to
+// verify, those before them are forgotten. It must not be done more often than
+// once in the days that addresses are good.
+func (s *Store) Rotate(ctx context.Context) error {
+	secret := make([]byte, secretSize)
+	rand.Read(secret)
+	err := s.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		var seq int64
+		if err := tx.QueryRow(ctx, "INSERT INTO returnpath_keys (secret, made) VALUES (?, ?) RETURNING seq", secret, time.Now().Unix()).Scan(&seq); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DELETE FROM returnpath_keys WHERE seq < ?", seq-keepKeys)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("returnpath: new key: %w", err)
+	}
+	return nil
+}
