@@ -13,6 +13,7 @@ export LAB=${LAB:-/tmp/mail-lab} BENCH_DATA=${BENCH_DATA:-/tmp/gapura-bench}
 mkdir -p "$BENCH_DATA"
 [ -x "$LAB/mailload" ] && [ -d "$LAB/postfix-clamav" ] || WITH_HARAKA=0 "$BENCH/setup.sh" >"$BENCH_DATA/setup.log" 2>&1 || true
 scripts/bench/prepare.py "$BENCH_DATA" "$root/bin/gapura"
+go build -o "$BENCH_DATA/clamdload" ./scripts/bench/clamdload
 export MORE_PEERS=$root/scripts/bench/peers.sh GAPURA=$root
 results=$BENCH_DATA/results.jsonl
 : >"$results"
@@ -26,6 +27,15 @@ run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
   done
   return 0
 }
+# clamd alone, fed the same messages without mail server, and what it takes of
+# the CPU where the gateway feeds it.
+clamd() { # SIZE
+  [[ "$name clamd" =~ $only ]] || return 0
+  "$BENCH/peers.sh" start gateway-clamd
+  "$BENCH_DATA/clamdload" -case "$name" -addr 127.0.0.1:12310 -pid "$(cat "$LAB/run/clamd.pid")" -limit "${SECS:-3}s" -file "$BENCH_DATA/msg-$1.eml" >>"$results"
+  SECS=${SECS:-3} "$BENCH/run.sh" "s20-$1" "127.0.0.1:12720,$(cat "$LAB/run/clamd.pid")" -file "$BENCH_DATA/msg-$1.eml" |
+    sed "s/\"case\":\"[^\"]*\",\"target\":\"[^\"]*\"/\"case\":\"$name\",\"target\":\"clamd-behind\"/" >>"$results"
+}
 for ((i = 1; i <= rounds; i++)); do
   echo "round $i of $rounds" >&2
   for c in s20-4k s20-4k-keep s20-50k s20-1m s1-4k; do
@@ -36,6 +46,7 @@ for ((i = 1; i <= rounds; i++)); do
     name=full-$s
     for t in postfix-rspamd gateway-full; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
     name=clamd-$s
+    clamd "$s"
     for t in postfix-clamav gateway-clamd; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
   done
   name=full-1-4k

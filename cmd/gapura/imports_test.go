@@ -61,6 +61,7 @@ var mayImport = map[string][]string{
 	"gateway/dns/dnstest":     {"gateway/dns"},
 	"gateway/blob/blobtest":   {"gateway/blob"},
 	"gateway/smtpd/smtpdtest": {"gateway/smtpd", "gateway/smtp"},
+	"scripts/bench/clamdload": {},
 	"test/peers":              {},
 	"filters/filtertest":      append([]string{"gateway"}, leaves...),
 }
