@@ -14,11 +14,13 @@ postfix
 dovecot-core dovecot-imapd dovecot-lmtpd
 slapd ldap-utils
 unbound ldnsutils
+postgresql
 swaks libnet-ssleay-perl curl
 python3 python3-dkim python3-authres python3-spf
 "
 lock=/run/lock/gapura-test-deps.lock
 policy=/usr/sbin/policy-rc.d
+cluster=/etc/postgresql-common/createcluster.d/gapura-test-deps.conf
 mark="# temporary: scripts/test-deps.sh of gapura"
 patience=900 # seconds to wait for another apt or another run of this script
 
@@ -54,7 +56,7 @@ deny() {
 		chmod 755 "$policy.gapura"
 		mv -n "$policy.gapura" "$policy"
 	fi
-	for d in clamav-daemon clamav-freshclam postfix dovecot slapd unbound; do
+	for d in clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql; do
 		rc=0
 		"$policy" "$d" start >/dev/null 2>&1 || rc=$?
 		[ "$rc" = 101 ] || fail "$policy is there and lets $d start: install by hand:" $need
@@ -63,7 +65,7 @@ deny() {
 
 # clean removes what this script made, an earlier run's that was killed too.
 clean() {
-	rm -f "$policy.gapura" "${log:-}"
+	rm -f "$policy.gapura" "$cluster" "${log:-}"
 	if [ -f "$policy" ] && grep -qxF "$mark" "$policy"; then rm -f "$policy"; fi
 }
 
@@ -95,6 +97,12 @@ esac
 case " $(echo $need) " in
 *" slapd "*) echo "slapd slapd/no_configuration boolean true" | debconf-set-selections ;;
 esac
+case " $(echo $need) " in
+*" postgresql "*) # no database cluster of the system's own
+	mkdir -p "${cluster%/*}"
+	printf '%s\ncreate_main_cluster = false\n' "$mark" >"$cluster"
+	;;
+esac
 # --no-remove: a mail server that is already here is not thrown out for postfix.
 apt install --no-install-recommends --no-remove -o Dpkg::Options::=--force-confold $need 9>&- ||
 	fail "installation failed; see above"
@@ -102,5 +110,5 @@ need=$(missing)
 [ -z "$need" ] || fail "still missing:" $need
 if [ -d /run/systemd/system ]; then
 	say "Debian enables these services at the next boot; systemctl disable those that you do not want:" \
-		"clamav-daemon clamav-freshclam postfix dovecot slapd unbound"
+		"clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql"
 fi

@@ -4,10 +4,196 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
 )
 
-func parsePostgres(s string) (any, error) { return nil, nil }
+const (
+	// writeLock is the advisory lock that makes the Writes of all processes
+	// come one after another, as they do in SQLite.
+	writeLock = 0x67617075 // "gapu"
+	// connectTime bounds a connection's making where the URL does not.
+	connectTime = 10 * time.Second
+	// maxTexts bounds the texts that are kept translated.
+	maxTexts = 4096
+	// maxBatch bounds the statements of one journey.
+	maxBatch = 1000
+)
+
+// postgres is PostgreSQL.
+type postgres struct {
+	texts sync.Map // query -> its translation
+	kept  atomic.Int64
+}
+
+// errURL says nothing of the URL, which may hold a password.
+var errURL = errors.New("sqldb: the database URL is not understood: write it like postgres://user@host/name?sslmode=verify-full")
+
+func parsePostgres(s string) (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(s)
+	if err != nil {
+		return nil, errURL
+	}
+	if cfg.ConnectTimeout == 0 {
+		cfg.ConnectTimeout = connectTime
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "gapura"
+	}
+	cfg.StatementCacheCapacity = maxStatements
+	return cfg, nil
+}
 
 func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, error) {
-	return nil, nil, nil, errors.New("sqldb: PostgreSQL is not built yet")
+	cfg, err := parsePostgres(opt.URL)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepareWriter))
+	write.SetMaxOpenConns(1)
+	reading := cfg.Copy()
+	reading.RuntimeParams["default_transaction_read_only"] = "on"
+	read := stdlib.OpenDB(*reading)
+	read.SetMaxOpenConns(opt.Readers)
+	read.SetMaxIdleConns(opt.Readers)
+	var encoding string
+	err = write.QueryRowContext(ctx, "SHOW server_encoding").Scan(&encoding)
+	if err == nil && encoding != "UTF8" {
+		err = fmt.Errorf("the encoding of the database is %s, not UTF8", encoding)
+	}
+	if err == nil {
+		err = read.PingContext(ctx)
+	}
+	if err != nil {
+		return nil, nil, nil, errors.Join(fmt.Errorf("sqldb: PostgreSQL: %w", err), read.Close(), write.Close())
+	}
+	return &postgres{}, read, write, nil
 }
+
+// prepareWriter makes commits durable, whatever the server's default is, and
+// bounds the wait for another process's transaction.
+func prepareWriter(ctx context.Context, c *pgx.Conn) error {
+	_, err := c.PgConn().Exec(ctx, fmt.Sprintf(`SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+SELECT set_config('lock_timeout', '%d', false)`, busyTimeout.Milliseconds())).ReadAll()
+	return err
+}
+
+// raw runs f with the connection below database/sql.
+func raw(c *sql.Conn, f func(*pgx.Conn) error) error {
+	return c.Raw(func(dc any) error { return f(dc.(*stdlib.Conn).Conn()) })
+}
+
+// send runs statements without arguments, as one journey, and returns the last
+// one's tag.
+func send(ctx context.Context, c *sql.Conn, statements string) (tag string, err error) {
+	err = raw(c, func(c *pgx.Conn) error {
+		results, err := c.PgConn().Exec(ctx, statements).ReadAll()
+		if err == nil && len(results) > 0 {
+			tag = results[len(results)-1].CommandTag.String()
+		}
+		return err
+	})
+	return tag, err
+}
+
+func (p *postgres) translate(query string) string {
+	if s, ok := p.texts.Load(query); ok {
+		return s.(string)
+	}
+	s := numbered(query)
+	if p.kept.Load() < maxTexts {
+		p.kept.Add(1)
+		p.texts.Store(query, s)
+	}
+	return s
+}
+
+func (*postgres) script(ctx context.Context, c *sql.Conn, statements string) error {
+	_, err := send(ctx, c, postgresDDL(statements))
+	return err
+}
+
+func (p *postgres) many(ctx context.Context, w *writer, query string, rows [][]any) (n int64, err error) {
+	query = p.translate(query)
+	for err == nil && len(rows) > 0 {
+		part := rows[:min(len(rows), maxBatch)]
+		rows = rows[len(part):]
+		err = raw(w.conn, func(c *pgx.Conn) error {
+			batch := &pgx.Batch{}
+			for _, args := range part {
+				batch.Queue(query, args...)
+			}
+			results := c.SendBatch(ctx, batch)
+			for range part {
+				tag, err := results.Exec()
+				if err != nil {
+					results.Close()
+					return err
+				}
+				n += tag.RowsAffected()
+			}
+			return results.Close()
+		})
+	}
+	return n, err
+}
+
+func (*postgres) begin(ctx context.Context, w *writer) error {
+	_, err := send(ctx, w.conn, fmt.Sprintf("BEGIN; SELECT pg_advisory_xact_lock(%d)", writeLock))
+	return err
+}
+
+func (*postgres) commit(ctx context.Context, w *writer) error {
+	tag, err := send(ctx, w.conn, "COMMIT")
+	if err == nil && tag != "COMMIT" {
+		err = errors.New("the transaction was rolled back")
+	}
+	return err
+}
+
+func (*postgres) rollback(ctx context.Context, w *writer) error {
+	_, err := send(ctx, w.conn, "ROLLBACK")
+	return err
+}
+
+func (*postgres) alive(w *writer) (alive bool) {
+	err := raw(w.conn, func(c *pgx.Conn) error {
+		alive = !c.IsClosed() && c.PgConn().TxStatus() != 'I'
+		return nil
+	})
+	return err == nil && alive
+}
+
+func (*postgres) gone(w *writer) bool {
+	closed := true
+	raw(w.conn, func(c *pgx.Conn) error {
+		closed = c.IsClosed()
+		return nil
+	})
+	return closed
+}
+
+// prepares: pgx keeps statements itself.
+func (*postgres) prepares() bool { return false }
+func (*postgres) survives() bool { return false }
+
+func (*postgres) unique(err error) bool { return code(err) == "23505" }
+
+// again: serialization failure, deadlock.
+func (*postgres) again(err error) bool { return code(err) == "40001" || code(err) == "40P01" }
+
+func code(err error) string {
+	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+func (*postgres) committed(*writer) {}
+func (*postgres) close() error      { return nil }

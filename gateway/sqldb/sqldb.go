@@ -66,6 +66,8 @@ type engine interface {
 	prepares() bool
 	// alive tells whether the transaction is still open after an error.
 	alive(w *writer) bool
+	// gone tells whether the connection is lost.
+	gone(w *writer) bool
 	// survives: after a failed statement the transaction goes on.
 	survives() bool
 	// unique, again: what an error means. Again says that the whole

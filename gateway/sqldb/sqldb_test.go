@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,7 +14,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if pg.stop != nil {
+		pg.stop()
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // each runs a test over both databases.
 func each(t *testing.T, f func(t *testing.T, open func() *DB)) {
@@ -21,6 +32,11 @@ func each(t *testing.T, f func(t *testing.T, open func() *DB)) {
 		t.Parallel()
 		dir := t.TempDir()
 		f(t, func() *DB { return open(t, Options{Dir: dir}) })
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		url := postgresURL(t)
+		f(t, func() *DB { return open(t, Options{URL: url}) })
 	})
 }
 

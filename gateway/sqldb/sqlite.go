@@ -154,6 +154,8 @@ func (*lite) alive(w *writer) bool {
 	return err != nil
 }
 
+func (*lite) gone(*writer) bool { return false }
+
 func (*lite) prepares() bool { return true }
 func (*lite) survives() bool { return true }
 

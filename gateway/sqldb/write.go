@@ -201,12 +201,8 @@ func (w *writer) try(savepoints bool) (err error) {
 	if w.eng.prepares() { // SQLite: nothing can hang, and a deadline costs
 		ctx = context.Background()
 	}
-	if err := w.open(ctx); err != nil {
-		return fmt.Errorf("sqldb: open: %w", err)
-	}
-	if err := w.eng.begin(ctx, w); err != nil {
-		w.drop()
-		return fmt.Errorf("sqldb: begin: %w", err)
+	if err := w.begin(ctx); err != nil {
+		return err
 	}
 	for _, j := range w.group {
 		if err := w.member(ctx, j, savepoints); err != nil {
@@ -219,6 +215,26 @@ func (w *writer) try(savepoints bool) (err error) {
 		return fmt.Errorf("sqldb: commit: %w", err)
 	}
 	w.eng.committed(w)
+	return nil
+}
+
+// begin begins a transaction, on a new connection where the old one has gone.
+func (w *writer) begin(ctx context.Context) error {
+	old := w.conn != nil
+	if err := w.open(ctx); err != nil {
+		return fmt.Errorf("sqldb: open: %w", err)
+	}
+	err := w.eng.begin(ctx, w)
+	if err != nil && old && w.eng.gone(w) {
+		w.drop()
+		if err = w.open(ctx); err == nil {
+			err = w.eng.begin(ctx, w)
+		}
+	}
+	if err != nil {
+		w.drop()
+		return fmt.Errorf("sqldb: begin: %w", err)
+	}
 	return nil
 }
 

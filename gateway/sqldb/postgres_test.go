@@ -1,0 +1,138 @@
+package sqldb
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// pg is the PostgreSQL of the tests, begun by the first that needs it.
+var pg struct {
+	once sync.Once
+	host string // host:port
+	why  string // there is none
+	stop func()
+	dbs  atomic.Int64
+}
+
+const pgPassword = "s3cret-of-the-tests"
+
+// postgresURL gives an empty database.
+func postgresURL(t testing.TB) string {
+	t.Helper()
+	pg.once.Do(startPostgres)
+	if pg.why != "" {
+		if os.Getenv("GAPURA_PEERS") == "required" {
+			t.Fatal(pg.why)
+		}
+		t.Skip(pg.why)
+	}
+	name := fmt.Sprint("t", pg.dbs.Add(1))
+	url := func(name string) string {
+		return fmt.Sprintf("postgres://gapura:%s@%s/%s?sslmode=disable", pgPassword, pg.host, name)
+	}
+	_, read, admin, err := openPostgres(t.Context(), Options{URL: url("postgres"), Readers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	defer read.Close()
+	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C.UTF-8' LC_CTYPE 'C.UTF-8'"); err != nil {
+		t.Fatal(err)
+	}
+	return url(name)
+}
+
+func startPostgres() {
+	list, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if len(list) == 0 {
+		pg.why = "PostgreSQL is not installed: scripts/test-deps.sh"
+		return
+	}
+	bin := list[len(list)-1]
+	dir, err := os.MkdirTemp("", "gapura-postgres-")
+	if err != nil {
+		pg.why = err.Error()
+		return
+	}
+	cred, err := unprivileged(dir)
+	var out bytes.Buffer
+	command := func(name string, args ...string) *exec.Cmd {
+		c := exec.Command(filepath.Join(bin, name), args...)
+		c.Dir, c.Stdout, c.Stderr = dir, &out, &out
+		c.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "LC_ALL=C.UTF-8"}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
+		return c
+	}
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "password"), []byte(pgPassword), 0o644)
+	}
+	data := filepath.Join(dir, "data")
+	if err == nil {
+		err = command("initdb", "-D", data, "-U", "gapura", "-A", "scram-sha-256", "--pwfile", filepath.Join(dir, "password"), "-E", "UTF8", "--no-sync").Run()
+	}
+	port := freePort()
+	server := command("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", "", "-c", "max_connections=200")
+	server.SysProcAttr.Pdeathsig = syscall.SIGINT
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		os.RemoveAll(dir)
+		pg.why = fmt.Sprintf("PostgreSQL does not start: %v\n%s", err, out.String())
+		return
+	}
+	pg.host = net.JoinHostPort("127.0.0.1", port)
+	pg.stop = func() {
+		server.Process.Signal(syscall.SIGINT)
+		server.Wait()
+		os.RemoveAll(dir)
+	}
+	isReady := func() bool { return command("pg_isready", "-q", "-h", "127.0.0.1", "-p", port).Run() == nil }
+	for end := time.Now().Add(30 * time.Second); !isReady(); {
+		if time.Now().After(end) {
+			pg.stop()
+			pg.stop, pg.why = nil, "PostgreSQL does not answer: "+out.String()
+			return
+		}
+	}
+}
+
+// unprivileged gives dir to a user that PostgreSQL may run as: it refuses
+// root.
+func unprivileged(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		u, err = user.Lookup("nobody")
+	}
+	if err != nil {
+		return nil, err
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, uid, gid)
+}
+
+func freePort() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "0"
+	}
+	defer l.Close()
+	_, port, _ := strings.Cut(l.Addr().String(), ":")
+	return port
+}
