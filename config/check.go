@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -148,18 +148,14 @@ func (x Domain) checkBackends(d *decoder, at string) {
 	}
 }
 
-// check refuses stores that there are not. What is behind a scheme may be a
-// password, and is not shown.
+// check refuses stores that there are not. What is in a URL may be a password,
+// and is not shown.
 func (s Storage) check(d *decoder) {
 	if err := sqldb.CheckURL(s.Database); err != nil {
-		d.wrong("storage.database", "use sqlite or postgres://user@host/name", "storage.database: unknown store")
+		d.wrong("storage.database", "sqlite or postgres://user@host/name", "storage.database: %s", strings.TrimPrefix(err.Error(), "sqldb: "))
 	}
-	switch u, err := url.Parse(s.Objects); {
-	case s.Objects == "files":
-	case err == nil && u.Scheme == "s3":
-		d.wrong("storage.objects", "use files", "storage.objects: s3 is not built yet")
-	default:
-		d.wrong("storage.objects", "use files", "storage.objects: unknown store")
+	if err := blob.CheckURL(s.Objects); err != nil {
+		d.wrong("storage.objects", "files or s3://bucket?endpoint=https://host&region=name", "storage.objects: %s", strings.TrimPrefix(err.Error(), "blob: "))
 	}
 }
 

@@ -34,7 +34,7 @@ type Config struct {
 	TLS TLS `yaml:"tls"`
 	// How the DNS is asked.
 	DNS DNS `yaml:"dns"`
-	// Stores of what is kept here.
+	// Stores for what the gateway keeps itself.
 	Storage Storage `yaml:"storage"`
 	// Where mail of which domain goes: a domain, "*.domain" for its
 	// subdomains, or default for what no other names.
@@ -127,10 +127,14 @@ type DNS struct {
 
 // Storage names the stores.
 type Storage struct {
-	// Where users, and all but the octets of mail, are: sqlite, in the data
-	// folder, or a PostgreSQL database: postgres://user@host/name.
+	// Where accounts, keys and the queue are listed: sqlite, in the data
+	// folder; or PostgreSQL as postgres://user@host/name, with the password in
+	// the environment (PGPASSWORD). A change needs a restart.
 	Database string `yaml:"database"`
-	// Where its octets are: files, in the data folder.
+	// Where octets of mail are: files, in the data folder; or S3 as
+	// s3://bucket/prefix?endpoint=https://host&region=name, with
+	// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. A change
+	// needs a restart.
 	Objects string `yaml:"objects"`
 }
 
