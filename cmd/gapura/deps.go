@@ -5,7 +5,5 @@ package main
 
 import (
 	_ "github.com/emersion/go-message"
-	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/minio/minio-go/v7"
-	_ "modernc.org/sqlite"
 )

@@ -130,7 +130,7 @@ type server struct {
 	proxy     *proxy.Metrics
 	auth      *account.Metrics
 	db        *sqldb.DB
-	database  string // storage.database of the open one
+	opened    openedState
 	accounts  *account.Accounts
 	outbound  *outbound.Metrics
 	stores    *stores

@@ -8,23 +8,30 @@ import (
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
+// openedState says which state is open.
+type openedState struct {
+	data    string
+	storage config.Storage
+}
+
 // openState opens what outlives reloads, once, and prepares the options that
 // it gets by this one; set makes them count.
 func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	ctx := context.Background()
+	opened := openedState{cfg.Data, cfg.Storage}
 	if s.db == nil {
+		s.opened = opened
 		if s.db, err = openDatabase(ctx, cfg); err != nil {
 			return nil, err
 		}
-		s.database = cfg.Storage.Database
+	}
+	if s.opened != opened {
+		return nil, errors.New("another storage or data folder needs a restart of the gateway")
 	}
 	if s.stores == nil {
 		if s.stores, err = s.openStores(ctx, cfg); err != nil {
 			return nil, err
 		}
-	}
-	if s.database != cfg.Storage.Database {
-		return nil, errors.New("storage.database changes only when the gateway is started anew")
 	}
 	if s.accounts == nil {
 		s.accounts, err = account.Open(ctx, cfg.Accounts, account.Deps{DB: s.db, Log: s.log, Metrics: s.auth})

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"iter"
+	"log/slog"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
@@ -17,7 +20,7 @@ import (
 
 // stores are where queued mail is.
 type stores struct {
-	blobs *blob.Files
+	blobs blob.Store
 	queue *queue.Queue
 	out   *outbound.State // kept connections
 }
@@ -25,9 +28,18 @@ type stores struct {
 // blobDir is where the octets of messages are.
 func blobDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "blobs") }
 
+// openBlobs opens the blobs; live are those that rows refer to. One process at
+// a time may.
+func openBlobs(ctx context.Context, cfg *config.Config, log *slog.Logger, live iter.Seq2[blob.Ref, error]) (blob.Store, error) {
+	if strings.HasPrefix(cfg.Storage.Objects, "s3:") {
+		return nil, errors.New("storage.objects: s3 is not built yet")
+	}
+	return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: log}, live)
+}
+
 // openStores opens blobs and queue. Nothing is sent yet.
 func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, error) {
-	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: s.log}, queue.Live(ctx, s.db))
+	blobs, err := openBlobs(ctx, cfg, s.log, queue.Live(ctx, s.db))
 	if err != nil {
 		return nil, err
 	}
