@@ -118,7 +118,9 @@ func TestForwardedMailHasAReturnPathOfOurs(t *testing.T) {
 // TestSeparateRepliesOfAliases: one reply for each RCPT, not for each target.
 func TestSeparateRepliesOfAliases(t *testing.T) {
 	e, q := newSubmission(t)
-	e.also(func(o *Options) { o.Aliases = aliases{"sales": "v@example.org x@else.test", "team": "w@two.test x@else.test"} })
+	e.also(func(o *Options) {
+		o.Aliases = aliases{"sales": "v@example.org x@else.test", "team": "w@two.test x@else.test"}
+	})
 	q.commErr, e.two.reply = nil, full
 	got := e.submit(client{listener: "lmtp"}, "a@b.test", own, "sales@example.org", "team@example.org", "plain@example.org")
 	if len(got) != 7 || got[4].Code != 250 || got[5].Code != 452 || got[6].Code != 250 {
