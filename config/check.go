@@ -7,23 +7,27 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // protocols are the listeners that there are; unbuilt those to come.
 var (
-	protocols = []string{"smtp", "lmtp", "http"}
-	unbuilt   = []string{"submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve"}
+	protocols = []string{"smtp", "lmtp", "submission", "submissions", "http"}
+	unbuilt   = []string{"imap", "imaps", "pop3", "pop3s", "managesieve"}
 )
 
 // Words of keys that have few.
 var (
-	deliveries = []string{"proxy"}
+	deliveries = []string{"proxy", "queue"}
 	levels     = []string{"debug", "info", "warn", "error"}
 	onErrors   = []string{"continue", "defer"}
+	mails      = []string{"inbound", "submission"}
+	checkFroms = []string{inbound.CheckFromOwn, inbound.CheckFromSender, inbound.CheckFromAny}
 )
 
 // at reports a mistake at a place noted while decoding.
@@ -68,7 +72,7 @@ func (c *Config) check(d *decoder) {
 	for _, x := range c.Domains {
 		x.check(d, "domains."+x.Name)
 	}
-	if len(c.Domains) == 0 && c.serves("smtp", "lmtp") {
+	if len(c.Domains) == 0 && c.serves("smtp", "lmtp", "submission", "submissions") {
 		d.wrong("domains", "domains: {example.org: {deliver: proxy, backends: [...]}}", "no domains: no mail would be taken")
 	}
 	if !slices.Contains(levels, c.Log.Level) {
@@ -79,6 +83,7 @@ func (c *Config) check(d *decoder) {
 			d.wrong(index("dns.resolvers", i), "write it like 127.0.0.1:53", "dns.resolvers: %q is no ADDR:PORT", r)
 		}
 	}
+	c.Submission.check(d)
 	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)
@@ -94,7 +99,7 @@ func (c *Config) serves(protocol ...string) bool {
 func (l Listener) check(d *decoder, at string) {
 	switch {
 	case l.Protocol == "":
-		d.wrong(at, "protocol: smtp, lmtp or http", "protocol is missing")
+		d.wrong(at, "protocol: smtp, submission, submissions, lmtp or http", "protocol is missing")
 	case slices.Contains(unbuilt, l.Protocol):
 		d.wrong(at+".protocol", "", "protocol %s is not built yet", l.Protocol)
 	case !slices.Contains(protocols, l.Protocol):
@@ -114,14 +119,29 @@ func (l Listener) check(d *decoder, at string) {
 	} else if l.Mode != "" && !unix {
 		d.wrong(at+".mode", "", "mode is for addresses that begin with unix:")
 	}
+	if l.Auth && (l.Protocol == "lmtp" || l.Protocol == "http") {
+		d.wrong(at+".auth", "", "nobody logs in by %s", l.Protocol)
+	}
+}
+
+// maxFutureRelease bounds how long mail may be held.
+const maxFutureRelease = 366 * 24 * time.Hour
+
+func (s Submission) check(d *decoder) {
+	if !slices.Contains(checkFroms, s.CheckFrom) {
+		d.wrong("submission.check_from", strings.Join(checkFroms, ", "), "submission.check_from: unknown value %q", s.CheckFrom)
+	}
+	if s.FutureRelease < 0 || s.FutureRelease > maxFutureRelease {
+		d.wrong("submission.future_release", "", "submission.future_release must be from 0 to 8784h")
+	}
 }
 
 func (x Domain) check(d *decoder, at string) {
 	switch x.Deliver {
-	case "proxy":
+	case "proxy", "queue":
 		x.checkBackends(d, at)
-	case "queue", "mailbox", "outbound":
-		d.wrong(at+".deliver", "deliver: proxy hands over in session", "%s: deliver: %s is not built yet", x.Name, x.Deliver)
+	case "mailbox", "outbound":
+		d.wrong(at+".deliver", "deliver: proxy hands over in session, queue keeps it for a backend that may be away", "%s: deliver: %s is not built yet", x.Name, x.Deliver)
 	case "":
 		d.at(x.pos, "deliver: proxy", x.Name+": deliver is missing")
 	default:
@@ -131,7 +151,7 @@ func (x Domain) check(d *decoder, at string) {
 
 func (x Domain) checkBackends(d *decoder, at string) {
 	if len(x.Backends) == 0 {
-		d.at(x.pos, `backends: ["smtp://10.0.0.5:25"]`, x.Name+": deliver: proxy needs backends")
+		d.at(x.pos, `backends: ["smtp://10.0.0.5:25"]`, x.Name+": deliver: "+x.Deliver+" needs backends")
 		return
 	}
 	good := true

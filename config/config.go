@@ -15,6 +15,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
@@ -47,12 +48,15 @@ type Config struct {
 	Networks Networks `yaml:"networks"`
 	// How users log in; gapura user keeps them.
 	Accounts account.Options `yaml:"accounts"`
+	// What is done for mail of our own users and machines: of clients that
+	// have logged in, and of networks.relay.
+	Submission Submission `yaml:"submission"`
 	// Bounds on messages, connections and resources.
 	Limits Limits `yaml:"limits"`
 	// Bounds and habits of the SMTP dialogue.
 	SMTP SMTP `yaml:"smtp"`
 	// What judges the mail, asked in this order; what is not listed is not
-	// asked. Every filter also takes timeout and on_error.
+	// asked. Every filter also takes timeout, on_error and mail.
 	Filters []Filter `yaml:"filters"`
 	// Policy files, in order. Default: the built-in policy, which gapura
 	// policy default prints.
@@ -69,7 +73,8 @@ type Config struct {
 
 // Listener is one address that clients connect to.
 type Listener struct {
-	// Protocol that is spoken: smtp, lmtp or http.
+	// Protocol that is spoken: smtp, lmtp, submission (clients must begin TLS
+	// and log in), submissions (the same, inside TLS from the start) or http.
 	Protocol string `yaml:"protocol"`
 	// Where it is spoken: HOST:PORT, :PORT, or unix:PATH.
 	Address string `yaml:"address"`
@@ -79,6 +84,9 @@ type Listener struct {
 	// Peers that begin with a PROXY protocol header, v1 or v2. They must;
 	// from others it is refused.
 	ProxyProtocol []netip.Prefix `yaml:"proxy_protocol"`
+	// Whether clients of smtp may log in, inside TLS; those of submission and
+	// submissions must.
+	Auth bool `yaml:"auth"`
 	// Peers that may use XCLIENT.
 	XClient []netip.Prefix `yaml:"xclient"`
 }
@@ -144,6 +152,11 @@ type Networks struct {
 	Relay []netip.Prefix `yaml:"relay"`
 }
 
+// Submission is what is done for mail of our own users and machines.
+type Submission struct {
+	inbound.Submission `yaml:",inline"`
+}
+
 // Limits bound messages, connections and resources.
 type Limits struct {
 	// Octets of a message.
@@ -197,8 +210,9 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
-		Log:  Log{Level: "info"},
+		Submission: Submission{inbound.DefaultSubmission()},
+		SMTP:       SMTP{Options: smtpd.Options{Limits: wire}},
+		Log:        Log{Level: "info"},
 	}
 }
 

@@ -14,7 +14,8 @@ type Domains []Domain
 // Domain says where mail of one domain goes.
 type Domain struct {
 	// What is done with it; proxy: it is handed over in session, and the
-	// backend's reply is ours.
+	// backend's reply is ours; queue: it is kept here until the backend takes
+	// it.
 	Deliver       string `yaml:"deliver"`
 	proxy.Options `yaml:",inline"`
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Filter is one entry of the list of filters: a filter's name with its
-// options. Every filter also takes timeout and on_error.
+// options. Every filter also takes timeout, on_error and mail.
 type Filter struct {
 	Name    string
 	Options any // pointer to the filter's Options
@@ -21,6 +21,9 @@ type Filter struct {
 	// What happens when the filter fails or is late: continue without its
 	// facts, or defer: the client is told to try again.
 	OnError string `yaml:"on_error"`
+	// Which mail the filter looks at: inbound, that of strangers; submission,
+	// that of our own users and machines.
+	Mail []string `yaml:"mail"`
 
 	pos position
 }
@@ -38,6 +41,17 @@ func (f Filter) FactPrefix() string {
 		return p.Name
 	}
 	return f.Name
+}
+
+// strangersOnly are filters that judge who a stranger is.
+var strangersOnly = []string{"dnsbl", "spf", "dkim", "arc", "dmarc"}
+
+// mailOf is which mail a filter looks at where nothing is written.
+func mailOf(filter string) []string {
+	if slices.Contains(strangersOnly, filter) {
+		return mails[:1:1]
+	}
+	return slices.Clone(mails)
 }
 
 // filterNames are the filters that there are, in an order that suits most:
@@ -68,7 +82,7 @@ func (f *Filter) decodeNode(d *decoder, n ast.Node) {
 
 // begin looks the filter's name up.
 func (f *Filter) begin(d *decoder, n ast.Node, name string) bool {
-	f.Name, f.Timeout, f.OnError, f.pos = name, DefaultFilterTimeout, "continue", positionOf(n)
+	f.Name, f.Timeout, f.OnError, f.Mail, f.pos = name, DefaultFilterTimeout, "continue", mailOf(name), positionOf(n)
 	if slices.Contains(later, name) {
 		d.errorf(n, "", "filter %q is not built yet", name)
 		return false
@@ -90,9 +104,14 @@ func (f *Filter) options(d *decoder, n ast.Node) {
 	fields := fieldsOf(own)
 	fields["timeout"] = reflect.ValueOf(&f.Timeout).Elem()
 	fields["on_error"] = reflect.ValueOf(&f.OnError).Elem()
+	fields["mail"] = reflect.ValueOf(&f.Mail).Elem()
 	d.into(n, fields, 1)
 	if !slices.Contains(onErrors, f.OnError) {
 		d.wrong(d.path+".on_error", "", "on_error: %q is neither continue nor defer", f.OnError)
+	}
+	unknown := func(m string) bool { return !slices.Contains(mails, m) }
+	if len(f.Mail) == 0 || slices.ContainsFunc(f.Mail, unknown) {
+		d.wrong(d.path+".mail", "mail: [inbound, submission]", "mail: neither inbound nor submission")
 	}
 	if f.Timeout <= 0 {
 		d.wrong(d.path+".timeout", "", "timeout: a filter needs some time")

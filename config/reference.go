@@ -28,7 +28,7 @@ type printer struct {
 	docs map[string]string
 	off  bool // what is written is an example
 	dash bool // the next key begins an entry of a list
-	told bool // timeout and on_error are explained
+	told bool // timeout, on_error and mail are explained
 }
 
 func (p *printer) line(depth int, text string) {
@@ -159,9 +159,9 @@ func (p *printer) filters(depth int, all []Filter) {
 	for _, f := range all {
 		p.off = optional(f.Name)
 		p.text(depth+1, "- "+f.Name+":")
-		keys := filterKeys(f.Options, p.docs)
+		keys := filterKeys(f.Name, f.Options, p.docs)
 		if p.told {
-			for i := len(keys) - 2; i < len(keys); i++ {
+			for i := len(keys) - 3; i < len(keys); i++ {
 				keys[i].doc = ""
 			}
 		}

@@ -107,7 +107,7 @@ func TestTheDefaultsInCommentsAreTheRealOnes(t *testing.T) {
 	c := sample()
 	walk(keysOf(reflect.TypeFor[Config](), reflect.ValueOf(*c), fieldDocs()))
 	for _, f := range c.Filters {
-		walk(filterKeys(f.Options, fieldDocs()))
+		walk(filterKeys(f.Name, f.Options, fieldDocs()))
 	}
 	if n < 25 {
 		t.Errorf("only %d defaults were looked at", n)
@@ -135,7 +135,7 @@ func TestEveryKeyHasAComment(t *testing.T) {
 	docs := fieldDocs()
 	walk("", nil, keysOf(reflect.TypeFor[Config](), reflect.Value{}, docs))
 	for name, opt := range filterOptions() {
-		walk(name, nil, filterKeys(opt, docs))
+		walk(name, nil, filterKeys(name, opt, docs))
 	}
 	if seen < 100 {
 		t.Errorf("only %d keys", seen)
@@ -220,7 +220,7 @@ func TestSchemaRefusesWhatTheProgramDoes(t *testing.T) {
 	}
 	for _, text := range []string{
 		"hostnam: a", "listeners: [{protocol: imap, address: ':143'}]", "listeners: [{protocol: smtp}]", "domains: {a.test: {}}",
-		"domains: {a.test: {deliver: queue}}", "limits: {message: 50MB}", "limits: {hop: 5}", "filters: [spam]", "filters: [{spf: {}, dkim: {}}]",
+		"domains: {a.test: {deliver: mailbox}}", "listeners: [{protocol: smtp, address: ':25', auth: 1}]", "submission: {check_from: some}", "filters: [{spf: {mail: [outbound]}}]", "limits: {message: 50MB}", "limits: {hop: 5}", "filters: [spam]", "filters: [{spf: {}, dkim: {}}]",
 		"filters: [{spf: {nothing: 1}}]", "filters: [{spf: {on_error: stop}}]", "dns: {timeout: 5}", "dns: {timeout: soon}", "tls: {mode: acme}", "outbound: mx",
 		"data: {path: x}", "data: [x]", "smtp: {strict_syntax: 1}", "smtp: {recipients: 5}",
 	} {

@@ -12,15 +12,17 @@ type node = map[string]any
 
 // words are the values of keys that have few, by type and field.
 var words = map[string][]string{
-	"config.Listener.Protocol": protocols,
-	"config.Domain.Deliver":    deliveries,
-	"config.Filter.OnError":    onErrors,
-	"config.Log.Level":         levels,
-	"cert.Options.Mode":        {cert.ModeSelfSigned, cert.ModeFiles},
-	"proxy.Options.Balance":    {"first", "round-robin"},
-	"dnsbl.Zone.Type":          {"", "block", "allow"},
-	"dnsbl.Zone.Kind":          {"", "ip", "domain"},
-	"smtpd.Options.NUL":        {"refuse", "repair", "allow"},
+	"config.Listener.Protocol":     protocols,
+	"config.Domain.Deliver":        deliveries,
+	"config.Filter.OnError":        onErrors,
+	"config.Filter.Mail":           mails,
+	"inbound.Submission.CheckFrom": checkFroms,
+	"config.Log.Level":             levels,
+	"cert.Options.Mode":            {cert.ModeSelfSigned, cert.ModeFiles},
+	"proxy.Options.Balance":        {"first", "round-robin"},
+	"dnsbl.Zone.Type":              {"", "block", "allow"},
+	"dnsbl.Zone.Kind":              {"", "ip", "domain"},
+	"smtpd.Options.NUL":            {"refuse", "repair", "allow"},
 }
 
 // needed are keys that must be there, by type.
@@ -68,6 +70,9 @@ func object(keys []key, docs map[string]string) node {
 		p := schemaOf(k.typ, k.value, docs)
 		if list := words[k.field]; list != nil {
 			p = node{"anyOf": []any{node{"enum": list}, ref("outside")}}
+			if k.typ.Kind() == reflect.Slice {
+				p = node{"type": "array", "minItems": 1, "items": p}
+			}
 		}
 		if k.doc != "" {
 			p["description"] = k.doc
@@ -145,7 +150,7 @@ func schemaOf(t reflect.Type, v reflect.Value, docs map[string]string) node {
 func filterSchema(docs map[string]string) node {
 	props := node{}
 	for name, opt := range filterOptions() {
-		o := object(filterKeys(opt, docs), docs)
+		o := object(filterKeys(name, opt, docs), docs)
 		o["type"] = []string{"object", "null"}
 		props[name] = o
 	}

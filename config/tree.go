@@ -44,12 +44,13 @@ func keysOf(t reflect.Type, v reflect.Value, docs map[string]string) []key {
 
 // filterKeys are the keys of a filter's entry: its options and those of every
 // filter.
-func filterKeys(opt any, docs map[string]string) []key {
+func filterKeys(name string, opt any, docs map[string]string) []key {
 	v := reflect.ValueOf(opt).Elem()
 	keys := keysOf(v.Type(), v, docs)
 	return append(keys,
 		key{"timeout", "config.Filter.Timeout", docs["config.Filter.Timeout"], durationType, reflect.ValueOf(DefaultFilterTimeout)},
-		key{"on_error", "config.Filter.OnError", docs["config.Filter.OnError"], reflect.TypeFor[string](), reflect.ValueOf("continue")})
+		key{"on_error", "config.Filter.OnError", docs["config.Filter.OnError"], reflect.TypeFor[string](), reflect.ValueOf("continue")},
+		key{"mail", "config.Filter.Mail", docs["config.Filter.Mail"], reflect.TypeFor[[]string](), reflect.ValueOf(mailOf(name))})
 }
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()

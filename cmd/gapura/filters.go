@@ -93,7 +93,20 @@ func newSteps(cfg *config.Config, r dns.Resolver, bodies body.Options, log *slog
 			(&judge{steps: steps}).close()
 			return nil, cfg.Errorf(f.Position(), "%v", err)
 		}
-		steps = append(steps, pipeline.Step{Filter: x, Timeout: f.Timeout, Defer: f.OnError == "defer"})
+		steps = append(steps, pipeline.Step{Filter: x, Timeout: f.Timeout, Defer: f.OnError == "defer", Mail: mailOf(f)})
 	}
 	return steps, nil
+}
+
+// mailOf is which mail a filter is asked about.
+func mailOf(f config.Filter) (m pipeline.Mail) {
+	for _, word := range f.Mail {
+		switch word {
+		case "inbound":
+			m |= pipeline.Inbound
+		case "submission":
+			m |= pipeline.Submission
+		}
+	}
+	return m
 }

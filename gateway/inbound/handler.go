@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -215,6 +216,9 @@ func (s *session) Close() {
 
 // withID puts the trace id behind a reply's text: an admin finds it with it.
 func withID(r smtp.Reply, id string) smtp.Reply {
+	if strings.Contains(r.Text, id) { // our queue's
+		return r
+	}
 	if r.Positive() {
 		r.Text += " (" + id + ")"
 	} else {

@@ -85,7 +85,8 @@ func (t *transaction) resolve(ctx context.Context, r gateway.Recipient) (to []sm
 	if len(to) > maxTargets {
 		return nil, false, fmt.Errorf("inbound: %s leads to %d addresses", r.To.Path(), len(to))
 	}
-	return to, len(to) != 1 || !to[0].Equal(r.To.Address), nil
+	same := len(to) == 1 && strings.EqualFold(to[0].Local, r.To.Local) && smtp.EqualDomain(to[0].Domain, r.To.Domain)
+	return to, !same, nil
 }
 
 // verifyAll asks about everybody behind an alias. One who cannot be asked now

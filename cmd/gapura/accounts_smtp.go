@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
+)
+
+// smtpAccounts are the accounts as SMTP asks about them.
+type smtpAccounts struct{ *account.Accounts }
+
+var (
+	_ inbound.Accounts = smtpAccounts{}
+	_ inbound.Aliases  = smtpAccounts{}
+)
+
+// What clients hear of errors of accounts.
+var (
+	authFailed    = smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "Authentication failed")
+	authThrottled = smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "Too many failures; try again later")
+	authLater     = smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "Authentication is not possible now; try again later")
+	authMalformed = smtp.NewReply(501, smtp.EnhancedCode{5, 5, 2}, "The exchange is malformed")
+	aliasLoop     = smtp.NewReply(550, smtp.EnhancedCode{5, 4, 6}, "The aliases of this address lead in a circle, or to too many")
+)
+
+func peerOf(info smtpd.Info) account.Peer {
+	return account.Peer{Addr: info.Remote.Addr().Unmap(), TLS: info.TLS, Service: "smtp"}
+}
+
+// Mechanisms implements inbound.Accounts.
+func (a smtpAccounts) Mechanisms(info smtpd.Info) []string {
+	return a.Accounts.Mechanisms(peerOf(info))
+}
+
+// Authenticate implements inbound.Accounts.
+func (a smtpAccounts) Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+	id, err := a.Accounts.Authenticate(ctx, peerOf(info), mechanism, initial, ask)
+	switch {
+	case err == nil:
+		return id.User, smtp.Reply{}, nil
+	case errors.Is(err, account.ErrCredentials):
+		return "", authFailed, nil
+	case errors.Is(err, account.ErrThrottled):
+		return "", authThrottled, nil
+	case errors.Is(err, account.ErrExchange):
+		return "", authMalformed, nil
+	case errors.Is(err, account.ErrTemporary):
+		return "", authLater, nil
+	}
+	return "", smtp.Reply{}, err
+}
+
+// MaySend implements inbound.Accounts.
+func (a smtpAccounts) MaySend(ctx context.Context, user string, from smtp.Address) (bool, error) {
+	return a.Accounts.MaySend(ctx, user, from.String())
+}
+
+// Resolve implements inbound.Aliases.
+func (a smtpAccounts) Resolve(ctx context.Context, to smtp.Address) ([]smtp.Address, error) {
+	targets, err := a.Accounts.Resolve(ctx, to.String())
+	switch {
+	case errors.Is(err, account.ErrAliasLoop):
+		return nil, errors.Join(err, aliasLoop)
+	case err != nil:
+		return nil, err
+	}
+	list := make([]smtp.Address, len(targets))
+	for i, t := range targets {
+		list[i] = t.Address
+	}
+	return list, nil
+}
