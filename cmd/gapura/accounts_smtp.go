@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/inbound"
@@ -11,7 +12,22 @@ import (
 )
 
 // smtpAccounts are the accounts as SMTP asks about them.
-type smtpAccounts struct{ *account.Accounts }
+type smtpAccounts struct {
+	*account.Accounts
+	may     *remembered[bool]
+	targets *remembered[[]smtp.Address]
+}
+
+// accountsTime is how long an alias, or who may write as whom, is remembered
+// at least, and at most twice that.
+const (
+	accountsTime = 2 * time.Second
+	accountsMax  = 5000
+)
+
+func newSMTPAccounts(a *account.Accounts) smtpAccounts {
+	return smtpAccounts{a, remember[bool](accountsTime, accountsMax), remember[[]smtp.Address](accountsTime, accountsMax)}
+}
 
 var (
 	_ inbound.Accounts = smtpAccounts{}
@@ -56,12 +72,18 @@ func (a smtpAccounts) Authenticate(ctx context.Context, info smtpd.Info, mechani
 
 // MaySend implements inbound.Accounts.
 func (a smtpAccounts) MaySend(ctx context.Context, user string, from smtp.Address) (bool, error) {
-	return a.Accounts.MaySend(ctx, user, from.String())
+	address := from.String()
+	return a.may.get(user+"\x00"+address, func() (bool, error) { return a.Accounts.MaySend(ctx, user, address) })
 }
 
 // Resolve implements inbound.Aliases.
 func (a smtpAccounts) Resolve(ctx context.Context, to smtp.Address) ([]smtp.Address, error) {
-	targets, err := a.Accounts.Resolve(ctx, to.String())
+	address := to.String()
+	return a.targets.get(address, func() ([]smtp.Address, error) { return a.resolve(ctx, address) })
+}
+
+func (a smtpAccounts) resolve(ctx context.Context, address string) ([]smtp.Address, error) {
+	targets, err := a.Accounts.Resolve(ctx, address)
 	switch {
 	case errors.Is(err, account.ErrAliasLoop):
 		return nil, errors.Join(err, aliasLoop)

@@ -89,7 +89,15 @@ func dialogueConfig(d *smtpdtest.Dialogue) (string, bool) {
 			limits[short] = value
 		case "disable_extensions":
 			smtp[name] = "[" + strings.Join(strings.Fields(value), ", ") + "]"
-		case "tls", "handler", "auth", "dsn", "requiretls", "priority", "deliver_by", "future_release", "limits.recipients":
+		case "auth": // required is what submission does
+			if value == "true" {
+				peers += ", auth: true"
+			}
+		case "tls":
+			if value != "implicit" || d.Options["protocol"] != "submissions" {
+				return "", false
+			}
+		case "handler", "dsn", "requiretls", "priority", "deliver_by", "future_release", "limits.recipients":
 			return "", false
 		default:
 			smtp[short] = value
@@ -98,6 +106,7 @@ func dialogueConfig(d *smtpdtest.Dialogue) (string, bool) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "hostname: mx.example.test\nlisteners:\n  - {protocol: %s, address: \"127.0.0.1:0\"%s}\n  - {protocol: http, address: \"127.0.0.1:0\"}\n", protocol, peers)
 	b.WriteString("domains:\n  example.test: {deliver: proxy, backends: [\"smtp://%s\"]}\npolicy: [policy.yaml]\n")
+	b.WriteString("accounts: {throttle: {answer: 0s, free: 1000, ban: 1000, close: 1000}}\n")
 	writeSection(&b, "limits", limits)
 	writeSection(&b, "smtp", smtp)
 	return b.String(), true
@@ -125,6 +134,14 @@ func startGateway(t *testing.T, config string) *gatewayProcess {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
+	}
+	if strings.Contains(config, "auth: true") || strings.Contains(config, "protocol: submission") {
+		add := exec.Command(exe)
+		add.Args = []string{"gapura", "-c", filepath.Join(dir, "gapura.yaml"), "user", "add", "--force", "--password-stdin", "user@example.test"}
+		add.Stdin = strings.NewReader("secret\n")
+		if out, err := add.CombinedOutput(); err != nil {
+			t.Fatalf("user add: %v: %s", err, out)
+		}
 	}
 	cmd := exec.Command(exe)
 	cmd.Args = []string{"gapura", "-c", filepath.Join(dir, "gapura.yaml"), "serve"}

@@ -85,11 +85,13 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
+	accounts := newSMTPAccounts(s.accounts)
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Queue: s.stores.queue, Log: s.log,
+		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts,
 	})
 	return g, nil
 }
@@ -219,11 +221,25 @@ func (g *generation) smtpOptions(lc config.Listener, s *server) smtpd.Options {
 	opt := g.cfg.SMTP.Options
 	opt.Protocol, opt.Hostname, opt.TLS = lc.Protocol, g.cfg.Hostname, g.tls
 	opt.DSN, opt.RequireTLS = g.dsn, g.requireTLS
+	g.submissionOptions(&opt, lc, s)
 	opt.ProxyFrom, opt.XClientFrom = lc.ProxyProtocol, lc.XClient
 	opt.Limits.Message, opt.Limits.Recipients = g.cfg.Limits.Message, g.cfg.Limits.Recipients
 	opt.Limits.Connections, opt.Limits.ConnectionsPerIP = g.cfg.Limits.Connections, g.cfg.Limits.ConnectionsPerIP
 	opt.Connections, opt.Logger, opt.Metrics = s.conns, s.log, s.metrics
 	return opt
+}
+
+// submissionOptions are those by which clients log in and submit.
+func (g *generation) submissionOptions(opt *smtpd.Options, lc config.Listener, s *server) {
+	submission := lc.Protocol == "submission" || lc.Protocol == "submissions"
+	opt.Auth, opt.RequireAuth, opt.ImplicitTLS = lc.Auth || submission, submission, lc.Protocol == "submissions"
+	if opt.Auth { // who logs in by a certificate must be asked for it
+		opt.TLS = g.tls.Clone()
+		opt.TLS.ClientAuth, opt.TLS.ClientCAs = s.accounts.ClientAuth()
+	}
+	if submission {
+		opt.FutureRelease = g.cfg.Submission.FutureRelease
+	}
 }
 
 // handshakeTime is how long a replaced generation waits for connections that
