@@ -3,6 +3,7 @@ package plugins
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -168,6 +169,8 @@ func (f tester) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Mes
 		hang()
 	case "nothing":
 		return nil, nil
+	case "parts":
+		return hashParts(ctx, m)
 	case "early": // enough after 10 bytes
 		n, err := io.ReadFull(body, make([]byte, 10))
 		return concluded{subject, int64(n)}, err
@@ -180,6 +183,48 @@ func (f tester) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Mes
 		return nil, fmt.Errorf("second reader: %d of %d bytes, %v", n2, n, err2)
 	}
 	return concluded{subject, n}, err
+}
+
+// hashParts is a filter as it may run in the gateway, too: the hash of every
+// part, in Read while bytes arrive and in Conclude once more.
+func hashParts(ctx context.Context, m gateway.Message) (gateway.Reading, error) {
+	var r hashed
+	for p, err := range m.Parts(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		c := p.Content.Open()
+		h := sha256.New()
+		_, err := io.Copy(h, c)
+		c.Close()
+		if err != nil {
+			return nil, err
+		}
+		r.texts = append(r.texts, fmt.Sprintf("%s %s %s %x", p.Path, p.Type, p.Filename, h.Sum(nil)))
+		r.parts = append(r.parts, p)
+	}
+	return r, nil
+}
+
+type hashed struct {
+	texts []string
+	parts []*gateway.Part
+}
+
+func (r hashed) Conclude(ctx context.Context, _ *gateway.Transaction) (gateway.Verdict, error) {
+	sum := int64(0)
+	for _, p := range r.parts {
+		at, size, err := p.Content.ReaderAt(ctx)
+		if err != nil {
+			return gateway.Verdict{}, err
+		}
+		n, err := io.Copy(io.Discard, io.NewSectionReader(at, 0, size))
+		if err != nil {
+			return gateway.Verdict{}, err
+		}
+		sum += n
+	}
+	return gateway.Verdict{Facts: []gateway.Fact{{Name: "t.env", Value: r.texts}, {Name: "t.size", Value: sum}}}, nil
 }
 
 type concluded struct {

@@ -155,7 +155,7 @@ func (j *Judging) Conclude(ctx context.Context, size int64) Result {
 // message.error where it did not end; without room the message must wait.
 func (j *Judging) form(end time.Time) (hold smtp.Reply) {
 	t := j.t
-	facts, err := j.msg.startWalk().facts(end.Add(DefaultTimeout))
+	facts, err := j.msg.form(end.Add(DefaultTimeout))
 	if err != nil {
 		kind, wait := t.s.p.failure("message", gateway.StageMessage, t.tx.ID, err)
 		facts, hold = []gateway.Fact{{Name: "message.error", Value: kind}}, wait

@@ -2,13 +2,16 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/parts"
 )
 
 // msg is the message that body filters share.
@@ -19,7 +22,7 @@ type msg struct {
 	p      *Pipeline
 
 	mu     sync.Mutex
-	walk   *walk // nil until somebody wants it
+	walk   *parts.Walk // nil until somebody wants it
 	closed bool
 }
 
@@ -35,32 +38,23 @@ func (m *msg) Body() io.ReadCloser { return m.body.Open() }
 
 // Parts implements gateway.Message.
 func (m *msg) Parts(ctx context.Context) iter.Seq2[*gateway.Part, error] {
-	w := m.startWalk()
-	return func(yield func(*gateway.Part, error) bool) {
-		defer w.store.Hold()() // contents stay while they are looked at
-		for i := 0; ; i++ {
-			p, err := w.part(ctx, i)
-			if err == io.EOF {
-				return
-			}
-			if !yield(p, err) || err != nil {
-				return
-			}
-		}
-	}
+	return m.startWalk().All(ctx)
 }
 
 // startWalk begins the MIME walk, once.
-func (m *msg) startWalk() *walk {
+func (m *msg) startWalk() *parts.Walk {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.walk == nil {
-		m.walk = newWalk(m.header, m.p.parts)
+		m.walk = parts.New(m.header, m.p.parts)
 		if m.closed { // whoever asks is overdue
-			m.walk.store.Release()
+			m.walk.Release()
 		}
 		w, r := m.walk, m.body.Open()
-		m.p.crew.Go(func() { w.run(r, m.body) })
+		m.p.crew.Go(func() {
+			growStack(false)
+			w.Run(r, m.body)
+		})
 	}
 	return m.walk
 }
@@ -71,6 +65,33 @@ func (m *msg) close() {
 	defer m.mu.Unlock()
 	m.closed = true
 	if m.walk != nil {
-		m.walk.store.Release()
+		m.walk.Release()
 	}
+}
+
+// WalkFacts are the facts that need the MIME walk.
+func WalkFacts() []string {
+	return []string{"message.ambiguous", "message.defects", "message.limited", "message.error"}
+}
+
+// form waits for the end of the walk and tells what it found about the
+// message's form. The error says why it did not see all of it.
+func (m *msg) form(deadline time.Time) ([]gateway.Fact, error) {
+	w := m.startWalk()
+	t := time.NewTimer(time.Until(deadline))
+	defer t.Stop()
+	select {
+	case <-w.Done():
+	case <-t.C:
+		return nil, fmt.Errorf("mime walk: %w", errTimeout)
+	}
+	f, err := w.Form()
+	if err != nil {
+		return nil, err
+	}
+	return []gateway.Fact{
+		{Name: "message.ambiguous", Value: f.Ambiguous},
+		{Name: "message.defects", Value: f.Defects},
+		{Name: "message.limited", Value: f.Limited},
+	}, nil
 }

@@ -94,7 +94,7 @@ func TestHalfAPartIsNoPart(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			<-m.(*msg).walk.done
+			<-m.(*msg).walk.Done()
 			r := p.Content.Open()
 			defer r.Close()
 			n, got = io.Copy(io.Discard, r)

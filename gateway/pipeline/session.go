@@ -10,6 +10,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/parts"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -140,7 +141,7 @@ func (p *Pipeline) failure(name string, stage gateway.Stage, id string, err erro
 		kind = "timeout"
 	case errors.Is(err, errPassedOver):
 		kind = "passed-over"
-	case errors.Is(err, errPanic):
+	case errors.Is(err, errPanic), errors.Is(err, parts.ErrPanic):
 		kind = "panic"
 	}
 	failures.WithLabelValues(name, kind).Inc()

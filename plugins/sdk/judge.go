@@ -3,11 +3,13 @@ package sdk
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/parts"
 	"github.com/gapura-mail/gapura/plugins/wire"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -39,7 +41,7 @@ func (s *server) Judge(st stream) error {
 	if err != nil {
 		return err
 	}
-	defer j.body.Release()
+	defer j.close()
 	go j.receive(st)
 	return j.judge(st, f)
 }
@@ -51,6 +53,10 @@ type judging struct {
 	body     *body.Body
 	enough   atomic.Bool               // nobody reads the body any more
 	conclude chan *gateway.Transaction // closed when the stream has ended
+
+	mu     sync.Mutex
+	parts  *parts.Walk // nil until the filter wants it
+	closed bool
 }
 
 func newJudging(b *wire.Begin) (*judging, error) {

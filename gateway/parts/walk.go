@@ -1,26 +1,32 @@
-package pipeline
+// Package parts walks over the MIME structure of a message while it arrives and
+// gives its decoded parts to any number of readers, the same to filters in the
+// gateway and to those in plugins.
+package parts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"runtime/debug"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/message"
 )
 
-// partsMemory is how much of the decoded parts of one message stays in
-// memory.
-const partsMemory = 512 << 10
+// Memory is how much of the decoded parts of one message stays in memory.
+const Memory = 512 << 10
 
-// walk is the MIME walk that all filters of a message share: decoded parts
+// ErrPanic says that the walk met with a mistake of ours.
+var ErrPanic = errors.New("panic")
+
+// Walk is the MIME walk that all filters of a message share: decoded parts
 // are sections of one growing body.
-type walk struct {
+type Walk struct {
 	header *message.Header
 	store  *body.Body
 	done   chan struct{}
@@ -36,19 +42,20 @@ type walk struct {
 	open map[*message.PartInfo]*gateway.Part // begun, not ended
 }
 
-func newWalk(h *message.Header, opt body.Options) *walk {
-	opt.Memory = partsMemory
-	return &walk{
+// New returns a walk over a message with header h, whose parts are kept as opt
+// says, but for the memory. It ends with Release.
+func New(h *message.Header, opt body.Options) *Walk {
+	opt.Memory = Memory
+	return &Walk{
 		header: h, store: body.New(opt), done: make(chan struct{}), changed: make(chan struct{}),
 		open: map[*message.PartInfo]*gateway.Part{},
 	}
 }
 
-// run walks over the body in the plain reading as it arrives, then in those
-// that may show something else.
-func (w *walk) run(r *body.Reader, b *body.Body) {
+// Run walks over the body b in the plain reading as it arrives by r, which it
+// closes, then in those that may show something else. It is called once.
+func (w *Walk) Run(r *body.Reader, b *body.Body) {
 	defer close(w.done)
-	growStack(false)
 	err := w.readings(r, b)
 	if err == nil {
 		w.store.Close()
@@ -62,10 +69,10 @@ func (w *walk) run(r *body.Reader, b *body.Body) {
 	close(w.changed)
 }
 
-func (w *walk) readings(r *body.Reader, b *body.Body) (err error) {
+func (w *Walk) readings(r *body.Reader, b *body.Body) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("mime walk: %w: %v\n%s", errPanic, p, debug.Stack())
+			err = fmt.Errorf("mime walk: %w: %v\n%s", ErrPanic, p, debug.Stack())
 		}
 	}()
 	walker := message.NewWalker(w.header, message.WalkLimits{})
@@ -89,7 +96,7 @@ func (w *walk) readings(r *body.Reader, b *body.Body) (err error) {
 }
 
 // Part implements message.Visitor.
-func (w *walk) Part(p *message.PartInfo) io.Writer {
+func (w *Walk) Part(p *message.PartInfo) io.Writer {
 	if p.Container {
 		return nil
 	}
@@ -108,7 +115,7 @@ func (w *walk) Part(p *message.PartInfo) io.Writer {
 
 // PartEnd implements message.Visitor. A part of another reading is told when
 // it is known to be new.
-func (w *walk) PartEnd(p *message.PartInfo) {
+func (w *Walk) PartEnd(p *message.PartInfo) {
 	part := w.open[p]
 	if part == nil {
 		return
@@ -121,7 +128,7 @@ func (w *walk) PartEnd(p *message.PartInfo) {
 }
 
 // Defect implements message.Visitor.
-func (w *walk) Defect(d message.Defect) {
+func (w *Walk) Defect(d message.Defect) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !slices.Contains(w.defects, string(d.Name)) {
@@ -129,7 +136,7 @@ func (w *walk) Defect(d message.Defect) {
 	}
 }
 
-func (w *walk) publish(p *gateway.Part) {
+func (w *Walk) publish(p *gateway.Part) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.parts = append(w.parts, p)
@@ -139,7 +146,7 @@ func (w *walk) publish(p *gateway.Part) {
 
 // part returns the i-th part; it waits until it is there or, with io.EOF, the
 // walk has ended.
-func (w *walk) part(ctx context.Context, i int) (*gateway.Part, error) {
+func (w *Walk) part(ctx context.Context, i int) (*gateway.Part, error) {
 	for {
 		w.mu.Lock()
 		changed, err := w.changed, w.err
@@ -159,29 +166,43 @@ func (w *walk) part(ctx context.Context, i int) (*gateway.Part, error) {
 	}
 }
 
-// WalkFacts are the facts that need the MIME walk.
-func WalkFacts() []string {
-	return []string{"message.ambiguous", "message.defects", "message.limited", "message.error"}
+// All iterates over the parts as they are found. An error ends it.
+func (w *Walk) All(ctx context.Context) iter.Seq2[*gateway.Part, error] {
+	return func(yield func(*gateway.Part, error) bool) {
+		defer w.store.Hold()() // contents stay while they are looked at
+		for i := 0; ; i++ {
+			p, err := w.part(ctx, i)
+			if err == io.EOF {
+				return
+			}
+			if !yield(p, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
-// facts waits for the end of the walk and tells what it found about the
-// message's form. The error says why it did not see all of it.
-func (w *walk) facts(deadline time.Time) ([]gateway.Fact, error) {
-	t := time.NewTimer(time.Until(deadline))
-	defer t.Stop()
-	select {
-	case <-w.done:
-	case <-t.C:
-		return nil, fmt.Errorf("mime walk: %w", errTimeout)
-	}
+// Form is what the walk tells of the form of a message.
+type Form struct {
+	Ambiguous bool // a reading shows what the plain one hides
+	Defects   []string
+	Limited   bool // there was more than the walk's bounds let it see
+}
+
+// Done is closed when Run has returned.
+func (w *Walk) Done() <-chan struct{} { return w.done }
+
+// Form is called after Done. The error says why the walk did not see all of the
+// message.
+func (w *Walk) Form() (Form, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != io.EOF {
-		return nil, w.err
+		return Form{}, w.err
 	}
-	return []gateway.Fact{
-		{Name: "message.ambiguous", Value: w.hidden},
-		{Name: "message.defects", Value: w.defects},
-		{Name: "message.limited", Value: w.limited},
-	}, nil
+	return Form{w.hidden, w.defects, w.limited}, nil
 }
+
+// Release gives the walk up, if it still runs, and frees what it found as soon
+// as nobody looks at it any more.
+func (w *Walk) Release() { w.store.Release() }
