@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +36,7 @@ func (s *server) openControl(path string) (io.Closer, error) {
 			http.Error(w, err.Error(), http.StatusConflict)
 		}
 	})
+	mux.HandleFunc("POST /queue", s.actOnQueue)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go srv.Serve(l)
 	return srv, nil
@@ -57,20 +60,41 @@ func (*reloadCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	resp, err := callControl(a.ctx, cfg, "/reload", nil)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// errNoGateway says that no gateway runs on the configuration's data folder.
+var errNoGateway = errors.New("no gateway answers")
+
+// callControl asks the running gateway for something.
+func callControl(ctx context.Context, cfg *config.Config, what string, ask any) (*http.Response, error) {
 	path := filepath.Join(cfg.Data, "control.sock")
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
+	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "unix", path)
 		},
+		DisableKeepAlives: true,
 	}}
-	resp, err := client.Post("http://gapura/reload", "", nil)
+	body, err := json.Marshal(ask)
 	if err != nil {
-		return fmt.Errorf("no gateway answers on %s; is it running?", path)
+		return nil, err
 	}
-	defer resp.Body.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gapura"+what, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("%w on %s; is it running?", errNoGateway, path)
+	}
 	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-		return errors.New(strings.TrimSpace(string(text)))
+		return nil, errors.New(strings.TrimSpace(string(text)))
 	}
-	return nil
+	return resp, nil
 }

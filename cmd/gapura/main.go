@@ -35,6 +35,7 @@ type cli struct {
 	Sign    signCmd    `cmd:"" help:"A signature for one message."`
 	Parse   parseCmd   `cmd:"" help:"What a message, or a report in one, says."`
 	Policy  policyCmd  `cmd:"" help:"The built-in policy, and checks of your own."`
+	Queue   queueCmd   `cmd:"" help:"Mail that waits to be delivered."`
 	Plugin  pluginCmd  `cmd:"" help:"Filters in processes of their own."`
 }
 

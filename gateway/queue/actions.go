@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
@@ -247,9 +246,9 @@ func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, now int64, write fu
 	return flush()
 }
 
-// ActOffline is Act for a queue that no process has open. blobs may be nil:
-// then the space is reclaimed when the queue is opened next time.
-func ActOffline(ctx context.Context, db *sqldb.DB, blobs blob.Store, opt Options, c Change, progress func(n int)) (total int, err error) {
+// ActOffline is Act for a queue that no process has open. Space is reclaimed
+// when it is opened next time.
+func ActOffline(ctx context.Context, db *sqldb.DB, opt Options, c Change, progress func(n int)) (total int, err error) {
 	if err := c.check(); err != nil {
 		return 0, err
 	}
@@ -269,9 +268,6 @@ func ActOffline(ctx context.Context, db *sqldb.DB, blobs blob.Store, opt Options
 		})
 		if err != nil {
 			return fmt.Errorf("queue: %w", err)
-		}
-		if blobs != nil {
-			blobs.Release(b.release...)
 		}
 		total += len(b.settle)
 		tell(progress, total)

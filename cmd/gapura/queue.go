@@ -1,0 +1,222 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// queueCmd is `gapura queue`; each command is a file of its own.
+type queueCmd struct {
+	List    queueList    `cmd:"" help:"List messages that wait, or count them by destination."`
+	Show    queueShow    `cmd:"" help:"Show a message: envelope, attempts, last replies, next attempt."`
+	Retry   queueRetry   `cmd:"" help:"Try messages now."`
+	Hold    queueHold    `cmd:"" help:"Keep messages until they are released."`
+	Release queueRelease `cmd:"" help:"Let held messages go."`
+	Remove  queueRemove  `cmd:"" help:"Take messages out of the queue; nobody is told."`
+}
+
+// queueKeys choose messages; all that are given must fit.
+type queueKeys struct {
+	IDs    []string `arg:"" optional:"" name:"id" help:"Ids of messages."`
+	To     string   `placeholder:"ADDRESS" help:"With this recipient."`
+	From   string   `placeholder:"ADDRESS" help:"With this envelope sender; <> for notifications."`
+	Domain string   `placeholder:"NAME" help:"To recipients of this domain."`
+	Route  string   `placeholder:"NAME" help:"On this route: a configured domain, or outbound."`
+	Lane   string   `placeholder:"NAME" help:"In this lane."`
+	User   string   `placeholder:"NAME" help:"Submitted by this user."`
+	Reason string   `placeholder:"TEXT" help:"Whose latest reply, or reason to be held, has this text."`
+	State  string   `enum:",active,waiting,held" default:"" help:"In this state: active, waiting or held."`
+	All    bool     `help:"All messages."`
+}
+
+// filters returns what is chosen, one filter for each id.
+func (k *queueKeys) filters() []queue.Filter {
+	f := queue.Filter{
+		All: k.All, To: k.To, From: k.From, Domain: k.Domain, Route: k.Route, Lane: k.Lane, User: k.User, Reason: k.Reason,
+		State: queue.State(k.State),
+	}
+	if len(k.IDs) == 0 {
+		return []queue.Filter{f}
+	}
+	var list []queue.Filter
+	for _, id := range k.IDs {
+		f.ID = id
+		list = append(list, f)
+	}
+	return list
+}
+
+// withQueue calls f with the database of the configuration; the gateway may
+// run meanwhile.
+func (a *app) withQueue(f func(cfg *config.Config, db *sqldb.DB) error) (err error) {
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(cfg.Data); err != nil {
+		return err
+	}
+	db, err := openDatabase(a.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(cfg, db)
+}
+
+// act does something to messages: by the running gateway, or on the database
+// when there is none.
+func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
+	p := a.progress(string(action))
+	total := 0
+	for _, f := range k.filters() {
+		c := queue.Change{Action: action, Filter: f, Reason: reason}
+		n, err := a.actOn(c, func(n int) { p.tell(total + n) })
+		total += n
+		if errors.Is(err, queue.ErrNoFilter) {
+			return usageError{errors.New("which messages? give ids or a key such as --domain, or --all")}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	p.end()
+	if err := a.print(map[string]int{"messages": total}, func(w io.Writer) { fmt.Fprintln(w, total) }); err != nil {
+		return err
+	}
+	if total == 0 {
+		return errNo
+	}
+	return nil
+}
+
+func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
+	if c.Filter == (queue.Filter{}) {
+		return 0, queue.ErrNoFilter
+	}
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return 0, err
+	}
+	n, err := actByGateway(a.ctx, cfg, c, progress)
+	if !errors.Is(err, errNoGateway) {
+		return n, err
+	}
+	err = a.withQueue(func(cfg *config.Config, db *sqldb.DB) error {
+		blobs, err := openBlobs(a.ctx, cfg, slog.New(slog.DiscardHandler), queue.Live(a.ctx, db))
+		if errors.Is(err, blob.ErrInUse) {
+			return fmt.Errorf("a gateway runs on %s, but does not answer on its control socket", cfg.Data)
+		}
+		if err != nil {
+			return err
+		}
+		defer blobs.Close() // until now no gateway can start
+		n, err = queue.ActOffline(a.ctx, db, cfg.Queue, c, progress)
+		return err
+	})
+	return n, err
+}
+
+// acted is a line of what the gateway answers: how many so far, and at the end
+// whether all went well.
+type acted struct {
+	Messages int    `json:"messages"`
+	Done     bool   `json:"done,omitempty"`
+	Error    string `json:"error,omitempty"`
+}
+
+// actByGateway asks the running gateway to act.
+func actByGateway(ctx context.Context, cfg *config.Config, c queue.Change, progress func(int)) (n int, err error) {
+	resp, err := callControl(ctx, cfg, "/queue", c)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	lines := json.NewDecoder(bufio.NewReader(resp.Body))
+	for {
+		var x acted
+		if err := lines.Decode(&x); err != nil {
+			return n, fmt.Errorf("the gateway ended before it was done: %w", err)
+		}
+		n = x.Messages
+		switch {
+		case x.Error != "":
+			return n, errors.New(x.Error)
+		case x.Done:
+			return n, nil
+		}
+		progress(n)
+	}
+}
+
+// actOnQueue answers actByGateway.
+func (s *server) actOnQueue(w http.ResponseWriter, r *http.Request) {
+	var c queue.Change
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&c); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	out, flush := json.NewEncoder(w), http.NewResponseController(w)
+	told := time.Now()
+	n, err := s.stores.queue.Act(r.Context(), c, func(n int) {
+		if time.Since(told) > progressEvery {
+			told = time.Now()
+			out.Encode(acted{Messages: n})
+			flush.Flush()
+		}
+	})
+	end := acted{Messages: n, Done: true}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	out.Encode(end)
+	s.log.Info("queue "+string(c.Action), "filter", c.Filter, "messages", n)
+}
+
+// progressEvery is how often it is told how far something is.
+const progressEvery = 200 * time.Millisecond
+
+// progress tells on a terminal how far something is.
+type progress struct {
+	w    io.Writer // nil: nobody looks
+	what string
+	last time.Time
+	any  bool
+}
+
+func (a *app) progress(what string) *progress {
+	p := &progress{what: what, last: time.Now()}
+	if f, ok := a.stderr.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.w = f
+		}
+	}
+	return p
+}
+
+func (p *progress) tell(n int) {
+	if p.w == nil || time.Since(p.last) < progressEvery {
+		return
+	}
+	p.last, p.any = time.Now(), true
+	fmt.Fprintf(p.w, "\r%s: %d", p.what, n)
+}
+
+func (p *progress) end() {
+	if p.any {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
