@@ -83,7 +83,7 @@ func startPostgres() {
 		err = command("initdb", "-D", data, "-U", "gapura", "-A", "scram-sha-256", "--pwfile", filepath.Join(dir, "password"), "-E", "UTF8", "--no-sync").Run()
 	}
 	port := freePort()
-	server := command("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", "", "-c", "max_connections=200")
+	server := command("postgres", "-D", data, "-h", "127.0.0.1", "-p", port, "-k", "", "-c", "max_connections=200", "-c", "fsync=off")
 	server.SysProcAttr.Pdeathsig = syscall.SIGINT
 	if err == nil {
 		err = server.Start()
@@ -95,7 +95,7 @@ func startPostgres() {
 	}
 	pg.host = net.JoinHostPort("127.0.0.1", port)
 	pg.stop = func() {
-		server.Process.Signal(syscall.SIGINT)
+		server.Process.Signal(syscall.SIGQUIT)
 		server.Wait()
 		os.RemoveAll(dir)
 	}
@@ -135,4 +135,34 @@ func freePort() string {
 	defer l.Close()
 	_, port, _ := strings.Cut(l.Addr().String(), ":")
 	return port
+}
+
+// TestLostConnectionIsReplaced ends the connections, as a restart of the server
+// does.
+func TestLostConnectionIsReplaced(t *testing.T) {
+	t.Parallel()
+	url := postgresURL(t)
+	db, other := migrated(t, open(t, Options{URL: url})), open(t, Options{URL: url})
+	if err := add(t.Context(), db, "before"); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := other.Read().QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()").Scan(&n); err != nil || n < 2 {
+		t.Fatal(n, err)
+	}
+	if err := add(t.Context(), db, "after"); err != nil {
+		t.Error(err)
+	}
+	for try := 0; ; try++ { // each reader may find its connection gone once
+		err := db.Read().QueryRow(t.Context(), "SELECT count(*) FROM t_item").Scan(&n)
+		if err == nil {
+			break
+		}
+		if try > defaultReaders {
+			t.Fatal(err)
+		}
+	}
+	if n != 2 {
+		t.Error(n)
+	}
 }
