@@ -237,9 +237,11 @@ func (g *generation) submissionOptions(opt *smtpd.Options, lc config.Listener, s
 		opt.TLS = g.tls.Clone()
 		opt.TLS.ClientAuth, opt.TLS.ClientCAs = s.accounts.ClientAuth()
 	}
-	if submission {
-		opt.FutureRelease = g.cfg.Submission.FutureRelease
+	if submission { // the queue can
+		opt.DSN, opt.RequireTLS, opt.FutureRelease = true, true, g.cfg.Submission.FutureRelease
 	}
+	opt.Priority = opt.Auth || len(g.cfg.Networks.Relay) > 0 // strangers' counts for little
+	opt.DeliverBy = opt.Priority
 }
 
 // handshakeTime is how long a replaced generation waits for connections that

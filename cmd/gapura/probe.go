@@ -9,13 +9,16 @@ import (
 const probeEvery = time.Minute
 
 // probe learns what the backends offer and then offers to clients what every
-// one of them can honour: DSN and REQUIRETLS. It ends when all are known or
+// one of them in session can honour: DSN and REQUIRETLS. It ends when all are known or
 // the generation is closed.
 func (s *server) probe(ctx context.Context, g *generation) {
 	for {
 		known := true
 		dsn, requireTLS := true, true
 		for name, group := range g.groups {
+			if g.queued[name] { // the queue honours them for its backends
+				continue
+			}
 			try, cancel := context.WithTimeout(ctx, 30*time.Second)
 			if err := group.Probe(try); err != nil && ctx.Err() == nil {
 				s.log.Warn("a backend does not answer", "route", name, "error", err.Error())

@@ -44,7 +44,7 @@ func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Res
 	for _, x := range edits {
 		edit(e, x)
 	}
-	if len(result.Results) > 0 {
+	if len(result.Results) > 0 && !t.s.info.Submitted() { // ours need no report on themselves
 		ar := message.AuthResults{ID: t.s.h.opt.Hostname, Results: result.Results}
 		e.Prepend(ar.Field())
 	}

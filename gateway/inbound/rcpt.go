@@ -114,7 +114,7 @@ func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.
 		x.queued = true
 		return recipientOk, nil
 	case reply.Positive():
-		x.queued = !alone || t.held()
+		x.queued = !alone || t.held() || t.tracked(x.Params)
 		return reply, nil
 	}
 	refusals.WithLabelValues("backend", "reject").Inc()
@@ -126,6 +126,12 @@ func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.
 // held tells whether the client asked to hold the message for a while.
 func (t *transaction) held() bool {
 	return t.s.h.opt.Queue != nil && (t.params.HoldFor > 0 || t.params.HoldUntil.After(t.started))
+}
+
+// tracked tells whether our own client wants to hear of success: the queue
+// tells it, whatever the backend knows (RFC 3461).
+func (t *transaction) tracked(p smtp.RcptParams) bool {
+	return t.s.h.opt.Queue != nil && t.s.info.Submitted() && p.Notify&smtp.NotifySuccess != 0
 }
 
 // refusal logs a refusal for a reason of the gateway's own.

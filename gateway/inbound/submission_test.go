@@ -11,6 +11,8 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -400,5 +402,49 @@ func TestAuthChangesNothingWhenItFails(t *testing.T) {
 	s, _ = e.session(stranger)
 	if m := s.(*session).Mechanisms(s.(*session).client); m != nil {
 		t.Error(m)
+	}
+}
+
+// TestNoReportOnOurOwn: what filters found about the client stays here.
+func TestNoReportOnOurOwn(t *testing.T) {
+	e, q := newSubmission(t)
+	e.filters = []pipeline.Step{{Filter: found{}}}
+	e.submit(user, "u@example.org", own, "x@else.test")
+	e.submit(stranger, "a@b.test", own, "w@queued.test")
+	if strings.Contains(q.texts[0], "Authentication-Results") || !strings.Contains(q.texts[1], "Authentication-Results: mx.test;") {
+		t.Errorf("%q", q.texts)
+	}
+}
+
+// found is a filter with a result.
+type found struct{}
+
+func (found) Name() string            { return "found" }
+func (found) Fields() []gateway.Field { return nil }
+func (found) Check(_ context.Context, stage gateway.Stage, _ *gateway.Transaction) (v gateway.Verdict, _ error) {
+	if stage == gateway.StageMail {
+		v.Results = []message.AuthResult{{Method: "iprev", Result: "pass"}}
+	}
+	return v, nil
+}
+
+// TestSuccessIsToldByTheQueue: a backend may know nothing of it.
+func TestSuccessIsToldByTheQueue(t *testing.T) {
+	for _, c := range []struct {
+		who    client
+		notify smtp.Notify
+		queued bool
+	}{{user, smtp.NotifySuccess, true}, {user, smtp.NotifyFailure, false}, {stranger, smtp.NotifySuccess, false}} {
+		e, q := newSubmission(t)
+		s, _ := e.session(c.who)
+		tx, _, err := s.Mail(t.Context(), smtp.ReversePath{Address: path("u@example.org")}, smtp.MailParams{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.Rcpt(t.Context(), smtp.ForwardPath{Address: path("v@example.org")}, smtp.RcptParams{Notify: c.notify})
+		tx.Data(t.Context(), strings.NewReader(own))
+		if queued := q.sent() != ""; queued != c.queued || (len(e.one.texts) == 0) != c.queued {
+			t.Errorf("%+v: %s", c, q.sent())
+		}
 	}
 }
