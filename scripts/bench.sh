@@ -22,7 +22,7 @@ trap stop EXIT
 run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
   [[ "$name $2" =~ $only ]] || return 0
   SECS=${SECS:-3} "$BENCH/run.sh" "$@" | sed "s/\"case\":\"[^\"]*\"/\"case\":\"$name\"/" >>"$results" || echo "failed: $*" >&2
-  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd; do
+  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue gateway-queue; do
     [ "$p" = "$2" ] && "$BENCH/peers.sh" stop "$p"
   done
   return 0
@@ -49,6 +49,14 @@ for ((i = 1; i <= rounds; i++)); do
     clamd "$s"
     for t in postfix-clamav gateway-clamd; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
   done
+  for c in s20-4k s20-50k s20-1m s200-4k s1-4k; do
+    name=queue-$c
+    for t in postfix-queue gateway-queue; do run "$c" "$t"; done
+  done
+  name=queue-slow-sync
+  for t in postfix-queue gateway-queue; do SLOWSYNC_US=2000 run s200-4k "$t"; done
+  name=queue-10000-destinations
+  run s20-4k gateway-queue -rcpt user@d%d.example.com -users 10000
   name=full-1-4k
   for t in direct gateway-full; do run s1-4k "$t" -file "$BENCH_DATA/msg-4k.eml"; done
   name=idle-9000

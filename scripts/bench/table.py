@@ -30,7 +30,7 @@ for case, target in order:
     k = (case, target)
     rate = median(k, "arrive_msgs_s")
     ratios = []
-    for peers in (("direct",), ("haproxy",), ("postfix-proxy", "postfix-rspamd", "postfix-clamav"), ("clamd-alone",)):
+    for peers in (("direct",), ("haproxy",), ("postfix-proxy", "postfix-rspamd", "postfix-clamav", "postfix-queue"), ("clamd-alone",)):
         base = next((median((case, p), "arrive_msgs_s") for p in peers if (case, p) in cells), None)
         ratios.append(cell(rate / base if rate and base and target.startswith("gateway") else None, "%.2f"))
     print("| %s |" % " | ".join([case, target, cell(rate), cell(median(k, "srv_cpu_s_per_1k"), "%.3f"), cell(median(k, "p50_ms"), "%.2f"),
