@@ -72,7 +72,7 @@ func (c *Config) check(d *decoder) {
 	for _, x := range c.Domains {
 		x.check(d, "domains."+x.Name)
 	}
-	if len(c.Domains) == 0 && c.serves("smtp", "lmtp", "submission", "submissions") {
+	if len(c.Domains) == 0 && len(c.Networks.Relay) == 0 && c.serves("smtp", "lmtp") {
 		d.wrong("domains", "domains: {example.org: {deliver: proxy, backends: [...]}}", "no domains: no mail would be taken")
 	}
 	if !slices.Contains(levels, c.Log.Level) {
