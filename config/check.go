@@ -84,6 +84,9 @@ func (c *Config) check(d *decoder) {
 		}
 	}
 	c.Submission.check(d)
+	if err := c.Suppression.Check(); err != nil {
+		d.wrong("suppression", "", "suppression: %v", err)
+	}
 	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)

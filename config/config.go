@@ -19,6 +19,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
+	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
 // Config is the whole configuration.
@@ -51,6 +52,8 @@ type Config struct {
 	// What is done for mail of our own users and machines: of clients that
 	// have logged in, and of networks.relay.
 	Submission Submission `yaml:"submission"`
+	// Addresses that are not to be written to; gapura suppress keeps them.
+	Suppression suppress.Options `yaml:"suppression"`
 	// Bounds on messages, connections and resources.
 	Limits Limits `yaml:"limits"`
 	// Bounds and habits of the SMTP dialogue.
@@ -210,9 +213,9 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		Submission: Submission{inbound.DefaultSubmission()},
-		SMTP:       SMTP{Options: smtpd.Options{Limits: wire}},
-		Log:        Log{Level: "info"},
+		Submission: Submission{inbound.DefaultSubmission()}, Suppression: suppress.DefaultOptions(),
+		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
+		Log:  Log{Level: "info"},
 	}
 }
 

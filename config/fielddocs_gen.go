@@ -92,6 +92,7 @@ func fieldDocs() map[string]string {
 		"config.Config.SMTP":                 "Bounds and habits of the SMTP dialogue.",
 		"config.Config.Storage":              "Stores for what the gateway keeps itself.",
 		"config.Config.Submission":           "What is done for mail of our own users and machines: of clients that have logged in, and of networks.relay.",
+		"config.Config.Suppression":          "Addresses that are not to be written to; gapura suppress keeps them.",
 		"config.Config.TLS":                  "Certificates of the listeners.",
 		"config.DNS.Cache":                   "Octets of answers that are kept in memory.",
 		"config.Domain.Deliver":              "What is done with it; proxy: it is handed over in session, and the backend's reply is ours; queue: it is kept here until the backend takes it.",
@@ -265,5 +266,11 @@ func fieldDocs() map[string]string {
 		"smtpd.Options.XClientFrom":          "xclient names the peers that may use XCLIENT.",
 		"spf.Options.SkipHelo":               "Whether the name in HELO or EHLO is left unchecked.",
 		"spf.Options.VoidLookups":            "How many look-ups of a check may find nothing before the record counts as broken (RFC 7208 section 4.6.4). Default 2, at most 10.",
+		"suppress.Options.BounceTime":        "How long an address stays on the list that bounced; 0: for ever.",
+		"suppress.Options.Bounces":           "How many bounces for good, about different messages, put an address on the list; 0: none do.",
+		"suppress.Options.ComplaintTime":     "How long; 0: for ever.",
+		"suppress.Options.Complaints":        "Whether a complaint puts the reader who complained on the list, for the domain that wrote.",
+		"suppress.Options.Refuse":            "Whether mail of our own users to addresses on the list is refused. What comes back is noted in any case.",
+		"suppress.Options.Window":            "Within which time they must come.",
 	}
 }

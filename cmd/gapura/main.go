@@ -23,20 +23,21 @@ type cli struct {
 	Version    kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
-	Serve   serveCmd   `cmd:"" help:"Run the gateway."`
-	Reload  reloadCmd  `cmd:"" help:"Make the running gateway read its configuration again."`
-	Verify  verifyCmd  `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
-	Explain explainCmd `cmd:"" help:"Run filters and policy on one message and tell why."`
-	User    userCmd    `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
-	Alias   aliasCmd   `cmd:"" help:"Addresses that lead to users or elsewhere."`
-	Config  configCmd  `cmd:"" name:"config" help:"Check and explain the configuration."`
-	Sink    sinkCmd    `cmd:"" help:"Run a server that files or drops what it gets."`
-	Check   checkCmd   `cmd:"" help:"One check by itself, for diagnosis."`
-	Sign    signCmd    `cmd:"" help:"A signature for one message."`
-	Parse   parseCmd   `cmd:"" help:"What a message, or a report in one, says."`
-	Policy  policyCmd  `cmd:"" help:"The built-in policy, and checks of your own."`
-	Queue   queueCmd   `cmd:"" help:"Mail that waits to be delivered."`
-	Plugin  pluginCmd  `cmd:"" help:"Filters in processes of their own."`
+	Serve    serveCmd    `cmd:"" help:"Run the gateway."`
+	Reload   reloadCmd   `cmd:"" help:"Make the running gateway read its configuration again."`
+	Verify   verifyCmd   `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
+	Explain  explainCmd  `cmd:"" help:"Run filters and policy on one message and tell why."`
+	User     userCmd     `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
+	Alias    aliasCmd    `cmd:"" help:"Addresses that lead to users or elsewhere."`
+	Config   configCmd   `cmd:"" name:"config" help:"Check and explain the configuration."`
+	Sink     sinkCmd     `cmd:"" help:"Run a server that files or drops what it gets."`
+	Check    checkCmd    `cmd:"" help:"One check by itself, for diagnosis."`
+	Sign     signCmd     `cmd:"" help:"A signature for one message."`
+	Parse    parseCmd    `cmd:"" help:"What a message, or a report in one, says."`
+	Policy   policyCmd   `cmd:"" help:"The built-in policy, and checks of your own."`
+	Queue    queueCmd    `cmd:"" help:"Mail that waits to be delivered."`
+	Suppress suppressCmd `cmd:"" help:"Addresses that are not to be written to."`
+	Plugin   pluginCmd   `cmd:"" help:"Filters in processes of their own."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

@@ -30,6 +30,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
 // serveCmd is `gapura serve`.
@@ -133,7 +134,11 @@ type server struct {
 	opened    openedState
 	accounts  *account.Accounts
 	outbound  *outbound.Metrics
-	stores    *stores
+	suppress  *suppress.List
+
+	suppressMetrics *suppress.Metrics
+
+	stores *stores
 
 	queueMetrics *queue.Metrics
 	listeners    map[listenerKey]*listening
@@ -194,6 +199,7 @@ func (s *server) apply(cfg *config.Config) error {
 		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
 	}
 	setAccounts()
+	s.suppress.Reconfigure(cfg.Suppression)
 	old := s.gen.Swap(gen)
 	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
 	s.stores.queue.SetTransports(gen.transports)
@@ -233,6 +239,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 	s.outbound, s.queueMetrics = outbound.NewMetrics(reg), queue.NewMetrics(reg)
 	gauge := func(name, help string, get func() int64) error {
 		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
+	}
+	if s.suppressMetrics, err = suppress.NewMetrics(reg); err != nil {
+		return err
 	}
 	s.metrics, err = smtpd.NewMetrics(reg)
 	return errors.Join(err,

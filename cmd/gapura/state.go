@@ -6,6 +6,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
 // openedState says which state is open.
@@ -30,6 +31,11 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	}
 	if s.stores == nil {
 		if s.stores, err = s.openStores(ctx, cfg); err != nil {
+			return nil, err
+		}
+	}
+	if s.suppress == nil {
+		if s.suppress, err = suppress.Open(ctx, cfg.Suppression, suppress.Deps{DB: s.db, Log: s.log, Metrics: s.suppressMetrics}); err != nil {
 			return nil, err
 		}
 	}

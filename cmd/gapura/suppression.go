@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/suppress"
+)
+
+// suppression is the list of addresses not to be written to, as inbound asks.
+type suppression struct{ list *suppress.List }
+
+var _ inbound.Suppression = suppression{}
+
+// Suppressed implements inbound.Suppression.
+func (x suppression) Suppressed(ctx context.Context, s inbound.Sender, to smtp.Address) (smtp.Reply, error) {
+	return x.list.Refused(ctx, s.From.Domain, to)
+}
+
+// withSuppression calls f with the list of the configuration; the gateway may
+// run meanwhile, and sees what is changed within seconds.
+func (a *app) withSuppression(f func(l *suppress.List) error) (err error) {
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(cfg.Data); err != nil {
+		return err
+	}
+	db, err := openDatabase(a.ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	l, err := suppress.Open(a.ctx, cfg.Suppression, suppress.Deps{DB: db})
+	if err != nil {
+		return err
+	}
+	err = f(l)
+	if errors.Is(err, suppress.ErrAddress) || errors.Is(err, suppress.ErrDomain) {
+		return usageError{err}
+	}
+	return err
+}
