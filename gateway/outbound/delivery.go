@@ -21,6 +21,7 @@ type delivery struct {
 	todo []int // recipients whose outcome is open
 	env  smtpc.Envelope
 	msg  smtpc.Message
+	pool *sourcePool
 	why  *failure // of the hosts that were tried, what to tell
 
 	tries    int // addresses
@@ -62,6 +63,7 @@ func (d *delivery) set(i int, f *failure) {
 func (d *delivery) run(ctx context.Context) {
 	d.prepare()
 	w := d.t.routing.of(d.j)
+	d.pool = d.t.pools.of(d.j)
 	d.walk(ctx, d.t.plan(ctx, w, d.j.Destination))
 	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && d.why.unreachable() {
 		d.sessions, d.tries = 0, 0
@@ -137,44 +139,94 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 		return nextHost
 	}
 	for _, a := range h.addrs {
-		to := netip.AddrPortFrom(a, h.port)
-		if why, left := d.t.deps.State.dead.get(to); why != nil {
+		v := &visit{h: h, tls: p, to: netip.AddrPortFrom(a, h.port)}
+		if why, left := d.t.deps.State.dead.get(v.to); why != nil {
 			f := *why
 			f.Retry = left
-			d.note(&f, h, to)
+			d.note(&f, h, v.to)
 			continue
 		}
 		if d.tries == maxTries {
 			return stop
 		}
+		if !d.allowed(v) {
+			continue
+		}
 		d.tries++
-		if n := d.address(ctx, h, p, to); n != nextAddress {
+		if n := d.address(ctx, v); n != nextAddress {
 			return n
 		}
 	}
 	return nextHost
 }
 
+// visit is one try at an address.
+type visit struct {
+	h     *hop
+	tls   *tlsPolicy
+	to    netip.AddrPort
+	from  *source
+	limit int // connections to the site
+}
+
+func (v *visit) site() siteKey { return siteKey{v.h.site, v.from.addr} }
+
+// allowed finds a source for the visit, and asks whether a message may be sent
+// from it now.
+func (d *delivery) allowed(v *visit) bool {
+	from, why := d.t.choose(d.pool, v.to.Addr(), v.h.site)
+	if why != chosen {
+		d.note(sourceFailure(why), v.h, v.to)
+		return false
+	}
+	v.from = from
+	limit, wait, said := d.t.deps.State.sites.admit(v.site(), &v.h.shape)
+	if wait > 0 {
+		d.t.deps.State.warmup.giveBack(from)
+		text := "The destination gets no more messages in this time"
+		if said != "" {
+			text = "The destination has asked us to slow down: " + said
+		}
+		d.note(waiting(reasonShape, max(wait, 10*time.Millisecond), text), v.h, v.to)
+		return false
+	}
+	v.limit = limit
+	return true
+}
+
+// sourceFailure is for mail that cannot leave from any source of its pool.
+func sourceFailure(why choice) *failure {
+	switch why {
+	case allUsed:
+		tomorrow := day(time.Now()).AddDate(0, 0, 1)
+		return waiting(reasonShape, min(time.Until(tomorrow)+time.Second, time.Hour), "The addresses that mail leaves from are being warmed up, and may send no more today")
+	case allShut:
+		return waiting(reasonShape, 10*time.Minute, "The addresses that mail leaves from are on block lists")
+	}
+	return deferred(reasonRoute, 451, smtp.EnhancedCode{4, 4, 4}, "The pool has no address of the kind that the next server has")
+}
+
 // address sends over a connection to one address. A kept connection that
 // turns out to be dead is replaced.
-func (d *delivery) address(ctx context.Context, h *hop, p *tlsPolicy, to netip.AddrPort) next {
+func (d *delivery) address(ctx context.Context, v *visit) next {
 	for fresh := false; ; {
-		c, err := d.connect(ctx, h, p, to, fresh)
+		c, err := d.connect(ctx, v, fresh)
 		if err != nil {
-			return d.unconnected(ctx, err, h, to)
+			d.t.deps.State.warmup.giveBack(v.from)
+			return d.unconnected(ctx, err, v)
 		}
 		res, err := c.Send(ctx, d.envelope(), &d.msg)
 		if err == nil {
 			d.t.deps.State.pool.put(c)
-			done, n := d.settle(c, h, res)
+			done, n := d.settle(c, v, res)
 			if !done {
 				continue // too many recipients for one transaction
 			}
 			return n
 		}
 		d.t.deps.State.pool.drop(c, "broken")
-		n := d.broken(ctx, c, h, res, err)
-		if n == nextHost && c.reused && !fresh && ctx.Err() == nil {
+		n := d.broken(ctx, c, v, res, err, fresh)
+		if n == nextAddress {
 			fresh = true
 			continue
 		}
@@ -193,18 +245,19 @@ func (d *delivery) envelope() *smtpc.Envelope {
 }
 
 // unconnected notes why there is no connection.
-func (d *delivery) unconnected(ctx context.Context, err error, h *hop, to netip.AddrPort) next {
+func (d *delivery) unconnected(ctx context.Context, err error, v *visit) next {
 	if f := busyFailure(err); f != nil {
-		d.note(f, h, to)
+		d.note(f, v.h, v.to)
 		return stop // it is we who do not want more connections
 	}
 	f := sessionFailure(ctx, err)
-	d.note(f, h, to)
+	f.obey(d.act(v, f.Outcome))
+	d.note(f, v.h, v.to)
 	switch {
 	case ctx.Err() != nil:
 		return stop
 	case f.reason == reasonConnect:
-		d.t.deps.State.dead.add(to, deadTime, f)
+		d.t.deps.State.dead.add(v.to, deadTime, f)
 		return nextAddress
 	}
 	if f.reason == reasonTLS { // the next host may have the right certificate
@@ -241,14 +294,31 @@ func busyFailure(err error) *failure {
 	return nil
 }
 
+// act does what a refusal asks for, as far as it is known; nil: it is not.
+func (d *delivery) act(v *visit, o queue.Outcome) *action {
+	if o.Local {
+		return nil
+	}
+	a := means(d.t.answers, v.h.host, o.Reply)
+	if a == nil {
+		return nil
+	}
+	if d.t.deps.State.sites.obey(v.site(), a, &v.h.shape, o.Reply.Error()) {
+		d.t.deps.Metrics.slowed(a.name)
+		d.t.deps.Log.Info("the destination is slowed down", "site", v.h.site, "host", v.h.host, "source", v.from.String(), "rule", a.name,
+			"pause", a.pause.String(), "reply", o.Reply.Error())
+	}
+	return a
+}
+
 // settle keeps the outcomes of a transaction that came to an end. done is
 // false when the rest of the recipients goes in another one.
-func (d *delivery) settle(c *conn, h *hop, res smtpc.Result) (done bool, n next) {
+func (d *delivery) settle(c *conn, v *visit, res smtpc.Result) (done bool, n next) {
 	if whole := res.Rcpts[0]; res.Step == smtpc.StepMail && whole.Temporary() || res.Step == smtpc.StepCheck && !anyOf(res.Rcpts, smtp.Reply.IsZero) {
 		// The next host may be more willing.
-		f := d.verdict(c, h, res.Step, whole)
-		d.note(f, h, c.key.addr)
-		if d.sessions++; d.sessions == maxSessions {
+		f := d.verdict(c, v, res.Step, whole)
+		d.note(f, v.h, v.to)
+		if d.sessions++; d.sessions == maxSessions || f.known {
 			return true, stop
 		}
 		return true, nextHost
@@ -261,7 +331,7 @@ func (d *delivery) settle(c *conn, h *hop, res smtpc.Result) (done bool, n next)
 			rest = append(rest, i)
 			continue
 		}
-		d.decide(i, c, h, stepOf(res.Step, progress, r), r)
+		d.decide(i, c, v, stepOf(res.Step, progress, r), r)
 	}
 	d.todo = rest
 	return len(rest) == 0, stop
@@ -293,43 +363,47 @@ func tooMany(r smtp.Reply) bool {
 
 // broken keeps what a broken connection has told, and says whether the others
 // may be tried elsewhere.
-func (d *delivery) broken(ctx context.Context, c *conn, h *hop, res smtpc.Result, err error) next {
+func (d *delivery) broken(ctx context.Context, c *conn, v *visit, res smtpc.Result, err error, fresh bool) next {
 	rest := d.todo[:0]
 	for k, i := range d.todo {
 		if r := res.Rcpts[k]; !r.IsZero() {
-			d.decide(i, c, h, smtpc.StepRcpt, r) // a broken message has no reply
+			d.decide(i, c, v, smtpc.StepRcpt, r) // a broken message has no reply
 		} else {
 			rest = append(rest, i)
 		}
 	}
 	d.todo = rest
-	f := sessionFailure(ctx, err)
-	f.TLS = c.tls
 	var e *smtpc.Error
 	ambiguous := errors.As(err, &e) && e.Ambiguous && e.Reply.IsZero()
+	if c.reused && !fresh && !ambiguous && !e.Source && ctx.Err() == nil {
+		return nextAddress // the same one again
+	}
+	f := sessionFailure(ctx, err)
+	f.TLS = c.tls
+	f.obey(d.act(v, f.Outcome))
 	if ambiguous {
-		f = &failure{f.Outcome, reasonLost}
+		f = &failure{Outcome: f.Outcome, reason: reasonLost}
 		f.Destination = false
 		f.Reply = smtp.NewReply(451, smtp.EnhancedCode{4, 4, 2}, "The connection was lost after the message had been sent, so it may have arrived: it will be sent again")
-		d.t.deps.Log.Warn("possible duplicate: no reply to a message that was sent whole", "id", d.j.ID, "host", h.host, "address", c.addr,
+		d.t.deps.Log.Warn("possible duplicate: no reply to a message that was sent whole", "id", d.j.ID, "host", v.h.host, "address", c.addr,
 			"recipients", len(d.todo), "error", err.Error())
 	}
-	d.note(f, h, c.key.addr)
-	if d.sessions++; ambiguous || f.reason == reasonSource || ctx.Err() != nil || d.sessions == maxSessions && !c.reused {
+	d.note(f, v.h, v.to)
+	if d.sessions++; ambiguous || f.known || f.reason == reasonSource || ctx.Err() != nil || d.sessions == maxSessions {
 		return stop
 	}
 	return nextHost
 }
 
 // decide sets a recipient's outcome by the reply of a next hop.
-func (d *delivery) decide(i int, c *conn, h *hop, step smtpc.Step, r smtp.Reply) {
-	f := d.verdict(c, h, step, r)
+func (d *delivery) decide(i int, c *conn, v *visit, step smtpc.Step, r smtp.Reply) {
+	f := d.verdict(c, v, step, r)
 	d.set(i, f)
 }
 
 // verdict reads a reply that is about the message.
-func (d *delivery) verdict(c *conn, h *hop, step smtpc.Step, r smtp.Reply) *failure {
-	f := &failure{queue.Outcome{Reply: derive(r, step), MTA: h.host, Addr: c.addr, TLS: c.tls}, reasonReply}
+func (d *delivery) verdict(c *conn, v *visit, step smtpc.Step, r smtp.Reply) *failure {
+	f := &failure{Outcome: queue.Outcome{Reply: derive(r, step), MTA: v.h.host, Addr: c.addr, TLS: c.tls}, reason: reasonReply}
 	switch {
 	case r.Positive():
 		f.Result = queue.Delivered
@@ -339,7 +413,10 @@ func (d *delivery) verdict(c *conn, h *hop, step smtpc.Step, r smtp.Reply) *fail
 	default:
 		f.Result = queue.Deferred
 	}
-	if h.smart != nil && (r.Code == 530 || r.Code == 534 || r.Code == 535 || r.Code == 538) {
+	if !r.Positive() && step != smtpc.StepCheck {
+		f.obey(d.act(v, f.Outcome))
+	}
+	if v.h.smart != nil && (r.Code == 530 || r.Code == 534 || r.Code == 535 || r.Code == 538) {
 		// It is our login that it minds, not the mail.
 		f.Result, f.reason, f.Destination = queue.Deferred, reasonAuth, true
 	}

@@ -18,22 +18,20 @@ const (
 	// badTLSTime is how long an address with whom a handshake failed is spoken
 	// to in plaintext, where no policy wants TLS.
 	badTLSTime = 5 * time.Minute
-	// lineLimit bounds the connections to a destination.
-	lineLimit = 20
 )
 
-// connect returns a connection to an address of a hop, by a policy.
-func (d *delivery) connect(ctx context.Context, h *hop, p *tlsPolicy, to netip.AddrPort, fresh bool) (*conn, error) {
+// connect returns a connection to an address of a hop, from a source.
+func (d *delivery) connect(ctx context.Context, v *visit, fresh bool) (*conn, error) {
 	t := d.t
-	key := lineKey{host: h.host, addr: to, hello: t.deps.Hello, tls: p.key}
-	if h.smart != nil {
-		key.login = h.smart.login
+	key := lineKey{host: v.h.host, addr: v.to, source: v.from.addr, hello: v.from.hello, tls: v.tls.key}
+	if v.h.smart != nil {
+		key.login = v.h.smart.login
 	}
-	x := dialling{t: t, h: h, tls: p, key: &key, domain: d.j.Destination}
-	c, err := t.deps.State.pool.get(ctx, key, h.site, lineLimit, fresh, x.dial)
+	x := dialling{t: t, h: v.h, tls: v.tls, key: &key, domain: d.j.Destination}
+	c, err := t.deps.State.pool.get(ctx, key, siteKey{v.h.site, v.from.addr}, v.limit, fresh, x.dial)
 	if err == nil && c.domain != x.domain { // kept from mail to another domain
 		c.domain = x.domain
-		t.session(x.domain, p, &key, c.local, c.wish)
+		t.session(x.domain, v.tls, &key, c.local, c.wish)
 	}
 	return c, err
 }
@@ -75,7 +73,7 @@ func (x *dialling) dial(ctx context.Context) (*conn, error) {
 		return nil, err
 	}
 	c := &conn{
-		Client: client, addr: x.key.addr.Addr().String(), local: x.local, domain: x.domain, tls: tlsText(client.TLS(), x.tls),
+		Client: client, addr: x.key.addr.Addr().String(), local: x.local, domain: x.domain, most: x.h.shape.Messages, tls: tlsText(client.TLS(), x.tls),
 	}
 	c.wish = x.wishes(client.TLS())
 	if !told {
@@ -110,7 +108,7 @@ func (x *dialling) count(s *tls.ConnectionState) {
 func (x *dialling) open(ctx context.Context, mode smtpc.TLSMode) (*smtpc.Client, error) {
 	t, o := x.t, &x.t.opt.Timeouts
 	opt := smtpc.Options{
-		Hello: x.key.hello, TLS: mode, TLSConfig: x.tls.config, NoChunking: !*t.opt.Chunking,
+		Hello: x.key.hello, TLS: mode, TLSConfig: x.tls.config, NoChunking: !*x.h.shape.Chunking,
 		Timeouts: smtpc.Timeouts{
 			Connect: o.Connect, TLS: o.TLS, Greeting: o.Greeting, Command: o.Command, Mail: o.Command, Rcpt: o.Command,
 			DataInit: o.Data, DataBlock: o.Block, DataDone: o.Done,

@@ -18,6 +18,19 @@ import (
 type failure struct {
 	queue.Outcome
 	reason string
+	known  bool // a rule says what it means
+}
+
+// obey makes of the failure what a rule says of the refusal. How the
+// destination is treated from now on is the site's matter.
+func (f *failure) obey(a *action) {
+	if a == nil {
+		return
+	}
+	f.Result, f.Retry, f.known = a.counts(f.Result), a.retry, true
+	if a.slow || a.fewer || a.pause > 0 {
+		f.Destination = false
+	}
 }
 
 // The words for deferrals and failures in metrics.
@@ -38,9 +51,9 @@ const (
 
 // ours returns a failure with a reply of ours.
 func ours(result queue.Result, reason string, destination bool, code int, enhanced smtp.EnhancedCode, text string) *failure {
-	return &failure{queue.Outcome{
+	return &failure{Outcome: queue.Outcome{
 		Result: result, Reply: smtp.NewReply(code, enhanced, text), Local: true, Destination: destination,
-	}, reason}
+	}, reason: reason}
 }
 
 func deferred(reason string, code int, enhanced smtp.EnhancedCode, text string) *failure {
@@ -65,8 +78,14 @@ func worse(a, b *failure) *failure {
 			return a
 		}
 		return b
-	case a.Local && !b.Local:
+	case a.Local && !b.Local, a.Untried && !b.Untried:
 		return b
+	case b.Untried && !a.Untried, b.Local && !a.Local:
+		return a
+	case a.Untried: // both: whichever is sooner
+		if b.Retry < a.Retry {
+			return b
+		}
 	}
 	return a
 }
@@ -118,7 +137,7 @@ func sessionFailure(ctx context.Context, err error) *failure {
 // refusedSession is the failure of a server that told us to go away. A 5yz to
 // a greeting is no verdict on the message (RFC 5321 section 3.1).
 func refusedSession(e *smtpc.Error) *failure {
-	f := &failure{queue.Outcome{Result: queue.Deferred, Reply: derive(e.Reply, e.Step), Destination: true}, reasonSession}
+	f := &failure{Outcome: queue.Outcome{Result: queue.Deferred, Reply: derive(e.Reply, e.Step), Destination: true}, reason: reasonSession}
 	switch e.Step {
 	case smtpc.StepTLS:
 		f.reason = reasonTLS

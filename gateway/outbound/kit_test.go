@@ -23,6 +23,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -35,6 +36,7 @@ type world struct {
 	opt      Options
 	deps     Deps
 	state    *State
+	db       *sqldb.DB
 	log      *strings.Builder
 	loopback bool // dial really
 
@@ -51,7 +53,10 @@ func newWorld(t testing.TB, zone dnstest.Zone) *world {
 func (w *world) transport() *Transport {
 	w.t.Helper()
 	if w.state == nil {
-		w.state = NewState(nil)
+		var err error
+		if w.state, err = NewState(w.t.Context(), w.db, nil, slog.Default()); err != nil {
+			w.t.Fatal(err)
+		}
 		w.t.Cleanup(func() { w.state.Close(); w.wg.Wait() })
 	}
 	d := w.deps
@@ -104,12 +109,14 @@ func (w *world) dial(ctx context.Context, source netip.Addr, to netip.AddrPort) 
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()}
 	}
 	near, far := net.Pipe()
-	eager := &eager{far, make(chan []byte, 1000)}
+	eager := &eager{far, make(chan []byte, 1000), make(chan struct{})}
 	w.wg.Go(func() {
 		defer far.Close()
+		gone := false
 		for b := range eager.out {
-			if _, err := far.Write(b); err != nil {
-				_, _ = io.Copy(io.Discard, far) // until the server has ended too
+			if _, err := far.Write(b); err != nil && !gone {
+				gone = true
+				close(eager.gone)
 			}
 		}
 	})
@@ -123,12 +130,17 @@ func (w *world) dial(ctx context.Context, source netip.Addr, to netip.AddrPort) 
 // eager is a side of a pipe that has room for what it writes, as sockets do.
 type eager struct {
 	net.Conn
-	out chan []byte
+	out  chan []byte
+	gone chan struct{}
 }
 
 func (e *eager) Write(p []byte) (int, error) {
-	e.out <- bytes.Clone(p)
-	return len(p), nil
+	select {
+	case e.out <- bytes.Clone(p):
+		return len(p), nil
+	case <-e.gone:
+		return 0, net.ErrClosed
+	}
 }
 
 // Close is for those who speak TLS on it: it ends when the server does.
@@ -372,4 +384,11 @@ func wantOutcome(t *testing.T, out []queue.Outcome, want string) {
 	if got := shows(out); got != want {
 		t.Errorf("outcome\n got %s\nwant %s\n%s", got, want, out[0].Reply.Text)
 	}
+}
+
+// contextFor is cancelled, not past its deadline, after d.
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	timer := time.AfterFunc(d, cancel)
+	return ctx, func() { timer.Stop(); cancel() }
 }

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,8 @@ type Metrics struct {
 	reused      prometheus.Counter
 	tls         *prometheus.CounterVec
 	seconds     prometheus.Histogram
+	listed      *prometheus.GaugeVec
+	told        *prometheus.CounterVec
 }
 
 // NewMetrics returns Metrics that are registered with reg; nil: with none.
@@ -39,10 +42,16 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1200},
 		}),
 	}
+	m.listed = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "gapura_outbound_source_listed", Help: "Whether an address of ours is on a block list.",
+	}, []string{"source", "zone"})
+	m.told = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gapura_outbound_backoffs_total", Help: "Refusals that made a destination slower, by the name of the rule that knew them.",
+	}, []string{"rule"})
 	m.delivered = m.attempts.WithLabelValues("delivered", "")
 	m.reused = m.connections.WithLabelValues("reused")
 	if reg != nil {
-		reg.MustRegister(m.attempts, m.connections, m.tls, m.seconds)
+		reg.MustRegister(m.attempts, m.connections, m.tls, m.seconds, m.listed, m.told)
 	}
 	return m
 }
@@ -72,6 +81,23 @@ func (m *Metrics) recipient(r queue.Result, reason string) {
 func (m *Metrics) secured(result string) {
 	if m != nil {
 		m.tls.WithLabelValues(result).Inc()
+	}
+}
+
+func (m *Metrics) isListed(a netip.Addr, zone string, on bool) {
+	if m == nil {
+		return
+	}
+	v := 0.0
+	if on {
+		v = 1
+	}
+	m.listed.WithLabelValues(a.String(), zone).Set(v)
+}
+
+func (m *Metrics) slowed(rule string) {
+	if m != nil {
+		m.told.WithLabelValues(rule).Inc()
 	}
 }
 

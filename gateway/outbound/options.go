@@ -13,6 +13,22 @@ type Options struct {
 	Way `yaml:",inline"`
 	// Ways of some mail; the first entry that fits counts.
 	Routes []Route `yaml:"routes"`
+	// Sets of local addresses that mail leaves from. Default: the system
+	// chooses the address.
+	Pools []Pool `yaml:"pools"`
+	// Connections to one destination at the same time, from one source: to all
+	// hosts of one operator together.
+	PerDestination int `yaml:"per_destination"`
+	// Messages over one connection.
+	Messages int `yaml:"messages"`
+	// How much mail some destinations get. Limits of large operators are
+	// built in; entries here come before them.
+	Shapes []Shape `yaml:"shapes"`
+	// Files that say what servers' refusals mean, asked before what is built
+	// in.
+	Rules []string `yaml:"rules"`
+	// Watches whether our addresses are on block lists.
+	Listings Listings `yaml:"listings"`
 	// Port of the servers that the DNS names, for tests.
 	Port int `yaml:"port"`
 	// Networks that may be delivered to although the DNS should not lead
@@ -100,6 +116,7 @@ func DefaultOptions() Options {
 			Data: 2 * time.Minute, Block: 3 * time.Minute, Done: 10 * time.Minute,
 		},
 		Connections: 1000, Idle: 200, IdleTime: 5 * time.Second, Chunking: &yes,
+		PerDestination: 20, Messages: 100, Listings: Listings{Interval: time.Hour},
 		TLS: levelOpportunistic, DANE: &yes, STS: &yes,
 	}
 }
@@ -127,6 +144,9 @@ func (o Options) withDefaults() Options {
 	o.IdleTime = cmp.Or(o.IdleTime, d.IdleTime)
 	o.Chunking = cmp.Or(o.Chunking, d.Chunking)
 	o.TLS = cmp.Or(o.TLS, d.TLS)
+	o.PerDestination = cmp.Or(o.PerDestination, d.PerDestination)
+	o.Messages = cmp.Or(o.Messages, d.Messages)
+	o.Listings.Interval = cmp.Or(o.Listings.Interval, d.Listings.Interval)
 	o.DANE, o.STS = cmp.Or(o.DANE, d.DANE), cmp.Or(o.STS, d.STS)
 	return o
 }
@@ -148,6 +168,15 @@ func (o Options) check() error {
 	if _, err := newTLSRules(o); err != nil {
 		return err
 	}
+	if _, err := newPools(o.Pools, ""); err != nil {
+		return err
+	}
+	if err := new(shapes).add(o.Shapes); err != nil {
+		return err
+	}
+	if err := o.Listings.check(); err != nil {
+		return err
+	}
 	for _, f := range o.Families {
 		if f != "ipv6" && f != "ipv4" {
 			return fmt.Errorf("families: %q is neither ipv6 nor ipv4", f)
@@ -160,6 +189,8 @@ func (o Options) check() error {
 		return fmt.Errorf("hosts: from 1 to %d", maxHosts)
 	case o.Addresses < 1 || o.Addresses > maxAddresses:
 		return fmt.Errorf("addresses: from 1 to %d", maxAddresses)
+	case o.PerDestination < 1 || o.Messages < 1:
+		return errors.New("per_destination: must be at least 1, as messages")
 	case o.Connections < 1 || o.Idle < 0:
 		return errors.New("connections: must be at least 1, and idle not negative")
 	}

@@ -25,6 +25,7 @@ type hop struct {
 	why   *failure     // why there are none
 	smart *target      // nil: by MX
 	site  string
+	shape Shape
 
 	tls      *tlsPolicy
 	block    *blocked   // why there is none
@@ -108,7 +109,8 @@ func (t *Transport) plan(ctx context.Context, w *way, domain string) *plan {
 func (t *Transport) smartPlan(ctx context.Context, w *way) *plan {
 	p := &plan{hops: make([]*hop, len(w.hosts))}
 	for i, h := range w.hosts {
-		p.hops[i] = &hop{host: h.host, port: h.port, pref: uint16(i), smart: h, site: h.String()}
+		p.hops[i] = &hop{host: h.host, port: h.port, pref: uint16(i), smart: h}
+		p.hops[i].site, p.hops[i].shape = t.shapes.of("", h.host)
 	}
 	t.resolve(ctx, p.hops)
 	for _, h := range p.hops {
@@ -126,7 +128,8 @@ func (t *Transport) literalPlan(ctx context.Context, domain string) *plan {
 	case !t.opt.AddressLiterals:
 		return &plan{why: failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "Mail to address literals is not sent from here")}
 	}
-	h := &hop{host: ip.String(), port: uint16(t.opt.Port), site: domain}
+	h := &hop{host: ip.String(), port: uint16(t.opt.Port)}
+	h.site, h.shape = t.shapes.of(domain, h.host)
 	h.take([]netip.Addr{ip}, t)
 	if h.why != nil {
 		return &plan{why: h.why}
@@ -145,7 +148,7 @@ func (t *Transport) mxPlan(ctx context.Context, domain string) *plan {
 	if why != nil {
 		return &plan{why: why}
 	}
-	p := &plan{hops: t.exchangers(x.list)}
+	p := &plan{hops: t.exchangers(domain, x.list)}
 	t.resolve(ctx, p.hops)
 	if why := p.hops[0].why; x.implicit && why != nil && why.reason == reasonRoute && why != failLoop {
 		return &plan{why: failed(reasonRoute, 550, smtp.EnhancedCode{5, 1, 2}, "The domain "+domain+" has neither a mail exchanger nor an address that mail can be sent to")}
@@ -203,7 +206,7 @@ func dnsError(err error) string {
 }
 
 // exchangers turns MX records into hops, equal ones in random order.
-func (t *Transport) exchangers(list []dns.MX) []*hop {
+func (t *Transport) exchangers(domain string, list []dns.MX) []*hop {
 	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	slices.SortStableFunc(list, func(a, b dns.MX) int { return cmp.Compare(a.Preference, b.Preference) })
 	hops := make([]*hop, 0, min(len(list), maxResolved))
@@ -212,7 +215,9 @@ func (t *Transport) exchangers(list []dns.MX) []*hop {
 			break
 		}
 		if !slices.ContainsFunc(hops, func(h *hop) bool { return h.host == m.Host }) {
-			hops = append(hops, &hop{host: m.Host, port: uint16(t.opt.Port), pref: m.Preference, site: site(m.Host)})
+			h := &hop{host: m.Host, port: uint16(t.opt.Port), pref: m.Preference}
+			h.site, h.shape = t.shapes.of(domain, m.Host)
+			hops = append(hops, h)
 		}
 	}
 	return hops

@@ -42,7 +42,7 @@ type conn struct {
 // line is what the pool knows of a destination: its connections and who waits
 // for one.
 type line struct {
-	name    string
+	name    siteKey
 	open    int     // in use, at rest, being dialled
 	rest    []*conn // the youngest last
 	waiting []chan struct{}
@@ -59,7 +59,7 @@ type pool struct {
 	idle    int // at rest, all lines together
 	open    int
 	atRest  int
-	lines   map[string]*line
+	lines   map[siteKey]*line
 	oldest  *conn // at rest
 	latest  *conn
 	waiting []chan struct{} // for any connection to end
@@ -87,7 +87,7 @@ const (
 
 func newPool(m *Metrics) *pool {
 	return &pool{
-		metrics: m, lines: map[string]*line{}, leaving: make(chan struct{}, farewells),
+		metrics: m, lines: map[siteKey]*line{}, leaving: make(chan struct{}, farewells),
 	}
 }
 
@@ -100,7 +100,7 @@ func (p *pool) setLimits(most, idle int, idleTime time.Duration) {
 
 // get returns a connection at rest or what dial makes; fresh: only the latter.
 // limit bounds the connections of the line.
-func (p *pool) get(ctx context.Context, key lineKey, name string, limit int, fresh bool, dial func(context.Context) (*conn, error)) (*conn, error) {
+func (p *pool) get(ctx context.Context, key lineKey, name siteKey, limit int, fresh bool, dial func(context.Context) (*conn, error)) (*conn, error) {
 	p.mu.Lock()
 	l := p.lines[name]
 	if l == nil {

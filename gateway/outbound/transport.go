@@ -16,6 +16,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // Deps is what a Transport needs from its surroundings.
@@ -46,18 +47,27 @@ type State struct {
 	badTLS recent // addresses with whom TLS failed
 	dead   recent // addresses that did not answer
 	tls    tls.ClientSessionCache
+	sites  sites
+	warmup warmup
+	listed listed
 }
 
-// NewState returns an empty State. It is closed with Close.
-func NewState(m *Metrics) *State {
-	return &State{pool: newPool(m), tls: tls.NewLRUClientSessionCache(tlsSessions)}
+// NewState returns a State whose durable part is in db; nil: nothing is
+// durable. It is closed with Close.
+func NewState(ctx context.Context, db *sqldb.DB, m *Metrics, log *slog.Logger) (*State, error) {
+	s := &State{pool: newPool(m), tls: tls.NewLRUClientSessionCache(tlsSessions)}
+	s.warmup.log = log
+	return s, s.warmup.open(ctx, db)
 }
 
 // tlsSessions are remembered for resumption.
 const tlsSessions = 2048
 
 // Close ends the connections at rest; those in use end with their message.
-func (s *State) Close() { s.pool.close() }
+func (s *State) Close() {
+	s.pool.close()
+	s.warmup.close()
+}
 
 // Transport carries mail to other servers. It implements queue.Transport.
 type Transport struct {
@@ -66,6 +76,10 @@ type Transport struct {
 	routing *routing
 	own     *own
 	plans   plans
+	pools   *pools
+	shapes  shapes
+	answers []answer
+	system  source // where there are no pools
 
 	want4, want6 bool
 	tlsRules     *tlsRules
@@ -73,6 +87,7 @@ type Transport struct {
 	base         *tls.Config
 	unverified   *tls.Config
 
+	stop   func() // ends what runs beside attempts
 	mu     sync.Mutex
 	closed bool
 	busy   sync.WaitGroup
@@ -110,12 +125,39 @@ func New(opt Options, deps Deps) (*Transport, error) {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}
 	t.routing.use(t.roots)
+	if err := t.shape(); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
+	t.system = source{hello: deps.Hello}
+	if t.pools, err = newPools(opt.Pools, deps.Hello); err != nil {
+		return nil, fmt.Errorf("outbound: %w", err)
+	}
 	deps.State.pool.setLimits(opt.Connections, opt.Idle, opt.IdleTime)
+	ctx, cancel := context.WithCancel(context.Background())
+	t.stop = cancel
+	if len(opt.Listings.Zones) > 0 {
+		t.busy.Go(func() { t.watch(ctx) })
+	}
 	return t, nil
+}
+
+// shape reads shapes and rules.
+func (t *Transport) shape() error {
+	answers, builtIn, err := readRules(t.opt.Rules)
+	if err != nil {
+		return err
+	}
+	t.answers = answers
+	t.shapes.rest = Shape{Connections: t.opt.PerDestination, Messages: t.opt.Messages, Chunking: t.opt.Chunking}
+	if err := t.shapes.add(t.opt.Shapes); err != nil {
+		return err
+	}
+	return t.shapes.add(builtIn)
 }
 
 // Close waits for attempts under way; none may be begun any more.
 func (t *Transport) Close() {
+	t.stop()
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()

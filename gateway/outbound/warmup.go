@@ -1,0 +1,179 @@
+package outbound
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// warmup counts the messages of sources that are being warmed up. The counts
+// are written every few seconds; a crash loses the last of them.
+type warmup struct {
+	db  *sqldb.DB // nil: they are kept in memory alone
+	log *slog.Logger
+
+	mu    sync.Mutex
+	used  map[netip.Addr]*usage
+	timer *time.Timer
+	shut  bool
+	busy  sync.WaitGroup
+}
+
+// usage is what one source has sent on a day.
+type usage struct {
+	day   time.Time
+	n     int
+	dirty bool
+}
+
+const (
+	warmupFlush = 5 * time.Second
+	dbTime      = 10 * time.Second
+	keepDays    = 7
+)
+
+var warmupSteps = []string{`CREATE TABLE outbound_warmup (source TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (source, day))`}
+
+// open reads the counts of today.
+func (w *warmup) open(ctx context.Context, db *sqldb.DB) error {
+	w.used = map[netip.Addr]*usage{}
+	if w.db = db; db == nil {
+		return nil
+	}
+	if err := db.Migrate(ctx, "outbound", warmupSteps); err != nil {
+		return fmt.Errorf("outbound: %w", err)
+	}
+	today := day(time.Now())
+	rows, err := db.Read().Query(ctx, "SELECT source, used FROM outbound_warmup WHERE day = ?", today.Format(time.DateOnly))
+	if err != nil {
+		return fmt.Errorf("outbound: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		u := &usage{day: today}
+		if err := rows.Scan(&text, &u.n); err != nil {
+			return fmt.Errorf("outbound: %w", err)
+		}
+		if a, err := netip.ParseAddr(text); err == nil {
+			w.used[a] = u
+		}
+	}
+	return rows.Err()
+}
+
+// day is the day of a time, in UTC.
+func day(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
+
+// take counts a message of a source, unless its day's allowance is used up.
+func (w *warmup) take(s *source, now time.Time) bool {
+	if s.days == nil {
+		return true
+	}
+	today := day(now)
+	most := s.allowance(today)
+	if most < 0 {
+		return true
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	u := w.of(s.addr, today)
+	if u.n >= most {
+		return false
+	}
+	w.count(u, 1)
+	return true
+}
+
+// giveBack takes back what was counted for a message that was not sent.
+func (w *warmup) giveBack(s *source) {
+	today := day(time.Now())
+	if s.allowance(today) < 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if u := w.of(s.addr, today); u.n > 0 {
+		w.count(u, -1)
+	}
+}
+
+// left tells how many messages a source may still send today; below 0: as many
+// as there are.
+func (w *warmup) left(s *source) int {
+	today := day(time.Now())
+	most := s.allowance(today)
+	if most < 0 {
+		return -1
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return max(0, most-w.of(s.addr, today).n)
+}
+
+func (w *warmup) of(a netip.Addr, today time.Time) *usage {
+	u := w.used[a]
+	if u == nil || !u.day.Equal(today) {
+		u = &usage{day: today}
+		w.used[a] = u
+	}
+	return u
+}
+
+func (w *warmup) count(u *usage, n int) {
+	u.n += n
+	u.dirty = true
+	if w.timer == nil && w.db != nil && !w.shut {
+		w.busy.Add(1)
+		w.timer = time.AfterFunc(warmupFlush, func() {
+			defer w.busy.Done()
+			w.flush()
+		})
+	}
+}
+
+// flush writes what has changed.
+func (w *warmup) flush() {
+	var rows [][]any
+	w.mu.Lock()
+	w.timer = nil
+	for a, u := range w.used {
+		if u.dirty {
+			u.dirty = false
+			rows = append(rows, []any{a.String(), u.day.Format(time.DateOnly), u.n})
+		}
+	}
+	w.mu.Unlock()
+	if len(rows) == 0 || w.db == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), dbTime)
+	defer cancel()
+	err := w.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.ExecMany(ctx, "INSERT INTO outbound_warmup (source, day, used) VALUES (?, ?, ?) ON CONFLICT (source, day) DO UPDATE SET used = excluded.used", rows)
+		if err == nil {
+			_, err = tx.Exec(ctx, "DELETE FROM outbound_warmup WHERE day < ?", day(time.Now()).AddDate(0, 0, -keepDays).Format(time.DateOnly))
+		}
+		return err
+	})
+	if err != nil {
+		w.log.Error("the counts of addresses that are warmed up were not written", "error", err.Error())
+	}
+}
+
+// close writes what is left.
+func (w *warmup) close() {
+	w.mu.Lock()
+	w.shut = true
+	if w.timer != nil && w.timer.Stop() {
+		w.busy.Done()
+	}
+	w.mu.Unlock()
+	w.busy.Wait()
+	w.flush()
+}
