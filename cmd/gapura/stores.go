@@ -47,7 +47,11 @@ func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, e
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	return &stores{blobs, q, outbound.NewState(s.outbound)}, nil
+	out, err := outbound.NewState(ctx, s.db, s.outbound, s.log)
+	if err != nil {
+		return nil, errors.Join(err, q.Close(ctx), blobs.Close())
+	}
+	return &stores{blobs, q, out}, nil
 }
 
 // closeTime is how long attempts that run may take to end at shutdown.
