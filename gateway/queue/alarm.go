@@ -167,7 +167,7 @@ func (q *Queue) look(e *entry) {
 				x.tell = failed
 			}
 			continue
-		case q.isLate(e, r, v.now):
+		case v.now >= q.options().warnFor(e, r):
 			x.tell, rest.warned = delayed, true
 		}
 		v.rest = append(v.rest, rest)

@@ -2,10 +2,12 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -90,7 +92,7 @@ func (q *Queue) job(e *entry) *Job {
 		ID: m.trace, From: m.from, Params: m.params, Route: e.route, Destination: e.domain, User: m.user, Queue: m.queue,
 		Attempt: e.attempts + 1, Queued: wall(m.queued), Size: q.refOf(m).Size, EightBit: m.eightBit, UTF8Header: m.utf8Header,
 		Rcpts: make([]gateway.Recipient, len(e.rcpts)),
-		Open:  func() (io.ReadCloser, error) { return q.open(q.ctx, m) },
+		Open:  func() (io.ReadCloser, error) { return q.openFor(e) },
 	}
 	for i := range e.rcpts {
 		job.Rcpts[i] = gateway.Recipient{To: e.rcpts[i].to, Params: e.rcpts[i].params, Route: e.route}
@@ -124,7 +126,7 @@ type ruling struct {
 func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 	v := &verdict{now: q.clock.now(), tried: true, rcpts: make([]ruling, len(e.rcpts))}
 	o := q.options()
-	back, warn := o.returnAt(e), v.now >= o.warnAt(e)
+	back := o.returnAt(e)
 	for i := range e.rcpts {
 		r, x := &e.rcpts[i], &v.rcpts[i]
 		x.Outcome = outs[i]
@@ -146,7 +148,7 @@ func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 		}
 		rest := *r
 		rest.last = remember(x.Outcome)
-		if warn && !rest.warned && q.isLate(e, r, v.now) {
+		if v.now >= o.warnFor(e, r) {
 			x.tell, rest.warned = delayed, true
 		}
 		v.rest = append(v.rest, rest)
@@ -212,6 +214,10 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	if back := q.options().returnAt(e); back > v.now {
 		e.due = min(e.due, back)
 	}
+	if e.lost.Load() {
+		q.log.Error("the octets of a message are lost or damaged: it is held", "id", e.msg.trace, "entry", e.id, "blob", q.refOf(e.msg).String())
+		e.hold, e.heldAt = lostReason, v.now
+	}
 	switch e.wish {
 	case toHold:
 		e.hold, e.heldAt = e.reason, v.now
@@ -220,6 +226,50 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	}
 	e.wish = noWish
 	return true
+}
+
+// lostReason is why messages are held that cannot be sent any more.
+const lostReason = "its octets are lost or damaged on disk"
+
+// openFor opens the octets of e for a transport, and notes when that cannot
+// succeed any more.
+func (q *Queue) openFor(e *entry) (io.ReadCloser, error) {
+	r, err := q.open(q.ctx, e.msg)
+	if err != nil {
+		if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
+			e.lost.Store(true)
+		}
+		return nil, err
+	}
+	return &octets{r, e}, nil
+}
+
+// octets reads a message and notes when it is damaged.
+type octets struct {
+	r blob.Reader
+	e *entry
+}
+
+// Read implements io.Reader.
+func (o *octets) Read(p []byte) (int, error) {
+	n, err := o.r.Read(p)
+	return n, o.note(err)
+}
+
+// WriteTo implements io.WriterTo.
+func (o *octets) WriteTo(w io.Writer) (int64, error) {
+	n, err := o.r.WriteTo(w)
+	return n, o.note(err)
+}
+
+// Close implements io.Closer.
+func (o *octets) Close() error { return o.r.Close() }
+
+func (o *octets) note(err error) error {
+	if err != nil && errors.Is(err, blob.ErrCorrupt) {
+		o.e.lost.Store(true)
+	}
+	return err
 }
 
 // feedback notes what the attempt says about d. q.mu is held.

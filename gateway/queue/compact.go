@@ -21,6 +21,22 @@ const (
 // moved.
 var errStoring = errors.New("queue: a message is just being stored")
 
+// startTidy has tidy run beside the runner, once at a time.
+func (q *Queue) startTidy() {
+	if !q.tidying.CompareAndSwap(false, true) {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return
+	}
+	q.wg.Go(func() {
+		defer q.tidying.Store(false)
+		q.tidy(q.ctx)
+	})
+}
+
 // tidy frees the space of segments that are mostly dead.
 func (q *Queue) tidy(ctx context.Context) {
 	for ctx.Err() == nil {

@@ -3,6 +3,7 @@ package queue
 import (
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/blob"
@@ -99,9 +100,10 @@ type entry struct {
 	fresh   bool // its row is in queue_new, not in queue_waiting
 	state   state
 	wish    wish
-	reason  string // of toHold
-	began   int64  // of the attempt that runs
-	slow    bool   // that attempt does not count among the quick ones
+	reason  string      // of toHold
+	lost    atomic.Bool // its octets cannot be read
+	began   int64       // of the attempt that runs
+	slow    bool        // that attempt does not count among the quick ones
 	dest    *dest
 	lane    *lane
 	next    *entry // in its flow

@@ -23,7 +23,6 @@ type journal struct {
 	timer   *time.Timer // for what nobody waits for
 	timed   bool        // it is set
 	idle    sync.Cond
-	late    *batch // outcomes that could not be written yet
 }
 
 // batch is what is written in one transaction.
@@ -125,12 +124,7 @@ func (j *journal) begin() {
 
 // write writes b, and has the next one written.
 func (j *journal) write(b *batch) {
-	b.err = j.q.db.Write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
-		b.release = b.release[:0] // it may run again
-		return j.q.store(ctx, tx, b)
-	})
-	close(b.done)
-	j.q.stored(b)
+	j.commit(b)
 	j.mu.Lock()
 	j.writing = false
 	if j.next == nil {
@@ -143,6 +137,16 @@ func (j *journal) write(b *batch) {
 		j.begin()
 	}()
 	j.mu.Unlock()
+}
+
+// commit writes b now, and goes on from there.
+func (j *journal) commit(b *batch) {
+	b.err = j.q.db.Write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
+		b.release = b.release[:0] // it may run again
+		return j.q.store(ctx, tx, b)
+	})
+	close(b.done)
+	j.q.stored(b)
 }
 
 // drain waits until nothing is collected and nothing being written.

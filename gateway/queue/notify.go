@@ -43,13 +43,6 @@ func wants(r *recipient, n notice) bool {
 	return true
 }
 
-// isLate tells whether r's sender is to be told now that it is late.
-func (q *Queue) isLate(e *entry, r *recipient, now int64) bool {
-	one := *e
-	one.rcpts = []recipient{*r}
-	return now >= q.options().warnAt(&one)
-}
-
 // notify queues, for the same transaction as the outcomes, what the sender is
 // to hear. What cannot be told now is not settled either.
 func (q *Queue) notify(e *entry, v *verdict) {

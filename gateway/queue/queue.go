@@ -49,6 +49,7 @@ type Queue struct {
 	names   atomic.Pointer[naming]
 	clock   clock
 	ids     atomic.Int64 // the last one given
+	tidying atomic.Bool
 	journal *journal
 
 	ctx    context.Context // of attempts
@@ -72,9 +73,11 @@ type Queue struct {
 	waiting    counts
 	started    bool
 	closed     bool
-	paused     bool // the database does not take anything
-	starved    bool // there was no room to load
-	workers    int
+	paused     bool     // the database does not take anything
+	starved    bool     // there was no room to load
+	late       []*batch // outcomes that could not be written yet, each by itself
+	lateAt     int64    // when they are written again; 0: never
+	tidyAt     int64    // when it is looked at whether space can be had; 0: never
 }
 
 // naming is what Reconfigure changes beside options.
@@ -243,6 +246,7 @@ func (q *Queue) Close(ctx context.Context) error {
 	q.cancel()
 	<-done
 	q.journal.drain()
+	q.rewrite()
 	if q.metrics != nil {
 		q.metrics.detach()
 	}
@@ -311,6 +315,10 @@ func (q *Queue) stored(b *batch) {
 	if q.starved && len(q.entries) < maxLoaded-loadMost {
 		q.starved = false
 		q.wake()
+	}
+	if len(b.release) > 0 && q.tidyAt == 0 {
+		q.tidyAt = q.clock.now() + tidyEvery.Milliseconds()
+		q.plan(q.tidyAt)
 	}
 	q.mu.Unlock()
 	if len(b.release) > 0 {
@@ -418,27 +426,27 @@ func (q *Queue) unwritten(b *batch) {
 		q.paused = true
 	}
 	q.log.Error("the queue cannot write to its database", "outcomes", len(b.settle), "error", b.err.Error())
-	time.AfterFunc(rewriteTime, func() {
-		for _, e := range b.settle {
-			q.rewrite(&batch{settle: []*entry{e}})
-		}
-		for _, e := range b.forget {
-			q.rewrite(&batch{forget: []*entry{e}})
-		}
-	})
+	for _, e := range b.settle {
+		q.late = append(q.late, &batch{settle: []*entry{e}})
+	}
+	if len(b.forget) > 0 {
+		q.late = append(q.late, &batch{forget: b.forget})
+	}
+	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
+	q.plan(q.lateAt)
 }
 
-// rewrite writes what could not be written before.
-func (q *Queue) rewrite(b *batch) {
-	b.done = make(chan struct{})
-	b.err = q.db.Write(context.WithoutCancel(q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
-		b.release = b.release[:0]
-		return q.store(ctx, tx, b)
-	})
-	if errors.Is(b.err, sqldb.ErrClosed) {
-		return
+// rewrite writes what could not be written before, each by itself, so that one
+// that cannot be written keeps no other from it.
+func (q *Queue) rewrite() {
+	q.mu.Lock()
+	list := q.late
+	q.late, q.lateAt = nil, 0
+	q.mu.Unlock()
+	for _, b := range list {
+		b.done = make(chan struct{})
+		q.journal.commit(b)
 	}
-	q.stored(b)
 }
 
 // watch notes which entries leave memory while rows are being read: what was

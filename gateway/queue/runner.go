@@ -94,7 +94,18 @@ func (q *Queue) countRows(ctx context.Context) error {
 func (q *Queue) round() (next int64, err error) {
 	q.mu.Lock()
 	q.planned = never
+	now := q.clock.now()
+	late, tidy := q.lateAt != 0 && q.lateAt <= now, q.tidyAt != 0 && q.tidyAt <= now
+	if tidy {
+		q.tidyAt = 0
+	}
 	q.mu.Unlock()
+	if late {
+		q.rewrite()
+	}
+	if tidy {
+		q.startTidy()
+	}
 	if err := q.alarms(); err != nil {
 		return 0, err
 	}
@@ -106,7 +117,7 @@ func (q *Queue) round() (next int64, err error) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	now := q.clock.now()
+	now = q.clock.now()
 	next = never
 	if began := q.sched.slacken(now - slowAfter.Milliseconds()); began != 0 {
 		next = began + slowAfter.Milliseconds()
@@ -118,6 +129,11 @@ func (q *Queue) round() (next int64, err error) {
 	}
 	if len(q.downs) > 0 {
 		next = min(next, q.downs[0].until)
+	}
+	for _, at := range [...]int64{q.lateAt, q.tidyAt} {
+		if at != 0 {
+			next = min(next, at)
+		}
 	}
 	next = min(next, q.nextAlarm, q.memAlarm, q.planned)
 	q.planned = next

@@ -45,30 +45,34 @@ func (o *Options) longest() time.Duration {
 	return max(slices.Max(o.Retry), o.Probe)*11/10 + time.Second
 }
 
-// warnAt returns when the senders of e's recipients are to be told that it is
-// late; never: they are not.
+// warnAt returns when senders are to be told that e is late for one of its
+// recipients; never: they are not.
 func (o *Options) warnAt(e *entry) int64 {
-	if e.msg.from.IsNull() {
+	at := int64(never)
+	for i := range e.rcpts {
+		at = min(at, o.warnFor(e, &e.rcpts[i]))
+	}
+	return at
+}
+
+// warnFor is warnAt for one recipient.
+func (o *Options) warnFor(e *entry, r *recipient) int64 {
+	if r.warned || e.msg.from.IsNull() {
 		return never
 	}
-	by, late := e.msg.deadline(), int64(never)
-	for i := range e.rcpts {
-		r := &e.rcpts[i]
-		if r.warned {
-			continue
+	at := int64(never)
+	if wants(r, delayed) && (o.Warn > 0 || r.params.Notify != 0) {
+		after := o.Warn
+		if after <= 0 {
+			after = DefaultOptions().Warn
 		}
-		if wants(r, delayed) && (o.Warn > 0 || r.params.Notify != 0) {
-			after := o.Warn
-			if after <= 0 {
-				after = DefaultOptions().Warn
-			}
-			late = min(late, e.since+after.Milliseconds())
-		}
-		if by != never && !e.msg.params.DeliverBy.Return && wants(r, deadlinePassed) {
-			late = min(late, by)
-		}
+		at = e.since + after.Milliseconds()
 	}
-	return late
+	// RFC 2852 section 4.1.4.1: mode N tells of the deadline.
+	if by := e.msg.params.DeliverBy; by.Set && !by.Return && wants(r, deadlinePassed) {
+		at = min(at, e.msg.deadline())
+	}
+	return at
 }
 
 // released returns when the message could first leave.
