@@ -186,7 +186,7 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 	}
 	b.settle = free
 	q.mu.Unlock()
-	err = q.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		b.release = b.release[:0]
 		return q.store(ctx, tx, b)
 	})
@@ -253,7 +253,7 @@ func ActOffline(ctx context.Context, db *sqldb.DB, opt Options, c Change, progre
 		return 0, err
 	}
 	opt = opt.withDefaults()
-	q := &Queue{db: db, clock: clock{time.Now()}}
+	q := &Queue{db: db, write: db.Write, clock: clock{time.Now()}}
 	q.opt.Store(&opt)
 	if err := migrate(ctx, db); err != nil {
 		return 0, err

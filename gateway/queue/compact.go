@@ -108,7 +108,7 @@ func (o *owner) Move(ctx context.Context, moved []blob.Moved) (done []blob.Moved
 	// Memory first: rows that are written from now on have the new place, and
 	// those before it are changed.
 	q.moveInMemory(moved, false)
-	err = q.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err = q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		done = done[:0]
 		for _, m := range moved {
 			first, n, ok := parseTag(m.Tag)

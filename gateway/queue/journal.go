@@ -141,7 +141,7 @@ func (j *journal) write(b *batch) {
 
 // commit writes b now, and goes on from there.
 func (j *journal) commit(b *batch) {
-	b.err = j.q.db.Write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
+	b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
 		b.release = b.release[:0] // it may run again
 		return j.q.store(ctx, tx, b)
 	})
@@ -196,6 +196,7 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 	}
 	err := errors.Join(
 		many(sqlInsertNew, b.insert, func(e *entry) []any { return q.newRow(e, false) }),
+		many(sqlInsertNew, b.notices(), func(e *entry) []any { return q.newRow(e, false) }),
 		many(sqlInsertNew, b.prepare, func(e *entry) []any { return q.newRow(e, true) }),
 		many(sqlActivate, b.activate, id),
 		many(sqlDropNew, b.forget, id),
@@ -214,6 +215,14 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 		return err
 	}
 	return q.orphans(ctx, tx, b)
+}
+
+// notices returns what is queued with outcomes.
+func (b *batch) notices() (list []*entry) {
+	for _, e := range b.settle {
+		list = append(list, e.notices...)
+	}
+	return list
 }
 
 // orphans finds the blobs that b has dropped the last row of.

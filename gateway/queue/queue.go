@@ -42,6 +42,7 @@ type Deps struct {
 // Queue keeps mail and sends it on. Its methods may be called by many at once.
 type Queue struct {
 	db      *sqldb.DB
+	write   writeFunc // of db; tests let it fail
 	blobs   blob.Store
 	log     *slog.Logger
 	metrics *Metrics
@@ -80,6 +81,9 @@ type Queue struct {
 	tidyAt     int64    // when it is looked at whether space can be had; 0: never
 }
 
+// writeFunc is DB.Write.
+type writeFunc func(ctx context.Context, f func(ctx context.Context, tx *sqldb.Tx) error) error
+
 // naming is what Reconfigure changes beside options.
 type naming struct {
 	hostname string
@@ -105,7 +109,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 		deps.Log = slog.Default()
 	}
 	q := &Queue{
-		db: deps.DB, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()},
+		db: deps.DB, write: deps.DB.Write, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()},
 		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{},
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}
@@ -172,7 +176,7 @@ func (q *Queue) recoverSome(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	rows.Close()
-	return len(b.settle), q.db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return q.store(ctx, tx, b) })
+	return len(b.settle), q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return q.store(ctx, tx, b) })
 }
 
 func (q *Queue) options() *Options { return q.opt.Load() }

@@ -213,7 +213,7 @@ func (q *Queue) readBucket(bucket uint32, most int) (list []*entry, bad []int64,
 
 // bury holds damaged rows.
 func (q *Queue) bury(ids []int64) {
-	err := q.db.Write(q.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	err := q.write(q.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		for _, id := range ids {
 			if _, err := tx.Exec(ctx, `UPDATE queue_waiting SET due = ?, alarm = ?, held = 1 WHERE id = ?`, far, far, id); err != nil {
 				return err

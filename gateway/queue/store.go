@@ -43,15 +43,18 @@ CREATE INDEX queue_waiting_domain ON queue_waiting (domain, route, held, queued)
 CREATE INDEX queue_waiting_trace ON queue_waiting (trace);
 `}
 
-// The statements; every one is prepared once.
+// The statements; every one is prepared once. What is written again, because it
+// was not certain that it had been, must change nothing.
 const (
-	sqlInsertNew = `INSERT INTO queue_new (id, prepared, segment, start, size, data) VALUES (?, ?, ?, ?, ?, ?)`
-	sqlActivate  = `UPDATE queue_new SET prepared = 0 WHERE id = ?`
-	sqlDropNew   = `DELETE FROM queue_new WHERE id = ?`
+	sqlInsertNew = `INSERT INTO queue_new (id, prepared, segment, start, size, data) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO NOTHING`
+	sqlActivate = `UPDATE queue_new SET prepared = 0 WHERE id = ?`
+	sqlDropNew  = `DELETE FROM queue_new WHERE id = ?`
 
 	sqlInsertWaiting = `INSERT INTO queue_waiting
 		(id, bucket, due, alarm, held, queued, segment, start, size, trace, route, domain, data)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO NOTHING`
 	sqlUpdateWaiting = `UPDATE queue_waiting SET due = ?, alarm = ?, held = ?, data = ? WHERE id = ?`
 	sqlDropWaiting   = `DELETE FROM queue_waiting WHERE id = ?`
 
