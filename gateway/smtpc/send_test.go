@@ -11,40 +11,67 @@ import (
 )
 
 // Each case is one transaction, told from the server's side.
-func TestTransaction(t *testing.T) {
+// What is sent in these tests, and how it looks on the wire.
+const (
+	sentBody = "Subject: x\r\n\r\n.dot\r\n"
+	asBDAT   = "T BDAT 20 LAST~Subject: x~~.dot~\n"
+	asData   = "T Subject: x~~..dot~.~\n"
+)
+
+// sending is one transaction.
+type sending struct {
+	name   string
+	opt    Options
+	env    *Envelope
+	script string
+	want   string
+	usable bool // the connection, afterwards
+}
+
+// sendAll runs transactions, each with a server of its own.
+func sendAll(t *testing.T, all []sending) {
+	for _, tt := range all {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			err := dialogue(t, tt.opt, tt.script, func(c *Client) {
+				res, err := c.Send(t.Context(), tt.env, text(sentBody))
+				if got := codes(res); err != nil || got != tt.want {
+					t.Errorf("got %s, %v, want %s", got, err, tt.want)
+				}
+				if c.Usable() != tt.usable {
+					t.Errorf("usable is %t", c.Usable())
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestTransactionWithData: replies to every step, with PIPELINING and without.
+func TestTransactionWithData(t *testing.T) {
 	t.Parallel()
-	const body = "Subject: x\r\n\r\n.dot\r\n"
-	const bdat = "T BDAT 20 LAST~Subject: x~~.dot~\n"
-	const data = "T Subject: x~~..dot~.~\n"
-	plain := hello + "S 250 fake\n"
-	lmtp := func(s string) string { return strings.Replace(s, "EHLO", "LHLO", 1) }
-	for _, tt := range []struct {
-		name   string
-		opt    Options
-		env    *Envelope
-		script string
-		want   string
-		usable bool
-	}{
+	sendAll(t, []sending{
 		{
 			"step by step without PIPELINING",
 			Options{},
 			envelope("b", "c"),
-			plain + "C MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 251 ok\nC DATA\nS 354 go\n" + data + "S 250 done\nE",
+			hello + "S 250 fake\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 251 ok\nC DATA\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 250 250", true,
 		},
 		{
 			"HELO for a server that knows no EHLO",
 			Options{},
 			envelope("b"),
-			hello + "S 502 what\nC HELO me\nS 250 fake\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 250 done\nE",
+			hello + "S 502 what\nC HELO me\nS 250 fake\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 250", true,
 		},
 		{
 			"one recipient, DATA in the group",
 			Options{},
 			allOf(envelope("b")),
-			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 354 go\n" + data + "S 250 done\nE",
+			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 250", true,
 		},
 		{
@@ -79,14 +106,14 @@ func TestTransaction(t *testing.T) {
 			"all or nobody: all",
 			Options{},
 			allOf(envelope("b", "c")),
-			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 250 done\nE",
+			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 250 250", true,
 		},
 		{
 			"some accepted are enough otherwise",
 			Options{},
 			envelope("b", "c"),
-			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~DATA~\nS 250 ok\nS 550 no\nS 250 ok\nS 354 go\n" + data + "S 250 done\nE",
+			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~DATA~\nS 250 ok\nS 550 no\nS 250 ok\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 550 250", true,
 		},
 		{
@@ -107,104 +134,105 @@ func TestTransaction(t *testing.T) {
 			"message refused",
 			Options{},
 			envelope("b"),
-			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 354 go\n" + data + "S 554 5.7.1 no\nE",
+			helloPipe + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 354 go\n" + asData + "S 554 5.7.1 no\nE",
 			"done 554", true,
 		},
+	})
+}
+
+// TestTransactionWithBDAT: a small message goes with its envelope, where that can be no mistake.
+func TestTransactionWithBDAT(t *testing.T) {
+	t.Parallel()
+	sendAll(t, []sending{
 		{
 			"BDAT: all in one write",
 			Options{},
 			allOf(envelope("b")),
-			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + bdat + "S 250 ok\nS 250 ok\nS 250 done\nE",
+			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + asBDAT + "S 250 ok\nS 250 ok\nS 250 done\nE",
 			"done 250", true,
 		},
 		{
 			"BDAT behind a refused recipient is read away",
 			Options{},
 			allOf(envelope("b")),
-			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + bdat + "S 250 ok\nS 550 no\nS 503 no\nC RSET\nS 250 ok\nE",
+			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + asBDAT + "S 250 ok\nS 550 no\nS 503 no\nC RSET\nS 250 ok\nE",
 			"rcpt 550", true,
 		},
 		{
 			"BDAT waits for all recipients",
 			Options{},
 			allOf(envelope("b", "c")),
-			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\n" + bdat + "S 250 done\nE",
+			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\n" + asBDAT + "S 250 done\nE",
 			"done 250 250", true,
 		},
 		{
 			"refused BDAT needs RSET",
 			Options{},
 			envelope("b"),
-			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + bdat + "S 250 ok\nS 250 ok\nS 452 full\nC RSET\nS 250 ok\nE",
+			helloBDAT + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~\n" + asBDAT + "S 250 ok\nS 250 ok\nS 452 full\nC RSET\nS 250 ok\nE",
 			"done 452", true,
 		},
 		{
 			"BDAT without PIPELINING",
 			Options{NoPipelining: true},
 			envelope("b"),
-			helloBDAT + "C MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\n" + bdat + "S 250 ok\nE",
+			helloBDAT + "C MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\n" + asBDAT + "S 250 ok\nE",
 			"done 250", true,
 		},
+	})
+}
+
+// TestTransactionWithManyReplies: LMTP and PRDR, and servers that take few recipients.
+func TestTransactionWithManyReplies(t *testing.T) {
+	t.Parallel()
+	sendAll(t, []sending{
 		{
 			"LMTP: a reply for each accepted recipient",
 			Options{LMTP: true},
 			envelope("b", "c", "d"),
-			lmtp(helloPipe) + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~RCPT TO:<d@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 550 no\nS 250 ok\nS 354 go\n" + data + "S 250 done\nS 452 full\nE",
+			asLMTP(helloPipe) + "T MAIL FROM:<a@x.test> SIZE=20~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~RCPT TO:<d@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 550 no\nS 250 ok\nS 354 go\n" + asData + "S 250 done\nS 452 full\nE",
 			"done 250 550 452", true,
 		},
 		{
 			"LMTP with BDAT",
 			Options{LMTP: true},
 			allOf(envelope("b", "c")),
-			lmtp(helloBDAT) + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\n" + bdat + "S 250 done\nS 552 no\nE",
+			asLMTP(helloBDAT) + "T MAIL FROM:<a@x.test>~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~\nS 250 ok\nS 250 ok\nS 250 ok\n" + asBDAT + "S 250 done\nS 552 no\nE",
 			"done 250 552", true,
 		},
 		{
 			"PRDR: a reply for each",
 			Options{},
 			prdr(envelope("b", "c")),
-			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 353 each\nS 250 yes\nS 550 no\nS 250 some\nE",
+			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 353 each\nS 250 yes\nS 550 no\nS 250 some\nE",
 			"done 250 550", true,
 		},
 		{
 			"PRDR: one reply for all",
 			Options{},
 			prdr(envelope("b", "c")),
-			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 554 no\nE",
+			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 554 no\nE",
 			"done 554 554", true,
 		},
 		{
 			"PRDR: the last reply refuses all",
 			Options{},
 			prdr(envelope("b", "c")),
-			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 353 each\nS 250 yes\nS 551 no\nS 554 after all\nE",
+			hello + "S 250-fake\nS 250 PRDR\nC MAIL FROM:<a@x.test> PRDR\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC RCPT TO:<c@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 353 each\nS 250 yes\nS 551 no\nS 554 after all\nE",
 			"done 554 551", true,
 		},
 		{
 			"RCPTMAX of LIMITS",
 			Options{},
 			envelope("b", "c"),
-			hello + "S 250-fake\nS 250 LIMITS RCPTMAX=1 MAILMAX=1\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + data + "S 250 done\nE",
+			hello + "S 250-fake\nS 250 LIMITS RCPTMAX=1 MAILMAX=1\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\n" + asData + "S 250 done\nE",
 			"done 250 452", false,
 		},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			err := dialogue(t, tt.opt, tt.script, func(c *Client) {
-				res, err := c.Send(t.Context(), tt.env, text(body))
-				if got := codes(res); err != nil || got != tt.want {
-					t.Errorf("got %s, %v, want %s", got, err, tt.want)
-				}
-				if c.Usable() != tt.usable {
-					t.Errorf("usable is %t", c.Usable())
-				}
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
+	})
 }
+
+// asLMTP is a script with the greeting of LMTP.
+func asLMTP(s string) string { return strings.Replace(s, "EHLO", "LHLO", 1) }
 
 func prdr(e *Envelope) *Envelope { e.Params.PRDR = true; return e }
 
