@@ -38,6 +38,16 @@ type BodyFilter interface {
 	Read(ctx context.Context, tx *Transaction, m Message) (Reading, error)
 }
 
+// BodyOnly is embedded by a BodyFilter that has nothing to say before there is a
+// message.
+type BodyOnly struct{}
+
+// Check implements Filter.
+func (BodyOnly) Check(context.Context, Stage, *Transaction) (Verdict, error) { return Verdict{}, nil }
+
+// Stages implements Staged.
+func (BodyOnly) Stages() []Stage { return nil }
+
 // Reading is what a BodyFilter took from one message.
 type Reading interface {
 	// Conclude gives the verdict. tx.Facts holds what the filters listed

@@ -62,6 +62,7 @@ func (o Options) Validate() error {
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
+	gateway.BodyOnly
 	pool *pool
 }
 
@@ -85,14 +86,11 @@ func New(opt Options) (*Filter, error) {
 	for _, a := range opt.Clamd {
 		p.daemons = append(p.daemons, newDaemon(a))
 	}
-	return &Filter{p}, nil
+	return &Filter{pool: p}, nil
 }
 
 // Name implements gateway.Filter.
 func (f *Filter) Name() string { return "antivirus" }
-
-// Stages implements gateway.Staged: Check has nothing to say.
-func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Fields implements gateway.Filter.
 func (f *Filter) Fields() []gateway.Field {
@@ -105,11 +103,6 @@ func (f *Filter) Fields() []gateway.Field {
 		{Name: "antivirus.too_large", Type: gateway.Bool, Stage: at, Doc: "Whether the message, or a part of it, is longer than clamd's StreamMaxLength and nothing was found elsewhere: what it holds is not known."},
 		{Name: "antivirus.daemon", Type: gateway.String, Stage: at, Doc: "Address of the clamd that gave the answer."},
 	}
-}
-
-// Check implements gateway.Filter.
-func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
-	return gateway.Verdict{}, nil
 }
 
 // eager is how much of a message must be there before it gets a connection,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +40,7 @@ const lookupTimeout = 4 * time.Second
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
+	gateway.BodyOnly
 	trusted  []string
 	resolver dns.Resolver
 	keys     mailauth.KeyCache
@@ -85,24 +85,12 @@ func (f *Filter) Fields() []gateway.Field {
 	}
 }
 
-// Check implements gateway.Filter; the chain is judged at the end.
-func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
-	return gateway.Verdict{}, nil
-}
-
-// Stages implements gateway.Staged: Check has nothing to say.
-func (f *Filter) Stages() []gateway.Stage { return nil }
-
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
 	v := mailauth.NewARCVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, LookupTimeout: lookupTimeout, Keys: &f.keys})
 	defer v.Close()
-	if v.NeedsBody() {
-		body := m.Body()
-		defer body.Close()
-		if _, err := io.Copy(v, body); err != nil {
-			return nil, fmt.Errorf("arc: body: %w", err)
-		}
+	if err := v.ReadBody(m.Body); err != nil {
+		return nil, fmt.Errorf("arc: body: %w", err)
 	}
 	return reading{f, v.Report()}, nil
 }

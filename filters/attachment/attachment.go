@@ -41,6 +41,7 @@ func (o Options) Validate() error {
 
 // Filter looks at files.
 type Filter struct {
+	gateway.BodyOnly
 	opt      Options
 	extra    map[string]bool
 	harmless map[string]bool
@@ -66,14 +67,6 @@ func New(opt Options, newBody func() *body.Body) (*Filter, error) {
 
 // Name implements gateway.Filter.
 func (*Filter) Name() string { return "attachment" }
-
-// Stages implements gateway.Staged.
-func (*Filter) Stages() []gateway.Stage { return nil }
-
-// Check implements gateway.Filter; it says nothing.
-func (*Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
-	return gateway.Verdict{}, nil
-}
 
 // Fields implements gateway.Filter.
 func (*Filter) Fields() []gateway.Field {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -40,6 +39,7 @@ func DefaultOptions() Options { return Options{Signatures: defaultSignatures} }
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
+	gateway.BodyOnly
 	opt      Options
 	resolver dns.Resolver
 	keys     mailauth.KeyCache
@@ -77,24 +77,12 @@ func (f *Filter) Fields() []gateway.Field {
 	}
 }
 
-// Check implements gateway.Filter; signatures are judged at the end.
-func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
-	return gateway.Verdict{}, nil
-}
-
-// Stages implements gateway.Staged: Check has nothing to say.
-func (f *Filter) Stages() []gateway.Stage { return nil }
-
 // Read implements gateway.BodyFilter.
 func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
 	v := mailauth.NewDKIMVerifier(ctx, m.Header(), f.resolver, mailauth.VerifyOptions{Now: tx.Now, MaxSignatures: f.opt.Signatures, LookupTimeout: lookupTimeout, Keys: &f.keys})
 	defer v.Close()
-	if v.NeedsBody() {
-		body := m.Body()
-		defer body.Close()
-		if _, err := io.Copy(v, body); err != nil {
-			return nil, fmt.Errorf("dkim: body: %w", err)
-		}
+	if err := v.ReadBody(m.Body); err != nil {
+		return nil, fmt.Errorf("dkim: body: %w", err)
 	}
 	r := v.Report()
 	if f.opt.RefusePartial {

@@ -42,6 +42,7 @@ func (opt Options) Validate() error {
 
 // Filter implements gateway.BodyFilter.
 type Filter struct {
+	gateway.BodyOnly
 	opt        Options
 	forwarders forwarders
 	resolver   dns.Resolver
@@ -68,7 +69,7 @@ func New(opt Options, r dns.Resolver) (*Filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Filter{opt, fw, r}, nil
+	return &Filter{opt: opt, forwarders: fw, resolver: r}, nil
 }
 
 // Name implements gateway.Filter.
@@ -76,9 +77,6 @@ func (f *Filter) Name() string { return "dmarc" }
 
 // After implements gateway.Ordered.
 func (f *Filter) After() []string { return []string{"spf", "dkim", "arc"} }
-
-// Stages implements gateway.Staged: Check has nothing to say.
-func (f *Filter) Stages() []gateway.Stage { return nil }
 
 // Fields implements gateway.Filter.
 func (f *Filter) Fields() []gateway.Field {
@@ -96,11 +94,6 @@ func (f *Filter) Fields() []gateway.Field {
 		{Name: "dmarc.list_mail", Type: gateway.Bool, Stage: at, Doc: "Whether the message claims to come through a mailing list (List-Id, List-Post, Mailing-List or Precedence: list): such mail fails DMARC without anybody's fault (RFC 9989 section 7.4). Anybody can claim it."},
 		{Name: "dmarc.forwarder", Type: gateway.Bool, Stage: at, Doc: "Whether one of the filter's forwarders sent the message."},
 	}
-}
-
-// Check implements gateway.Filter.
-func (f *Filter) Check(context.Context, gateway.Stage, *gateway.Transaction) (gateway.Verdict, error) {
-	return gateway.Verdict{}, nil
 }
 
 // reading is what Read took from a message.

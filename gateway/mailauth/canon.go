@@ -121,6 +121,17 @@ func (h *BodyHasher) ReadFrom(r io.Reader) (int64, error) {
 	}
 }
 
+// ReadBody takes the body from what open returns, if any hash of it is wanted.
+func (h *BodyHasher) ReadBody(open func() io.ReadCloser) error {
+	if h.forms() == 0 {
+		return nil
+	}
+	r := open()
+	defer r.Close()
+	_, err := io.Copy(h, r)
+	return err
+}
+
 // Sum ends the body and returns its hash in one of the forms given to
 // NewBodyHasher; false for another.
 func (h *BodyHasher) Sum(f BodyForm) (BodyHash, bool) {
