@@ -42,7 +42,7 @@ func TestSoakMemory(t *testing.T) {
 	if err := sink.awaitPort(addr); err != nil {
 		t.Fatal(err)
 	}
-	config := strings.Replace(w.fullYAML(), "lmtp://"+w.dest.addr, "smtp://"+addr, 1)
+	config := strings.Replace(w.fullYAML(), fmt.Sprintf(`"lmtp://%s"]`, w.dest.addr), fmt.Sprintf(`"smtp://%s"], connections: 100`, addr), 1)
 	memoryIsBounded(t, w, config, 100, 50<<20, 2<<20, func(string) {})
 	sink.stop()
 	if out := sink.output(0); !strings.Contains(out, "100 messages") {
