@@ -20,6 +20,7 @@ import (
 const (
 	maxDirectoryAddresses = 1000    // of an entry
 	maxDirectoryCache     = 4 << 10 // entries, absences, and right passwords
+	selfTime              = 24 * time.Hour
 )
 
 // directory asks LDAP servers. A nil one knows nobody.
@@ -32,6 +33,7 @@ type directory struct {
 
 	mu      sync.Mutex
 	entries *lru[string, dirAnswer]        // by name
+	selves  *lru[string, dirAnswer]        // what users read of themselves when they logged in
 	right   *lru[[keySize]byte, dirAnswer] // by name and password
 }
 
@@ -57,7 +59,7 @@ func newDirectory(opt *LDAP, log *slog.Logger) (*directory, error) {
 		return nil, fmt.Errorf("account: ldap: %w", err)
 	}
 	d := &directory{
-		opt: opt.filled(), log: log,
+		opt: opt.filled(), log: log, selves: newLRU[string, dirAnswer](maxDirectoryCache),
 		entries: newLRU[string, dirAnswer](maxDirectoryCache), right: newLRU[[keySize]byte, dirAnswer](maxDirectoryCache),
 	}
 	rand.Read(d.key[:])
@@ -234,10 +236,11 @@ func (d *directory) login(ctx context.Context, name, password string) (*dirEntry
 	case err != nil:
 		return nil, d.failed(ctx, err)
 	}
-	d.remember(name, e)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.selves.put(e.user, dirAnswer{e, time.Now().Add(selfTime)})
 	if d.opt.Remember > 0 {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+		d.entries.put(name, dirAnswer{e, time.Now().Add(d.opt.Remember)})
 		d.right.put(macOf(d.key[:], name, password), dirAnswer{e, time.Now().Add(d.opt.Remember)})
 	}
 	return e, nil
@@ -265,7 +268,19 @@ func (d *directory) failed(ctx context.Context, err error) error {
 	return fmt.Errorf("%w: directory: %w", ErrTemporary, err)
 }
 
-// owns tells whether an address is one of the entry's.
-func (e *dirEntry) owns(address string) bool {
-	return e.user == address || slices.Contains(e.addresses, address)
+// owns tells whether one of these addresses is listed at a user's entry.
+func (d *directory) owns(ctx context.Context, user string, addresses ...string) (bool, error) {
+	e, err := d.find(ctx, user)
+	if err != nil {
+		return false, err
+	}
+	if e == nil && d != nil { // only the user may look there
+		d.mu.Lock()
+		x, _ := d.selves.get(user)
+		d.mu.Unlock()
+		if time.Now().Before(x.until) {
+			e = x.entry
+		}
+	}
+	return e != nil && slices.ContainsFunc(addresses, func(s string) bool { return slices.Contains(e.addresses, s) }), nil
 }

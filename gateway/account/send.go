@@ -10,7 +10,7 @@ import (
 
 // MaySend tells whether user may write mail from address: its own, with any
 // detail; an alias that leads to nobody else, the one for a whole domain
-// included; and what it was granted.
+// included; those that the directory lists; and what it was granted.
 func (a *Accounts) MaySend(ctx context.Context, user, address string) (bool, error) {
 	name, err := Name(address)
 	if err != nil {
@@ -34,6 +34,13 @@ func (a *Accounts) MaySend(ctx context.Context, user, address string) (bool, err
 	ok, err := a.granted(ctx, u, name, bare, "*@"+domain, "*")
 	if ok || err != nil {
 		return ok, err
+	}
+	switch owns, err := a.set.Load().ldap.owns(ctx, u, name, bare); {
+	case err != nil:
+		return false, err
+	case owns:
+		others, err := a.named(ctx, name)
+		return err == nil && !others, err
 	}
 	targets, err := a.Resolve(ctx, name)
 	switch {
