@@ -1,0 +1,95 @@
+package account
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/emersion/go-sasl"
+)
+
+func TestClientCertificates(t *testing.T) {
+	t.Parallel()
+	ca := selfSigned(t, "CA", nil)
+	issue := func(name string, emails ...string) tls.Certificate {
+		return signedBy(t, name, emails, ca.Leaf, ca.PrivateKey.(*ecdsa.PrivateKey))
+	}
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	must(t, os.WriteFile(file, encode("CERTIFICATE", ca.Certificate[0]), 0o600))
+	pinned := selfSigned(t, "whatever", nil)
+	sum := sha256.Sum256(pinned.Certificate[0])
+	opt := testOptions()
+	opt.Certificates = &Certificates{CA: file, Pins: []Pin{{"bob@example.org", hex.EncodeToString(sum[:])}}}
+	a := openWith(t, opt)
+	ctx := context.Background()
+	must(t, a.AddUser(ctx, User{Name: "bob@example.org"}, ""))
+	must(t, a.AddUser(ctx, User{Name: "off@example.org"}, ""))
+	must(t, a.SetDisabled(ctx, "off@example.org", true))
+	must(t, a.Grant(ctx, "bob@example.org", ana))
+	for _, c := range []struct {
+		name  string
+		cert  tls.Certificate
+		authz string
+		user  string // "" : refused
+	}{
+		{"by rfc822Name", issue("Ana", "Ana@example.org"), "", ana},
+		{"by the second", issue("Ana", "nobody@example.org", ana), "", ana},
+		{"by common name", issue(ana), "", ana},
+		{"as itself", issue(ana), ana, ana},
+		{"pinned", pinned, "", "bob@example.org"},
+		{"pinned, acting for another", pinned, ana, ana},
+		{"acting for another", issue(ana), "bob@example.org", ""},
+		{"the common name beside an address", issue(ana, "nobody@example.org"), "", ""},
+		{"nobody", issue("nobody@example.org"), "", ""},
+		{"disabled", issue("off@example.org"), "", ""},
+		{"no address", issue("ana"), "", ""},
+		{"signed by itself", selfSigned(t, ana, []string{ana}), "", ""},
+	} {
+		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+			state, _, _ := connect(t, version, &c.cert)
+			p := peer
+			p.TLS = &state
+			if got := a.Mechanisms(p)[0]; got != "EXTERNAL" {
+				t.Errorf("offered %s", got)
+			}
+			id, err := converse(a, p, sasl.NewExternalClient(c.authz))
+			if c.user == "" {
+				wantErr(t, err, ErrCredentials)
+			} else if err != nil || id.User != c.user {
+				t.Errorf("%s: %+v, %v", c.name, id, err)
+			}
+		}
+	}
+	state, _, _ := connect(t, tls.VersionTLS13, nil)
+	p := peer
+	p.TLS = &state
+	if got := a.Mechanisms(p)[0]; got == "EXTERNAL" {
+		t.Error("EXTERNAL without a certificate")
+	}
+	if mode, pool := a.ClientAuth(); mode != tls.RequestClientCert || pool != nil {
+		t.Error("pins: any certificate must be asked for")
+	}
+	opt.Certificates.Pins = nil
+	must(t, a.SetOptions(opt))
+	if mode, pool := a.ClientAuth(); mode != tls.RequestClientCert || pool == nil {
+		t.Error("the CA is not told")
+	}
+	opt.Certificates = nil
+	must(t, a.SetOptions(opt))
+	if mode, _ := a.ClientAuth(); mode != tls.NoClientCert {
+		t.Error("asked for nothing")
+	}
+	opt.Certificates = &Certificates{CA: "/nowhere.pem"}
+	if a.SetOptions(opt) == nil {
+		t.Error("a CA that is not there")
+	}
+	if got := fmt.Sprint(a.Mechanisms(peer)); got != "[SCRAM-SHA-256 PLAIN LOGIN]" {
+		t.Errorf("after a failed change: %s", got)
+	}
+}
