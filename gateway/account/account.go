@@ -23,6 +23,7 @@ type Peer struct {
 	// Service is what the client wants to use, one of Services. App passwords
 	// may be limited to some.
 	Service string
+	Session string // id of the connection, for the log
 	// Certificate is what we showed the client in TLS, DER; nil: not known,
 	// and then the channel binding tls-server-end-point is not there.
 	Certificate []byte

@@ -55,12 +55,16 @@ func (a *Accounts) Authenticate(ctx context.Context, peer Peer, mechanism string
 func (x *exchange) end(mechanism string, id Identity, err error) (Identity, error) {
 	result := resultOf(err)
 	x.a.deps.Metrics.count(mechanism, result)
+	ip := "local"
+	if x.peer.Addr.IsValid() {
+		ip = x.peer.Addr.String()
+	}
+	log := x.a.log.With("session", x.peer.Session, "ip", ip, "mechanism", mechanism, "service", x.peer.Service)
 	if err == nil {
-		x.a.log.Info("authenticated", "user", id.User, "as", id.Authenticated, "ip", x.peer.Addr.String(), "mechanism", mechanism, "service", x.peer.Service)
+		log.Info("authenticated", "user", id.User, "as", id.Authenticated, "credential", id.Credential)
 		return id, nil
 	}
-	x.a.log.Warn("authentication failed", "ip", x.peer.Addr.String(), "mechanism", mechanism, "service", x.peer.Service,
-		"user", x.loggedName(), "result", result, "reason", err.Error())
+	log.Warn("authentication failed", "user", x.loggedName(), "result", result, "reason", err.Error())
 	return Identity{}, err
 }
 

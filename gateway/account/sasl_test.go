@@ -90,7 +90,9 @@ func TestResponsesAfterTheCommand(t *testing.T) {
 
 func TestMalformedResponses(t *testing.T) {
 	t.Parallel()
-	a := openWith(t, testOptions())
+	opt := testOptions()
+	opt.OAuth = &OAuth{Introspection: "http://127.0.0.1:1/"}
+	a := openWith(t, opt)
 	before := a.hasher.count.Load()
 	for _, c := range []struct{ mech, response string }{
 		{"PLAIN", ""}, {"PLAIN", "ana"}, {"PLAIN", "\x00ana"}, {"PLAIN", "\x00\x00pw"}, {"PLAIN", "\x00ana\x00"}, {"PLAIN", "\x00ana\x00pw\x00"},
@@ -100,7 +102,9 @@ func TestMalformedResponses(t *testing.T) {
 		{"SCRAM-SHA-256", "n,a=,n=ana,r=x"}, {"SCRAM-SHA-256", "n,b,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,m=ext,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,n=,r=x"},
 		{"SCRAM-SHA-256", "n,,n=a=2c,r=x"}, {"SCRAM-SHA-256", "n,,n=a=,r=x"}, {"SCRAM-SHA-256", "n,,n=ana,r="}, {"SCRAM-SHA-256", "n,,n=ana,r=\x7f"},
 		{"SCRAM-SHA-256", "n,,n=ana,r=" + strings.Repeat("x", maxNonce+1)}, {"SCRAM-SHA-256", "p=tls-exporter,,n=ana,r=x"},
-		{"SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=ana,r=x"}, {"CRAM-MD5", ""}, {"EXTERNAL", ""}, {"XOAUTH2", "x"}, {"GSSAPI", "x"}, {"", ""},
+		{"SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=ana,r=x"}, {"CRAM-MD5", ""}, {"EXTERNAL", ""}, {"XOAUTH2", "x"}, {"XOAUTH2", "auth=Bearer x\x01\x01"}, {"XOAUTH2", "user=a\x01auth=Bearer x\x01"}, {"XOAUTH2", "user=a\x01auth=Basic x\x01\x01"},
+		{"XOAUTH2", "user=a\x01auth=Bearer x\x01auth=Bearer y\x01\x01"}, {"XOAUTH2", "user=a\x01auth=Bearer x y\x01\x01"}, {"XOAUTH2", "user=a\x01x\x01auth=Bearer x\x01\x01"},
+		{"OAUTHBEARER", "p=tls-exporter,,\x01auth=Bearer x\x01\x01"}, {"OAUTHBEARER", "n,,auth=Bearer x\x01\x01"}, {"OAUTHBEARER", "n,,\x01auth=Bearer \x01\x01"}, {"OAUTHBEARER", ""}, {"GSSAPI", "x"}, {"", ""},
 	} {
 		_, err := a.Authenticate(context.Background(), peer, c.mech, []byte(c.response), noAsk)
 		if !errors.Is(err, ErrExchange) {
@@ -362,6 +366,10 @@ func TestSCRAMBindsTheHeader(t *testing.T) {
 	wantErr(t, run("y,,", "y,,"), nil)
 	wantErr(t, run("y,,", "n,,"), ErrCredentials)
 	wantErr(t, run("n,,", "n,a="+ana+","), ErrCredentials)
+	_, err = a.Authenticate(context.Background(), peer, "SCRAM-SHA-256", []byte("n,,n="+ana+",r=abc"), func(c []byte) ([]byte, error) {
+		return []byte("c=biws,r=abc,p=AAAA"), nil
+	})
+	wantErr(t, err, ErrExchange) // another nonce
 }
 
 // proofOf computes a ClientProof.

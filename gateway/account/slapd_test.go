@@ -291,6 +291,11 @@ func TestOpenLDAPTraps(t *testing.T) {
 	if got := fmt.Sprint(a.Mechanisms(peer)); got != "[PLAIN LOGIN]" {
 		t.Error(got)
 	}
+	// An address that is a user's of its own is nobody else's.
+	must(t, a.AddUser(ctx, User{Name: "sales@example.org"}, ""))
+	if ok, err := a.MaySend(ctx, "lena@example.org", "sales@example.org"); ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
 	// A disabled user stays out, whatever the directory says.
 	must(t, a.AddUser(ctx, User{Name: "lena@example.org"}, ""))
 	_, err = plain(a, peer, "lena@example.org", "password of lena")

@@ -140,6 +140,35 @@ func TestAccountsCloseToStrangersAlone(t *testing.T) {
 	must(t, a.ClearBan(context.Background(), ana))
 	_, err = plain(a, peer, ana, anaPass)
 	wantErr(t, err, nil)
+	networks, err := texts(context.Background(), a.deps.DB.Read(), "SELECT network FROM account_networks WHERE username = ?", ana)
+	must(t, err)
+	if fmt.Sprint(networks) != "[192.0.2.1]" {
+		t.Errorf("known networks: %v", networks)
+	}
+}
+
+// TestKnownNetworksAreForgotten after three months, and beyond fifty.
+func TestKnownNetworksAreForgotten(t *testing.T) {
+	t.Parallel()
+	ctx, a := context.Background(), openWith(t, testOptions())
+	_, err := plain(a, peer, ana, anaPass)
+	wantErr(t, err, nil)
+	if !a.isKnown(ctx, ana, network(peer.Addr)) || a.isKnown(ctx, "bob@example.org", network(peer.Addr)) {
+		t.Error("not known, or for others")
+	}
+	now := time.Now()
+	must(t, a.writeNetwork(ctx, "old@example.org", "192.0.2.1", now.Add(-networkMemory-time.Hour)))
+	if a.isKnown(ctx, "old@example.org", network(peer.Addr)) {
+		t.Error("known for ever")
+	}
+	for i := range maxNetworks + 10 {
+		must(t, a.writeNetwork(ctx, ana, fmt.Sprintf("198.51.100.%d", i), now.Add(time.Duration(i)*time.Minute)))
+	}
+	networks, err := texts(ctx, a.deps.DB.Read(), "SELECT network FROM account_networks WHERE username = ?", ana)
+	must(t, err)
+	if len(networks) != maxNetworks || a.isKnown(ctx, ana, network(peer.Addr)) {
+		t.Errorf("%d are kept", len(networks))
+	}
 }
 
 // TestAUserNameIsNoAddress: names that look like addresses ban nobody else.
@@ -175,7 +204,7 @@ func TestBansOutliveARestart(t *testing.T) {
 	must(t, b.AddUser(ctx, User{Name: ana}, anaPass))
 	_, err = plain(b, peer, ana, anaPass)
 	wantErr(t, err, ErrThrottled)
-	if !b.Banned(ctx, peer.Addr) || b.Banned(ctx, netip.MustParseAddr("192.0.2.2")) {
+	if !b.Banned(ctx, netip.MustParseAddr("::ffff:192.0.2.1")) || !b.Banned(ctx, peer.Addr) || b.Banned(ctx, netip.MustParseAddr("192.0.2.2")) {
 		t.Error("Banned is wrong")
 	}
 	list, err := b.Bans(ctx)
@@ -234,6 +263,9 @@ func TestFailuresAreAnsweredAtOneTime(t *testing.T) {
 		wantErr(t, err, context.DeadlineExceeded)
 		if a.hasher.count.Load() != before {
 			t.Error("it was checked at once")
+		}
+		if n := a.throttle.addrs.items[network(peer.Addr)].Value.(*lruEntry[netip.Prefix, *guesses]).value.count(time.Hour); n != 5 {
+			t.Errorf("%d failures are counted after one that did not wait", n)
 		}
 	})
 }

@@ -57,6 +57,21 @@ func TestCredentialsEndAtOnce(t *testing.T) {
 	wantErr(t, a.SetPassword(ctx, "nobody@example.org", "another password"), ErrUnknown)
 }
 
+// TestOnePasswordOfTwo: what is remembered of one user is not the other's.
+func TestOnePasswordOfTwo(t *testing.T) {
+	t.Parallel()
+	a := openWith(t, testOptions())
+	must(t, a.AddUser(context.Background(), User{Name: "bob@example.org"}, anaPass))
+	for range 2 {
+		for _, name := range []string{ana, "bob@example.org"} {
+			id, err := plain(a, peer, name, anaPass)
+			if err != nil || id.User != name {
+				t.Errorf("%+v, %v", id, err)
+			}
+		}
+	}
+}
+
 func TestAppPasswords(t *testing.T) {
 	t.Parallel()
 	ctx, a := context.Background(), openWith(t, testOptions())
