@@ -126,6 +126,25 @@ func (s *Signer) check(names []string) (string, error) {
 // with the header h and the hash of its body (RFC 6376 section 5). The same
 // input gives the same field.
 func (s *Signer) Sign(h *message.Header, body BodyHash) ([]byte, error) {
+	return s.signWith(newHeaderIndex(h), h, body)
+}
+
+// SignAll returns the fields of several signers for one message, in order.
+// What they have in common is done once.
+func SignAll(h *message.Header, body BodyHash, signers []Signer) ([]byte, error) {
+	index := newHeaderIndex(h)
+	var all []byte
+	for i := range signers {
+		field, err := signers[i].signWith(index, h, body)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, field...)
+	}
+	return all, nil
+}
+
+func (s *Signer) signWith(index *headerIndex, h *message.Header, body BodyHash) ([]byte, error) {
 	names := s.Headers
 	if names == nil {
 		names = DefaultHeaders(h)
@@ -155,7 +174,7 @@ func (s *Signer) Sign(h *message.Header, body BodyHash) ([]byte, error) {
 	}
 	f.addList("h", names)
 	f.add("bh", base64.StdEncoding.EncodeToString(body.Sum[:]))
-	field, err := s.signField(newHeaderIndex(h), f, names, s.Canon[0])
+	field, err := s.signField(index, f, names, s.Canon[0])
 	if err != nil {
 		return nil, fmt.Errorf("mailauth: sign: %w", err)
 	}

@@ -1,0 +1,79 @@
+package signing
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/mailauth"
+)
+
+// maxFiles bounds the keys of files.
+const maxFiles = 10_000
+
+// Options say what is signed beside the keys of the database.
+type Options struct {
+	// Keys of files, beside those that gapura dkim keeps.
+	Keys []KeyFile `yaml:"keys"`
+	// Whether mail from a subdomain is signed with its parent's keys where it
+	// has none of its own.
+	Subdomains bool `yaml:"subdomains"`
+	// Header fields that are signed beside those that always are, once more
+	// than they are there, so that none can be added.
+	Headers []string `yaml:"headers"`
+	// How long signatures are good for (x=); 0: for ever.
+	Expire time.Duration `yaml:"expire"`
+
+	// Log hears what goes wrong; nil: nobody.
+	Log *slog.Logger `yaml:"-"`
+}
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Subdomains: true} }
+
+// KeyFile is a key in a file.
+type KeyFile struct {
+	// Domain that signs.
+	Domain string `yaml:"domain"`
+	// Selector of the key.
+	Selector string `yaml:"selector"`
+	// File of the private key: PEM, RSA or Ed25519.
+	Key string `yaml:"key"`
+	// User whose mail it signs, in place of the domain's other keys. Default:
+	// every user's.
+	User string `yaml:"user"`
+}
+
+// load reads the keys of files.
+func (o *Options) load() ([]Key, error) {
+	if len(o.Keys) > maxFiles {
+		return nil, fmt.Errorf("signing: %d keys are more than %d", len(o.Keys), maxFiles)
+	}
+	list := make([]Key, 0, len(o.Keys))
+	for _, f := range o.Keys {
+		data, err := os.ReadFile(f.Key)
+		if err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
+		private, err := mailauth.ParsePrivateKey(data)
+		if err != nil {
+			return nil, fmt.Errorf("signing: %s: %w", f.Key, err)
+		}
+		k := Key{Selector: f.Selector, User: strings.ToLower(f.User), State: Active, File: f.Key, private: private}
+		if k.Domain, err = domainName(f.Domain); err == nil {
+			err = k.check()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("signing: %s: %w", f.Key, err)
+		}
+		same := func(o Key) bool { return o.Domain == k.Domain && o.Selector == k.Selector }
+		if slices.ContainsFunc(list, same) {
+			return nil, fmt.Errorf("signing: %s: selector %s of %s is given twice", f.Key, k.Selector, k.Domain)
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
