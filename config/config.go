@@ -17,7 +17,10 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/outbound"
+	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
+	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
@@ -54,6 +57,14 @@ type Config struct {
 	Submission Submission `yaml:"submission"`
 	// Addresses that are not to be written to; gapura suppress keeps them.
 	Suppression suppress.Options `yaml:"suppression"`
+	// DKIM signatures of our mail; gapura dkim keeps the keys.
+	Signing signing.Options `yaml:"signing"`
+	// Which servers of a domain to trust: policies of others, which are
+	// fetched, and our own (MTA-STS, RFC 8461).
+	MTASTS mtasts.Options `yaml:"mta_sts"`
+	// Reports to domains that ask how TLS with their servers went (TLS-RPT,
+	// RFC 8460).
+	TLSRPT tlsrpt.Options `yaml:"tls_rpt"`
 	// Bounds on messages, connections and resources.
 	Limits Limits `yaml:"limits"`
 	// Bounds and habits of the SMTP dialogue.
@@ -209,6 +220,9 @@ func Default() *Config {
 		Queue:    queue.DefaultOptions(),
 		Storage:  Storage{Database: "sqlite", Objects: "files"},
 		Accounts: account.DefaultOptions(),
+		Signing:  signing.DefaultOptions(),
+		MTASTS:   mtasts.DefaultOptions(),
+		TLSRPT:   tlsrpt.DefaultOptions(),
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
@@ -268,6 +282,9 @@ func (c *Config) resolvePaths(dir string) {
 	abs(&c.TLS.Certificate, &c.TLS.Key, &c.Outbound.CA)
 	for i := range c.TLS.Certificates {
 		abs(&c.TLS.Certificates[i].Certificate, &c.TLS.Certificates[i].Key)
+	}
+	for i := range c.Signing.Keys {
+		abs(&c.Signing.Keys[i].Key)
 	}
 	if x := c.Accounts.LDAP; x != nil {
 		abs(&x.CA)

@@ -7,11 +7,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// httpHandler answers /healthz, /readyz and /metrics.
+// httpHandler answers /healthz, /readyz, /metrics, and as mta-sts.DOMAIN the
+// policies of our domains.
 func (s *server) httpHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.HandleFunc("GET /.well-known/mta-sts.txt", s.stsPolicy)
 	mux.Handle("GET /metrics", promhttp.Handler())
 	return mux
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 	"github.com/gapura-mail/gapura/gateway/suppress"
@@ -133,6 +134,7 @@ type server struct {
 	db        *sqldb.DB
 	opened    openedState
 	accounts  *account.Accounts
+	keys      *signing.Keys
 	outbound  *outbound.Metrics
 	suppress  *suppress.List
 

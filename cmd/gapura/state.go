@@ -6,6 +6,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
@@ -39,17 +40,40 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 			return nil, err
 		}
 	}
+	setKeys, err := s.openKeys(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	if s.accounts == nil {
 		s.accounts, err = account.Open(ctx, cfg.Accounts, account.Deps{DB: s.db, Log: s.log, Metrics: s.auth})
-		return func() {}, err
+		return setKeys, err
 	}
-	return s.accounts.Prepare(cfg.Accounts)
+	setAccounts, err := s.accounts.Prepare(cfg.Accounts)
+	if err != nil {
+		return nil, err
+	}
+	return func() { setKeys(); setAccounts() }, nil
+}
+
+// openKeys opens the keys that mail is signed with, or prepares their new
+// options.
+func (s *server) openKeys(ctx context.Context, cfg *config.Config) (set func(), err error) {
+	opt := cfg.Signing
+	opt.Log = s.log
+	if s.keys != nil {
+		return s.keys.Prepare(opt)
+	}
+	s.keys, err = signing.Open(ctx, opt, s.db)
+	return func() {}, err
 }
 
 // closeState closes it, when nobody uses it any more.
 func (s *server) closeState() {
 	if s.accounts != nil {
 		s.accounts.Close()
+	}
+	if s.keys != nil {
+		s.keys.Close()
 	}
 	if s.db == nil {
 		return

@@ -83,9 +83,13 @@ func (s *server) closeStores() {
 // openTransports opens the ways out of the queue: one for each domain, and one
 // for all others.
 func (g *generation) openTransports(s *server, r dns.Resolver) error {
-	out, err := outbound.New(g.cfg.Outbound, outbound.Deps{
+	deps := outbound.Deps{
 		Hello: g.cfg.Hostname, Names: []string{g.cfg.Hostname}, Resolver: r, State: s.stores.out, Log: s.log, Metrics: s.outbound,
-	})
+	}
+	if err := g.openTLSPolicies(s, r, &deps); err != nil {
+		return err
+	}
+	out, err := outbound.New(g.cfg.Outbound, deps)
 	if err != nil {
 		return err
 	}

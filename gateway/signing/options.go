@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/mailauth"
+	"github.com/gapura-mail/gapura/gateway/message"
 )
 
 // maxFiles bounds the keys of files.
@@ -45,6 +46,30 @@ type KeyFile struct {
 	// User whose mail it signs, in place of the domain's other keys. Default:
 	// every user's.
 	User string `yaml:"user"`
+}
+
+// Validate tells what is wrong with the options, files aside.
+func (o *Options) Validate() error {
+	for _, name := range o.Headers {
+		if !message.ValidFieldName(name) || strings.Contains(name, ";") {
+			return fmt.Errorf("signing: %q is no header field", name)
+		}
+	}
+	for _, f := range o.Keys {
+		if _, err := domainName(f.Domain); err != nil {
+			return fmt.Errorf("signing: %w", err)
+		}
+		if !validSelector(f.Selector) {
+			return fmt.Errorf("signing: selector %q of %s is not letters, digits and hyphens", f.Selector, f.Domain)
+		}
+		if f.Key == "" {
+			return fmt.Errorf("signing: %s has no key", f.Domain)
+		}
+	}
+	if o.Expire < 0 {
+		return fmt.Errorf("signing: expire: %s is in the past", o.Expire)
+	}
+	return nil
 }
 
 // load reads the keys of files.

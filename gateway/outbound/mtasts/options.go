@@ -22,6 +22,10 @@ type Options struct {
 	// Whether policies may be fetched from addresses that are not public, such
 	// as private ones, for closed networks.
 	AllowPrivate bool `yaml:"allow_private"`
+	// Policies of our own domains. The http listener answers
+	// https://mta-sts.DOMAIN/.well-known/mta-sts.txt with them; it needs a web
+	// server in front of it that has a certificate for mta-sts.DOMAIN.
+	Policies []Published `yaml:"policies"`
 	// Roots are who may certify policy hosts; nil: the system's.
 	Roots *x509.CertPool `yaml:"-"`
 	// Port of the policy hosts; 0: 443.
@@ -29,6 +33,9 @@ type Options struct {
 	// Log hears what goes wrong; nil: nobody.
 	Log *slog.Logger `yaml:"-"`
 }
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Timeout: defaultTimeout, Refresh: defaultRefresh} }
 
 func (o *Options) fill() {
 	if o.Timeout <= 0 {

@@ -3,8 +3,11 @@ package tlsrpt
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"log/slog"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // Options of a Collector.
@@ -37,8 +40,22 @@ type Mailer interface {
 	Send(ctx context.Context, from, to string, msg []byte) error
 }
 
+// Validate tells what is wrong with the options.
+func (o *Options) Validate() error {
+	if o.Contact == "" {
+		return nil
+	}
+	if _, err := smtp.ParseMailbox(o.Contact, 0); err != nil {
+		return fmt.Errorf("tls_rpt: contact %q: %w", o.Contact, err)
+	}
+	return nil
+}
+
 // defaultSpread is RFC 8460's (section 4.1).
 const defaultSpread = 4 * time.Hour
+
+// DefaultOptions returns the default of every option.
+func DefaultOptions() Options { return Options{Spread: defaultSpread} }
 
 func (o *Options) fill() {
 	if o.Organization == "" {
