@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -113,6 +114,7 @@ type verdict struct {
 	worked bool     // the next hop has answered
 	broken bool     // the attempt was cut off by our end
 	tried  bool     // there was one
+	later  bool     // the transport only wants to wait
 }
 
 // ruling is what becomes of one recipient.
@@ -126,6 +128,8 @@ type ruling struct {
 func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 	v := &verdict{now: q.clock.now(), tried: true, rcpts: make([]ruling, len(e.rcpts))}
 	o := q.options()
+	v.later = !slices.ContainsFunc(outs, func(x Outcome) bool { return !x.Untried || x.Result != Deferred })
+	v.tried = !v.later
 	back := o.returnAt(e)
 	for i := range e.rcpts {
 		r, x := &e.rcpts[i], &v.rcpts[i]
@@ -210,6 +214,9 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 		return true
 	}
 	wait := q.options().retryAfter(e.attempts)
+	if v.later {
+		wait = minLater
+	}
 	e.due = v.now + max(wait, v.retry).Milliseconds()
 	if back := q.options().returnAt(e); back > v.now {
 		e.due = min(e.due, back)
@@ -272,6 +279,9 @@ func (o *octets) note(err error) error {
 	return err
 }
 
+// minLater is the least time for which a transport may want to wait.
+const minLater = 100 * time.Millisecond
+
 // feedback notes what the attempt says about d. q.mu is held.
 func (q *Queue) feedback(d *dest, v *verdict) {
 	switch {
@@ -281,6 +291,10 @@ func (q *Queue) feedback(d *dest, v *verdict) {
 			return // others have found out before
 		}
 		wait := q.options().probeAfter(d.failures + 1)
+		if v.later {
+			wait = minLater
+			d.failures-- // it is none
+		}
 		until := v.now + max(wait, v.whole.Retry).Milliseconds()
 		for _, x := range q.sched.failed(d, until, remember(*v.whole)) {
 			q.unload(x, d)

@@ -8,6 +8,12 @@ import (
 // report logs and counts what an attempt gave: a line for each recipient.
 func (q *Queue) report(e *entry, v *verdict, took time.Duration) {
 	age := time.Duration(v.now-e.msg.queued) * time.Millisecond
+	if v.later {
+		q.log.Debug("delivery waits", "id", e.msg.trace, "route", e.route, "destination", e.domain, "reason", v.rcpts[0].Reply.Text, "for", v.retry.Seconds())
+		if len(v.rest) == len(v.rcpts) {
+			return
+		}
+	}
 	for i := range v.rcpts {
 		x := &v.rcpts[i]
 		q.metrics.outcome(x.Result, age)

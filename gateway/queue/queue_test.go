@@ -410,3 +410,30 @@ func TestRelayedIsToldWhereAsked(t *testing.T) {
 		}
 	})
 }
+
+// TestWaitingIsNoAttempt: a transport that wants to wait has made no attempt,
+// and its destination has not failed.
+func TestWaitingIsNoAttempt(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		asked := 0
+		l.next.answer = func(*Job, string) Outcome {
+			if asked++; asked <= 3 {
+				o := away
+				o.Untried, o.Retry = true, 5*time.Second
+				return o
+			}
+			return delivered
+		}
+		l.start()
+		began := time.Now()
+		l.send("a@example.org", mail, "b@busy.test")
+		for range 20 {
+			time.Sleep(time.Second)
+			settle()
+		}
+		all := l.next.all()
+		if len(all) != 4 || all[3].attempt != 1 || all[3].at.Sub(began) != 15*time.Second || len(l.list()) != 0 {
+			t.Fatalf("%d asked, the last one after %s: attempt %d", len(all), all[len(all)-1].at.Sub(began), all[len(all)-1].attempt)
+		}
+	})
+}
