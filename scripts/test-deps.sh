@@ -15,7 +15,7 @@ dovecot-core dovecot-imapd dovecot-lmtpd
 slapd ldap-utils
 unbound ldnsutils
 postgresql
-swaks libnet-ssleay-perl curl
+swaks libnet-ssleay-perl curl msmtp
 python3 python3-dkim python3-authres python3-spf
 "
 lock=/run/lock/gapura-test-deps.lock
