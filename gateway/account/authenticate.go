@@ -59,7 +59,10 @@ func (x *exchange) end(mechanism string, id Identity, err error) (Identity, erro
 	if x.peer.Addr.IsValid() {
 		ip = x.peer.Addr.String()
 	}
-	log := x.a.log.With("session", x.peer.Session, "ip", ip, "mechanism", mechanism, "service", x.peer.Service)
+	log := x.a.log.With("ip", ip, "mechanism", mechanism, "service", x.peer.Service)
+	if x.peer.Session != "" {
+		log = log.With("session", x.peer.Session)
+	}
 	if err == nil {
 		log.Info("authenticated", "user", id.User, "as", id.Authenticated, "credential", id.Credential)
 		return id, nil

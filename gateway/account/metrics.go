@@ -8,7 +8,7 @@ type Metrics struct{ auth *prometheus.CounterVec }
 // NewMetrics registers the metrics of accounts with reg.
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{auth: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gapura_auth_total", Help: "SASL exchanges, by mechanism and result: ok, credentials, throttled, temporary, exchange.",
+		Name: "gapura_auth_total", Help: "SASL exchanges, by mechanism and result: ok, credentials, throttled, temporary, exchange (malformed or given up), cancelled (the client went away).",
 	}, []string{"mechanism", "result"})}
 	return m, reg.Register(m.auth)
 }
