@@ -12,7 +12,7 @@ packages="
 clamav-daemon
 postfix
 dovecot-core dovecot-imapd dovecot-lmtpd
-slapd ldap-utils
+slapd ldap-utils gsasl
 unbound ldnsutils
 postgresql
 swaks libnet-ssleay-perl curl msmtp

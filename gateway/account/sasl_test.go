@@ -99,7 +99,7 @@ func TestMalformedResponses(t *testing.T) {
 		{"PLAIN", "\x00ana\xff\x00pw"}, {"PLAIN", "\x00ana\x00" + strings.Repeat("x", maxResponse)},
 		{"LOGIN", "a\x00b"},
 		{"SCRAM-SHA-256", ""}, {"SCRAM-SHA-256", "n,,"}, {"SCRAM-SHA-256", "n,,n=ana"}, {"SCRAM-SHA-256", "n,,r=x,n=ana"}, {"SCRAM-SHA-256", "x,,n=ana,r=x"},
-		{"SCRAM-SHA-256", "n,a=,n=ana,r=x"}, {"SCRAM-SHA-256", "n,b,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,m=ext,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,n=,r=x"},
+		{"SCRAM-SHA-256", "n,a=a=,n=ana,r=x"}, {"SCRAM-SHA-256", "n,b,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,m=ext,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,n=,r=x"},
 		{"SCRAM-SHA-256", "n,,n=a=2c,r=x"}, {"SCRAM-SHA-256", "n,,n=a=,r=x"}, {"SCRAM-SHA-256", "n,,n=ana,r="}, {"SCRAM-SHA-256", "n,,n=ana,r=\x7f"},
 		{"SCRAM-SHA-256", "n,,n=ana,r=" + strings.Repeat("x", maxNonce+1)}, {"SCRAM-SHA-256", "p=tls-exporter,,n=ana,r=x"},
 		{"SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=ana,r=x"}, {"CRAM-MD5", ""}, {"EXTERNAL", ""}, {"XOAUTH2", "x"}, {"XOAUTH2", "auth=Bearer x\x01\x01"}, {"XOAUTH2", "user=a\x01auth=Bearer x\x01"}, {"XOAUTH2", "user=a\x01auth=Basic x\x01\x01"},

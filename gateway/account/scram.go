@@ -100,7 +100,7 @@ func parseGS2(s string) (h gs2, rest string, err error) {
 	default:
 		return h, "", malformed("GS2 header: unknown flag")
 	}
-	if authz != "" {
+	if authz != "" && authz != "a=" { // GNU SASL writes the latter for an empty one
 		name, ok := strings.CutPrefix(authz, "a=")
 		if !ok {
 			return h, "", malformed("GS2 header: no a=")
