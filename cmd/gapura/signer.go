@@ -22,6 +22,9 @@ import (
 // signer signs what is submitted.
 type signer struct{ keys *signing.Keys }
 
+// Active implements inbound.Signer.
+func (s signer) Active() bool { return s.keys.Active() }
+
 // Form implements inbound.Signer.
 func (s signer) Form() mailauth.BodyForm { return s.keys.Form() }
 

@@ -144,7 +144,7 @@ func (a *arriving) begin(block, rest []byte) {
 		return
 	}
 	a.header = h
-	if signer := a.t.s.h.opt.Signer; signer != nil && a.t.s.info.Submitted() {
+	if signer := a.t.s.h.opt.Signer; signer != nil && a.t.s.info.Submitted() && signer.Active() {
 		a.hasher = mailauth.NewBodyHasher(signer.Form())
 	}
 	a.body = body.New(a.t.s.h.opt.Body)

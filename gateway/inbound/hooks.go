@@ -72,6 +72,9 @@ type Suppression interface {
 
 // Signer signs mail that our own users and machines send.
 type Signer interface {
+	// Active tells whether there is anything to sign with; else mail is not
+	// hashed for it.
+	Active() bool
 	// Form is the form of the body that is hashed while it arrives.
 	Form() mailauth.BodyForm
 	// Sign returns fields to be put on top of the header, which is final but

@@ -222,6 +222,8 @@ func (h *hooks) Suppressed(_ context.Context, _ Sender, to smtp.Address) (smtp.R
 	return smtp.Reply{}, nil
 }
 
+func (h *hooks) Active() bool { return h.grant.Hold == "" }
+
 func (h *hooks) Form() mailauth.BodyForm {
 	return mailauth.BodyForm{Canon: mailauth.Relaxed, Limit: -1}
 }
@@ -313,6 +315,15 @@ func TestSignaturesAreLastAndSharedByAllCopies(t *testing.T) {
 	if len(q.texts) != 2 || len(e.one.texts) != 1 || q.texts[0] != e.one.texts[0] || q.texts[1] != q.texts[0] ||
 		!strings.HasPrefix(q.texts[0], "DKIM-Signature: a\r\nDKIM-Signature: b\r\nReceived: ") {
 		t.Errorf("%q, %q", q.texts, e.one.texts)
+	}
+}
+
+// TestNothingIsSignedWithoutKeys, nor hashed.
+func TestNothingIsSignedWithoutKeys(t *testing.T) {
+	e, q := newSubmission(t)
+	e.also(func(o *Options) { o.Signer = &hooks{grant: Grant{Hold: "x"}, fail: errors.New("asked")} })
+	if got := last(e.submit(user, "u@example.org", own, "x@else.test")); got[:3] != "250" || strings.Contains(q.texts[0], "DKIM") {
+		t.Error(got)
 	}
 }
 

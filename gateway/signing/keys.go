@@ -161,6 +161,9 @@ func (k *Keys) check(r *ring) error {
 	return k.reload(ctx)
 }
 
+// Active tells whether there is any key to sign with.
+func (k *Keys) Active() bool { return len(k.current(time.Now()).signers) > 0 }
+
 // Form is the form of the body that Sign wants the hash of.
 func (k *Keys) Form() mailauth.BodyForm { return new(mailauth.Signer).BodyForm() }
 
