@@ -5,6 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/test-deps.sh
+scripts/test-tools.sh
 go vet ./...
 go tool staticcheck ./...
 export GAPURA_PEERS=required # a missing peer fails a test instead of skipping it

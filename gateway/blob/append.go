@@ -27,6 +27,9 @@ func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reade
 	if err := ctx.Err(); err != nil {
 		return Ref{}, err
 	}
+	if f.opt.ReadOnly {
+		return Ref{}, ErrReadOnly
+	}
 	if err := f.enter(); err != nil {
 		return Ref{}, err
 	}
@@ -39,20 +42,6 @@ func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reade
 		return Ref{}, fmt.Errorf("blob: append: %w", err)
 	}
 	return ref, nil
-}
-
-// enter begins an Append.
-func (f *Files) enter() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case f.opt.ReadOnly:
-		return ErrReadOnly
-	case f.closed:
-		return ErrClosed
-	}
-	f.appends.Add(1)
-	return nil
 }
 
 // appender is one Append: a writer that the source is copied to.
@@ -342,11 +331,8 @@ func (f *Files) roll(ctx context.Context) error {
 
 // create makes a segment, with one Append in it.
 func (f *Files) create(size int64) (*segment, error) {
-	f.mu.Lock()
-	id := f.next
-	f.next++
-	f.mu.Unlock()
-	file, err := f.fs.Create(f.name(id))
+	id := f.newID()
+	file, err := f.fs.Create(f.path(id))
 	if err != nil {
 		return nil, err
 	}
@@ -376,7 +362,7 @@ func (f *Files) syncSegment(s *segment) error {
 
 // fail seals a segment: what is not confirmed in it never will be.
 func (f *Files) fail(s *segment, err error) {
-	f.log.Error("segment given up", "segment", f.name(s.id), "error", err.Error())
+	f.log.Error("segment given up", "segment", f.path(s.id), "error", err.Error())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if s.failed == nil {
@@ -412,11 +398,15 @@ func buffer(n int) []byte {
 	return make([]byte, 0, 1<<k)
 }
 
-func (w *appender) free() {
-	if w.buf == nil {
-		return
+// freeBuffer takes it back.
+func freeBuffer(b []byte) {
+	if c := cap(b); c >= 1<<10 && c <= maxBuffer && c&(c-1) == 0 {
+		b = b[:0]
+		buffers[bits.Len(uint(c-1))].Put(&b)
 	}
-	b := w.buf[:0]
-	buffers[bits.Len(uint(cap(b)-1))].Put(&b)
+}
+
+func (w *appender) free() {
+	freeBuffer(w.buf)
 	w.buf = nil
 }

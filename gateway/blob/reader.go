@@ -21,7 +21,7 @@ func (f *Files) Open(ctx context.Context, ref Ref) (Reader, error) {
 	if !ref.valid() {
 		return nil, fmt.Errorf("blob: open: %w", errRef)
 	}
-	file, err := f.fs.Open(f.name(ref.Segment))
+	file, err := f.fs.Open(f.path(ref.Segment))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blob: open %s: %w", ref, ErrNotFound)
 	}

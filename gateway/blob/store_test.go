@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"log/slog"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +18,17 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if gateway.stop != nil {
+		gateway.stop()
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 // opener opens a store again with what lives.
 type opener func(live ...Ref) Store
@@ -34,6 +46,14 @@ func stores(t *testing.T, f func(t *testing.T, open opener)) {
 			}
 			t.Cleanup(func() { s.Close() })
 			return s
+		})
+	})
+	t.Run("s3", func(t *testing.T) {
+		t.Parallel()
+		at := s3URL(t)
+		f(t, func(live ...Ref) Store {
+			t.Helper()
+			return openS3(t, at, live...)
 		})
 	})
 }
@@ -276,3 +296,5 @@ func BenchmarkAppend(b *testing.B) {
 		}
 	}
 }
+
+func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

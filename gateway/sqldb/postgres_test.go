@@ -1,7 +1,6 @@
 package sqldb
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -67,10 +66,15 @@ func startPostgres() {
 		return
 	}
 	cred, err := unprivileged(dir)
-	var out bytes.Buffer
+	log, _ := os.Create(filepath.Join(dir, "log"))
+	defer log.Close()
+	said := func() string {
+		b, _ := os.ReadFile(log.Name())
+		return string(b)
+	}
 	command := func(name string, args ...string) *exec.Cmd {
 		c := exec.Command(filepath.Join(bin, name), args...)
-		c.Dir, c.Stdout, c.Stderr = dir, &out, &out
+		c.Dir, c.Stdout, c.Stderr = dir, log, log
 		c.Env = []string{"PATH=" + bin + ":/usr/bin:/bin", "LC_ALL=C.UTF-8"}
 		c.SysProcAttr = &syscall.SysProcAttr{Credential: cred}
 		return c
@@ -89,8 +93,8 @@ func startPostgres() {
 		err = server.Start()
 	}
 	if err != nil {
+		pg.why = fmt.Sprintf("PostgreSQL does not start: %v\n%s", err, said())
 		os.RemoveAll(dir)
-		pg.why = fmt.Sprintf("PostgreSQL does not start: %v\n%s", err, out.String())
 		return
 	}
 	pg.host = net.JoinHostPort("127.0.0.1", port)
@@ -102,8 +106,9 @@ func startPostgres() {
 	isReady := func() bool { return command("pg_isready", "-q", "-h", "127.0.0.1", "-p", port).Run() == nil }
 	for end := time.Now().Add(30 * time.Second); !isReady(); {
 		if time.Now().After(end) {
+			pg.why = "PostgreSQL does not answer: " + said()
 			pg.stop()
-			pg.stop, pg.why = nil, "PostgreSQL does not answer: "+out.String()
+			pg.stop = nil
 			return
 		}
 	}

@@ -1,0 +1,221 @@
+package blob
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// ledger knows the segments of a store and how much of each lives.
+type ledger struct {
+	log  *slog.Logger
+	name func(id uint64) string
+	// discard ends a sealed segment that nobody appends to: it closes its
+	// file, and removes it where it is dead.
+	discard func(s *segment, file File, dead bool) error
+
+	mu       sync.Mutex
+	segments map[uint64]*segment
+	next     uint64
+	closed   bool
+	appends  sync.WaitGroup
+	reaper   reaper
+}
+
+func (l *ledger) init(log *slog.Logger) {
+	if l.log = log; log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	l.segments = map[uint64]*segment{}
+	// A number is not used twice, even after the last segment has gone.
+	l.next = uint64(time.Now().UnixMicro())
+}
+
+// found adds a segment that was there before.
+func (l *ledger) found(id uint64, size int64) {
+	l.segments[id] = &segment{id: id, size: size, sealed: true}
+	l.next = max(l.next, id+1)
+}
+
+// count adds up what lives, and has the rest removed.
+func (l *ledger) count(ctx context.Context, live iter.Seq2[Ref, error]) error {
+	lost := map[uint64]int{}
+	if live == nil {
+		live = func(func(Ref, error) bool) {}
+	}
+	for ref, err := range live {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+		s := l.segments[ref.Segment]
+		if s == nil || !ref.valid() || ref.Offset+ref.Size > s.size {
+			lost[ref.Segment]++
+			l.next = max(l.next, ref.Segment+1)
+			continue
+		}
+		s.add(ref)
+	}
+	for id, n := range lost {
+		l.log.Error("blobs are missing", "segment", l.name(id), "blobs", n)
+	}
+	for _, s := range l.segments {
+		if s.dead() {
+			l.reaper.add(s)
+		}
+	}
+	l.reaper.start(l)
+	return nil
+}
+
+// enter begins an Append.
+func (l *ledger) enter() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.appends.Add(1)
+	return nil
+}
+
+// newID gives the number of the next segment.
+func (l *ledger) newID() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.next++
+	return l.next - 1
+}
+
+// close waits for the Appends; false: somebody has closed it before.
+func (l *ledger) close() bool {
+	l.mu.Lock()
+	was := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if !was {
+		l.appends.Wait()
+	}
+	return !was
+}
+
+// Release implements Store.
+func (l *ledger) Release(refs ...Ref) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, ref := range refs {
+		if s := l.segments[ref.Segment]; s != nil {
+			s.remove(ref)
+			l.settle(s)
+		}
+	}
+}
+
+// settle has a segment closed or removed when nothing goes on in it any more.
+// The mutex is held.
+func (l *ledger) settle(s *segment) {
+	if !s.sealed || s.pending > 0 || s.reaping {
+		return
+	}
+	if s.live <= 0 && !s.dead() {
+		l.log.Error("a blob was released twice: its segment stays until the next start", "segment", l.name(s.id))
+	}
+	if s.file != nil || s.dead() {
+		l.reaper.add(s)
+	}
+}
+
+// Usage implements Store.
+func (l *ledger) Usage() (u Usage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		u.Segments++
+		u.Live += max(s.live, 0)
+		u.Total += s.size
+	}
+	return u
+}
+
+// reaper closes and removes segments beside those who append: to remove a big
+// file takes long.
+type reaper struct {
+	mu    sync.Mutex
+	todo  []*segment
+	wake  chan struct{}
+	ended chan struct{}
+	off   bool
+}
+
+func (r *reaper) add(s *segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.reaping = true
+	r.todo = append(r.todo, s)
+	if r.wake != nil && !r.off {
+		select {
+		case r.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (r *reaper) start(l *ledger) {
+	r.wake, r.ended = make(chan struct{}, 1), make(chan struct{})
+	r.wake <- struct{}{}
+	go func() {
+		defer close(r.ended)
+		for range r.wake {
+			r.run(l)
+		}
+		r.run(l)
+	}()
+}
+
+// stop does what is left and ends the goroutine.
+func (r *reaper) stop() {
+	r.mu.Lock()
+	r.off = true
+	close(r.wake)
+	r.mu.Unlock()
+	<-r.ended
+}
+
+func (r *reaper) run(l *ledger) {
+	for {
+		r.mu.Lock()
+		todo := r.todo
+		r.todo = nil
+		r.mu.Unlock()
+		if len(todo) == 0 {
+			return
+		}
+		for _, s := range todo {
+			l.reap(s)
+		}
+	}
+}
+
+// reap closes a sealed segment, and removes a dead one.
+func (l *ledger) reap(s *segment) {
+	l.mu.Lock()
+	file, dead := s.file, s.dead()
+	s.file = nil
+	l.mu.Unlock()
+	err := l.discard(s, file, dead)
+	if err != nil {
+		l.log.Error("segment", "segment", l.name(s.id), "error", err.Error())
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.reaping = false
+	if dead {
+		delete(l.segments, s.id)
+	} else {
+		l.settle(s) // it may have died meanwhile
+	}
+}

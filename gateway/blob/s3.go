@@ -1,0 +1,429 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+)
+
+const (
+	// maxPuts bounds uploads of small blobs at once; who comes while they run
+	// shares the next one.
+	maxPuts = 8
+	// maxPack ends an object of small blobs.
+	maxPack = 8 << 20
+	// s3Large is the size from which a blob is an object of its own.
+	s3Large = 1 << 20
+	// putTime bounds an upload of small blobs, with its retries.
+	putTime = time.Minute
+	// deleteTime bounds the removal of an object.
+	deleteTime = time.Minute
+)
+
+// S3 is a Store in an S3 bucket: a segment is an object, written once. What is
+// appended at the same time shares an object.
+type S3 struct {
+	ledger
+	opt  S3Options
+	core *minio.Core
+	http *http.Transport
+
+	// Under the ledger's mutex.
+	packs []*pack // that wait for their upload
+	puts  int     // uploads of packs that run
+}
+
+// OpenS3 opens the bucket, which must exist. No other gateway may use the same
+// bucket and prefix. live are the blobs that rows refer to, each once;
+// everything else is reclaimed.
+func OpenS3(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2[Ref, error]) (*S3, error) {
+	s := &S3{opt: opt}
+	s.init(log)
+	s.ledger.name, s.discard = s.object, s.remove
+	if err := s.open(ctx, live); err != nil {
+		if s.http != nil {
+			s.http.CloseIdleConnections()
+		}
+		return nil, fmt.Errorf("blob: open S3 bucket %s: %w", opt.Bucket, err)
+	}
+	return s, nil
+}
+
+func (s *S3) open(ctx context.Context, live iter.Seq2[Ref, error]) (err error) {
+	if os.Getenv("AWS_ACCESS_KEY_ID") == "" || os.Getenv("AWS_SECRET_ACCESS_KEY") == "" {
+		return errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not in the environment")
+	}
+	host, secure, lookup := "s3.amazonaws.com", true, minio.BucketLookupAuto
+	if e := s.opt.Endpoint; e != nil {
+		host, secure, lookup = e.Host, e.Scheme == "https", minio.BucketLookupPath
+	}
+	if s.http, err = minio.DefaultTransport(secure); err != nil {
+		return err
+	}
+	s.core, err = minio.NewCore(host, &minio.Options{Creds: credentials.NewEnvAWS(), Secure: secure, Region: s.opt.Region, BucketLookup: lookup, Transport: s.http})
+	if err != nil {
+		return err
+	}
+	for o := range s.core.ListObjectsIter(ctx, s.opt.Bucket, minio.ListObjectsOptions{Prefix: s.opt.Prefix}) {
+		if o.Err != nil {
+			return o.Err
+		}
+		if id, ok := segmentID(strings.TrimPrefix(o.Key, s.opt.Prefix)); ok {
+			s.found(id, o.Size)
+		}
+	}
+	return s.count(ctx, live)
+}
+
+// object is the name of a segment's object.
+func (s *S3) object(id uint64) string { return s.opt.Prefix + segmentName(id) }
+
+// remove is the ledger's discard.
+func (s *S3) remove(seg *segment, _ File, dead bool) error {
+	if !dead {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deleteTime)
+	defer cancel()
+	if seg.failed != nil { // it may have arrived nevertheless, or be another's
+		o, err := s.core.StatObject(ctx, s.opt.Bucket, s.object(seg.id), minio.StatObjectOptions{})
+		if minio.ToErrorResponse(err).Code == minio.NoSuchKey || err == nil && o.Size != seg.size {
+			return nil
+		}
+	}
+	return s.core.RemoveObject(ctx, s.opt.Bucket, s.object(seg.id), minio.RemoveObjectOptions{})
+}
+
+// put uploads an object that must not be there yet.
+func (s *S3) put(ctx context.Context, id uint64, size int64, src io.Reader) error {
+	opt := minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true}
+	opt.SetMatchETagExcept("*")
+	_, err := s.core.Client.PutObject(ctx, s.opt.Bucket, s.object(id), src, size, opt)
+	return err
+}
+
+// Append implements Store.
+func (s *S3) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
+	if len(tag) > MaxTag {
+		return Ref{}, errTag
+	}
+	if err := s.enter(); err != nil {
+		return Ref{}, err
+	}
+	defer s.appends.Done()
+	var ref Ref
+	var err error
+	if f := (&frame{tag: tag, size: size}); size >= s3Large {
+		ref, err = s.appendLarge(ctx, f, src)
+	} else {
+		ref, err = s.appendSmall(ctx, f, src)
+	}
+	if err != nil {
+		return Ref{}, fmt.Errorf("blob: append: %w", err)
+	}
+	return ref, nil
+}
+
+// appendSmall reads the blob into memory; one of unknown length that is large
+// goes over a file.
+func (s *S3) appendSmall(ctx context.Context, f *frame, src io.Reader) (Ref, error) {
+	limit := f.size
+	if limit < 0 {
+		limit = s3Large
+	}
+	b := bytes.NewBuffer(buffer(int(min(limit+1+bytes.MinRead, maxBuffer))))
+	defer func() { freeBuffer(b.Bytes()) }()
+	n, err := io.CopyN(b, src, limit+1)
+	switch {
+	case err == nil && f.size < 0:
+		return s.appendUnknown(ctx, f, io.MultiReader(b, src))
+	case err == nil || err == io.EOF && f.size >= 0 && n != f.size:
+		return Ref{}, errSize
+	case err != io.EOF:
+		return Ref{}, err
+	}
+	f.size = n
+	return s.pack(ctx, f, b.Bytes())
+}
+
+// appendUnknown finds out how long the blob is.
+func (s *S3) appendUnknown(ctx context.Context, f *frame, src io.Reader) (Ref, error) {
+	spool, err := os.CreateTemp("", "gapura-s3-")
+	if err != nil {
+		return Ref{}, err
+	}
+	defer spool.Close()
+	if err := os.Remove(spool.Name()); err != nil {
+		return Ref{}, err
+	}
+	if f.size, err = io.Copy(spool, src); err != nil {
+		return Ref{}, err
+	}
+	return s.appendLarge(ctx, f, io.NewSectionReader(spool, 0, f.size))
+}
+
+// appendLarge uploads an object of one blob as it is read.
+func (s *S3) appendLarge(ctx context.Context, f *frame, src io.Reader) (Ref, error) {
+	f.segment = s.newID()
+	if err := s.put(ctx, f.segment, f.length(), newFramed(f, src)); err != nil {
+		s.forget(f.segment, f.length(), err)
+		return Ref{}, err
+	}
+	ref := Ref{Segment: f.segment, Size: f.size}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg := &segment{id: f.segment, size: f.length(), sealed: true}
+	seg.add(ref)
+	s.segments[seg.id] = seg
+	return ref, nil
+}
+
+// forget removes an object that may have arrived despite the error.
+func (s *S3) forget(id uint64, size int64, err error) {
+	if isThere(err) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	seg := &segment{id: id, size: size, sealed: true, failed: err}
+	s.segments[id] = seg
+	s.settle(seg)
+}
+
+// isThere tells whether an upload failed because there is such an object.
+func isThere(err error) bool { return minio.ToErrorResponse(err).Code == minio.PreconditionFailed }
+
+// pack is an object of small blobs.
+type pack struct {
+	seg  *segment
+	buf  []byte
+	done chan struct{}
+	err  error
+}
+
+// pack puts a blob into the next object and waits until that is stored.
+func (s *S3) pack(ctx context.Context, f *frame, data []byte) (Ref, error) {
+	sum := checksum(data)
+	s.mu.Lock()
+	p := s.join(f.length())
+	ref := Ref{Segment: p.seg.id, Offset: int64(len(p.buf)), Size: f.size}
+	f.segment = p.seg.id
+	p.buf = f.appendHeader(p.buf)
+	p.buf = append(p.buf, data...)
+	p.buf = f.appendTrailer(p.buf, sum, magicEnd)
+	s.upload()
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-p.done:
+		err = p.err
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		p.seg.add(ref)
+	}
+	if p.seg.pending--; !isThere(err) {
+		s.settle(p.seg)
+	}
+	return ref, err
+}
+
+// join gives the pack that n octets go to; the mutex is held.
+func (s *S3) join(n int64) *pack {
+	if k := len(s.packs); k > 0 && int64(len(s.packs[k-1].buf))+n <= maxPack {
+		p := s.packs[k-1]
+		p.seg.pending++
+		return p
+	}
+	seg := &segment{id: s.next, pending: 2} // one is the upload's
+	s.next++
+	s.segments[seg.id] = seg
+	p := &pack{seg: seg, done: make(chan struct{})}
+	s.packs = append(s.packs, p)
+	return p
+}
+
+// upload begins to upload the first pack that waits, if it may; the mutex is
+// held.
+func (s *S3) upload() {
+	if s.puts == maxPuts || len(s.packs) == 0 {
+		return
+	}
+	p := s.packs[0]
+	s.packs = s.packs[1:]
+	s.puts++
+	s.appends.Add(1)
+	go func() {
+		defer s.appends.Done()
+		ctx, cancel := context.WithTimeout(context.Background(), putTime)
+		defer cancel()
+		p.err = s.put(ctx, p.seg.id, int64(len(p.buf)), bytes.NewReader(p.buf))
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		p.seg.size, p.seg.sealed, p.seg.failed, p.buf = int64(len(p.buf)), true, p.err, nil
+		p.seg.pending--
+		if isThere(p.err) {
+			delete(s.segments, p.seg.id)
+		} else {
+			s.settle(p.seg)
+		}
+		close(p.done)
+		s.puts--
+		s.upload()
+	}()
+}
+
+// Open implements Store.
+func (s *S3) Open(ctx context.Context, ref Ref) (Reader, error) {
+	if !ref.valid() {
+		return nil, fmt.Errorf("blob: open: %w", errRef)
+	}
+	o := &object{s: s, ctx: ctx, name: s.object(ref.Segment), end: ref.Offset + ref.Size + maxOverhead}
+	r, err := newReader(o, ref)
+	if err != nil {
+		o.Close()
+		return nil, fmt.Errorf("blob: open %s: %w", ref, err)
+	}
+	return r, nil
+}
+
+// Records implements Store.
+func (s *S3) Records(ctx context.Context) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for o := range s.core.ListObjectsIter(ctx, s.opt.Bucket, minio.ListObjectsOptions{Prefix: s.opt.Prefix}) {
+			if o.Err != nil {
+				yield(Record{}, fmt.Errorf("blob: %w", o.Err))
+				return
+			}
+			if id, ok := segmentID(strings.TrimPrefix(o.Key, s.opt.Prefix)); ok && !s.objectRecords(ctx, id, o.Size, true, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (s *S3) objectRecords(ctx context.Context, id uint64, size int64, verify bool, yield func(Record, error) bool) bool {
+	o := &object{s: s, ctx: ctx, name: s.object(id), end: size}
+	defer o.Close()
+	return scan(ctx, o, id, size, verify, yield)
+}
+
+// Compact implements Store.
+func (s *S3) Compact(ctx context.Context, owner Owner) (int64, error) {
+	return s.compact(ctx, s, owner, func(seg *segment) iter.Seq2[Record, error] {
+		return func(yield func(Record, error) bool) { s.objectRecords(ctx, seg.id, seg.size, false, yield) }
+	})
+}
+
+// Close implements Store.
+func (s *S3) Close() error {
+	if s.ledger.close() {
+		s.reaper.stop()
+		s.http.CloseIdleConnections()
+	}
+	return nil
+}
+
+var _ Store = (*S3)(nil)
+
+// object reads an object by ranges. What is read in order is one request.
+type object struct {
+	s    *S3
+	ctx  context.Context
+	name string
+	end  int64 // nothing is asked for from there on
+
+	mu   sync.Mutex
+	body io.ReadCloser // from at on; nil: none
+	at   int64
+	last []byte // read before at: headers are read again with what follows
+}
+
+// maxSkip is what is rather read than asked for anew.
+const maxSkip = 64 << 10
+
+// ReadAt implements source.
+func (o *object) ReadAt(p []byte, off int64) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.body != nil && off > o.at && off-o.at <= maxSkip {
+		n, err := io.CopyN(io.Discard, o.body, off-o.at)
+		o.at, o.last = o.at+n, o.last[:0]
+		if err != nil {
+			o.closeBody()
+		}
+	}
+	again := 0
+	if back := o.at - off; o.body != nil && back > 0 && back <= int64(len(o.last)) {
+		again = copy(p, o.last[int64(len(o.last))-back:])
+		if again == len(p) {
+			return again, nil
+		}
+	} else if o.body == nil || off != o.at {
+		if err := o.ask(off); err != nil {
+			return 0, err
+		}
+	}
+	n, err := io.ReadFull(o.body, p[again:])
+	o.at += int64(n)
+	if n += again; n <= headerSize+MaxTag {
+		o.last = append(o.last[:0], p[:n]...)
+	}
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// ask begins to read at off.
+func (o *object) ask(off int64) error {
+	o.closeBody()
+	if off >= o.end {
+		return io.EOF
+	}
+	var opt minio.GetObjectOptions
+	if err := opt.SetRange(off, o.end-1); err != nil {
+		return err
+	}
+	body, _, _, err := o.s.core.GetObject(o.ctx, o.s.opt.Bucket, o.name, opt)
+	switch e := minio.ToErrorResponse(err); {
+	case err == nil:
+		o.body, o.at, o.last = body, off, o.last[:0]
+		return nil
+	case e.Code == minio.InvalidRange || e.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return io.EOF
+	case e.Code == minio.NoSuchKey:
+		return ErrNotFound
+	}
+	return err
+}
+
+func (o *object) closeBody() {
+	if o.body != nil {
+		o.body.Close()
+		o.body = nil
+	}
+}
+
+// Close implements source.
+func (o *object) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closeBody()
+	return nil
+}

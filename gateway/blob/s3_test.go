@@ -1,0 +1,224 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7"
+)
+
+// gateway is the S3 server of the tests, begun by the first that needs it.
+var gateway struct {
+	once sync.Once
+	url  string // s3://bucket/...?endpoint=
+	why  string // there is none
+	stop func()
+	n    atomic.Int64
+}
+
+const bucket = "gapura"
+
+// s3URL gives a place of its own in a bucket.
+func s3URL(t testing.TB) string {
+	t.Helper()
+	gateway.once.Do(startGateway)
+	if gateway.why != "" {
+		if os.Getenv("GAPURA_PEERS") == "required" {
+			t.Fatal(gateway.why)
+		}
+		t.Skip(gateway.why)
+	}
+	return fmt.Sprintf("s3://%s/t%d?region=us-east-1&endpoint=%s", bucket, gateway.n.Add(1), url.QueryEscape(gateway.url))
+}
+
+// findGateway finds versitygw, which scripts/test-tools.sh installs.
+func findGateway() (string, error) {
+	if p, err := exec.LookPath("versitygw"); err == nil {
+		return p, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	p := filepath.Join(cache, "gapura-peers", "versitygw")
+	_, err = os.Stat(p)
+	return p, err
+}
+
+func startGateway() {
+	bin, err := findGateway()
+	if err != nil {
+		gateway.why = "no S3 server: scripts/test-tools.sh installs versitygw: " + err.Error()
+		return
+	}
+	dir, err := os.MkdirTemp("", "gapura-s3-test-")
+	if err != nil {
+		gateway.why = err.Error()
+		return
+	}
+	fail := func(err error) {
+		said, _ := os.ReadFile(filepath.Join(dir, "log"))
+		gateway.why = fmt.Sprintf("versitygw: %v\n%s", err, said)
+		os.RemoveAll(dir)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fail(err)
+		return
+	}
+	addr := l.Addr().String()
+	l.Close()
+	const access, secret = "gapura-test", "gapura-test-secret"
+	os.Setenv("AWS_ACCESS_KEY_ID", access)
+	os.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	log, _ := os.Create(filepath.Join(dir, "log"))
+	defer log.Close()
+	root := filepath.Join(dir, "root")
+	if err := os.MkdirAll(filepath.Join(root, bucket), 0o700); err != nil {
+		fail(err)
+		return
+	}
+	c := exec.Command(bin, "--port", addr, "--access", access, "--secret", secret, "--quiet", "posix", root)
+	c.Stdout, c.Stderr = log, log
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := c.Start(); err != nil {
+		fail(err)
+		return
+	}
+	gateway.url = "http://" + addr
+	gateway.stop = func() {
+		c.Process.Kill()
+		c.Wait()
+		os.RemoveAll(dir)
+	}
+	for end := time.Now().Add(30 * time.Second); ; {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(end) {
+			c.Process.Kill()
+			c.Wait()
+			fail(err)
+			gateway.stop = nil
+			return
+		}
+	}
+}
+
+func openS3(t testing.TB, at string, live ...Ref) *S3 {
+	t.Helper()
+	opt, err := ParseS3(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenS3(t.Context(), opt, nil, all(live))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestS3PacksWhatComesTogether(t *testing.T) {
+	t.Parallel()
+	s := openS3(t, s3URL(t))
+	const n = 200
+	var wg sync.WaitGroup
+	refs := make([]Ref, n)
+	for i := range n {
+		wg.Go(func() {
+			b := octets(uint64(i), 2000)
+			var err error
+			if refs[i], err = s.Append(t.Context(), "", int64(len(b)), bytes.NewReader(b)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if u := s.Usage(); u.Segments > n/2 {
+		t.Errorf("%d objects for %d blobs at once", u.Segments, n)
+	}
+	for i, ref := range refs {
+		check(t, s, ref, octets(uint64(i), 2000))
+	}
+}
+
+// TestS3NeverOverwrites: what another has stored under the next name stays,
+// and is not removed either.
+func TestS3NeverOverwrites(t *testing.T) {
+	t.Parallel()
+	s := openS3(t, s3URL(t))
+	for _, n := range []int{10, 2 << 20} {
+		s.mu.Lock()
+		name := s.object(s.next)
+		s.mu.Unlock()
+		if _, err := s.core.Client.PutObject(t.Context(), bucket, name, strings.NewReader("theirs"), 6, minio.PutObjectOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		b := octets(1, n)
+		if ref, err := s.Append(t.Context(), "", int64(n), bytes.NewReader(b)); err == nil {
+			t.Error(ref)
+		}
+		check(t, s, put(t, s, "", b), b)
+		if o, err := s.core.StatObject(t.Context(), bucket, name, minio.StatObjectOptions{}); err != nil || o.Size != 6 {
+			t.Error(o, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestS3SaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	at := s3URL(t)
+	opt, err := ParseS3(strings.Replace(at, bucket, "no-such-bucket", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenS3(t.Context(), opt, nil, nil); err == nil || !strings.Contains(err.Error(), "no-such-bucket") {
+		t.Error(err)
+	}
+	s := openS3(t, at)
+	if _, err := s.Open(t.Context(), Ref{Segment: 1, Size: 5}); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Append(ctx, "", 5, strings.NewReader("hello")); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+func TestS3URLs(t *testing.T) {
+	t.Parallel()
+	opt, err := ParseS3("s3://bucket/a/b/?endpoint=http://127.0.0.1:9000&region=x")
+	if err != nil || opt.Bucket != "bucket" || opt.Prefix != "a/b/" || opt.Endpoint.Host != "127.0.0.1:9000" || opt.Region != "x" {
+		t.Error(opt, err)
+	}
+	for _, bad := range []string{"s3://", "s3://k:5tr1ctly@b", "s3://b?x=5tr1ctly", "s3://b?region=a&region=5tr1ctly", "s3://b?endpoint=ftp://5tr1ctly", "s3://b?endpoint=http://u:5tr1ctly@h", "http://5tr1ctly", "%5tr1ctly", "5tr1ctly"} {
+		if err := CheckURL(bad); err == nil || strings.Contains(err.Error(), "5tr1ctly") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+	for _, good := range []string{"", "files", "s3://b"} {
+		if err := CheckURL(good); err != nil {
+			t.Error(good, err)
+		}
+	}
+}
