@@ -5,5 +5,4 @@ package main
 
 import (
 	_ "github.com/emersion/go-message"
-	_ "github.com/minio/minio-go/v7"
 )

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
-	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -60,7 +59,7 @@ func (c *queueShow) Run(a *app) error {
 
 // printMessage writes the octets of a message.
 func printMessage(ctx context.Context, cfg *config.Config, it *queue.Item, w io.Writer) error {
-	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), ReadOnly: true}, nil)
+	blobs, err := readBlobs(ctx, cfg)
 	if err != nil {
 		return err
 	}

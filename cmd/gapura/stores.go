@@ -31,10 +31,29 @@ func blobDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "blobs"
 // openBlobs opens the blobs; live are those that rows refer to. One process at
 // a time may.
 func openBlobs(ctx context.Context, cfg *config.Config, log *slog.Logger, live iter.Seq2[blob.Ref, error]) (blob.Store, error) {
-	if strings.HasPrefix(cfg.Storage.Objects, "s3:") {
-		return nil, errors.New("storage.objects: s3 is not built yet")
+	if !strings.HasPrefix(cfg.Storage.Objects, "s3:") {
+		return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: log}, live)
 	}
-	return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: log}, live)
+	opt, err := blob.ParseS3(cfg.Storage.Objects)
+	if err != nil {
+		return nil, err
+	}
+	opt.Dir = blobDir(cfg)
+	return blob.OpenS3(ctx, opt, log, live)
+}
+
+// readBlobs opens the blobs for reading; the gateway may have them open
+// meanwhile.
+func readBlobs(ctx context.Context, cfg *config.Config) (blob.Store, error) {
+	if !strings.HasPrefix(cfg.Storage.Objects, "s3:") {
+		return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), ReadOnly: true}, nil)
+	}
+	opt, err := blob.ParseS3(cfg.Storage.Objects)
+	if err != nil {
+		return nil, err
+	}
+	opt.ReadOnly = true
+	return blob.OpenS3(ctx, opt, nil, nil)
 }
 
 // openStores opens blobs and queue. Nothing is sent yet.

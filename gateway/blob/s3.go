@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -39,23 +40,22 @@ type S3 struct {
 	opt  S3Options
 	core *minio.Core
 	http *http.Transport
+	lock io.Closer // nil: none
 
 	// Under the ledger's mutex.
 	packs []*pack // that wait for their upload
 	puts  int     // uploads of packs that run
 }
 
-// OpenS3 opens the bucket, which must exist. No other gateway may use the same
-// bucket and prefix. live are the blobs that rows refer to, each once;
+// OpenS3 opens the bucket, which must exist. No gateway of another host may use
+// the same bucket and prefix: it would remove what it does not know. live are the blobs that rows refer to, each once;
 // everything else is reclaimed.
 func OpenS3(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2[Ref, error]) (*S3, error) {
 	s := &S3{opt: opt}
 	s.init(log)
 	s.ledger.name, s.discard = s.object, s.remove
 	if err := s.open(ctx, live); err != nil {
-		if s.http != nil {
-			s.http.CloseIdleConnections()
-		}
+		s.release()
 		return nil, fmt.Errorf("blob: open S3 bucket %s: %w", opt.Bucket, err)
 	}
 	return s, nil
@@ -75,6 +75,17 @@ func (s *S3) open(ctx context.Context, live iter.Seq2[Ref, error]) (err error) {
 	s.core, err = minio.NewCore(host, &minio.Options{Creds: credentials.NewEnvAWS(), Secure: secure, Region: s.opt.Region, BucketLookup: lookup, Transport: s.http})
 	if err != nil {
 		return err
+	}
+	if s.opt.ReadOnly {
+		return nil
+	}
+	if s.opt.Dir != "" {
+		if err := (osFS{}).MkdirAll(s.opt.Dir); err != nil {
+			return err
+		}
+		if s.lock, err = (osFS{}).Lock(filepath.Join(s.opt.Dir, "lock")); err != nil {
+			return err
+		}
 	}
 	for o := range s.core.ListObjectsIter(ctx, s.opt.Bucket, minio.ListObjectsOptions{Prefix: s.opt.Prefix}) {
 		if o.Err != nil {
@@ -118,6 +129,9 @@ func (s *S3) put(ctx context.Context, id uint64, size int64, src io.Reader) erro
 func (s *S3) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
 	if len(tag) > MaxTag {
 		return Ref{}, errTag
+	}
+	if s.opt.ReadOnly {
+		return Ref{}, ErrReadOnly
 	}
 	if err := s.enter(); err != nil {
 		return Ref{}, err
@@ -333,8 +347,21 @@ func (s *S3) Compact(ctx context.Context, owner Owner) (int64, error) {
 // Close implements Store.
 func (s *S3) Close() error {
 	if s.ledger.close() {
-		s.reaper.stop()
+		if !s.opt.ReadOnly {
+			s.reaper.stop()
+		}
+		return s.release()
+	}
+	return nil
+}
+
+// release gives up what an open store holds.
+func (s *S3) release() error {
+	if s.http != nil {
 		s.http.CloseIdleConnections()
+	}
+	if s.lock != nil {
+		return s.lock.Close()
 	}
 	return nil
 }

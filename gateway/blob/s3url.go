@@ -13,6 +13,11 @@ type S3Options struct {
 	// Endpoint is the server's URL, http or https; "": AWS's for the region.
 	Endpoint *url.URL
 	Region   string
+	// Dir is a folder of this host: it is locked while the store is open, so
+	// that no other process here uses it.
+	Dir string
+	// ReadOnly opens beside another process: Open and Records work.
+	ReadOnly bool
 }
 
 var errS3 = errors.New("blob: objects are neither files nor a URL s3://bucket/prefix?endpoint=https://host&region=name")
