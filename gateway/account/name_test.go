@@ -42,8 +42,12 @@ func TestNames(t *testing.T) {
 func TestDetail(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ in, sep, want string }{
-		{"ana+x@e.org", "+", "ana@e.org"}, {"ana+x+y@e.org", "+", "ana@e.org"}, {"+x@e.org", "+", "+x@e.org"},
-		{"ana@e.org", "+", "ana@e.org"}, {"ana+x@e.org", "", "ana+x@e.org"}, {"ana-x@e.org", "-", "ana@e.org"},
+		{"ana+x@e.org", "+", "ana@e.org"},
+		{"ana+x+y@e.org", "+", "ana@e.org"},
+		{"+x@e.org", "+", "+x@e.org"},
+		{"ana@e.org", "+", "ana@e.org"},
+		{"ana+x@e.org", "", "ana+x@e.org"},
+		{"ana-x@e.org", "-", "ana@e.org"},
 	} {
 		if got, cut := withoutDetail(c.in, c.sep); got != c.want || cut != (got != c.in) {
 			t.Errorf("%+v: %q, %v", c, got, cut)

@@ -95,16 +95,46 @@ func TestMalformedResponses(t *testing.T) {
 	a := openWith(t, opt)
 	before := a.hasher.count.Load()
 	for _, c := range []struct{ mech, response string }{
-		{"PLAIN", ""}, {"PLAIN", "ana"}, {"PLAIN", "\x00ana"}, {"PLAIN", "\x00\x00pw"}, {"PLAIN", "\x00ana\x00"}, {"PLAIN", "\x00ana\x00pw\x00"},
-		{"PLAIN", "\x00ana\xff\x00pw"}, {"PLAIN", "\x00ana\x00" + strings.Repeat("x", maxResponse)},
+		{"PLAIN", ""},
+		{"PLAIN", "ana"},
+		{"PLAIN", "\x00ana"},
+		{"PLAIN", "\x00\x00pw"},
+		{"PLAIN", "\x00ana\x00"},
+		{"PLAIN", "\x00ana\x00pw\x00"},
+		{"PLAIN", "\x00ana\xff\x00pw"},
+		{"PLAIN", "\x00ana\x00" + strings.Repeat("x", maxResponse)},
 		{"LOGIN", "a\x00b"},
-		{"SCRAM-SHA-256", ""}, {"SCRAM-SHA-256", "n,,"}, {"SCRAM-SHA-256", "n,,n=ana"}, {"SCRAM-SHA-256", "n,,r=x,n=ana"}, {"SCRAM-SHA-256", "x,,n=ana,r=x"},
-		{"SCRAM-SHA-256", "n,a=a=,n=ana,r=x"}, {"SCRAM-SHA-256", "n,b,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,m=ext,n=ana,r=x"}, {"SCRAM-SHA-256", "n,,n=,r=x"},
-		{"SCRAM-SHA-256", "n,,n=a=2c,r=x"}, {"SCRAM-SHA-256", "n,,n=a=,r=x"}, {"SCRAM-SHA-256", "n,,n=ana,r="}, {"SCRAM-SHA-256", "n,,n=ana,r=\x7f"},
-		{"SCRAM-SHA-256", "n,,n=ana,r=" + strings.Repeat("x", maxNonce+1)}, {"SCRAM-SHA-256", "p=tls-exporter,,n=ana,r=x"},
-		{"SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=ana,r=x"}, {"CRAM-MD5", ""}, {"EXTERNAL", ""}, {"XOAUTH2", "x"}, {"XOAUTH2", "auth=Bearer x\x01\x01"}, {"XOAUTH2", "user=a\x01auth=Bearer x\x01"}, {"XOAUTH2", "user=a\x01auth=Basic x\x01\x01"},
-		{"XOAUTH2", "user=a\x01auth=Bearer x\x01auth=Bearer y\x01\x01"}, {"XOAUTH2", "user=a\x01auth=Bearer x y\x01\x01"}, {"XOAUTH2", "user=a\x01x\x01auth=Bearer x\x01\x01"},
-		{"OAUTHBEARER", "p=tls-exporter,,\x01auth=Bearer x\x01\x01"}, {"OAUTHBEARER", "n,,auth=Bearer x\x01\x01"}, {"OAUTHBEARER", "n,,\x01auth=Bearer \x01\x01"}, {"OAUTHBEARER", ""}, {"GSSAPI", "x"}, {"", ""},
+		{"SCRAM-SHA-256", ""},
+		{"SCRAM-SHA-256", "n,,"},
+		{"SCRAM-SHA-256", "n,,n=ana"},
+		{"SCRAM-SHA-256", "n,,r=x,n=ana"},
+		{"SCRAM-SHA-256", "x,,n=ana,r=x"},
+		{"SCRAM-SHA-256", "n,a=a=,n=ana,r=x"},
+		{"SCRAM-SHA-256", "n,b,n=ana,r=x"},
+		{"SCRAM-SHA-256", "n,,m=ext,n=ana,r=x"},
+		{"SCRAM-SHA-256", "n,,n=,r=x"},
+		{"SCRAM-SHA-256", "n,,n=a=2c,r=x"},
+		{"SCRAM-SHA-256", "n,,n=a=,r=x"},
+		{"SCRAM-SHA-256", "n,,n=ana,r="},
+		{"SCRAM-SHA-256", "n,,n=ana,r=\x7f"},
+		{"SCRAM-SHA-256", "n,,n=ana,r=" + strings.Repeat("x", maxNonce+1)},
+		{"SCRAM-SHA-256", "p=tls-exporter,,n=ana,r=x"},
+		{"SCRAM-SHA-256-PLUS", "p=tls-exporter,,n=ana,r=x"},
+		{"CRAM-MD5", ""},
+		{"EXTERNAL", ""},
+		{"XOAUTH2", "x"},
+		{"XOAUTH2", "auth=Bearer x\x01\x01"},
+		{"XOAUTH2", "user=a\x01auth=Bearer x\x01"},
+		{"XOAUTH2", "user=a\x01auth=Basic x\x01\x01"},
+		{"XOAUTH2", "user=a\x01auth=Bearer x\x01auth=Bearer y\x01\x01"},
+		{"XOAUTH2", "user=a\x01auth=Bearer x y\x01\x01"},
+		{"XOAUTH2", "user=a\x01x\x01auth=Bearer x\x01\x01"},
+		{"OAUTHBEARER", "p=tls-exporter,,\x01auth=Bearer x\x01\x01"},
+		{"OAUTHBEARER", "n,,auth=Bearer x\x01\x01"},
+		{"OAUTHBEARER", "n,,\x01auth=Bearer \x01\x01"},
+		{"OAUTHBEARER", ""},
+		{"GSSAPI", "x"},
+		{"", ""},
 	} {
 		_, err := a.Authenticate(context.Background(), peer, c.mech, []byte(c.response), noAsk)
 		if !errors.Is(err, ErrExchange) {
@@ -377,7 +407,8 @@ func proofOf(t *testing.T, v verifier, password, authMessage string) string {
 	t.Helper()
 	c, err := scram.SHA256.NewClient("x", password, "")
 	must(t, err)
-	stored := c.GetStoredCredentials(scram.KeyFactors{Salt: v.salt, Iters: v.iterations})
+	stored, err := c.GetStoredCredentialsWithError(scram.KeyFactors{Salt: v.salt, Iters: v.iterations})
+	must(t, err)
 	if !bytes.Equal(stored.StoredKey, v.stored[:]) || !bytes.Equal(stored.ServerKey, v.server[:]) {
 		t.Error("xdg-go/scram derives other keys")
 	}

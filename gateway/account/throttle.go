@@ -42,7 +42,6 @@ type throttle struct {
 	addrs *lru[netip.Prefix, *guesses]
 	names *lru[string, *guesses]
 	bans  *lru[string, *ban]
-	key   [32]byte // of marks
 
 	sleeping int
 }
