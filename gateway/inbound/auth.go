@@ -7,7 +7,11 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
-var _ smtpd.Authenticator = (*session)(nil)
+var (
+	_ smtpd.Authenticator = (*session)(nil)
+	_ smtpd.Traced        = (*session)(nil)
+	_ smtpd.Traced        = (*transaction)(nil)
+)
 
 // Mechanisms implements smtpd.Authenticator.
 func (s *session) Mechanisms(info smtpd.Info) []string {

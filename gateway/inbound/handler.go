@@ -208,6 +208,12 @@ const minRoom = 1 << 20
 
 var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Too much mail at the moment; try again later")
 
+// TraceID implements smtpd.Traced.
+func (s *session) TraceID() string { return s.id }
+
+// TraceID implements smtpd.Traced.
+func (t *transaction) TraceID() string { return t.id }
+
 // Close implements smtpd.Session.
 func (s *session) Close() {
 	s.pipe.Close()

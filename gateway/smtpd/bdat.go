@@ -113,8 +113,8 @@ func (c *conn) nextChunk(r *messageReader) error {
 			}
 			r.chunk, r.last = size, last
 			if size > c.set.Limits.Message-r.size {
-				r.refusal = replyTooBig
-				return errVoid
+				r.void(replyTooBig)
+				return r.err
 			}
 			if size < minChunk && !last && !c.idleCommand() {
 				c.send(replyTooManyCommands)

@@ -39,6 +39,8 @@ type conn struct {
 	counted         netip.Addr
 	waiting         atomic.Bool
 
+	traceID          string // of the message that is answered, "" : the session's
+	theirs           bool   // the reply is the handler's
 	verb             uint8
 	greeted, closing bool
 	quiet            bool // the client is not thought to send more
@@ -284,7 +286,7 @@ func (c *conn) lost(err error) {
 // run runs one command and queues its reply. Each method gives its reply;
 // the zero one means that all has been said.
 func (c *conn) run(cmd command) {
-	c.verb = verbIndex(cmd.verb)
+	c.verb, c.theirs = verbIndex(cmd.verb), false
 	var r smtp.Reply
 	switch cmd.verb {
 	case "EHLO", "HELO", "LHLO":

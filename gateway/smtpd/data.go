@@ -48,7 +48,7 @@ func (c *conn) data(arg string) smtp.Reply {
 func (c *conn) hand(r *messageReader) ([]smtp.Reply, error) {
 	tx := c.tx
 	rcpts, prdr := c.rcpts, c.prdr
-	c.tx = nil
+	c.tx, c.traceID = nil, traceOf(tx)
 	replies, err := tx.Data(c.ctx, r)
 	c.forgetTransaction()
 	c.rcpts, c.prdr = rcpts, prdr
@@ -64,21 +64,27 @@ func (c *conn) finishMessage(r *messageReader, replies []smtp.Reply, err error) 
 	c.forgetTransaction()
 	c.verb = verbEnd
 	c.srv.count.message(r.size)
-	if !r.refusal.IsZero() {
+	ours := !r.refusal.IsZero()
+	if ours {
 		replies, err = []smtp.Reply{r.refusal}, nil
 	} else if r.err != io.EOF && r.err != errFinished {
 		replies, err = nil, r.err
 	}
 	if err != nil || len(replies) == 0 {
 		replies = []smtp.Reply{c.answer(smtp.Reply{}, err, replyTaken)}
+		ours = ours || !c.theirs
 	}
 	if len(replies) != 1 && len(replies) != rcpts {
 		c.log(slog.LevelWarn, "handler gave a wrong number of replies")
-		replies = []smtp.Reply{replyInternal}
+		replies, ours = []smtp.Reply{replyInternal}, true
 	}
 	for i := range replies {
 		replies[i] = c.answer(replies[i], nil, replyTaken)
 	}
+	if ours && replies[0].Code >= 400 {
+		replies[0] = c.traced(replies[0])
+	}
+	c.theirs = true
 	c.progress(replies)
 	switch whole := !r.scan.Chunked || r.last; {
 	case c.set.lmtp && whole:

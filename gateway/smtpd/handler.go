@@ -60,6 +60,12 @@ type Authenticator interface {
 	Auth(ctx context.Context, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (user string, r smtp.Reply, err error)
 }
 
+// Traced is a Session or a Transaction with a name in the log, which the
+// server's own refusals then carry.
+type Traced interface {
+	TraceID() string
+}
+
 // Transaction is one mail transaction. It ends with Data or with Reset.
 type Transaction interface {
 	Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error)

@@ -2,6 +2,7 @@ package smtpd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -84,11 +85,9 @@ func (r *messageReader) next() error {
 		case err != nil:
 			r.err = err
 		case r.scan.Defect() != smtp.NoDefect:
-			r.refusal = defects[r.scan.Defect()]
-			r.err = errVoid
+			r.void(defects[r.scan.Defect()])
 		case r.size+int64(len(text)) > r.c.set.Limits.Message:
-			r.refusal = replyTooBig
-			r.err = errVoid
+			r.void(replyTooBig)
 		default:
 			r.size += int64(len(text))
 			r.text = text
@@ -101,6 +100,12 @@ func (r *messageReader) next() error {
 		}
 	}
 	return r.err
+}
+
+// void ends a message with a refusal, which the handler is told for its log.
+func (r *messageReader) void(refusal smtp.Reply) {
+	r.refusal = refusal
+	r.err = fmt.Errorf("%w: %s", errVoid, refusal.Error())
 }
 
 // step takes the next octets of the message from the connection.

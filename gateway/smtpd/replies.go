@@ -57,8 +57,10 @@ var defects = [...]smtp.Reply{
 // without a reply is answered with. What a client sees of errors is decided
 // here.
 func (c *conn) answer(r smtp.Reply, err error, ok smtp.Reply) smtp.Reply {
+	c.theirs = err == nil
 	if err != nil {
 		if refusal, is := smtp.AsReply(err); is && !refusal.Positive() && !refusal.IsZero() {
+			c.theirs = true
 			return refusal
 		}
 		if errors.Is(err, context.Canceled) && c.srv.stopped() {
@@ -79,12 +81,47 @@ func (c *conn) reply(r smtp.Reply) {
 	if r.Code >= 400 && c.verb != verbRcpt {
 		if c.errors++; c.errors > c.set.Limits.Errors && r.Code != 421 {
 			r = replyTooManyErrors
+			c.theirs = false
 		}
 	}
+	if r.Code >= 400 && !c.theirs {
+		r = c.traced(r)
+	}
+	c.theirs, c.traceID = false, ""
 	c.send(r)
 	if r.Code >= 400 {
 		c.tarpit()
 	}
+}
+
+// traced logs a refusal of the server's own to a command about mail, and puts
+// the id on it by which an administrator finds it.
+func (c *conn) traced(r smtp.Reply) smtp.Reply {
+	switch verbs[c.verb] {
+	case "MAIL", "RCPT", "DATA", "BDAT", "END", "AUTH":
+	default:
+		return r
+	}
+	id := c.traceID
+	if id == "" {
+		id = traceOf(c.tx)
+	}
+	if id == "" {
+		id = traceOf(c.session)
+	}
+	if id == "" {
+		return r
+	}
+	c.log(slog.LevelInfo, "refused", slog.String("id", id), slog.String("verb", verbs[c.verb]), slog.String("reply", r.Error()))
+	r.Text += " (see " + id + ")"
+	return r
+}
+
+func traceOf(x any) string {
+	if t, ok := x.(Traced); ok {
+		return t.TraceID()
+	}
+	return ""
 }
 
 // send queues a reply as it is.

@@ -97,6 +97,12 @@ func (s *session) Mail(_ context.Context, from smtp.ReversePath, p smtp.MailPara
 	return &transaction{s: s, m: Message{Info: s.info, From: from, Params: p}}, smtp.Reply{}, nil
 }
 
+// TraceID implements smtpd.Traced.
+func (s *session) TraceID() string { return "S1" }
+
+// TraceID implements smtpd.Traced.
+func (t *transaction) TraceID() string { return "T1" }
+
 func (s *session) Close() {
 	s.h.mu.Lock()
 	defer s.h.mu.Unlock()
