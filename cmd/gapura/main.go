@@ -35,6 +35,7 @@ type cli struct {
 	Sign     signCmd     `cmd:"" help:"A signature for one message."`
 	Parse    parseCmd    `cmd:"" help:"What a message, or a report in one, says."`
 	DKIM     dkimCmd     `cmd:"" name:"dkim" help:"The keys that our mail is signed with."`
+	Domain   domainCmd   `cmd:"" help:"What a domain needs to send and receive mail."`
 	Policy   policyCmd   `cmd:"" help:"The built-in policy, and checks of your own."`
 	Queue    queueCmd    `cmd:"" help:"Mail that waits to be delivered."`
 	Suppress suppressCmd `cmd:"" help:"Addresses that are not to be written to."`

@@ -121,6 +121,9 @@ func record(rr wire.RR) (r Record, ok bool) {
 	case *wire.MX:
 		r.Preference = rr.Preference
 		r.Host, ok = hostName(rr.Mx)
+	case *wire.SRV:
+		r.Preference, r.Weight, r.Port = rr.Priority, rr.Weight, rr.Port
+		r.Host, ok = hostName(rr.Target)
 	case *wire.PTR:
 		r.Host, ok = hostName(rr.Ptr)
 	case *wire.NS:

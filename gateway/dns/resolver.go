@@ -20,6 +20,7 @@ const (
 	TypeMX    Type = 15
 	TypeTXT   Type = 16
 	TypeAAAA  Type = 28
+	TypeSRV   Type = 33
 	TypeTLSA  Type = 52
 )
 
@@ -45,6 +46,7 @@ var typeNames = [...]struct {
 	{TypeMX, "MX"},
 	{TypeTXT, "TXT"},
 	{TypeAAAA, "AAAA"},
+	{TypeSRV, "SRV"},
 	{TypeTLSA, "TLSA"},
 }
 
@@ -78,8 +80,10 @@ type Answer struct {
 type Record struct {
 	IP         netip.Addr // A, AAAA
 	Text       string     // TXT: its strings joined without a space
-	Host       string     // MX, PTR, NS, CNAME, SOA's server: without the final dot, lower case; "" is the root
-	Preference uint16     // MX
+	Host       string     // MX, SRV, PTR, NS, CNAME, SOA's server: without the final dot, lower case; "" is the root
+	Preference uint16     // MX; SRV's priority
+	Weight     uint16     // SRV
+	Port       uint16     // SRV
 	TLSA       *TLSA
 }
 

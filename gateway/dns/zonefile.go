@@ -41,6 +41,7 @@ func LoadZone(path string) (Zone, error) {
 //	  - MX: [10, mx.example.org]    # [0, ""] is a null MX
 //	  - SOA: [ns.example.org, hostmaster.example.org, 1, 3600, 600, 86400, 300]
 //	  - TLSA: [3, 1, 1, "5fa3..."]
+//	  - SRV: [0, 1, 465, mx.example.org]
 //	  - AAAA: SERVFAIL              # how questions of a type end: TIMEOUT, SERVFAIL, NXDOMAIN, NODATA
 //	  - TIMEOUT                     # how questions end that no entry answers
 //	  - AUTHENTIC                   # answers about this name have AD
@@ -227,6 +228,11 @@ func (p *zoneParser) record(t Type, n ast.Node) ZoneRecord {
 	case TypeMX:
 		if p.fields(n, list, "[preference, host]", 2) {
 			r.Preference, r.Host = uint16(p.number(list[0], 16)), p.host(list[1])
+		}
+	case TypeSRV:
+		if p.fields(n, list, "[priority, weight, port, host]", 4) {
+			r.Preference, r.Weight, r.Port = uint16(p.number(list[0], 16)), uint16(p.number(list[1], 16)), uint16(p.number(list[2], 16))
+			r.Host = p.host(list[3])
 		}
 	case TypeTLSA:
 		if p.fields(n, list, "[usage, selector, matching type, hex]", 4) {

@@ -78,6 +78,9 @@ func TestPolicyOfOursIsServed(t *testing.T) {
 			t.Errorf("%s: %s, %s", host, resp.Status, resp.Header.Get("Content-Type"))
 		}
 	}
+	if out, err := g.run("domain", "dns", "dest.test"); err != nil || !strings.Contains(out, "_mta-sts.dest.test. IN TXT") {
+		t.Errorf("%v: %s", err, out)
+	}
 	// What is private stays so.
 	info, err := os.Stat(filepath.Join(g.dir, "data", "gapura.db"))
 	if err != nil || info.Mode().Perm() != 0o600 {

@@ -42,6 +42,8 @@ func rr(h wire.RR_Header, r dns.Record) wire.RR {
 		return &wire.TXT{Hdr: h, Txt: chunks(r.Text)}
 	case dns.TypeMX:
 		return &wire.MX{Hdr: h, Preference: r.Preference, Mx: fqdn(r.Host)}
+	case dns.TypeSRV:
+		return &wire.SRV{Hdr: h, Priority: r.Preference, Weight: r.Weight, Port: r.Port, Target: fqdn(r.Host)}
 	case dns.TypePTR:
 		return &wire.PTR{Hdr: h, Ptr: fqdn(r.Host)}
 	case dns.TypeNS:

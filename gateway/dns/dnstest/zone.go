@@ -57,6 +57,11 @@ func MX(preference uint16, host string) dns.ZoneRecord {
 	return record(dns.TypeMX, dns.Record{Preference: preference, Host: fold(host)})
 }
 
+// SRV is an SRV record.
+func SRV(priority, weight, port uint16, host string) dns.ZoneRecord {
+	return record(dns.TypeSRV, dns.Record{Preference: priority, Weight: weight, Port: port, Host: fold(host)})
+}
+
 // PTR is a PTR record.
 func PTR(host string) dns.ZoneRecord { return record(dns.TypePTR, dns.Record{Host: fold(host)}) }
 

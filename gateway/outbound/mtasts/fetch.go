@@ -98,3 +98,10 @@ func (f *fetcher) get(ctx context.Context, domain string) ([]byte, error) {
 	}
 	return text, err
 }
+
+// Fetch gets the policy of a domain, past every cache. The error is an *Error.
+func Fetch(ctx context.Context, opt Options, r dns.Resolver, domain string) (*Policy, error) {
+	opt.fill()
+	p, _, err := newFetcher(opt, r).fetch(ctx, domain)
+	return p, err
+}
