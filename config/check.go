@@ -84,6 +84,9 @@ func (c *Config) check(d *decoder) {
 		}
 	}
 	c.Submission.check(d)
+	if err := c.Quota.Check(); err != nil {
+		d.wrong("quota", "", "quota: %v", err)
+	}
 	if err := c.Suppression.Check(); err != nil {
 		d.wrong("suppression", "", "suppression: %v", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/suppress"
@@ -55,6 +56,8 @@ type Config struct {
 	// What is done for mail of our own users and machines: of clients that
 	// have logged in, and of networks.relay.
 	Submission Submission `yaml:"submission"`
+	// How much users and machines may send; gapura quota shows it.
+	Quota quota.Options `yaml:"quota"`
 	// Addresses that are not to be written to; gapura suppress keeps them.
 	Suppression suppress.Options `yaml:"suppression"`
 	// DKIM signatures of our mail; gapura dkim keeps the keys.
@@ -227,7 +230,7 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		Submission: Submission{inbound.DefaultSubmission()}, Suppression: suppress.DefaultOptions(),
+		Submission: Submission{inbound.DefaultSubmission()}, Suppression: suppress.DefaultOptions(), Quota: quota.DefaultOptions(),
 		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
 		Log:  Log{Level: "info"},
 	}

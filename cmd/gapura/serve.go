@@ -28,6 +28,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -137,8 +138,10 @@ type server struct {
 	keys      *signing.Keys
 	outbound  *outbound.Metrics
 	suppress  *suppress.List
+	quota     *quota.Quota
 
 	suppressMetrics *suppress.Metrics
+	quotaMetrics    *quota.Metrics
 
 	stores *stores
 
@@ -202,6 +205,7 @@ func (s *server) apply(cfg *config.Config) error {
 	}
 	setAccounts()
 	s.suppress.Reconfigure(cfg.Suppression)
+	s.quota.Reconfigure(cfg.Quota)
 	old := s.gen.Swap(gen)
 	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
 	s.stores.queue.SetTransports(gen.transports)
@@ -243,6 +247,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
 	}
 	if s.suppressMetrics, err = suppress.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.quotaMetrics, err = quota.NewMetrics(reg); err != nil {
 		return err
 	}
 	s.metrics, err = smtpd.NewMetrics(reg)
@@ -363,6 +370,11 @@ func (s *server) close() {
 	}
 	for range s.listeners {
 		<-done
+	}
+	if s.quota != nil {
+		if err := s.quota.Close(); err != nil {
+			s.log.Error("quota", "error", err.Error())
+		}
 	}
 	s.closeQueue()
 	if gen := s.gen.Load(); gen != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
@@ -37,6 +38,11 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	}
 	if s.suppress == nil {
 		if s.suppress, err = suppress.Open(ctx, cfg.Suppression, suppress.Deps{DB: s.db, Log: s.log, Metrics: s.suppressMetrics}); err != nil {
+			return nil, err
+		}
+	}
+	if s.quota == nil {
+		if s.quota, err = quota.Open(ctx, cfg.Quota, quota.Deps{DB: s.db, Log: s.log, Metrics: s.quotaMetrics, Alert: s.quotaAlert}); err != nil {
 			return nil, err
 		}
 	}

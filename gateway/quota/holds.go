@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -203,6 +204,12 @@ func order(ctx context.Context, tx *sqldb.Tx, subject, what string) error {
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO quota_orders (change, subject, what, at) VALUES (?, ?, ?, ?)", change, subject, what, time.Now().Unix())
 	return err
+}
+
+// HoldReason is why mail of a held sender waits. With reason "" it begins the
+// others, and no other sender's.
+func HoldReason(subject, reason string) string {
+	return strings.TrimSpace("quota: " + subject + ": " + reason)
 }
 
 // ErrNotHeld tells that a sender is not held.

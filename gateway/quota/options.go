@@ -162,6 +162,9 @@ func kindOf(subject string) kind {
 	return kindDomain
 }
 
+// IsUser tells whether a name is a user's, and not a domain's or a client's.
+func IsUser(subject string) bool { return kindOf(subject) == kindUser }
+
 // ErrSubject tells that a name is none of a user, a domain or a client.
 var ErrSubject = errors.New("quota: neither a user, nor a domain, nor an address of a client")
 

@@ -216,7 +216,7 @@ func (q *Quota) Take(ctx context.Context, s Sender, to []smtp.Address) (Grant, e
 	}
 	q.remember(subjects[0], fresh)
 	if held != nil {
-		g.Hold = "quota: " + held.reason
+		g.Hold = HoldReason(subjects[0], held.reason)
 		q.deps.Metrics.count("held")
 	}
 	return g, nil

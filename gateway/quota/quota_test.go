@@ -229,11 +229,23 @@ func TestDomainsAndClients(t *testing.T) {
 		s  Sender
 		ok bool
 	}{
-		{Sender{User: "a@example.org"}, true}, {Sender{User: "b@example.org"}, true}, {Sender{User: "c@example.org"}, false},
-		{Sender{User: "a@big.example"}, true}, {Sender{User: "a@big.example"}, true}, {Sender{User: "a@big.example"}, true}, {Sender{User: "a@big.example"}, false},
-		{Sender{IP: netip.MustParseAddr("192.0.2.1")}, true}, {Sender{IP: netip.MustParseAddr("::ffff:192.0.2.1")}, false}, {Sender{IP: netip.MustParseAddr("192.0.2.2")}, true},
-		{Sender{IP: netip.MustParseAddr("2001:db8::1")}, true}, {Sender{IP: netip.MustParseAddr("2001:db8::2")}, false}, {Sender{IP: netip.MustParseAddr("2001:db8:0:1::1")}, true},
-		{Sender{IP: netip.MustParseAddr("192.0.2.9")}, true}, {Sender{IP: netip.MustParseAddr("192.0.2.9")}, true}, {Sender{}, true}, {Sender{}, true},
+		{Sender{User: "a@example.org"}, true},
+		{Sender{User: "b@example.org"}, true},
+		{Sender{User: "c@example.org"}, false},
+		{Sender{User: "a@big.example"}, true},
+		{Sender{User: "a@big.example"}, true},
+		{Sender{User: "a@big.example"}, true},
+		{Sender{User: "a@big.example"}, false},
+		{Sender{IP: netip.MustParseAddr("192.0.2.1")}, true},
+		{Sender{IP: netip.MustParseAddr("::ffff:192.0.2.1")}, false},
+		{Sender{IP: netip.MustParseAddr("192.0.2.2")}, true},
+		{Sender{IP: netip.MustParseAddr("2001:db8::1")}, true},
+		{Sender{IP: netip.MustParseAddr("2001:db8::2")}, false},
+		{Sender{IP: netip.MustParseAddr("2001:db8:0:1::1")}, true},
+		{Sender{IP: netip.MustParseAddr("192.0.2.9")}, true},
+		{Sender{IP: netip.MustParseAddr("192.0.2.9")}, true},
+		{Sender{}, true},
+		{Sender{}, true},
 	} {
 		if r, _ := send(t, q, c.s, "x"); r.IsZero() != c.ok {
 			t.Errorf("%d: %+v: %v", i, c.s, r)
@@ -328,7 +340,7 @@ func TestWhoGoesOnIsHeld(t *testing.T) {
 		mu.Unlock()
 		time.Sleep(2 * time.Hour)
 		r, g := send(t, q, ana, "bob")
-		if !r.IsZero() || !strings.HasPrefix(g.Hold, "quota: 5 refusals") {
+		if !r.IsZero() || !strings.HasPrefix(g.Hold, "quota: ana@example.org: 5 refusals") {
 			t.Errorf("%v, hold %q", r, g.Hold)
 		}
 		opt.Hold.Mail = MailRefuse
@@ -400,7 +412,7 @@ func TestAdministratorsSeeAndReset(t *testing.T) {
 			t.Errorf("held %s", got)
 		}
 		time.Sleep(2 * followEvery)
-		if _, g := send(t, q, Sender{IP: netip.MustParseAddr("2001:db8::7")}, "x"); g.Hold != "quota: by hand" {
+		if _, g := send(t, q, Sender{IP: netip.MustParseAddr("2001:db8::7")}, "x"); g.Hold != "quota: 2001:db8::/64: by hand" {
 			t.Errorf("hold %q", g.Hold)
 		}
 		if err := admin.Reset(t.Context(), "ana@example.org"); err != nil {
