@@ -282,6 +282,9 @@ func (c *Config) resolvePaths(dir string) {
 	for i := range c.Policy {
 		abs(&c.Policy[i])
 	}
+	for i := range c.Outbound.Rules {
+		abs(&c.Outbound.Rules[i])
+	}
 	abs(&c.TLS.Certificate, &c.TLS.Key, &c.Outbound.CA)
 	for i := range c.TLS.Certificates {
 		abs(&c.TLS.Certificates[i].Certificate, &c.TLS.Certificates[i].Key)

@@ -37,6 +37,8 @@ func (s *server) openControl(path string) (io.Closer, error) {
 		}
 	})
 	mux.HandleFunc("POST /queue", s.actOnQueue)
+	mux.HandleFunc("POST /outbound/status", s.showOutbound)
+	mux.HandleFunc("POST /outbound/resume", s.resumeOutbound)
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go srv.Serve(l)
 	return srv, nil

@@ -38,6 +38,7 @@ type cli struct {
 	Domain   domainCmd   `cmd:"" help:"What a domain needs to send and receive mail."`
 	Policy   policyCmd   `cmd:"" help:"The built-in policy, and checks of your own."`
 	Queue    queueCmd    `cmd:"" help:"Mail that waits to be delivered."`
+	Outbound outboundCmd `cmd:"" help:"How mail leaves for other servers."`
 	Suppress suppressCmd `cmd:"" help:"Addresses that are not to be written to."`
 	Quota    quotaCmd    `cmd:"" help:"How much users, domains and clients have sent, and who is held."`
 	Plugin   pluginCmd   `cmd:"" help:"Filters in processes of their own."`

@@ -17,8 +17,12 @@ import (
 // database, so that each generation has its own, on its own resolver.
 func (g *generation) openTLSPolicies(s *server, r dns.Resolver, deps *outbound.Deps) error {
 	ctx := context.Background()
+	roots, err := outbound.Roots(g.cfg.Outbound.CA)
+	if err != nil {
+		return err
+	}
 	opt := g.cfg.MTASTS
-	opt.Log = s.log
+	opt.Log, opt.Roots = s.log, roots
 	policies, err := mtasts.Open(ctx, opt, s.db, r)
 	if err != nil {
 		return err
@@ -26,7 +30,7 @@ func (g *generation) openTLSPolicies(s *server, r dns.Resolver, deps *outbound.D
 	g.closers = append(g.closers, func() { _ = policies.Close() })
 	deps.Policies = policies
 	ropt := g.cfg.TLSRPT
-	ropt.Hostname, ropt.Log = g.cfg.Hostname, s.log
+	ropt.Hostname, ropt.Log, ropt.Roots = g.cfg.Hostname, s.log, roots
 	reports, err := tlsrpt.Open(ctx, ropt, s.db, r, mailer{s.keys, s.stores.queue, g.routeOf})
 	if err != nil || reports == nil {
 		return err

@@ -89,9 +89,14 @@ func TestRoutes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range [][3]string{
-		{"boss@from.test", "x@one.test", "boss-to-one.test"}, {"BOSS@From.test", "x@ONE.test", "boss-to-one.test"},
-		{"x@from.test", "x@one.test", "domains.test"}, {"x@from.test", "x@a.b.two.test", "domains.test"}, {"x@from.test", "x@two.test", "main.test"},
-		{"a@from.test", "x@d.test", "senders.test"}, {"x@mail.from.test", "x@d.test", "senders.test"}, {"@", "x@d.test", "main.test"},
+		{"boss@from.test", "x@one.test", "boss-to-one.test"},
+		{"BOSS@From.test", "x@ONE.test", "boss-to-one.test"},
+		{"x@from.test", "x@one.test", "domains.test"},
+		{"x@from.test", "x@a.b.two.test", "domains.test"},
+		{"x@from.test", "x@two.test", "main.test"},
+		{"a@from.test", "x@d.test", "senders.test"},
+		{"x@mail.from.test", "x@d.test", "senders.test"},
+		{"@", "x@d.test", "main.test"},
 		{"x@from.test", "x@mx.test", "mx"},
 	} {
 		j := job(c[1])

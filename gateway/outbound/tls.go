@@ -110,18 +110,18 @@ func (r *tlsRules) of(domain, host string) (string, []string) {
 	return r.level, nil
 }
 
-// readRoots reads the authorities that are trusted; nil: the system's.
-func readRoots(file string) (*x509.CertPool, error) {
+// Roots reads Options.CA, the authorities that are trusted; nil: the system's.
+func Roots(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
 	}
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
+		return nil, fmt.Errorf("outbound: ca: %w", err)
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("ca: %s has no certificate", file)
+		return nil, fmt.Errorf("outbound: ca: %s has no certificate", file)
 	}
 	return roots, nil
 }
@@ -175,7 +175,8 @@ func (t *Transport) mxTLS(ctx context.Context, h *hop, sts mtasts.Result, host d
 		if set, err = dane.Lookup(ctx, t.deps.Resolver, host); err != nil {
 			return nil, &blocked{
 				deferred(reasonDNS, 451, smtp.EnhancedCode{4, 7, 5}, "The DNS does not tell whether "+h.host+" wants DANE: "+dnsError(err)),
-				tlsrpt.Policy{Type: tlsrpt.TLSA}, tlsrpt.DNSSECInvalid,
+				tlsrpt.Policy{Type: tlsrpt.TLSA},
+				tlsrpt.DNSSECInvalid,
 			}
 		}
 	}
@@ -185,7 +186,8 @@ func (t *Transport) mxTLS(ctx context.Context, h *hop, sts mtasts.Result, host d
 	case level == levelDANE:
 		return nil, &blocked{
 			deferred(reasonTLS, 451, smtp.EnhancedCode{4, 7, 5}, "The host "+h.host+" publishes no usable TLSA records, which are wanted here"),
-			tlsrpt.Policy{Type: tlsrpt.TLSA}, tlsrpt.DANERequired,
+			tlsrpt.Policy{Type: tlsrpt.TLSA},
+			tlsrpt.DANERequired,
 		}
 	case sts.Policy != nil && sts.Policy.Mode != mtasts.Off:
 		return t.bySTS(h, sts, level)

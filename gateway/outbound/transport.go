@@ -115,8 +115,8 @@ func New(opt Options, deps Deps) (*Transport, error) {
 	t.unverified = t.base.Clone()
 	t.unverified.InsecureSkipVerify = true
 	var err error
-	if t.roots, err = readRoots(opt.CA); err != nil {
-		return nil, fmt.Errorf("outbound: %w", err)
+	if t.roots, err = Roots(opt.CA); err != nil {
+		return nil, err
 	}
 	if t.tlsRules, err = newTLSRules(opt); err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)

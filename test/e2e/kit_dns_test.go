@@ -120,12 +120,13 @@ auth-zone:
   fallback-enabled: no
 `
 
-func startUnbound(dir string) (*nameServer, error) {
+// startUnbound starts a name server; more are lines of its zone.
+func startUnbound(dir string, more ...string) (*nameServer, error) {
 	k, err := newKeys()
 	if err != nil {
 		return nil, err
 	}
-	anchors, err := signZone(dir, k)
+	anchors, err := signZone(dir, k, more...)
 	if err != nil {
 		return nil, err
 	}
@@ -150,11 +151,12 @@ func startUnbound(dir string) (*nameServer, error) {
 }
 
 // signZone writes signed.zone and returns the lines that name its anchors.
-func signZone(dir string, k keys) (anchors string, err error) {
+func signZone(dir string, k keys, more ...string) (anchors string, err error) {
 	text, err := zoneText(k)
 	if err != nil {
 		return "", err
 	}
+	text += strings.Join(more, "\n") + "\n"
 	if _, err := write(dir, "test.zone", text); err != nil {
 		return "", err
 	}
