@@ -23,7 +23,9 @@ func (*checkDANE) Help() string {
 	return `Checks a server's certificates, its own first, as mail to it would (RFC 7672).
 name is the TLSA base domain, at the time (RFC 3339, now where it is left out). The
 depth is that of the certificate that matched. Where every record is unusable, mail
-is encrypted without knowing to whom. Exit code 0: authenticated; 1: not.
+is encrypted without knowing to whom. Names count with usage 2 (DANE-TA); with
+no_name_checks true they do not, with false they do with usage 3 (DANE-EE) too, as
+they never do for mail. Exit code 0: authenticated; 1: not.
 
 Example:
   jq -n --rawfile pem chain.pem '{tlsa: [[3, 1, 1, "5fa3c0"]], chain_pem: $pem, name: "mx.example.org"}' > dane.json
@@ -35,7 +37,7 @@ type daneInput struct {
 	TLSA         []tlsaJSON `json:"tlsa"`
 	ChainPEM     string     `json:"chain_pem"`
 	Name         string     `json:"name"`
-	NoNameChecks bool       `json:"no_name_checks"`
+	NoNameChecks *bool      `json:"no_name_checks"`
 	At           time.Time  `json:"at"`
 }
 
@@ -81,9 +83,9 @@ func (in *daneInput) check(now time.Time) daneReport {
 	if c.Now.IsZero() {
 		c.Now = now
 	}
-	if !in.NoNameChecks {
+	if in.NoNameChecks == nil || !*in.NoNameChecks {
 		name, _ := dns.Normal(in.Name)
-		c.Names = []string{name}
+		c.Names, c.EENames = []string{name}, in.NoNameChecks != nil
 	}
 	r := daneReport{Depth: -1, Unusable: len(in.TLSA) > 0}
 	for _, t := range in.TLSA {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 
@@ -67,12 +68,26 @@ func checkData(r dns.TLSA) error {
 			_, err = spki(r.Data)
 		}
 	} else {
-		_, err = x509.ParsePKIXPublicKey(r.Data)
+		err = checkKey(r.Data)
 	}
 	if err != nil {
 		return fmt.Errorf("the data is malformed: %w", err)
 	}
 	return nil
+}
+
+// checkKey tells whether data is a SubjectPublicKeyInfo, of whatever
+// algorithm (RFC 5280 section 4.1).
+func checkKey(data []byte) error {
+	var key struct {
+		Algorithm asn1.RawValue
+		Key       asn1.BitString
+	}
+	rest, err := asn1.Unmarshal(data, &key)
+	if err == nil && (len(rest) > 0 || !isSequence(key.Algorithm)) {
+		err = errors.New("not a key")
+	}
+	return err
 }
 
 // strongest drops the records that a stronger digest of the same usage and

@@ -40,7 +40,11 @@ type Check struct {
 	// in lower case; the certificate must be about one of them. nil: names are
 	// not compared.
 	Names []string
-	Now   time.Time
+	// EENames compares names with DANE-EE too, which proves its key to be the
+	// server's by the record alone (RFC 7671 section 5.1, RFC 7672 section
+	// 3.1.1): for those who mind that another server's records may name it.
+	EENames bool
+	Now     time.Time
 }
 
 // Verify compares a chain in DER, the server's certificate first, with
@@ -74,7 +78,7 @@ func (c Check) Verify(chain [][]byte) (depth int, err error) {
 	}
 	for _, r := range usable {
 		if r.Usage == DANEEE && certs[0].matches(r) {
-			return 0, nil
+			return 0, c.name(certs[0].cert, c.EENames)
 		}
 	}
 	return c.anchored(certs, usable)
@@ -98,10 +102,16 @@ func (c Check) anchored(certs []certificate, records []dns.TLSA) (int, error) {
 	if err != nil {
 		return 0, newError(err)
 	}
-	if c.Names != nil && !covers(certs[0].cert, c.Names) {
-		return 0, &Error{hostMismatch, "the certificate is not for " + strings.Join(c.Names, " or ")}
+	return depth, c.name(certs[0].cert, true)
+}
+
+// name tells whether the certificate is for one of the names, where that
+// counts.
+func (c Check) name(cert *x509.Certificate, counts bool) error {
+	if !counts || c.Names == nil || cert != nil && covers(cert, c.Names) {
+		return nil
 	}
-	return depth, nil
+	return &Error{hostMismatch, "the certificate is not for " + strings.Join(c.Names, " or ")}
 }
 
 // newError finds the word for an error of x509.

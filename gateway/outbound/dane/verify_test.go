@@ -62,6 +62,81 @@ func wrong(r dns.TLSA) dns.TLSA {
 	return r
 }
 
+// TestNamesOfDANEEE: they count only where that is asked for.
+func TestNamesOfDANEEE(t *testing.T) {
+	t.Parallel()
+	leaf := own(t, "leaf.pem")
+	c := dane.Check{Records: []dns.TLSA{record(t, 3, 1, 1, leaf[0]), record(t, 2, 0, 1, own(t, "root.crt")[0])}, Names: []string{"other.example"}, Now: time.Now()}
+	if _, err := c.Verify(leaf); err != nil {
+		t.Error(err)
+	}
+	c.EENames = true
+	var e *dane.Error
+	if _, err := c.Verify(leaf); !errors.As(err, &e) || e.TLSResult() != "certificate-host-mismatch" {
+		t.Error(err)
+	}
+	c.Names = []string{"mx.example.com"}
+	if _, err := c.Verify(leaf); err != nil {
+		t.Error(err)
+	}
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("no openssl")
+	}
+	for name, ok := range map[string]bool{"other.example": false, "mx.example.com": true} {
+		if out := sClient(t, serve(t, "leaf.pem"), name, c.Records); strings.Contains(out, "Verification: OK") != ok {
+			t.Errorf("%s: OpenSSL says\n%s", name, out)
+		}
+	}
+}
+
+// TestKeysOfUnknownAlgorithms: a record with a whole key is compared even
+// when nobody here knows what kind of key it is.
+func TestKeysOfUnknownAlgorithms(t *testing.T) {
+	t.Parallel()
+	ed448, err := hex.DecodeString("3043300506032b6571033a00" + strings.Repeat("ab", 57))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		data []byte
+		ok   bool
+	}{{ed448, true}, {ed448[:20], false}, {append(bytes.Clone(ed448), 0), false}, {[]byte("key"), false}, {nil, false}} {
+		if err := dane.Usability(dns.TLSA{Usage: 3, Selector: 1, Data: c.data}); (err == nil) != c.ok {
+			t.Errorf("%x: %v", c.data, err)
+		}
+	}
+}
+
+// FuzzVerify: records and certificates of strangers.
+func FuzzVerify(f *testing.F) {
+	leaf, root := own(f, "leaf.pem"), own(f, "root.crt")
+	for _, u := range []uint8{0, 1, 2, 3, 4} {
+		f.Add(u, uint8(0), uint8(0), root[0], leaf[0], leaf[1])
+		f.Add(u, uint8(1), uint8(0), dane.Data(must(f, root[0]), 1, 0), leaf[0], root[0])
+		f.Add(u, uint8(1), uint8(1), dane.Data(must(f, leaf[0]), 1, 1), leaf[0], []byte{})
+	}
+	f.Fuzz(func(t *testing.T, usage, selector, matching uint8, data, first, second []byte) {
+		r := dns.TLSA{Usage: usage, Selector: selector, MatchingType: matching, Data: data}
+		depth, err := dane.Check{Records: []dns.TLSA{r}, Now: time.Now()}.Verify([][]byte{first, second})
+		var e *dane.Error
+		switch {
+		case err == nil && (depth < 0 || depth > 3 || dane.Usability(r) != nil):
+			t.Errorf("%s passes at depth %d", dane.Text(r), depth)
+		case err != nil && !errors.As(err, &e):
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func must(t testing.TB, der []byte) *x509.Certificate {
+	t.Helper()
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 type check struct {
 	chain   string
 	names   []string
@@ -157,7 +232,7 @@ func TestOpenSSLAgrees(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			out := sClient(t, serve(t, c.chain), c.names[0], c.records)
+			out := sClient(t, serve(t, c.chain), c.names[0], c.records, "-dane_ee_no_namechecks")
 			ok := strings.Contains(out, "Verification: OK") && strings.Contains(out, "DANE TLSA")
 			if ok != (c.result == "") {
 				t.Errorf("want %q, OpenSSL says:\n%s", c.result, out)
@@ -207,9 +282,9 @@ func serve(t *testing.T, name string) string {
 	return l.Addr().String()
 }
 
-func sClient(t *testing.T, addr, name string, records []dns.TLSA) string {
+func sClient(t *testing.T, addr, name string, records []dns.TLSA, flags ...string) string {
 	t.Helper()
-	args := []string{"s_client", "-brief", "-connect", addr, "-dane_tlsa_domain", name, "-dane_ee_no_namechecks"}
+	args := append([]string{"s_client", "-brief", "-connect", addr, "-dane_tlsa_domain", name}, flags...)
 	for _, r := range records {
 		args = append(args, "-dane_tlsa_rrdata", fmt.Sprintf("%d %d %d %x", r.Usage, r.Selector, r.MatchingType, r.Data))
 	}
