@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gapura-mail/gapura/gateway/dns"
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/queue"
 )
@@ -110,5 +111,33 @@ func BenchmarkDeliver(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A message to a destination of its own: DNS from memory, a new connection.
+func BenchmarkManyDestinations(b *testing.B) {
+	to := quickSink(b, true)
+	w := newWorld(b, nil)
+	w.deps.Resolver = Func(func(_ context.Context, name string, t dns.Type) (dns.Answer, error) {
+		a := dns.Answer{Name: name, TTL: 1e9, Records: []dns.Record{{IP: netip.MustParseAddr("127.0.0.1"), Host: "mx." + name}}}
+		if t != dns.TypeMX && t != dns.TypeA {
+			return dns.Answer{}, &dns.NotFound{Name: name, Type: t, Err: dns.ErrNoData}
+		}
+		return a, nil
+	})
+	w.opt.Port, w.opt.Allow, w.loopback = int(to.Port()), []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, true
+	tr := w.transport()
+	body := strings.Repeat("A line of text as it comes in real messages, of seventy-eight characters.....\r\n", 52)
+	j := job("b@d.test")
+	j.Size = int64(len(body))
+	j.Open = func() (io.ReadCloser, error) { return ready{strings.NewReader(body)}, nil }
+	b.ReportAllocs()
+	n := 0
+	for b.Loop() {
+		n++
+		j.Destination = "d" + strconv.Itoa(n) + ".test"
+		if out := tr.Deliver(b.Context(), j); out[0].Result != queue.Delivered {
+			b.Fatal(shows(out))
+		}
 	}
 }
