@@ -60,7 +60,10 @@ func (t *text) word(what string, known []string) string {
 		t.f.problem(t.pos, fmt.Sprintf("%q cannot be the name of a %s", t.value, what), "letters a to z, digits, dots, hyphens and underscores")
 	case known != nil && !slices.Contains(known, t.value):
 		hint := meant(t.value, known)
-		if hint == "" {
+		switch {
+		case hint == "" && len(known) == 0:
+			hint = "the configuration has none"
+		case hint == "":
 			hint = "there are " + strings.Join(known, ", ")
 		}
 		t.f.problem(t.pos, fmt.Sprintf("there is no %s %q", what, t.value), hint)

@@ -170,7 +170,10 @@ func loadPolicy(cfg *config.Config, steps []pipeline.Step) (*policy.Policy, erro
 	if err != nil {
 		return nil, err
 	}
-	env := policy.Env{Fields: fields}
+	env := policy.Env{Fields: fields, Lanes: cfg.Queue.LaneNames(), Pools: []string{}}
+	for _, p := range cfg.Outbound.Pools {
+		env.Pools = append(env.Pools, p.Name)
+	}
 	for _, d := range cfg.Domains {
 		env.Routes = append(env.Routes, d.Name)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"regexp"
 	"slices"
 	"time"
 
@@ -83,6 +84,9 @@ type pools struct {
 	hello  string
 }
 
+// poolName is what the policy takes for the name of a pool.
+var poolName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
 // Bounds of pools.
 const (
 	maxPools   = 200
@@ -106,6 +110,8 @@ func newPools(list []Pool, hello string) (*pools, error) {
 		switch {
 		case x.Name == "":
 			return nil, fmt.Errorf("%s: name is missing", at)
+		case !poolName.MatchString(x.Name):
+			return nil, fmt.Errorf("%s: name: %q is not of letters a to z, digits, dots, hyphens and underscores", at, x.Name)
 		case p.byName[x.Name] != nil:
 			return nil, fmt.Errorf("%s: %q is there twice", at, x.Name)
 		case len(x.Sources) == 0 || len(x.Sources) > maxSources:

@@ -161,6 +161,7 @@ func TestPoolsThatCannotBe(t *testing.T) {
 	src := []Source{{Address: addr("198.51.100.1")}}
 	for want, list := range map[string][]Pool{
 		"pools[0]: name is missing":            {{Sources: src}},
+		"pools[0]: name: \"A b\" is not":       {{Name: "A b", Sources: src}},
 		"pools[1]: \"a\" is there twice":       {{Name: "a", Sources: src}, {Name: "a", Sources: src}},
 		"pools[0]: from 1 to 1000 sources":     {{Name: "a"}},
 		"pools[0]: sources[0]: address":        {{Name: "a", Sources: []Source{{}}}},
