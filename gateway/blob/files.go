@@ -19,7 +19,7 @@ type Options struct {
 	Dir string
 	// SegmentSize ends a segment; 0: 256 MiB.
 	SegmentSize int64
-	// Large is the size from which a blob is a segment of its own; 0: 1 MiB.
+	// Large is the size from which a blob is a segment of its own; 0: 4 MiB.
 	Large int64
 	// ReadOnly opens beside another process: Open and Records work.
 	ReadOnly bool
@@ -31,7 +31,7 @@ type Options struct {
 
 const (
 	defaultSegmentSize = 256 << 20
-	defaultLarge       = 1 << 20
+	defaultLarge       = 4 << 20
 )
 
 // Files is a Store in a folder.

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"runtime"
 	"sync"
 )
 
@@ -69,7 +70,11 @@ func (s *syncer) wait() error {
 		}
 		s.mu.Lock()
 	}
-	s.busy, s.next = true, nil
+	s.busy = true
+	s.mu.Unlock()
+	runtime.Gosched() // who has just written joins; alone it costs nothing
+	s.mu.Lock()
+	s.next = nil
 	s.mu.Unlock()
 	r.err = s.sync()
 	s.mu.Lock()

@@ -263,38 +263,4 @@ func TestRefsAreReadAsWritten(t *testing.T) {
 	}
 }
 
-func BenchmarkAppend(b *testing.B) {
-	for _, size := range []int{4 << 10, 50 << 10, 1 << 20} {
-		for _, writers := range []int{1, 20, 200} {
-			b.Run(fmt.Sprintf("%dKiB/%d", size>>10, writers), func(b *testing.B) {
-				s, err := OpenFiles(b.Context(), Options{Dir: b.TempDir()}, nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer s.Close()
-				data := octets(1, size)
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				work := make(chan struct{}, writers)
-				var wg sync.WaitGroup
-				b.ResetTimer()
-				for range writers {
-					wg.Go(func() {
-						for range work {
-							if _, err := s.Append(b.Context(), "01J00000000000000000000000", int64(size), bytes.NewReader(data)); err != nil {
-								b.Error(err)
-							}
-						}
-					})
-				}
-				for range b.N {
-					work <- struct{}{}
-				}
-				close(work)
-				wg.Wait()
-			})
-		}
-	}
-}
-
 func logger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -169,5 +170,24 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 	}
 	if n != 2 {
 		t.Error(n)
+	}
+}
+
+func TestTransactionThatIsNotSerializedRunsAgain(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, open(t, Options{URL: postgresURL(t)}))
+	runs := 0
+	err := db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+		if _, err := tx.Exec(ctx, "INSERT INTO t_item (name) VALUES ('x')"); err != nil {
+			return err
+		}
+		if runs++; runs < 3 {
+			_, err := tx.Exec(ctx, "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$")
+			return err
+		}
+		return nil
+	})
+	if err != nil || runs != 3 || count(t, db, "name = 'x'") != 1 {
+		t.Error(runs, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -141,6 +142,7 @@ func (w *writer) loop() {
 
 // gather makes a group of all that wait now, without waiting for more.
 func (w *writer) gather(j *job) {
+	runtime.Gosched() // who is just about to come comes; alone it costs nothing
 	w.group = w.group[:0]
 	for {
 		if j.state.CompareAndSwap(waiting, taken) {
