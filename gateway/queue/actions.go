@@ -180,7 +180,7 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 		}
 		if !w.left(e.id) {
 			e.state = settling
-			q.entries[e.id] = e
+			q.enter(e)
 			free = append(free, e)
 		}
 	}

@@ -129,7 +129,7 @@ func (q *Queue) claim(list []*entry, w *watch) (mine []*entry) {
 			continue
 		}
 		e.state = settling
-		q.entries[e.id] = e
+		q.enter(e)
 		mine = append(mine, e)
 	}
 	return mine

@@ -19,7 +19,11 @@ func (q *Queue) dispatch() {
 		if e == nil {
 			return
 		}
-		q.wg.Go(func() { q.work(e) })
+		q.wg.Add(1)
+		q.crew.Go(func() {
+			defer q.wg.Done()
+			q.work(e)
+		})
 	}
 }
 

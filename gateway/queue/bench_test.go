@@ -82,6 +82,7 @@ func benchmarkQueue(b *testing.B, sessions int, to func(i int) string) {
 	}
 	wg.Wait()
 	<-next.done
+	b.ReportMetric(float64(l.q.journal.commits.Load())/float64(b.N), "commits/msg")
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 	b.ReportMetric(float64((cpuTime()-cpu).Microseconds())/float64(b.N), "cpu-us/msg")
 }

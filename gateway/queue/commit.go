@@ -1,9 +1,11 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -125,9 +127,21 @@ func (q *Queue) activate(entries []*entry) error {
 func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) error {
 	src := c.Open()
 	defer src.Close()
-	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, src)
+	from := io.Reader(src)
+	data, err := q.keep(src, c.Size)
 	if err != nil {
 		return fmt.Errorf("queue: store %s: %w", c.ID, err)
+	}
+	if data != nil {
+		from = bytes.NewReader(data)
+	}
+	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, from)
+	if err != nil {
+		q.kept.Add(-int64(len(data)))
+		return fmt.Errorf("queue: store %s: %w", c.ID, err)
+	}
+	if data != nil {
+		m.data.Store(&data)
 	}
 	q.refs.Lock()
 	m.ref = ref
@@ -135,8 +149,59 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) err
 	return nil
 }
 
+// Messages up to maxKept octets are in memory while they are new, all of them
+// together up to maxKeptAll.
+const (
+	maxKept    = 64 << 10
+	maxKeptAll = 32 << 20
+)
+
+// keep reads a small message into memory, if there is room; else it returns
+// nil and has read nothing.
+func (q *Queue) keep(src io.Reader, size int64) ([]byte, error) {
+	if size <= 0 || size > maxKept {
+		return nil, nil
+	}
+	if q.kept.Add(size) > maxKeptAll {
+		q.kept.Add(-size)
+		return nil, nil
+	}
+	w := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err := w.ReadFrom(io.LimitReader(src, size+1))
+	if err == nil && int64(w.Len()) != size {
+		err = errSize
+	}
+	if err != nil {
+		q.kept.Add(-size)
+		return nil, err
+	}
+	return w.Bytes(), nil
+}
+
+// discard forgets an entry in memory. q.mu is held.
+func (q *Queue) discard(e *entry) {
+	if q.entries[e.id] != e {
+		return
+	}
+	delete(q.entries, e.id)
+	m := e.msg
+	if m.users--; m.users > 0 {
+		return
+	}
+	if data := m.data.Swap(nil); data != nil {
+		q.kept.Add(-int64(len(*data)))
+	}
+}
+
+// enter notes an entry in memory. q.mu is held.
+func (q *Queue) enter(e *entry) {
+	q.entries[e.id] = e
+	e.msg.users++
+}
+
 var (
 	errNobody = errors.New("queue: a message without recipients")
+	errSize   = errors.New("queue: the message is not as long as was said")
 	errTooBig = errors.New("queue: more recipients than a message may have")
 )
 
@@ -218,7 +283,7 @@ func (q *Queue) register(entries []*entry) error {
 	for _, e := range entries {
 		e.state = storing
 		e.fresh = q.admits(e, now)
-		q.entries[e.id] = e
+		q.enter(e)
 	}
 	return nil
 }
@@ -239,7 +304,7 @@ func (q *Queue) unregister(entries []*entry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range entries {
-		delete(q.entries, e.id)
+		q.discard(e)
 	}
 }
 
@@ -252,6 +317,9 @@ func (q *Queue) refOf(m *message) blob.Ref {
 
 // open reads the octets of m; where they have been moved meanwhile, there.
 func (q *Queue) open(ctx context.Context, m *message) (blob.Reader, error) {
+	if data := m.data.Load(); data != nil {
+		return memory{bytes.NewReader(*data)}, nil
+	}
 	ref := q.refOf(m)
 	r, err := q.blobs.Open(ctx, ref)
 	if !errors.Is(err, blob.ErrNotFound) {
@@ -268,3 +336,9 @@ func (q *Queue) open(ctx context.Context, m *message) (blob.Reader, error) {
 	}
 	return q.blobs.Open(ctx, moved)
 }
+
+// memory reads a message that is still there.
+type memory struct{ *bytes.Reader }
+
+// Close implements blob.Reader.
+func (memory) Close() error { return nil }

@@ -11,7 +11,7 @@ import (
 )
 
 // message is what all entries of one copy share. It does not change, but for
-// ref, which is guarded by Queue.mu.
+// ref, which is guarded by Queue.refs, and what is in memory of it.
 type message struct {
 	first     int64 // id of its first entry
 	entries   int64 // it has those from first to first+entries-1
@@ -21,6 +21,8 @@ type message struct {
 	user      string
 	queue     gateway.Queueing
 	ref       blob.Ref
+	data      atomic.Pointer[[]byte] // the octets, while it is new and there is room
+	users     int                    // its entries in memory; guarded by Queue.mu
 	queued    int64
 	notBefore int64 // FUTURERELEASE (RFC 4865); 0: at once
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
@@ -23,6 +24,7 @@ type journal struct {
 	timer   *time.Timer // for what nobody waits for
 	timed   bool        // it is set
 	idle    sync.Cond
+	commits atomic.Int64 // so far
 }
 
 // batch is what is written in one transaction.
@@ -53,7 +55,7 @@ const (
 // lazyTime is how long the outcome of an attempt may wait for something more
 // to be written with it. A message whose delivery is not on record yet would
 // be delivered twice after a crash.
-const lazyTime = time.Millisecond
+const lazyTime = 2 * time.Millisecond
 
 // rewriteTime is how long outcomes that could not be written wait.
 const rewriteTime = time.Second
@@ -141,6 +143,7 @@ func (j *journal) write(b *batch) {
 
 // commit writes b now, and goes on from there.
 func (j *journal) commit(b *batch) {
+	j.commits.Add(1)
 	b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
 		b.release = b.release[:0] // it may run again
 		return j.q.store(ctx, tx, b)

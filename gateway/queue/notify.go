@@ -159,7 +159,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	q.mu.Lock()
 	for _, x := range entries {
 		x.state, x.fresh = storing, true
-		q.entries[x.id] = x
+		q.enter(x)
 	}
 	q.mu.Unlock()
 	for _, r := range list {

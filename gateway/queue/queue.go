@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/crew"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -51,6 +52,8 @@ type Queue struct {
 	clock   clock
 	ids     atomic.Int64 // the last one given
 	tidying atomic.Bool
+	kept    atomic.Int64 // octets of messages in memory
+	crew    crew.Crew
 	journal *journal
 
 	ctx    context.Context // of attempts
@@ -210,6 +213,7 @@ func (q *Queue) SetTransports(t map[string]Transport) {
 	q.transports = t
 	if !q.started {
 		q.started = true
+		q.crew.Enter()
 		q.wg.Go(q.run)
 	}
 	q.retryRoutes()
@@ -236,6 +240,7 @@ func (q *Queue) Close(ctx context.Context) error {
 		return errors.New("queue: closed twice")
 	}
 	q.closed = true
+	started := q.started
 	q.mu.Unlock()
 	q.wake()
 	done := make(chan struct{})
@@ -249,6 +254,9 @@ func (q *Queue) Close(ctx context.Context) error {
 	}
 	q.cancel()
 	<-done
+	if started {
+		q.crew.Leave()
+	}
 	q.journal.drain()
 	q.rewrite()
 	if q.metrics != nil {
@@ -306,7 +314,7 @@ func (q *Queue) stored(b *batch) {
 		}
 	}
 	for _, e := range b.forget {
-		delete(q.entries, e.id)
+		q.discard(e)
 	}
 	for _, e := range b.wait {
 		q.leave(e)
@@ -359,7 +367,7 @@ func (q *Queue) spill(e *entry) {
 
 // leave takes an entry out of memory. q.mu is held.
 func (q *Queue) leave(e *entry) {
-	delete(q.entries, e.id)
+	q.discard(e)
 	for w := range q.watches {
 		w.ids[e.id] = struct{}{}
 	}
@@ -420,7 +428,7 @@ func (q *Queue) settled(e *entry) {
 func (q *Queue) unwritten(b *batch) {
 	for _, list := range [...][]*entry{b.insert, b.prepare, b.wait} {
 		for _, e := range list {
-			delete(q.entries, e.id)
+			q.discard(e)
 		}
 	}
 	if len(b.settle)+len(b.forget)+len(b.activate) == 0 {

@@ -266,7 +266,7 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 		n++
 		b.loaded++
 		e.loaded = true
-		q.entries[e.id] = e
+		q.enter(e)
 		q.alarmInMemory(e)
 		q.sched.add(e, d)
 		if probe != nil {
