@@ -57,6 +57,7 @@ func (q *Queue) try(e *entry) *entry {
 	began := time.Now()
 	outs := deliver(q.ctx, t, job)
 	r := q.judge(e, outs)
+	r.tried = t != nil
 	q.report(e, r, time.Since(began))
 	q.notify(e, r)
 	return q.conclude(e, r)
@@ -130,7 +131,7 @@ type ruling struct {
 
 // judge decides what outcomes mean.
 func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
-	v := &verdict{now: q.clock.now(), tried: true, rcpts: make([]ruling, len(e.rcpts))}
+	v := &verdict{now: q.clock.now(), rcpts: make([]ruling, len(e.rcpts))}
 	o := q.options()
 	v.later = !slices.ContainsFunc(outs, func(x Outcome) bool { return !x.Untried || x.Result != Deferred })
 	v.tried = !v.later
@@ -224,6 +225,9 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	e.due = v.now + max(wait, v.retry).Milliseconds()
 	if back := q.options().returnAt(e); back > v.now {
 		e.due = min(e.due, back)
+	}
+	if !v.tried {
+		e.due = v.now // as soon as there is a way again
 	}
 	if e.lost.Load() {
 		q.log.Error("the octets of a message are lost or damaged: it is held", "id", e.msg.trace, "entry", e.id, "blob", q.refOf(e.msg).String())

@@ -84,7 +84,10 @@ func (q *Queue) countRows(ctx context.Context) error {
 	defer q.mu.Unlock()
 	horizon := q.clock.now() + q.options().longest().Milliseconds()
 	for _, s := range list {
-		q.backlog.sooner(s.bucket, min(s.due, horizon))
+		if s.due > horizon { // held by its sender, or by a clock that was wrong
+			s.due = 0
+		}
+		q.backlog.sooner(s.bucket, s.due)
 	}
 	q.waiting = counts{total, held}
 	return nil
