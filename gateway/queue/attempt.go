@@ -57,7 +57,8 @@ func (q *Queue) try(e *entry) *entry {
 	began := time.Now()
 	outs := deliver(q.ctx, t, job)
 	r := q.judge(e, outs)
-	r.tried = t != nil
+	r.absent = t == nil
+	r.tried = r.tried && !r.absent
 	q.report(e, r, time.Since(began))
 	q.notify(e, r)
 	return q.conclude(e, r)
@@ -120,6 +121,7 @@ type verdict struct {
 	broken bool     // the attempt was cut off by our end
 	tried  bool     // there was one
 	later  bool     // the transport only wants to wait
+	absent bool     // there is no transport
 }
 
 // ruling is what becomes of one recipient.
@@ -192,14 +194,24 @@ func (q *Queue) conclude(e *entry, v *verdict) *entry {
 	d := e.dest
 	q.feedback(d, v)
 	q.sched.done(e)
-	e.state = settling
-	store := q.dispose(e, v)
-	if store {
+	if v.brief(e) {
+		q.sched.putBack(e, d)
+	} else if e.state = settling; q.dispose(e, v) {
 		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
 	}
 	next := q.pick()
 	q.mu.Unlock()
 	return next
+}
+
+// briefWait is how long a transport may want to wait while all stays in memory.
+const briefWait = 10 * time.Second
+
+// brief tells whether nothing has happened to e but that its whole destination
+// waits for a moment.
+func (v *verdict) brief(e *entry) bool {
+	return v.later && v.whole != nil && max(v.retry, v.whole.Retry) <= briefWait &&
+		len(v.rest) == len(v.rcpts) && e.wish == noWish && !slices.ContainsFunc(v.rcpts, func(x ruling) bool { return x.tell != nothing })
 }
 
 // dispose changes e as v says; false: nothing is to be written. q.mu is held.
@@ -226,7 +238,7 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	if back := q.options().returnAt(e); back > v.now {
 		e.due = min(e.due, back)
 	}
-	if !v.tried {
+	if v.absent {
 		e.due = v.now // as soon as there is a way again
 	}
 	if e.lost.Load() {
@@ -295,10 +307,16 @@ func (q *Queue) feedback(d *dest, v *verdict) {
 	switch {
 	case v.broken:
 	case v.whole != nil && !v.worked:
-		if d.until != 0 && !d.probing {
+		if d.down() {
 			return // others have found out before
 		}
 		wait := q.options().probeAfter(d.failures + 1)
+		if v.later && !d.probing && max(v.retry, v.whole.Retry) <= briefWait {
+			q.sched.pause(d, v.now+max(minLater, v.retry, v.whole.Retry).Milliseconds())
+			q.downs.put(d)
+			q.plan(d.until)
+			return
+		}
 		if v.later {
 			wait = minLater
 			d.failures-- // it is none
@@ -310,7 +328,9 @@ func (q *Queue) feedback(d *dest, v *verdict) {
 		q.downs.put(d)
 		q.plan(until)
 	case v.worked:
-		q.downs.remove(d)
+		if !d.paused {
+			q.downs.remove(d)
+		}
 		q.unpark(q.sched.worked(d))
 	}
 }

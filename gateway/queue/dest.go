@@ -21,14 +21,19 @@ type dest struct {
 	at     int // in the heap of those that are down, plus 1
 	// probing: it was down, and one entry finds out whether it is still.
 	probing bool
+	// paused: it works, and is left alone for a moment.
+	paused bool
 }
 
 // down tells whether nothing is to be tried there.
-func (d *dest) down() bool { return d.until != 0 && !d.probing }
+func (d *dest) down() bool { return d.until != 0 && !d.probing && !d.paused }
 
 // available tells whether an attempt may begin.
 func (d *dest) available() bool {
-	if d.until != 0 {
+	switch {
+	case d.paused:
+		return false
+	case d.until != 0:
 		return d.probing && d.active == 0
 	}
 	return d.active < d.window
@@ -99,15 +104,29 @@ func (s *sched) worked(d *dest) (parked []uint32) {
 	if d.window < s.perDest {
 		d.window++
 	}
-	if d.until == 0 {
+	if d.until == 0 || d.paused {
 		return nil
 	}
 	return s.release(d)
 }
 
+// pause leaves d alone until a time that comes soon; what is ready for it
+// stays.
+func (s *sched) pause(d *dest, until int64) {
+	d.until, d.paused = max(until, d.until), true
+	d.withdraw()
+}
+
+// resume ends pause.
+func (s *sched) resume(d *dest) {
+	d.until, d.paused = 0, false
+	s.reoffer(d)
+	s.prune(d)
+}
+
 // release makes d one that works, as far as is known.
 func (s *sched) release(d *dest) (parked []uint32) {
-	d.failures, d.until, d.probing, d.last = 0, 0, false, reply{}
+	d.failures, d.until, d.probing, d.paused, d.last = 0, 0, false, false, reply{}
 	for b := range d.parked {
 		parked = append(parked, b)
 	}
@@ -121,7 +140,7 @@ func (s *sched) release(d *dest) (parked []uint32) {
 // ready for it is returned, and not in the scheduler any more.
 func (s *sched) failed(d *dest, until int64, why reply) []*entry {
 	d.failures++
-	d.until, d.last, d.probing = until, why, false
+	d.until, d.last, d.probing, d.paused = until, why, false, false
 	d.window = max(1, min(firstWindow, s.perDest))
 	return s.drain(d)
 }

@@ -301,6 +301,12 @@ func (q *Queue) probes() error {
 		}
 		d := q.downs[0]
 		q.downs.remove(d)
+		if d.paused {
+			q.sched.resume(d)
+			q.dispatch()
+			q.mu.Unlock()
+			continue
+		}
 		d.probing = true
 		var buckets []uint32
 		for b := range d.parked {

@@ -119,7 +119,12 @@ func (s *sched) class(l *lane, prio int) *class {
 }
 
 // add makes e ready for an attempt at d.
-func (s *sched) add(e *entry, d *dest) {
+func (s *sched) add(e *entry, d *dest) { s.put(e, d, false) }
+
+// putBack is add for an entry that was picked in vain: it is the next again.
+func (s *sched) putBack(e *entry, d *dest) { s.put(e, d, true) }
+
+func (s *sched) put(e *entry, d *dest, front bool) {
 	e.state, e.dest, e.next = ready, d, nil
 	s.queued++
 	f := s.flows[e.flow]
@@ -132,12 +137,14 @@ func (s *sched) add(e *entry, d *dest) {
 		f.queue = s.queueAt(s.class(s.laneOf(e.msg.lane()), e.msg.priority()), d)
 		f.queue.flows.pushBack(f)
 	}
-	if f.first == nil {
-		f.first = e
-	} else {
-		f.last.next = e
+	switch {
+	case f.first == nil:
+		f.first, f.last = e, e
+	case front:
+		e.next, f.first = f.first, e
+	default:
+		f.last.next, f.last = e, e
 	}
-	f.last = e
 	f.n++
 	s.offer(f.queue)
 }

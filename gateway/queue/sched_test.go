@@ -13,7 +13,7 @@ func work(id int64, lane string, prio int, sender, domain string) *entry {
 	return &entry{id: id, msg: m, route: "out", domain: domain, flow: flowOf("out", domain, m.lane(), m.priority(), sender)}
 }
 
-func (s *sched) put(e *entry) { s.add(e, s.dest(destKey{e.route, e.domain})) }
+func (s *sched) queue(e *entry) { s.add(e, s.dest(destKey{e.route, e.domain})) }
 
 // TestSchedKeepsItsWord runs random work against a model: limits hold, nothing
 // that could be tried is left, flows keep their order, nothing is lost.
@@ -32,7 +32,7 @@ func TestSchedKeepsItsWord(t *testing.T) {
 			case k < 40:
 				e := work(int64(step+1), lanes[rng.IntN(4)], rng.IntN(19)-9, fmt.Sprint(rng.IntN(4)), fmt.Sprint(rng.IntN(6)))
 				if d := s.dest(destKey{e.route, e.domain}); !d.down() {
-					s.put(e)
+					s.queue(e)
 					waiting[e] = true
 				}
 			case k < 70:
@@ -149,10 +149,10 @@ func shares(s *sched, n int, name func(*entry) string) map[string]int {
 func TestANewsletterTakesItsTurn(t *testing.T) {
 	s := newSched(Options{Concurrency: 1}.withDefaults())
 	for i := range 10_000 {
-		s.put(work(int64(i+1), "", 0, "news", "x.test"))
+		s.queue(work(int64(i+1), "", 0, "news", "x.test"))
 	}
 	for i := range 20 {
-		s.put(work(int64(20_000+i), "", 0, fmt.Sprint("user", i), "x.test"))
+		s.queue(work(int64(20_000+i), "", 0, fmt.Sprint("user", i), "x.test"))
 	}
 	got := shares(s, 25, func(e *entry) string { return e.msg.user })
 	if got["news"] > 5 {
@@ -164,10 +164,10 @@ func TestANewsletterTakesItsTurn(t *testing.T) {
 func TestDestinationsTakeTurns(t *testing.T) {
 	s := newSched(Options{Concurrency: 1}.withDefaults())
 	for i := range 5000 {
-		s.put(work(int64(i+1), "", 0, fmt.Sprint(i), "big.test"))
+		s.queue(work(int64(i+1), "", 0, fmt.Sprint(i), "big.test"))
 	}
 	for i := range 50 {
-		s.put(work(int64(9000+i), "", 0, "a", fmt.Sprint(i, ".test")))
+		s.queue(work(int64(9000+i), "", 0, "a", fmt.Sprint(i, ".test")))
 	}
 	got := shares(s, 52, func(e *entry) string { return e.domain })
 	if got["big.test"] > 2 {
@@ -179,10 +179,10 @@ func TestDestinationsTakeTurns(t *testing.T) {
 func TestLanesByWeight(t *testing.T) {
 	s := newSched(Options{Concurrency: 1, Lanes: map[string]Lane{"a": {Weight: 30}, "b": {Weight: 10}}}.withDefaults())
 	for i := range 20_000 {
-		s.put(work(int64(4*i+1), "a", 0, "x", "x.test"))
-		s.put(work(int64(4*i+2), "b", 0, "x", "x.test"))
-		s.put(work(int64(4*i+3), "b", 9, "x", "x.test"))
-		s.put(work(int64(4*i+4), "b", -9, "x", "x.test"))
+		s.queue(work(int64(4*i+1), "a", 0, "x", "x.test"))
+		s.queue(work(int64(4*i+2), "b", 0, "x", "x.test"))
+		s.queue(work(int64(4*i+3), "b", 9, "x", "x.test"))
+		s.queue(work(int64(4*i+4), "b", -9, "x", "x.test"))
 	}
 	got := shares(s, 10_000, func(e *entry) string { return fmt.Sprint(e.msg.lane(), e.msg.priority()) })
 	// 30 : 10 : 80 : 1.25
@@ -198,11 +198,11 @@ func TestLanesByWeight(t *testing.T) {
 func TestNobodySavesTurns(t *testing.T) {
 	s := newSched(Options{Concurrency: 1}.withDefaults())
 	for i := range 10_000 {
-		s.put(work(int64(i+1), "", 0, "x", "x.test"))
+		s.queue(work(int64(i+1), "", 0, "x", "x.test"))
 	}
 	shares(s, 5000, func(*entry) string { return "" })
 	for i := range 1000 {
-		s.put(work(int64(20_000+i), "bulk", 0, "y", "y.test"))
+		s.queue(work(int64(20_000+i), "bulk", 0, "y", "y.test"))
 	}
 	if got := shares(s, 60, func(e *entry) string { return e.msg.lane() }); got["bulk"] < 9 || got["bulk"] > 11 {
 		t.Errorf("%v", got)
@@ -213,7 +213,7 @@ func TestNobodySavesTurns(t *testing.T) {
 func TestHangingAttemptsMakeRoom(t *testing.T) {
 	s := newSched(Options{Concurrency: 10}.withDefaults())
 	for i := range 40 {
-		s.put(work(int64(i+1), "", 0, "x", fmt.Sprint(i%20)))
+		s.queue(work(int64(i+1), "", 0, "x", fmt.Sprint(i%20)))
 	}
 	n := 0
 	for s.pick(1000) != nil {
@@ -295,13 +295,13 @@ func BenchmarkSched(b *testing.B) {
 			e := make([]*entry, 20_000)
 			for i := range e {
 				e[i] = work(int64(i+1), "", 0, "x", names[i%dests])
-				s.put(e[i])
+				s.queue(e[i])
 			}
 			b.ReportAllocs()
 			for b.Loop() {
 				x := s.pick(0)
 				s.done(x)
-				s.put(x)
+				s.queue(x)
 			}
 		})
 	}
