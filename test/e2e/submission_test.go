@@ -6,6 +6,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/emersion/go-sasl"
@@ -300,4 +301,48 @@ func TestABackendMayBeAway(t *testing.T) {
 	}
 	s.home.set(nil, nil)
 	eventually(t, "arrival", func() bool { return len(s.home.find(marks[0])) == 1 && len(s.home.find(marks[1])) == 1 })
+}
+
+// TestKilledInAMixedEnvelope: the gateway dies while the backend thinks about
+// its copy and another is in the queue. Nothing was promised, so nothing may be
+// sent on by itself; and when the sender comes again, everybody gets it.
+func TestKilledInAMixedEnvelope(t *testing.T) {
+	t.Parallel()
+	s := serveSubmission(t, "")
+	thinking, done := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s.home.set(nil, func() error {
+		once.Do(func() { close(thinking); <-done })
+		return says(451, [3]int{4, 3, 0}, "later")
+	})
+	mark := newMark()
+	msg := "Subject: " + mark + "\r\n\r\nx\r\n"
+	c := dial(t, s.smtp)
+	c.ok(250, "MAIL FROM:<a@sender.test>")
+	c.ok(250, "RCPT TO:<eve@queued.test>")
+	c.ok(250, "RCPT TO:<bob@home.test>")
+	c.ok(354, "DATA")
+	c.send(stuffed(msg) + ".\r\n")
+	<-thinking
+	s.kill()
+	close(done)
+	s.home.set(nil, nil)
+	s.start()
+	c = dial(t, s.smtp)
+	for range 2 { // whatever was left in the queue would come before this
+		if r := c.mail("a@sender.test", "eve@queued.test", "Subject: probe\r\n\r\nx\r\n"); r.code != 250 {
+			t.Fatal(r)
+		}
+	}
+	eventually(t, "the probes", func() bool { return len(s.home.find("Subject: probe")) == 2 })
+	if n := len(s.home.find(mark)); n != 0 {
+		t.Errorf("%d copies of what was never promised", n)
+	}
+	c.ok(250, "MAIL FROM:<a@sender.test>")
+	c.ok(250, "RCPT TO:<eve@queued.test>")
+	c.ok(250, "RCPT TO:<bob@home.test>")
+	c.ok(354, "DATA")
+	c.send(stuffed(msg) + ".\r\n")
+	c.want(250)
+	eventually(t, "both copies", func() bool { return len(s.home.find(mark)) == 2 })
 }
