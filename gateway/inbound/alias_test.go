@@ -145,3 +145,49 @@ func TestThePolicyJudgesTheAddressThatWasNamed(t *testing.T) {
 		t.Error(q.sent())
 	}
 }
+
+// TestForwardedAndPlainMailAreTwoMessages: their return paths differ.
+func TestForwardedAndPlainMailAreTwoMessages(t *testing.T) {
+	e, q := newSubmission(t)
+	e.also(func(o *Options) {
+		o.Aliases = aliases{"sales": "y@else.test"}
+		o.Rewrite = func(smtp.ReversePath, string) smtp.ReversePath {
+			return smtp.ReversePath{Address: path("srs@example.org")}
+		}
+	})
+	e.submit(user, "u@example.org", own, "x@else.test", "sales@example.org")
+	if q.sent() != "outbound: x@else.test; outbound: y@else.test" {
+		t.Fatal(q.sent())
+	}
+	for _, c := range q.copies {
+		if want := map[string]string{"x": "u@example.org", "y": "srs@example.org"}[c.Rcpts[0].To.Local]; c.From.String() != want {
+			t.Errorf("%s: from %s", c.Rcpts[0].To, c.From)
+		}
+	}
+}
+
+// TestAliasOfAnotherBackend: a stranger's transaction has a backend already.
+func TestAliasOfAnotherBackend(t *testing.T) {
+	e, q := newSubmission(t)
+	e.also(func(o *Options) { o.Aliases = aliases{"sales": "w@two.test"} })
+	got := e.submit(stranger, "a@b.test", own, "v@example.org", "sales@example.org", "direct@two.test")
+	if got[2].Code != 250 || got[3].Code != 452 || q.sent() != "two.test: w@two.test" || backendGot(e.one) != "v@example.org" {
+		t.Errorf("%v, %s", got, q.sent())
+	}
+}
+
+// TestThePolicysRouteIsForOurOwn: what leaves by an alias leaves.
+func TestThePolicysRouteIsForOurOwn(t *testing.T) {
+	e, q := newSubmission(t)
+	e.also(func(o *Options) { o.Aliases = aliases{"sales": "v@example.org x@else.test"} })
+	e.policy = func(stage gateway.Stage, _ *gateway.Transaction) []gateway.Disposition {
+		if stage == gateway.StageMessage {
+			return []gateway.Disposition{{Route: "queued.test"}}
+		}
+		return []gateway.Disposition{{}}
+	}
+	e.submit(stranger, "a@b.test", own, "sales@example.org")
+	if q.sent() != "outbound: x@else.test; queued.test: v@example.org" {
+		t.Error(q.sent())
+	}
+}

@@ -114,7 +114,7 @@ func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.
 		x.queued = true
 		return recipientOk, nil
 	case reply.Positive():
-		x.queued = !alone || t.held() || t.tracked(x.Params)
+		x.queued = t.held() || t.tracked(x.Params)
 		return reply, nil
 	}
 	refusals.WithLabelValues("backend", "reject").Inc()

@@ -67,6 +67,7 @@ func TestUsersWriteAsThemselves(t *testing.T) {
 		{"boss@example.org", "From: u@example.org\r\n", "550 5.7.1 You may not send from this address: boss@example.org (see 01"},
 		{"trouble@example.org", "From: u@example.org\r\n", "451 4.3.0 Local error"},
 		{"u@example.org", "From: boss@example.org\r\n", "550 5.7.1 You may not send with this address in From: boss@example.org (see 01"},
+		{"u@example.org", "From: u@other.test\r\n", "550 5.7.1 You may not send with this address in From: u@other.test"},
 		{"u@example.org", "From: trouble@example.org\r\n", "451 4.3.0 Local error"},
 		{"u@example.org", "From: U <u@example.org>, boss@example.org\r\n", "550 5.7.1 You may not send with"},
 		{"u@example.org", "From: u@example.org\r\nFrom: boss@example.org\r\n", "550 5.7.1 You may not send with"},
@@ -458,4 +459,39 @@ func TestSuccessIsToldByTheQueue(t *testing.T) {
 			t.Errorf("%+v: %s", c, q.sent())
 		}
 	}
+}
+
+// TestLoginOnPort25ForgetsTheStranger: what was found out about a stranger is
+// no fact about a user.
+func TestLoginOnPort25ForgetsTheStranger(t *testing.T) {
+	for _, c := range []struct {
+		who  client
+		want bool
+	}{{client{listener: "smtp", login: true}, false}, {stranger, true}} {
+		e, _ := newSubmission(t)
+		e.filters = []pipeline.Step{{Filter: listed{}, Mail: pipeline.Inbound}}
+		var seen bool
+		e.policy = func(stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+			if stage >= gateway.StageMessage {
+				_, seen = tx.Facts.Get("listed.is")
+			}
+			return []gateway.Disposition{{}}
+		}
+		e.submit(c.who, "u@example.org", own, "v@example.org")
+		if seen != c.want {
+			t.Errorf("%+v: %v", c.who, seen)
+		}
+	}
+}
+
+// listed is a filter that finds something at once.
+type listed struct{}
+
+func (listed) Name() string            { return "listed" }
+func (listed) Fields() []gateway.Field { return nil }
+func (listed) Check(_ context.Context, stage gateway.Stage, _ *gateway.Transaction) (v gateway.Verdict, _ error) {
+	if stage == gateway.StageConnect {
+		v.Facts = []gateway.Fact{{Name: "listed.is", Value: true}}
+	}
+	return v, nil
 }
