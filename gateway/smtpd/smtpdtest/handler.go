@@ -21,11 +21,13 @@ import (
 //	          it is the only one or replies are not per recipient
 //	error     an error at RCPT that is no reply
 //	panic     a panic at RCPT
+//	broken    an error after the message that is no reply
 //
 // A sender whose local part is refused gets 550 5.7.1 at MAIL.
 //
 // user@example.test may authenticate with the password secret, by PLAIN or
-// LOGIN; the password later is 454, error an error that is no reply. X-ENDLESS
+// LOGIN; the password later is 454, error an error that is no reply, nobody a
+// success of nobody. X-ENDLESS
 // asks for more until the server has enough.
 type Handler struct {
 	mu       sync.Mutex
@@ -144,6 +146,11 @@ func (t *transaction) Data(_ context.Context, r io.Reader) ([]smtp.Reply, error)
 		h.voids++
 		return nil, err
 	}
+	for _, to := range t.m.Rcpts {
+		if to.Local == "broken" {
+			return nil, oddError{}
+		}
+	}
 	t.m.Data = b.String()
 	var replies []smtp.Reply
 	good := t.m
@@ -189,6 +196,8 @@ func (s *session) Auth(_ context.Context, mechanism string, initial []byte, ask 
 		return "", smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "later"), nil
 	case password == "error":
 		return "", smtp.Reply{}, oddError{}
+	case password == "nobody":
+		return "", smtp.Reply{}, nil
 	case user != "user@example.test" || password != "secret":
 		return "", smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
 	}
