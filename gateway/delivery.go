@@ -40,8 +40,8 @@ type Copy struct {
 	User   string // who submitted it, "" : nobody who authenticated
 	Queue  Queueing
 	Size   int64 // octets that Open gives
-	// EightBit tells whether header or body has octets above 127; UTF8Header
-	// whether the header block has.
+	// EightBit tells whether header or body may have octets above 127;
+	// UTF8Header whether the header block has.
 	EightBit, UTF8Header bool
 	// Open reads the message: header block, empty line, body; CRLF line ends,
 	// no dot-stuffing. Every call begins anew. The reader may be an

@@ -27,7 +27,8 @@ func (t *transaction) check() bool {
 	x, p := &t.c.ext, t.env.Params
 	if t.msg != nil {
 		p.Size, p.Body = t.msg.Size, smtp.Body7Bit
-		if t.msg.EightBit {
+		// Many clients declare 8-bit data whatever they send.
+		if t.msg.EightBit && (x.EightBitMIME || t.msg.high()) {
 			p.Body = smtp.Body8BitMIME
 		}
 		// Who asked for SMTPUTF8 may well do without. Raw 8-bit header fields

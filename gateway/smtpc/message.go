@@ -1,6 +1,7 @@
 package smtpc
 
 import (
+	"errors"
 	"io"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -28,13 +29,35 @@ type Rcpt struct {
 // Message is what is sent.
 type Message struct {
 	Size int64 // octets that Open gives; below 0: not known, no BDAT then
-	// EightBit tells whether header or body has octets above 127, UTF8Header
-	// whether the header block has.
+	// EightBit tells whether header or body may have octets above 127,
+	// UTF8Header whether the header block has.
 	EightBit, UTF8Header bool
 	// Open reads the message with CRLF line ends, without dot-stuffing. It is
-	// called at most once a Send. If the reader is an io.WriterTo, its slices
+	// called at most twice a Send. If the reader is an io.WriterTo, its slices
 	// go to the socket without a copy.
 	Open func() io.ReadCloser
+}
+
+// high tells whether there is an octet above 127, or there may be.
+func (m *Message) high() bool {
+	r := m.Open()
+	defer r.Close()
+	_, err := io.Copy(sevenBit{}, r)
+	return err != nil
+}
+
+var errHigh = errors.New("smtpc: 8-bit data")
+
+// sevenBit takes octets up to 127.
+type sevenBit struct{}
+
+func (sevenBit) Write(p []byte) (int, error) {
+	for i, c := range p {
+		if c >= 0x80 {
+			return i, errHigh
+		}
+	}
+	return len(p), nil
 }
 
 // Result is how a transaction went.
