@@ -25,8 +25,9 @@ func (t *Transport) session(domain string, p *tlsPolicy, key *lineKey, local net
 
 // tlsResult is RFC 8460 section 4.3.
 func tlsResult(err error) tlsrpt.ResultType {
-	if errors.Is(err, smtpc.ErrNoTLS) {
-		return tlsrpt.NoSTARTTLS
+	var e *smtpc.Error
+	if errors.Is(err, smtpc.ErrNoTLS) || errors.As(err, &e) && e.Step == smtpc.StepTLS && !e.Reply.IsZero() {
+		return tlsrpt.NoSTARTTLS // not offered, or refused
 	}
 	return tlsrpt.Classify(err)
 }
