@@ -20,20 +20,30 @@ type backend struct {
 
 	mu       sync.Mutex
 	messages []string
+	froms    []string              // envelope senders of messages
 	rcpt     func(to string) error // nil: everybody is known
 	data     func() error          // nil: everything is taken
 }
 
+// quiet is a log that nobody reads.
+var quiet = log.New(io.Discard, "", 0)
+
 // startBackend serves on a port of its own; config may be nil.
 func startBackend(t testing.TB, config *tls.Config) *backend {
+	t.Helper()
+	return startBackendAt(t, "127.0.0.1:0", config)
+}
+
+// startBackendAt serves at an address.
+func startBackendAt(t testing.TB, addr string, config *tls.Config) *backend {
 	t.Helper()
 	b := &backend{}
 	b.srv = gosmtp.NewServer(b)
 	b.srv.Domain = "backend.test"
 	b.srv.TLSConfig = config
 	b.srv.EnableSMTPUTF8 = true
-	b.srv.ErrorLog = log.New(io.Discard, "", 0)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b.srv.ErrorLog = quiet
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,13 +73,16 @@ func (b *backend) find(mark string) (found []string) {
 }
 
 // NewSession implements gosmtp.Backend.
-func (b *backend) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &backendSession{b}, nil }
+func (b *backend) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &backendSession{b: b}, nil }
 
-type backendSession struct{ b *backend }
+type backendSession struct {
+	b    *backend
+	from string
+}
 
-func (s *backendSession) Mail(string, *gosmtp.MailOptions) error { return nil }
-func (s *backendSession) Reset()                                 {}
-func (s *backendSession) Logout() error                          { return nil }
+func (s *backendSession) Mail(from string, _ *gosmtp.MailOptions) error { s.from = from; return nil }
+func (s *backendSession) Reset()                                        {}
+func (s *backendSession) Logout() error                                 { return nil }
 
 func (s *backendSession) Rcpt(to string, _ *gosmtp.RcptOptions) error {
 	s.b.mu.Lock()
@@ -96,7 +109,7 @@ func (s *backendSession) Data(r io.Reader) error {
 	}
 	s.b.mu.Lock()
 	defer s.b.mu.Unlock()
-	s.b.messages = append(s.b.messages, string(text))
+	s.b.messages, s.b.froms = append(s.b.messages, string(text)), append(s.b.froms, s.from)
 	return nil
 }
 

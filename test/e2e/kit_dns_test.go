@@ -54,6 +54,10 @@ func zoneText(k keys) (string, error) {
 		return "", err
 	}
 	rsaKey := txt("v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(pub))
+	o, err := theOutside()
+	if err != nil {
+		return "", err
+	}
 	edKey := txt("v=DKIM1; k=ed25519; p=" + base64.StdEncoding.EncodeToString(k.ed.Public().(ed25519.PublicKey)))
 	return `$ORIGIN test.
 $TTL 60
@@ -79,7 +83,7 @@ other IN TXT "v=spf1 ip4:` + strangeIP + ` -all"
 s1._domainkey.other IN TXT ` + rsaKey + `
 9.113.0.203.bl IN A 127.0.0.2
 9.113.0.203.bl IN TXT "listed for the test"
-`, nil
+` + o.zone(), nil
 }
 
 // txt writes a TXT value in strings of at most 255 octets.

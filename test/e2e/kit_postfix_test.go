@@ -81,6 +81,11 @@ const leash = `trap : TERM; setsid "$0" "$@" </dev/null & read x; kill $!; wait 
 
 // newPostfix starts a Postfix with more lines for its main.cf.
 func newPostfix(dir, hostname, more string) (*postfix, error) {
+	return newPostfixWith(dir, hostname, more, "")
+}
+
+// newPostfixWith has more lines for its master.cf, too.
+func newPostfixWith(dir, hostname, more, services string) (*postfix, error) {
 	bin, err := findTool("master")
 	if err != nil {
 		return nil, fmt.Errorf("postfix: %w", err)
@@ -100,7 +105,7 @@ func newPostfix(dir, hostname, more string) (*postfix, error) {
 	if _, err := write(p.conf, "main.cf", main); err != nil {
 		return nil, err
 	}
-	if _, err := write(p.conf, "master.cf", fmt.Sprintf(postfixMaster, port)); err != nil {
+	if _, err := write(p.conf, "master.cf", fmt.Sprintf(postfixMaster, port)+services); err != nil {
 		return nil, err
 	}
 	if err := queueDirs(dir); err != nil {

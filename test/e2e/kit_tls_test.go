@@ -47,6 +47,11 @@ func newAuthority() *authority {
 
 // issue returns a certificate and its key for name.
 func (a *authority) issue(name string) (cert, key string, err error) {
+	return a.issueUntil(24*time.Hour, name)
+}
+
+// issueUntil is issue for a time, which may be over.
+func (a *authority) issueUntil(life time.Duration, name string) (cert, key string, err error) {
 	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", "", err
@@ -58,7 +63,7 @@ func (a *authority) issue(name string) (cert, key string, err error) {
 	tmpl := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, k.Public(), a.key)
 	if err != nil {
