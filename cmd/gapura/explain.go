@@ -30,6 +30,7 @@ type explainCmd struct {
 	Helo     string     `default:"localhost" help:"What the client calls itself."`
 	MailFrom string     `name:"mail-from" help:"Envelope sender; default: <>."`
 	Rcpt     []string   `help:"Envelope recipient; may be given several times."`
+	User     string     `help:"Who has logged in: the message is submitted, and judged at that stage alone."`
 	dnsFlags
 	timeFlag
 }
@@ -64,6 +65,10 @@ type rcptExplanation struct {
 	Rules       []string       `json:"rules,omitempty"`
 	Edits       []string       `json:"edits,omitempty"`
 	Facts       map[string]any `json:"facts,omitempty"`
+	Lane        string         `json:"lane,omitempty"`
+	Pool        string         `json:"pool,omitempty"`
+	Priority    int            `json:"priority,omitempty"`
+	Hold        string         `json:"hold,omitempty"`
 	refused     bool
 }
 
@@ -133,7 +138,10 @@ func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, 
 		return nil, err
 	}
 	sess := &gateway.Session{
-		ID: ulid.Make().String(), Listener: "smtp", Remote: netip.AddrPortFrom(c.IP, 4242), Started: c.now(),
+		ID: ulid.Make().String(), Listener: "smtp", Remote: netip.AddrPortFrom(c.IP, 4242), User: c.User, Started: c.now(),
+	}
+	if c.User != "" {
+		sess.Listener = "submission"
 	}
 	for _, p := range cfg.Networks.Relay {
 		sess.Relay = sess.Relay || p.Contains(c.IP)
@@ -149,6 +157,9 @@ func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, 
 	var accepted []int
 	for _, path := range to {
 		key, ok := routes.For(path)
+		if sess.Submitted() && path.Domain != "" && (!ok || key == route.Default) {
+			key, ok = route.Outbound, true
+		}
 		if !ok {
 			e.Recipients = append(e.Recipients, rcptExplanation{To: path.String(), Disposition: "reject", Stage: "rcpt", Reply: "550 5.7.1 Relaying denied", refused: true})
 			continue
@@ -244,6 +255,7 @@ func explainRcpt(r gateway.Recipient, ruling pipeline.Ruling) rcptExplanation {
 		}
 	}
 	x.Facts, _ = factMap(r.Facts)
+	x.Lane, x.Pool, x.Priority, x.Hold = ruling.Queue.Lane, ruling.Queue.Pool, ruling.Queue.Priority, ruling.Queue.Hold
 	return x
 }
 
@@ -287,5 +299,18 @@ func (e *explanation) text(w io.Writer) {
 		for _, ed := range r.Edits {
 			fmt.Fprintf(w, "  edit   %s\n", ed)
 		}
+		r.queueing(w)
+	}
+}
+
+// queueing prints how the copy waits in the queue, where the policy says so.
+func (r *rcptExplanation) queueing(w io.Writer) {
+	for _, x := range []struct{ name, value string }{{"lane", r.Lane}, {"pool", r.Pool}, {"hold", r.Hold}} {
+		if x.value != "" {
+			fmt.Fprintf(w, "  %-6s %s\n", x.name, x.value)
+		}
+	}
+	if r.Priority != 0 {
+		fmt.Fprintf(w, "  priority %d\n", r.Priority)
 	}
 }

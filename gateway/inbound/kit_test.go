@@ -147,7 +147,6 @@ type client struct {
 	listener string
 	ip       string
 	login    bool
-	extra    smtpd.Info
 }
 
 var (

@@ -14,7 +14,7 @@ import (
 var (
 	full    = smtp.NewReply(452, smtp.EnhancedCode{4, 2, 2}, "mailbox full")
 	virus   = smtp.NewReply(554, smtp.EnhancedCode{5, 7, 1}, "a virus")
-	diskErr = errors.New("disk")
+	errDisk = errors.New("disk")
 )
 
 // inSession is a backend that notes its steps among those of the queue.
@@ -22,7 +22,6 @@ type inSession struct {
 	backend
 	q       *queue
 	replies []smtp.Reply
-	verify  smtp.Reply
 }
 
 func (b *inSession) Verify(ctx context.Context, from smtp.ReversePath, p smtp.MailParams, to smtp.ForwardPath, rp smtp.RcptParams) (smtp.Reply, error) {
@@ -72,7 +71,7 @@ func TestMixedEnvelopes(t *testing.T) {
 			want: "250", events: "prepare queued.test, backend, commit queued.test", sent: "queued.test: a@queued.test",
 		},
 		{
-			name: "queue alone fails", who: stranger, to: "a@queued.test", comm: diskErr,
+			name: "queue alone fails", who: stranger, to: "a@queued.test", comm: errDisk,
 			want: "451 4.3.0 Local error", events: "commit queued.test",
 		},
 		{
@@ -80,15 +79,15 @@ func TestMixedEnvelopes(t *testing.T) {
 			want: "452 4.2.2 mailbox full", events: "commit queued.test",
 		},
 		{
-			name: "what cannot be queued is not sent at all", who: stranger, to: "v@example.org a@queued.test", prep: diskErr,
+			name: "what cannot be queued is not sent at all", who: stranger, to: "v@example.org a@queued.test", prep: errDisk,
 			want: "451 4.3.0", events: "prepare queued.test",
 		},
 		{
-			name: "what cannot be activated", who: stranger, to: "v@example.org a@queued.test", comm: diskErr,
+			name: "what cannot be activated", who: stranger, to: "v@example.org a@queued.test", comm: errDisk,
 			want: "451 4.3.0", events: "prepare queued.test, backend, commit queued.test, abort queued.test",
 		},
 		{
-			name: "one of two cannot be queued", who: user, to: "x@else.test a@queued.test", prep: diskErr, on: "outbound",
+			name: "one of two cannot be queued", who: user, to: "x@else.test a@queued.test", prep: errDisk, on: "outbound",
 			want: "451 4.3.0", events: "prepare outbound, prepare queued.test, abort queued.test",
 		},
 		{
@@ -104,7 +103,7 @@ func TestMixedEnvelopes(t *testing.T) {
 			sent:   "example.org: v@example.org; queued.test: a@queued.test",
 		},
 		{
-			name: "what the backend could not take cannot be queued either", who: stranger, to: "v@example.org a@queued.test", backend: one(full), prep: diskErr, on: "example.org",
+			name: "what the backend could not take cannot be queued either", who: stranger, to: "v@example.org a@queued.test", backend: one(full), prep: errDisk, on: "example.org",
 			want:   "451 4.3.0",
 			events: "prepare queued.test, backend, prepare example.org, abort queued.test",
 		},
@@ -199,7 +198,7 @@ func inOrder(events []string) string {
 func TestSeparateReplies(t *testing.T) {
 	lmtp := client{listener: "lmtp"}
 	e, q := newSubmission(t)
-	e.one.reply, q.prepErr, q.failOn = full, diskErr, "queued.test"
+	e.one.reply, q.prepErr, q.failOn = full, errDisk, "queued.test"
 	got := e.submit(lmtp, "a@b.test", own, "v@example.org", "a@queued.test", "w@two.test")
 	if len(got) != 7 || got[4].Code != 452 || got[5].Code != 451 || got[6].Code != 250 {
 		t.Errorf("%v", got)
