@@ -1,8 +1,10 @@
 package outbound
 
 import (
+	"bufio"
 	"context"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -52,7 +54,7 @@ func TestDeadConnectionIsReplaced(t *testing.T) {
 				w.hosts["192.0.2.1"] = s.serve
 				tr := w.transport()
 				tr.Deliver(t.Context(), job("b@d.test"))
-				s.replies["MAIL FROM:<again@from.test>"] = end
+				s.set("MAIL FROM:<again@from.test>", end)
 				j := job("b@d.test")
 				j.From.Local = "again"
 				w.hosts["192.0.2.1"] = (&sink{}).serve
@@ -148,5 +150,95 @@ func TestSizeIsComparedBeforeSending(t *testing.T) {
 		w, s := newWorld(t, one()), &sink{ext: []string{"SIZE 10"}}
 		w.hosts["192.0.2.1"] = s.serve
 		wantOutcome(t, w.transport().Deliver(t.Context(), job("b@d.test")), "failed 552 5.3.4 local mx.d.test 192.0.2.1")
+	})
+}
+
+// A message that was sent whole over a kept connection is not sent again at
+// once when no reply comes.
+func TestKeptConnectionInDoubt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING"}, replies: map[string]string{"MAIL FROM:<x@from.test>": "250 ok"}}
+		w.hosts["192.0.2.1"] = s.serve
+		tr := w.transport()
+		tr.Deliver(t.Context(), job("b@d.test"))
+		s.set("END", "!")
+		wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "deferred 451 4.4.2 local mx.d.test 192.0.2.1")
+		if s.opened() != 1 || !strings.Contains(w.log.String(), "possible duplicate") {
+			t.Errorf("%d connections; %s", s.opened(), w.log)
+		}
+	})
+}
+
+// Octets injected behind STARTTLS are no reason for plaintext.
+func TestInjectionIsNoReasonForPlaintext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, one())
+		w.hosts["192.0.2.1"] = func(conn net.Conn) {
+			lines(hi, "C EHLO", "S 250-x~250 STARTTLS~", "C STARTTLS", "S 220 go~250 injected~")(conn, bufio.NewReader(conn))
+		}
+		wantOutcome(t, w.transport().Deliver(t.Context(), job("b@d.test")), "deferred 451 4.7.5 local dest mx.d.test 192.0.2.1")
+		if w.dialled() != "192.0.2.1" {
+			t.Error(w.dialled())
+		}
+	})
+}
+
+// Idle connections are bounded, all destinations together; the oldest goes.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		z := Zone{}
+		w, s := newWorld(t, z), &sink{}
+		w.opt.Idle, w.opt.Connections = 3, 4
+		for i := range 10 {
+			d, a := fmt.Sprintf("d%d.test", i), fmt.Sprintf("192.0.2.%d", i+1)
+			z[d] = append(z[d], A(a))
+			w.hosts[a] = s.serve
+		}
+		tr := w.transport()
+		for i := range 10 {
+			if out := tr.Deliver(t.Context(), job(fmt.Sprintf("b@d%d.test", i))); out[0].Reply.Code != 250 {
+				t.Fatal(shows(out))
+			}
+			if st := tr.Status(); st.Idle > 3 || st.Connections > 4 {
+				t.Fatalf("%+v", st)
+			}
+		}
+		synctest.Wait()
+		st := tr.Status()
+		if len(st.Sites) != 3 || st.Sites[0].Site != "d7.test" {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// With all connections in use, one that rests elsewhere makes room.
+func TestRestingConnectionMakesRoom(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		z := Zone{"d.test": {A("192.0.2.1")}, "e.test": {A("192.0.2.2")}}
+		w := newWorld(t, z)
+		w.opt.Connections = 1
+		w.hosts["192.0.2.1"], w.hosts["192.0.2.2"] = (&sink{}).serve, (&sink{replies: map[string]string{"DATA": ""}}).serve
+		tr := w.transport()
+		tr.Deliver(t.Context(), job("b@d.test"))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan string, 1)
+		go func() { done <- shows(tr.Deliver(ctx, job("b@e.test"))) }()
+		synctest.Wait()
+		if st := tr.Status(); st.Connections != 1 || len(st.Sites) != 1 || st.Sites[0].Site != "e.test" {
+			t.Errorf("%+v", st)
+		}
+		start := time.Now()
+		out := tr.Deliver(t.Context(), job("b@d.test"))
+		wantOutcome(t, out, "deferred 451 4.4.5 local d.test 192.0.2.1")
+		if !out[0].Untried || time.Since(start) != waitTime {
+			t.Errorf("%+v after %s", out[0], time.Since(start))
+		}
+		cancel()
+		<-done
+		synctest.Wait()
 	})
 }

@@ -191,8 +191,17 @@ func (s *sink) opened() int {
 	return s.conns
 }
 
+// set changes what is said.
+func (s *sink) set(line, reply string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replies[line] = reply
+}
+
 // answer finds what is said to a line.
 func (s *sink) answer(line, otherwise string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	verb, _, _ := strings.Cut(line, " ")
 	if r, ok := s.replies[line]; ok {
 		return r

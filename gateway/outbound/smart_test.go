@@ -175,9 +175,9 @@ func TestTokens(t *testing.T) {
 		w.state.pool.setLimits(10, 0, 1) // no connection is kept
 		switch i {
 		case 2:
-			s.replies["AUTH"] = "535 5.7.8 expired"
+			s.set("AUTH", "535 5.7.8 expired")
 		case 3:
-			s.replies["AUTH"] = "235 in"
+			s.set("AUTH", "235 in")
 		}
 		out := tr.Deliver(t.Context(), job("b@d.test"))
 		if got := said(); got != "user=me\x01auth=Bearer "+want+"\x01\x01" || (out[0].Reply.Code == 250) == (i == 2) {
@@ -216,4 +216,30 @@ func TestOptionsThatCannotBe(t *testing.T) {
 	if err := (Options{}).Validate(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A connection is logged in as somebody: others do not use it.
+func TestLoginsDoNotShareConnections(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	cert := ca.issue(t, false, "relay.test")
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Zone{"relay.test": {A("192.0.2.9")}})
+		w.opt.CA = ca.file
+		w.opt.Way = Way{Route: "smtp+starttls://me:pass@relay.test:25"}
+		w.opt.Routes = []Route{{Senders: []string{"you@from.test"}, Way: Way{Route: "smtp+starttls://you:pass@relay.test:25"}}}
+		s := &sink{cert: cert, ext: []string{"AUTH PLAIN"}, replies: map[string]string{"AUTH": "235 in"}}
+		w.hosts["192.0.2.9:25"] = s.serve
+		tr := w.transport()
+		for i, from := range []string{"me", "you", "me", "you"} {
+			j := job("b@d.test")
+			j.From.Local = from
+			if out := tr.Deliver(t.Context(), j); out[0].Reply.Code != 250 {
+				t.Fatal(shows(out))
+			}
+			if want := min(i+1, 2); s.opened() != want {
+				t.Errorf("after %d: %d connections", i+1, s.opened())
+			}
+		}
+	})
 }
