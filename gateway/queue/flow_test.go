@@ -313,9 +313,9 @@ func TestActionsOnWhatIsTried(t *testing.T) {
 // says so, and all that waits for it.
 func TestRetryAtOnce(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		up := false
+		var up atomic.Bool
 		l.next.answer = func(*Job, string) Outcome {
-			if up {
+			if up.Load() {
 				return delivered
 			}
 			return away
@@ -325,7 +325,7 @@ func TestRetryAtOnce(t *testing.T) {
 			l.send(fmt.Sprintf("a@%d.example", i), mail, "x@down.test")
 		}
 		settle()
-		up = true
+		up.Store(true)
 		if n, err := l.q.Act(t.Context(), Change{Action: Retry, Filter: Filter{Domain: "DOWN.test"}}, nil); n == 0 || err != nil {
 			t.Fatal(n, err)
 		}

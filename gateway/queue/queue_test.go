@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,9 +233,9 @@ func TestExpires(t *testing.T) {
 // whole, and one message probes it.
 func TestDestinationDown(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		up := false
+		var up atomic.Bool
 		l.next.answer = func(j *Job, to string) Outcome {
-			if up || j.Destination == "fine.test" {
+			if up.Load() || j.Destination == "fine.test" {
 				return delivered
 			}
 			return away
@@ -257,7 +258,7 @@ func TestDestinationDown(t *testing.T) {
 		if n < 5 || n > 8 {
 			t.Errorf("%d attempts", n)
 		}
-		up = true
+		up.Store(true)
 		time.Sleep(35 * time.Minute)
 		settle()
 		if left := l.list(); len(left) > 10 { // those that have probed wait by the schedule
