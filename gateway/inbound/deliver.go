@@ -35,9 +35,12 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 			replies[i] = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok")
 		}
 	}
-	if !t.separate() && (anyReply(replies, smtp.Reply.Temporary) || t.s.info.Submitted() && anyReply(replies, smtp.Reply.Permanent)) {
-		// One reply for all: the client must come back with all of them, or its
-		// user decide what to do without those who are refused.
+	if refusal := t.refusalOfAll(replies); !refusal.IsZero() {
+		for i, r := range replies {
+			if r.IsZero() || r.Positive() { // nobody gets a copy now
+				replies[i] = refusal
+			}
+		}
 		return t.answer(a, result, replies)
 	}
 	copies := t.copies(result.Rulings)
@@ -61,6 +64,22 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 		}
 	}
 	return t.answer(a, result, replies)
+}
+
+// refusalOfAll returns the refusal of some recipients that is one of all, since
+// the client can have one reply alone; zero: there is none. It must come back
+// with all of them, or its user decide what to do without those refused.
+func (t *transaction) refusalOfAll(replies []smtp.Reply) smtp.Reply {
+	if t.separate() {
+		return smtp.Reply{}
+	}
+	if i := slices.IndexFunc(replies, smtp.Reply.Temporary); i >= 0 {
+		return replies[i]
+	}
+	if i := slices.IndexFunc(replies, smtp.Reply.Permanent); i >= 0 && t.s.info.Submitted() {
+		return replies[i]
+	}
+	return smtp.Reply{}
 }
 
 // copies groups the recipients that are not ruled out by what they get.
@@ -167,6 +186,9 @@ func (t *transaction) answer(a *arriving, result pipeline.Result, replies []smtp
 	}
 	out := make([]smtp.Reply, len(said))
 	for i, r := range said {
+		if !isFinal(r) { // it would pass for success
+			r = localError
+		}
 		out[i] = withID(r, t.id)
 	}
 	return out

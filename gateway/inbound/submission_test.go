@@ -390,16 +390,40 @@ func TestPolicyRulesTheQueue(t *testing.T) {
 	}
 }
 
-// TestPolicyRefusalForSomeIsTheUsersToDecide: nothing is dropped silently.
+// TestPolicyRefusalForSomeIsTheUsersToDecide: nothing is dropped silently,
+// wherever in the envelope the one is who is refused.
 func TestPolicyRefusalForSomeIsTheUsersToDecide(t *testing.T) {
-	e, q := newSubmission(t)
-	e.policy = func(_ gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
-		ds := make([]gateway.Disposition, len(tx.Rcpts))
-		ds[0] = gateway.Disposition{Action: gateway.Reject, Reply: smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "not to x")}
-		return ds
-	}
-	if got := last(e.submit(user, "u@example.org", own, "x@else.test", "y@else.test")); !strings.HasPrefix(got, "550 5.7.1 not to x") || q.sent() != "" {
-		t.Errorf("%s, %s", got, q.sent())
+	for _, c := range []struct{ to, want string }{
+		{"reject ok", "550 5.7.1 not to reject"},
+		{"ok reject", "550 5.7.1 not to reject"},
+		{"ok reject defer", "451 4.7.1 not to defer"},
+		{"discard ok reject", "550 5.7.1 not to reject"},
+		{"discard reject", "550 5.7.1 not to reject"},
+	} {
+		e, q := newSubmission(t)
+		e.policy = func(_ gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+			var ds []gateway.Disposition
+			for _, r := range tx.Rcpts {
+				d := gateway.Disposition{}
+				switch r.To.Local {
+				case "reject":
+					d = gateway.Disposition{Action: gateway.Reject, Reply: smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "not to reject")}
+				case "defer":
+					d = gateway.Disposition{Action: gateway.Defer, Reply: smtp.NewReply(451, smtp.EnhancedCode{4, 7, 1}, "not to defer")}
+				case "discard":
+					d.Action = gateway.Discard
+				}
+				ds = append(ds, d)
+			}
+			return ds
+		}
+		var to []string
+		for _, local := range strings.Fields(c.to) {
+			to = append(to, local+"@else.test")
+		}
+		if got := last(e.submit(user, "u@example.org", own, to...)); !strings.HasPrefix(got, c.want) || q.sent() != "" {
+			t.Errorf("%s: %s, %s", c.to, got, q.sent())
+		}
 	}
 }
 
