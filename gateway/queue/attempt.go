@@ -2,13 +2,11 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"io"
 	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
-	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -204,6 +202,9 @@ func (q *Queue) conclude(e *entry, v *verdict) *entry {
 	return next
 }
 
+// minLater is the least time for which a transport may want to wait.
+const minLater = 100 * time.Millisecond
+
 // briefWait is how long a transport may want to wait while all stays in memory.
 const briefWait = 10 * time.Second
 
@@ -254,53 +255,6 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	e.wish = noWish
 	return true
 }
-
-// lostReason is why messages are held that cannot be sent any more.
-const lostReason = "its octets are lost or damaged on disk"
-
-// openFor opens the octets of e for a transport, and notes when that cannot
-// succeed any more.
-func (q *Queue) openFor(e *entry) (io.ReadCloser, error) {
-	r, err := q.open(q.ctx, e.msg)
-	if err != nil {
-		if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
-			e.lost.Store(true)
-		}
-		return nil, err
-	}
-	return &octets{r, e}, nil
-}
-
-// octets reads a message and notes when it is damaged.
-type octets struct {
-	r blob.Reader
-	e *entry
-}
-
-// Read implements io.Reader.
-func (o *octets) Read(p []byte) (int, error) {
-	n, err := o.r.Read(p)
-	return n, o.note(err)
-}
-
-// WriteTo implements io.WriterTo.
-func (o *octets) WriteTo(w io.Writer) (int64, error) {
-	n, err := o.r.WriteTo(w)
-	return n, o.note(err)
-}
-
-// Close implements io.Closer.
-func (o *octets) Close() error { return o.r.Close() }
-
-func (o *octets) note(err error) error {
-	if err != nil && errors.Is(err, blob.ErrCorrupt) {
-		o.e.lost.Store(true)
-	}
-	return err
-}
-
-// minLater is the least time for which a transport may want to wait.
-const minLater = 100 * time.Millisecond
 
 // feedback notes what the attempt says about d. q.mu is held.
 func (q *Queue) feedback(d *dest, v *verdict) {

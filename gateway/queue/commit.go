@@ -1,15 +1,12 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
-	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -121,61 +118,6 @@ func (q *Queue) giveUp(m *message) {
 // activate makes durable that prepared entries are to be sent.
 func (q *Queue) activate(entries []*entry) error {
 	return q.journal.do(func(b *batch) { b.activate = append(b.activate, entries...) })
-}
-
-// appendBlob stores the octets.
-func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) error {
-	src := c.Open()
-	defer src.Close()
-	from := io.Reader(src)
-	data, err := q.keep(src, c.Size)
-	if err != nil {
-		return fmt.Errorf("queue: store %s: %w", c.ID, err)
-	}
-	if data != nil {
-		from = bytes.NewReader(data)
-	}
-	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, from)
-	if err != nil {
-		q.kept.Add(-int64(len(data)))
-		return fmt.Errorf("queue: store %s: %w", c.ID, err)
-	}
-	if data != nil {
-		m.data.Store(&data)
-	}
-	q.refs.Lock()
-	m.ref = ref
-	q.refs.Unlock()
-	return nil
-}
-
-// Messages up to maxKept octets are in memory while they are new, all of them
-// together up to maxKeptAll.
-const (
-	maxKept    = 64 << 10
-	maxKeptAll = 32 << 20
-)
-
-// keep reads a small message into memory, if there is room; else it returns
-// nil and has read nothing.
-func (q *Queue) keep(src io.Reader, size int64) ([]byte, error) {
-	if size <= 0 || size > maxKept {
-		return nil, nil
-	}
-	if q.kept.Add(size) > maxKeptAll {
-		q.kept.Add(-size)
-		return nil, nil
-	}
-	w := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
-	_, err := w.ReadFrom(io.LimitReader(src, size+1))
-	if err == nil && int64(w.Len()) != size {
-		err = errSize
-	}
-	if err != nil {
-		q.kept.Add(-size)
-		return nil, err
-	}
-	return w.Bytes(), nil
 }
 
 // discard forgets an entry in memory. q.mu is held.
@@ -307,38 +249,3 @@ func (q *Queue) unregister(entries []*entry) {
 		q.discard(e)
 	}
 }
-
-// refOf returns where the octets of m are.
-func (q *Queue) refOf(m *message) blob.Ref {
-	q.refs.RLock()
-	defer q.refs.RUnlock()
-	return m.ref
-}
-
-// open reads the octets of m; where they have been moved meanwhile, there.
-func (q *Queue) open(ctx context.Context, m *message) (blob.Reader, error) {
-	if data := m.data.Load(); data != nil {
-		return memory{bytes.NewReader(*data)}, nil
-	}
-	ref := q.refOf(m)
-	r, err := q.blobs.Open(ctx, ref)
-	if !errors.Is(err, blob.ErrNotFound) {
-		return r, err
-	}
-	var segment, start int64
-	last := m.first + m.entries - 1
-	if serr := q.db.Read().QueryRow(ctx, sqlPlace, m.first, last, m.first, last).Scan(&segment, &start); serr != nil {
-		return nil, err
-	}
-	moved := blob.Ref{Segment: uint64(segment), Offset: start, Size: ref.Size}
-	if moved == ref {
-		return nil, err
-	}
-	return q.blobs.Open(ctx, moved)
-}
-
-// memory reads a message that is still there.
-type memory struct{ *bytes.Reader }
-
-// Close implements blob.Reader.
-func (memory) Close() error { return nil }

@@ -63,8 +63,6 @@ func TestManyWait(t *testing.T) {
 // fill puts rows into the database as if n messages waited.
 func fill(t *testing.T, l *lab, n, domains int) {
 	t.Helper()
-	l.q.mu.Lock() // nothing is started
-	l.q.mu.Unlock()
 	c := copyOf("a@example.org", mail, "b@d0.example")
 	c.Queue.Hold = "to have its octets"
 	l.commit(c)

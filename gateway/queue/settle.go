@@ -1,0 +1,184 @@
+package queue
+
+// stored goes on after b has been written, or could not be.
+func (q *Queue) stored(b *batch) {
+	q.mu.Lock()
+	if b.err != nil {
+		q.unwritten(b)
+		q.mu.Unlock()
+		return
+	}
+	q.paused = false
+	for _, list := range [...][]*entry{b.insert, b.activate} {
+		for _, e := range list {
+			q.fresh(e)
+		}
+	}
+	for _, e := range b.forget {
+		q.discard(e)
+	}
+	for _, e := range b.wait {
+		q.leave(e)
+		q.waits(e)
+	}
+	for _, e := range b.settle {
+		q.settled(e)
+	}
+	q.dispatch()
+	if q.starved && len(q.entries) < maxLoaded-loadMost {
+		q.starved = false
+		q.wake()
+	}
+	if len(b.release) > 0 && q.tidyAt == 0 {
+		q.tidyAt = q.clock.now() + tidyEvery.Milliseconds()
+		q.plan(q.tidyAt)
+	}
+	q.mu.Unlock()
+	if len(b.release) > 0 {
+		q.blobs.Release(b.release...)
+	}
+}
+
+// fresh schedules an entry that has just become durable. q.mu is held.
+func (q *Queue) fresh(e *entry) {
+	e.fresh = true
+	d := q.destOf(e)
+	if d.down() {
+		q.spill(e)
+		return
+	}
+	q.alarmInMemory(e)
+	q.sched.add(e, d)
+}
+
+// alarmInMemory notes when e must be looked at. q.mu is held.
+func (q *Queue) alarmInMemory(e *entry) {
+	if at := q.options().dueAlarm(e); at < q.memAlarm {
+		q.memAlarm = at
+		q.plan(at)
+	}
+}
+
+// spill moves a new entry to where it waits on disk. q.mu is held.
+func (q *Queue) spill(e *entry) {
+	e.state, e.fate = settling, toWait
+	e.due = min(e.due, q.clock.now())
+	q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
+}
+
+// leave takes an entry out of memory. q.mu is held.
+func (q *Queue) leave(e *entry) {
+	q.discard(e)
+	for w := range q.watches {
+		w.ids[e.id] = struct{}{}
+	}
+	n := e.bucket()
+	b := q.buckets[n]
+	if !e.loaded || b == nil {
+		return
+	}
+	e.loaded = false
+	b.loaded--
+	if b.more && b.loaded <= loadAgain {
+		b.more = false
+		q.backlog.set(n, 0)
+		q.plan(0)
+	}
+	if b.loaded <= 0 && !b.more {
+		delete(q.buckets, n)
+	}
+}
+
+// waits notes that e's row is in queue_waiting. q.mu is held.
+func (q *Queue) waits(e *entry) {
+	q.waiting.rows++
+	if e.hold != "" {
+		q.waiting.held++
+		return
+	}
+	if at := q.options().alarm(e, q.clock.now()); at < q.nextAlarm {
+		q.nextAlarm = at
+		q.plan(at)
+	}
+	if d := q.peekDest(e); d != nil && d.down() && e.due <= q.clock.now() {
+		d.park(e.bucket())
+		return
+	}
+	q.backlog.sooner(e.bucket(), e.due)
+	q.plan(e.due)
+}
+
+// settled goes on after an outcome is on record. q.mu is held.
+func (q *Queue) settled(e *entry) {
+	wasFresh := e.fresh
+	q.leave(e)
+	if !wasFresh {
+		q.waiting.rows--
+	}
+	if e.fate == toWait {
+		q.waits(e)
+	}
+	for _, n := range e.notices {
+		q.fresh(n)
+	}
+	e.notices = nil
+}
+
+// unwritten keeps the outcomes of a batch that could not be written, until
+// they can be: no attempt begins before that. q.mu is held.
+func (q *Queue) unwritten(b *batch) {
+	for _, list := range [...][]*entry{b.insert, b.prepare, b.wait} {
+		for _, e := range list {
+			q.discard(e)
+		}
+	}
+	if len(b.settle)+len(b.forget)+len(b.activate) == 0 {
+		return
+	}
+	if len(b.settle) > 0 {
+		q.paused = true
+	}
+	q.log.Error("the queue cannot write to its database", "outcomes", len(b.settle), "error", b.err.Error())
+	for _, e := range b.settle {
+		q.late = append(q.late, &batch{settle: []*entry{e}})
+	}
+	if len(b.forget) > 0 {
+		q.late = append(q.late, &batch{forget: b.forget})
+	}
+	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
+	q.plan(q.lateAt)
+}
+
+// rewrite writes what could not be written before, each by itself, so that one
+// that cannot be written keeps no other from it.
+func (q *Queue) rewrite() {
+	q.mu.Lock()
+	list := q.late
+	q.late, q.lateAt = nil, 0
+	q.mu.Unlock()
+	for _, b := range list {
+		b.done = make(chan struct{})
+		q.journal.commit(b)
+	}
+}
+
+// watch notes which entries leave memory while rows are being read: what was
+// read of them may be older than what they are.
+type watch struct{ ids map[int64]struct{} }
+
+func (q *Queue) watch() *watch {
+	w := &watch{map[int64]struct{}{}}
+	q.mu.Lock()
+	q.watches[w] = struct{}{}
+	q.mu.Unlock()
+	return w
+}
+
+func (q *Queue) unwatch(w *watch) {
+	q.mu.Lock()
+	delete(q.watches, w)
+	q.mu.Unlock()
+}
+
+// left tells whether an entry has left.
+func (w *watch) left(id int64) bool { _, ok := w.ids[id]; return ok }
