@@ -2,7 +2,10 @@ package smtpd_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
+	"encoding/base64"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -62,4 +65,39 @@ func TestAuthWaitsNotForEver(t *testing.T) {
 		c.Close()
 		<-c.done
 	})
+}
+
+// TestDebugLogHasNoSecrets, and does not stand in the way of who logs in.
+func TestDebugLogHasNoSecrets(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	opt := smtpd.Options{TLS: testTLS(), ImplicitTLS: true, Auth: true, Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	c := dial(t, newServer(t, opt, &smtpdtest.Handler{}))
+	inside := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
+	c.Conn, c.r = inside, bufio.NewReader(inside)
+	c.expect("220")
+	c.send("EHLO x\r\n")
+	c.expect("250")
+	// A client that writes on although the exchange never began.
+	c.send("AUTH CRAM-LOGIN\r\n")
+	c.expect("504")
+	c.send("hunterSecret\r\n")
+	c.expect("500")
+	c.send("hunter Secret two\r\n")
+	c.expect("500")
+	plain := base64.StdEncoding.EncodeToString([]byte("\x00user@example.test\x00secret"))
+	c.send("AUTH PLAIN " + plain + "\r\n")
+	c.expect("235")
+	c.send("QUIT\r\n")
+	c.expect("221")
+	c.Close()
+	<-c.done
+	for _, secret := range []string{"hunter", "HUNTER", "Secret", "SECRET", plain} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("%s in the log:\n%s", secret, log.String())
+		}
+	}
+	if !strings.Contains(log.String(), "verb=EHLO argument=x") {
+		t.Errorf("%s", log.String())
+	}
 }

@@ -252,13 +252,20 @@ func (c *conn) readCommand() (command, bool) {
 		}
 		return command{}, false
 	}
-	if c.set.Logger.Enabled(c.ctx, slog.LevelDebug) {
-		if verb == "AUTH" { // a password, perhaps
-			arg = "..."
-		}
-		c.log(slog.LevelDebug, "command", slog.String("verb", verb), slog.String("argument", arg))
-	}
+	c.logCommand(verb, arg)
 	return command{verb, arg}, true
+}
+
+// logCommand logs a command. What may be a password is left out: the argument
+// of AUTH, and what is no command, since clients write on when AUTH is refused.
+func (c *conn) logCommand(verb, arg string) {
+	if !c.set.Logger.Enabled(c.ctx, slog.LevelDebug) {
+		return
+	}
+	if verb = verbs[verbIndex(verb)]; verb == "AUTH" || verb == "OTHER" {
+		arg = "..."
+	}
+	c.log(slog.LevelDebug, "command", slog.String("verb", verb), slog.String("argument", arg))
 }
 
 // lost ends the connection for an error of reading.
