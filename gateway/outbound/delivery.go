@@ -26,6 +26,11 @@ type delivery struct {
 
 	tries    int // addresses
 	sessions int // connections that were there and came to nothing
+
+	// bound: it must not go by another way, whatever other hosts are like. It
+	// may have arrived, or a host's TLS is not what it must be.
+	bound    bool
+	optional *bool // what tlsOptional found
 }
 
 // What one attempt does at most, whatever the destination offers.
@@ -65,7 +70,7 @@ func (d *delivery) run(ctx context.Context) {
 	w := d.t.routing.of(d.j)
 	d.pool = d.t.pools.of(d.j)
 	d.walk(ctx, d.t.plan(ctx, w, d.j.Destination))
-	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && d.why.unreachable() {
+	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && !d.bound && d.why.unreachable() {
 		d.sessions, d.tries = 0, 0
 		d.walk(ctx, d.t.plan(ctx, w.fallback, ""))
 	}
@@ -140,12 +145,6 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 	}
 	for _, a := range h.addrs {
 		v := &visit{h: h, tls: p, to: netip.AddrPortFrom(a, h.port)}
-		if why, left := d.t.deps.State.dead.get(v.to); why != nil {
-			f := *why
-			f.Retry = left
-			d.note(&f, h, v.to)
-			continue
-		}
 		if d.tries == maxTries {
 			return stop
 		}
@@ -171,6 +170,9 @@ type visit struct {
 
 func (v *visit) site() siteKey { return siteKey{v.h.site, v.from.addr} }
 
+// path is what an address may be dead for: others may reach it.
+func (v *visit) path() recentKey { return recentKey{v.to, v.from.addr} }
+
 // allowed finds a source for the visit, and asks whether a message may be sent
 // from it now.
 func (d *delivery) allowed(v *visit) bool {
@@ -180,6 +182,13 @@ func (d *delivery) allowed(v *visit) bool {
 		return false
 	}
 	v.from = from
+	if why, left := d.t.deps.State.dead.get(v.path()); why != nil {
+		d.t.deps.State.warmup.giveBack(from)
+		f := *why
+		f.Retry = left
+		d.note(&f, v.h, v.to)
+		return false
+	}
 	limit, wait, said := d.t.deps.State.sites.admit(v.site(), &v.h.shape)
 	if wait > 0 {
 		d.t.deps.State.warmup.giveBack(from)
@@ -211,6 +220,10 @@ func sourceFailure(why choice) *failure {
 func (d *delivery) address(ctx context.Context, v *visit) next {
 	for fresh := false; ; {
 		c, err := d.connect(ctx, v, fresh)
+		if ofTLS(err) && v.tls.demanded && ctx.Err() == nil && d.lax(v.h) {
+			v.tls = v.h.lax
+			continue
+		}
 		if err != nil {
 			d.t.deps.State.warmup.giveBack(v.from)
 			return d.unconnected(ctx, err, v)
@@ -257,10 +270,11 @@ func (d *delivery) unconnected(ctx context.Context, err error, v *visit) next {
 	case ctx.Err() != nil:
 		return stop
 	case f.reason == reasonConnect:
-		d.t.deps.State.dead.add(v.to, deadTime, f)
+		d.t.deps.State.dead.add(v.path(), deadTime, f)
 		return nextAddress
 	}
 	if f.reason == reasonTLS { // the next host may have the right certificate
+		d.bound = true
 		return nextHost
 	}
 	if d.sessions++; d.sessions == maxSessions {
@@ -387,6 +401,9 @@ func (d *delivery) broken(ctx context.Context, c *conn, v *visit, res smtpc.Resu
 		f.Reply = smtp.NewReply(451, smtp.EnhancedCode{4, 4, 2}, "The connection was lost after the message had been sent, so it may have arrived: it will be sent again")
 		d.t.deps.Log.Warn("possible duplicate: no reply to a message that was sent whole", "id", d.j.ID, "host", v.h.host, "address", c.addr,
 			"recipients", len(d.todo), "error", err.Error())
+	}
+	if ambiguous {
+		d.why, d.bound = nil, true // what is to be told before all else
 	}
 	d.note(f, v.h, v.to)
 	if d.sessions++; ambiguous || f.known || f.reason == reasonSource || ctx.Err() != nil || d.sessions == maxSessions {

@@ -31,7 +31,7 @@ func (d *delivery) connect(ctx context.Context, v *visit, fresh bool) (*conn, er
 	c, err := t.deps.State.pool.get(ctx, key, siteKey{v.h.site, v.from.addr}, v.limit, fresh, x.dial)
 	if err == nil && c.domain != x.domain { // kept from mail to another domain
 		c.domain = x.domain
-		t.session(x.domain, v.tls, &key, c.local, c.wish)
+		t.session(x.domain, v.tls, &key, c.local, x.wishes(c.TLS()))
 	}
 	return c, err
 }
@@ -53,7 +53,7 @@ func (x *dialling) dial(ctx context.Context) (*conn, error) {
 	mode := x.tls.mode
 	may := mode == smtpc.TLSOpportunistic
 	if may {
-		if why, _ := bad.get(x.key.addr); why != nil {
+		if why, _ := bad.get(recentKey{to: x.key.addr}); why != nil {
 			mode = smtpc.TLSOff
 		}
 	}
@@ -64,7 +64,7 @@ func (x *dialling) dial(ctx context.Context) (*conn, error) {
 		x.t.deps.Metrics.secured("failed")
 		x.t.session(x.domain, x.tls, x.key, x.local, err)
 		if may && mode != smtpc.TLSOff && ctx.Err() == nil && !errors.Is(err, smtpc.ErrInjection) {
-			bad.add(x.key.addr, badTLSTime, sessionFailure(ctx, err))
+			bad.add(recentKey{to: x.key.addr}, badTLSTime, sessionFailure(ctx, err))
 			x.t.deps.Log.Info("TLS failed, plaintext is used", "host", x.h.host, "address", x.key.addr.String(), "error", err.Error())
 			client, err = x.open(ctx, smtpc.TLSOff)
 		}
@@ -75,9 +75,8 @@ func (x *dialling) dial(ctx context.Context) (*conn, error) {
 	c := &conn{
 		Client: client, addr: x.key.addr.Addr().String(), local: x.local, domain: x.domain, most: x.h.shape.Messages, tls: tlsText(client.TLS(), x.tls),
 	}
-	c.wish = x.wishes(client.TLS())
 	if !told {
-		x.t.session(x.domain, x.tls, x.key, x.local, c.wish)
+		x.t.session(x.domain, x.tls, x.key, x.local, x.wishes(client.TLS()))
 	}
 	x.count(client.TLS())
 	return c, nil

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -121,6 +122,10 @@ func sessionFailure(ctx context.Context, err error) *failure {
 	case context.Cause(ctx) != nil:
 		f := deferred(reasonEnded, 451, smtp.EnhancedCode{4, 4, 7}, "The attempt took too long or was ended")
 		f.Destination = errors.Is(ctx.Err(), context.DeadlineExceeded)
+		return f
+	case errors.Is(e.Err, syscall.EADDRNOTAVAIL): // no destination's fault
+		f := deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 0}, "This gateway cannot use the address that the mail is to leave from")
+		f.Destination = false
 		return f
 	case e.Step == smtpc.StepConnect:
 		return deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 1}, "No connection to the next server: "+plainly(e.Err))

@@ -40,6 +40,8 @@ type world struct {
 	log      *strings.Builder
 	loopback bool // dial really
 
+	refuse   func(source netip.Addr) error // nil: no source is refused
+
 	mu    sync.Mutex
 	dials []string
 	wg    sync.WaitGroup
@@ -97,6 +99,11 @@ func (w *world) dial(ctx context.Context, source netip.Addr, to netip.AddrPort) 
 	}
 	w.dials = append(w.dials, line)
 	w.mu.Unlock()
+	if w.refuse != nil {
+		if err := w.refuse(source); err != nil {
+			return nil, err
+		}
+	}
 	serve, ok := w.hosts[to.String()]
 	if !ok {
 		serve, ok = w.hosts[to.Addr().String()]
@@ -363,6 +370,14 @@ func job(to ...string) *queue.Job {
 		j.Rcpts = append(j.Rcpts, gateway.Recipient{To: smtp.ForwardPath{Address: smtp.Address{Local: local, Domain: domain}}})
 		j.Destination, _ = smtp.ASCIIDomain(domain)
 	}
+	return j
+}
+
+// jobOf is a message of any text to b@d.test.
+func jobOf(text string) *queue.Job {
+	j := job("b@d.test")
+	j.Size = int64(len(text))
+	j.Open = func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 	return j
 }
 

@@ -62,12 +62,34 @@ func (o *own) place(a netip.Addr) place {
 	case !a.IsValid(), a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), within(unroutable, a):
 		return nowhere
 	}
+	if four, ok := translated(a); ok {
+		return o.place(four)
+	}
 	return elsewhere
 }
 
+var (
+	nat64  = netip.MustParsePrefix("64:ff9b::/96")
+	sixTo4 = netip.MustParsePrefix("2002::/16")
+)
+
+// translated returns the IPv4 address that an address stands for (RFC 6052,
+// RFC 3056).
+func translated(a netip.Addr) (netip.Addr, bool) {
+	b := a.As16()
+	switch {
+	case nat64.Contains(a):
+		return netip.AddrFrom4([4]byte(b[12:])), true
+	case sixTo4.Contains(a):
+		return netip.AddrFrom4([4]byte(b[2:6])), true
+	}
+	return netip.Addr{}, false
+}
+
 // unroutable are networks that no server is in: "this" network, what is
-// reserved with the broadcast address (RFC 6890), and the discard prefix
-// (RFC 6666).
+// reserved with the broadcast address (RFC 6890), the discard prefix (RFC 6666),
+// and what was for IPv4 addresses and sites once (RFC 4291).
 var unroutable = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("100::/64"),
+	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("fec0::/10"),
 }

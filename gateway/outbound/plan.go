@@ -30,6 +30,7 @@ type hop struct {
 	tls      *tlsPolicy
 	block    *blocked   // why there is none
 	required *tlsPolicy // for REQUIRETLS; nil: there is none
+	lax      *tlsPolicy // for TLS-Required: No; nil: the configuration wants what it wants
 }
 
 // plan is the hops of a destination, the one to try first first.

@@ -30,7 +30,6 @@ type conn struct {
 	addr   string
 	local  netip.Addr // our side
 	domain string     // whose policy it was last reported for
-	wish   error      // what a policy that does not insist finds wrong
 	most   int        // messages
 	reused bool
 	born   time.Time

@@ -148,6 +148,10 @@ func (t *Transport) secure(ctx context.Context, p *plan, sts mtasts.Result, doma
 		wg.Go(func() {
 			host := dane.Host{Name: h.host, Port: h.port, MXAuthentic: authentic, Domain: domain, Canonical: canonical}
 			h.tls, h.block = t.mxTLS(ctx, h, sts, host)
+			if level, _ := t.tlsRules.of(domain, h.host); level == levelOpportunistic {
+				h.lax = t.opportunistic(level)
+				h.lax.report.Type = "" // the policy's failure was told
+			}
 			if h.block == nil {
 				h.required = t.requireTLS(h, sts, authentic)
 			}
@@ -302,6 +306,10 @@ func (d *delivery) policy(h *hop) (*tlsPolicy, *failure) {
 	switch {
 	case h.block != nil:
 		d.t.reportBlock(d.j.Destination, h)
+		if d.lax(h) {
+			return h.lax, nil
+		}
+		d.bound = d.bound || h.block.reason == reasonTLS
 		return nil, h.block.failure
 	case !d.j.Params.RequireTLS:
 		return h.tls, nil

@@ -191,10 +191,17 @@ func (t *Transport) Deliver(ctx context.Context, j *queue.Job) []queue.Outcome {
 	return d.out
 }
 
+// recentKey is an address, and where it was tried from; the zero Addr: it does
+// not matter.
+type recentKey struct {
+	to   netip.AddrPort
+	from netip.Addr
+}
+
 // recent remembers addresses for a while.
 type recent struct {
 	mu sync.Mutex
-	m  map[netip.AddrPort]memory
+	m  map[recentKey]memory
 }
 
 type memory struct {
@@ -205,12 +212,12 @@ type memory struct {
 // maxRecent bounds the addresses that are remembered.
 const maxRecent = 10_000
 
-func (r *recent) add(a netip.AddrPort, d time.Duration, why *failure) {
+func (r *recent) add(a recentKey, d time.Duration, why *failure) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
 	if r.m == nil {
-		r.m = map[netip.AddrPort]memory{}
+		r.m = map[recentKey]memory{}
 	}
 	if len(r.m) >= maxRecent {
 		for old, x := range r.m { // one at least, and what is over
@@ -223,7 +230,7 @@ func (r *recent) add(a netip.AddrPort, d time.Duration, why *failure) {
 }
 
 // get returns what is remembered, and for how long still.
-func (r *recent) get(a netip.AddrPort) (*failure, time.Duration) {
+func (r *recent) get(a recentKey) (*failure, time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	x, ok := r.m[a]
@@ -236,10 +243,4 @@ func (r *recent) get(a netip.AddrPort) (*failure, time.Duration) {
 		return nil, 0
 	}
 	return x.why, left
-}
-
-func (r *recent) remove(a netip.AddrPort) {
-	r.mu.Lock()
-	delete(r.m, a)
-	r.mu.Unlock()
 }
