@@ -58,7 +58,7 @@ func (c *Change) apply(e *entry, held bool, now int64) (fate, bool) {
 			return toWait, false
 		}
 		e.since += max(0, now-e.heldAt) // it does not grow old while it is held
-		e.hold, e.heldAt, e.due = "", 0, now
+		e.hold, e.heldAt, e.due = "", 0, max(now, e.msg.notBefore)
 	case Retry:
 		if held {
 			return toWait, false

@@ -2,32 +2,60 @@ package queue
 
 import (
 	"fmt"
+	"sync"
 )
 
 // alarmBatch is how many rows are looked after at a time.
 const alarmBatch = 200
 
-// alarms looks after what is late or has become too old without an attempt:
-// its destination is down, or its next attempt is far.
-func (q *Queue) alarms() error {
+// lookers is how many are looked after at the same time: each may write a
+// notification.
+const lookers = 8
+
+// alarms begins to look after what is late or has become too old without an
+// attempt: its destination is down, or its next attempt is far. It goes on
+// beside the runner.
+func (q *Queue) alarms() {
 	now := q.clock.now()
 	q.mu.Lock()
-	due, memory := q.nextAlarm <= now, q.memAlarm <= now
-	if due {
-		q.nextAlarm = never // others may set it meanwhile
-	}
-	if memory {
+	defer q.mu.Unlock()
+	if q.memAlarm <= now {
 		q.alarmsInMemory(now)
 	}
-	q.mu.Unlock()
-	if !due {
-		return nil
+	if q.nextAlarm > now || q.alarming || q.closed {
+		return
 	}
-	next, err := q.alarmsOnDisk(now)
-	q.mu.Lock()
-	q.nextAlarm = min(q.nextAlarm, next)
-	q.mu.Unlock()
-	return err
+	q.alarming, q.nextAlarm = true, never // others may set it meanwhile
+	q.wg.Go(func() {
+		next, err := q.alarmsOnDisk(now)
+		if err != nil {
+			q.log.Error("the queue cannot read its database", "error", err.Error())
+			next = q.clock.now() + readRetry.Milliseconds()
+		}
+		q.mu.Lock()
+		q.alarming = false
+		q.nextAlarm = min(q.nextAlarm, next)
+		q.plan(q.nextAlarm)
+		q.mu.Unlock()
+	})
+}
+
+// lookAfter looks after many.
+func (q *Queue) lookAfter(list []*entry) {
+	var wg sync.WaitGroup
+	todo := make(chan *entry)
+	for range min(lookers, len(list)) {
+		wg.Go(func() {
+			for e := range todo {
+				q.look(e)
+			}
+		})
+	}
+	for _, e := range list {
+		todo <- e
+	}
+	close(todo)
+	wg.Wait()
 }
 
 // alarmsInMemory looks after entries that are ready and do not get their turn.
@@ -54,11 +82,7 @@ func (q *Queue) alarmsInMemory(now int64) {
 	if len(late) == 0 {
 		return
 	}
-	q.wg.Go(func() {
-		for _, e := range late {
-			q.look(e)
-		}
-	})
+	q.wg.Go(func() { q.lookAfter(late) })
 }
 
 // alarmsOnDisk looks after rows, and returns when the next one wants it.
@@ -71,8 +95,9 @@ func (q *Queue) alarmsOnDisk(now int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, e := range list {
-			q.look(e)
+		q.lookAfter(list)
+		if q.ctx.Err() != nil || q.over() {
+			return never, nil
 		}
 		if last.n < alarmBatch {
 			break

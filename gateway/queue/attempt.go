@@ -163,7 +163,7 @@ func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 		v.rest = append(v.rest, rest)
 		v.retry = max(v.retry, x.Retry)
 	}
-	v.broken = v.whole == nil && !v.worked && q.ctx.Err() != nil && len(v.rest) == len(e.rcpts)
+	v.broken = !v.worked && q.ctx.Err() != nil && len(v.rest) == len(e.rcpts)
 	return v
 }
 
@@ -235,7 +235,7 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 	if v.later {
 		wait = minLater
 	}
-	e.due = v.now + max(wait, v.retry).Milliseconds()
+	e.due = v.now + max(wait, min(v.retry, q.options().longest())).Milliseconds()
 	if back := q.options().returnAt(e); back > v.now {
 		e.due = min(e.due, back)
 	}
@@ -275,7 +275,7 @@ func (q *Queue) feedback(d *dest, v *verdict) {
 			wait = minLater
 			d.failures-- // it is none
 		}
-		until := v.now + max(wait, v.whole.Retry).Milliseconds()
+		until := v.now + max(wait, min(v.whole.Retry, q.options().longest())).Milliseconds()
 		for _, x := range q.sched.failed(d, until, remember(*v.whole)) {
 			q.unload(x, d)
 		}

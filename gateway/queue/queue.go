@@ -72,6 +72,7 @@ type Queue struct {
 	downs      destHeap
 	transports map[string]Transport
 	nextAlarm  int64 // of rows; never later than the truth
+	alarming   bool  // rows are being looked after
 	memAlarm   int64 // of entries in memory, likewise
 	planned    int64 // when the runner looks again
 	waiting    counts

@@ -109,9 +109,7 @@ func (q *Queue) round() (next int64, err error) {
 	if tidy {
 		q.startTidy()
 	}
-	if err := q.alarms(); err != nil {
-		return 0, err
-	}
+	q.alarms()
 	if err := q.probes(); err != nil {
 		return 0, err
 	}
