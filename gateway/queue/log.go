@@ -26,7 +26,7 @@ func (q *Queue) report(e *entry, v *verdict, took time.Duration) {
 		}
 		attrs := make([]slog.Attr, 0, 14)
 		attrs = append(attrs, slog.String("id", e.msg.trace), slog.String("result", x.Result.String()),
-			slog.String("from", e.msg.from.String()), slog.String("to", e.rcpts[i].to.String()), slog.String("route", e.route))
+			slog.String("from", e.msg.from.Path()), slog.String("to", e.rcpts[i].to.Path()), slog.String("route", e.route))
 		if x.MTA != "" {
 			attrs = append(attrs, slog.String("mta", x.MTA))
 		}
@@ -54,7 +54,7 @@ func (q *Queue) reportAge(e *entry, v *verdict) {
 		if x := &v.rcpts[i]; x.Result == Failed {
 			q.metrics.outcome(Failed, 0)
 			q.log.LogAttrs(q.ctx, slog.LevelWarn, "delivery", slog.String("id", e.msg.trace), slog.String("result", "failed"),
-				slog.String("from", e.msg.from.String()), slog.String("to", e.rcpts[i].to.String()), slog.String("route", e.route),
+				slog.String("from", e.msg.from.Path()), slog.String("to", e.rcpts[i].to.Path()), slog.String("route", e.route),
 				slog.String("reply", x.Reply.Error()), slog.Bool("expired", true),
 				slog.Float64("delay", float64(v.now-e.msg.queued)/1000))
 		}

@@ -82,7 +82,7 @@ func (q *Queue) addressee(e *entry, v *verdict) (smtp.Address, bool) {
 		if err == nil && !e.rcpts[i].to.Equal(pm) {
 			return pm, true
 		}
-		q.log.Warn("a notification cannot be delivered and is dropped", "id", e.msg.trace, "to", e.rcpts[i].to.String(),
+		q.log.Warn("a notification cannot be delivered and is dropped", "id", e.msg.trace, "to", e.rcpts[i].to.Path(),
 			"reply", v.rcpts[i].Reply.Error())
 		q.metrics.notice("dropped")
 	}
@@ -131,7 +131,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 		route = names.routeOf(rcpt)
 	}
 	if route == "" {
-		q.log.Warn("a notification has no way to go and is dropped", "id", m.trace, "to", to.String())
+		q.log.Warn("a notification has no way to go and is dropped", "id", m.trace, "to", to.Path())
 		q.metrics.notice("dropped")
 		return nil, nil
 	}
@@ -165,7 +165,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	for _, r := range list {
 		q.metrics.notice(string(r.Action))
 	}
-	q.log.Info("notification queued", "id", m.trace, "notice", id, "to", to.String(), "recipients", len(list))
+	q.log.Info("notification queued", "id", m.trace, "notice", id, "to", to.Path(), "recipients", len(list))
 	return entries, nil
 }
 
