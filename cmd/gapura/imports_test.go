@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"gateway/outbound/tlsrpt": leaves,
 	"gateway/report":          {"gateway/message", "gateway/smtp"},
 	"gateway/suppress":        leaves,
+	"gateway/bounce":          append([]string{"gateway", "gateway/queue", "gateway/report", "gateway/returnpath", "gateway/suppress"}, leaves...),
 	"gateway/returnpath":      leaves,
 	"gateway/quota":           leaves,
 	"gateway/signing":         leaves,

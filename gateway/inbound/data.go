@@ -63,7 +63,9 @@ func (t *transaction) Data(ctx context.Context, r io.Reader) ([]smtp.Reply, erro
 	if err := ctx.Err(); err != nil { // filters were cancelled with it
 		return nil, t.aborted(a, "the message was not judged to the end", err)
 	}
-	return t.deliver(ctx, a, result), nil
+	replies := t.deliver(ctx, a, result)
+	t.read(ctx, a, replies)
+	return replies, nil
 }
 
 // Write implements io.Writer; it fails never.

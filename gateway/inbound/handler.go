@@ -55,6 +55,7 @@ type Options struct {
 	Suppression Suppression // nil: everybody may be written to
 	Signer      Signer      // nil: nothing is signed
 	Rewrite     Rewrite     // nil: the sender of forwarded mail stays
+	Returns     Returns     // nil: mail comes back to addresses like any other
 }
 
 // DefaultHops is the bound on Received fields (RFC 5321 section 6.3 asks for

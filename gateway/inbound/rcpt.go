@@ -20,6 +20,7 @@ type transaction struct {
 	started time.Time
 	goals   [][]target // of each accepted recipient; none where it is discarded
 	group   string     // key of the backend that takes in session
+	readers []reader   // of what comes back
 
 	addSender bool // the header needs a Sender
 }
@@ -34,8 +35,11 @@ var (
 // Rcpt implements smtpd.Transaction: route, then what filters and policy say,
 // then what the backend says.
 func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
-	to = t.s.h.opt.Routes.Qualify(to)
-	key, ok := t.route(to, t.s.info.Submitted())
+	to, back := t.returned(t.s.h.opt.Routes.Qualify(to))
+	if !back.Reply.IsZero() {
+		return t.answerRcpt(t.refusal(back.Reply, to), nil)
+	}
+	key, ok := t.route(to, t.s.info.Submitted() || back.Outbound)
 	if !ok {
 		return t.answerRcpt(t.refusal(relayDenied, to), nil)
 	}
@@ -53,7 +57,11 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 	if ruling.Route != "" {
 		r.Route = ruling.Route
 	}
+	if back.Discard {
+		ruling.Action = gateway.Discard
+	}
 	if ruling.Action == gateway.Discard {
+		t.willRead(back)
 		t.accept(r, ruling, nil)
 		return smtp.Reply{}, nil
 	}
@@ -61,6 +69,7 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 	if err != nil || !reply.Positive() {
 		return t.answerRcpt(reply, err)
 	}
+	t.willRead(back)
 	t.accept(r, ruling, list)
 	return withID(reply, t.id), nil
 }

@@ -240,3 +240,12 @@ func temporaryWords(s string) bool {
 	}
 	return false
 }
+
+// Judge finds why a next hop refused a recipient in session, and whether for
+// good.
+func Judge(r smtp.Reply) (Reason, bool) {
+	e := evidence{diagnostic: r.Error(), action: Failed}
+	var x DSNRecipient
+	e.judge(&x)
+	return x.Reason, x.Hard
+}

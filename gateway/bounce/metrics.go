@@ -1,0 +1,29 @@
+package bounce
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// Metrics count what comes back.
+type Metrics struct{ total *prometheus.CounterVec }
+
+// NewMetrics registers the metrics of bounces with reg.
+func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "gapura_returned_total", Help: "What came back, by kind (bounce, success, complaint, autoreply; smtp: refused in session; refused: a return address that is not ours) and reason.",
+	}, []string{"kind", "reason"})}
+	return m, reg.Register(m.total)
+}
+
+// reasons bounds the label: feedback types are strangers' words.
+var reasons = map[string]bool{
+	"abuse": true, "fraud": true, "virus": true, "not-spam": true, "opt-out": true, "auth-failure": true, "other": true,
+}
+
+func (m *Metrics) count(kind, reason string) {
+	if m == nil {
+		return
+	}
+	if kind == "complaint" && reason != "unread" && !reasons[reason] {
+		reason = "other"
+	}
+	m.total.WithLabelValues(kind, reason).Inc()
+}
