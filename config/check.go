@@ -84,6 +84,9 @@ func (c *Config) check(d *decoder) {
 		}
 	}
 	c.Submission.check(d)
+	if err := c.Bounces.Check(); err != nil {
+		d.wrong("bounces", "", "bounces: %v", err)
+	}
 	if err := c.Quota.Check(); err != nil {
 		d.wrong("quota", "", "quota: %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
@@ -56,6 +57,8 @@ type Config struct {
 	// What is done for mail of our own users and machines: of clients that
 	// have logged in, and of networks.relay.
 	Submission Submission `yaml:"submission"`
+	// Return addresses, and what is done when mail comes back to them.
+	Bounces bounce.Options `yaml:"bounces"`
 	// How much users and machines may send; gapura quota shows it.
 	Quota quota.Options `yaml:"quota"`
 	// Addresses that are not to be written to; gapura suppress keeps them.
@@ -230,7 +233,7 @@ func Default() *Config {
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,
 		},
-		Submission: Submission{inbound.DefaultSubmission()}, Suppression: suppress.DefaultOptions(), Quota: quota.DefaultOptions(),
+		Submission: Submission{inbound.DefaultSubmission()}, Suppression: suppress.DefaultOptions(), Quota: quota.DefaultOptions(), Bounces: bounce.DefaultOptions(),
 		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
 		Log:  Log{Level: "info"},
 	}

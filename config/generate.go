@@ -1,3 +1,3 @@
 package config
 
-//go:generate go run ./fielddocs fielddocs_gen.go . ../gateway/smtpd ../gateway/proxy ../gateway/cert ../gateway/dns ../gateway/inbound ../gateway/account ../gateway/outbound ../gateway/queue ../gateway/signing ../gateway/outbound/mtasts ../gateway/outbound/tlsrpt ../gateway/suppress ../gateway/quota ../filters/antivirus ../filters/arc ../filters/attachment ../filters/dkim ../filters/dmarc ../filters/dnsbl ../filters/headers ../filters/spf ../plugins
+//go:generate go run ./fielddocs fielddocs_gen.go . ../gateway/smtpd ../gateway/proxy ../gateway/cert ../gateway/dns ../gateway/inbound ../gateway/account ../gateway/outbound ../gateway/queue ../gateway/signing ../gateway/outbound/mtasts ../gateway/outbound/tlsrpt ../gateway/suppress ../gateway/bounce ../gateway/quota ../filters/antivirus ../filters/arc ../filters/attachment ../filters/dkim ../filters/dmarc ../filters/dnsbl ../filters/headers ../filters/spf ../plugins

@@ -12,10 +12,12 @@ import (
 	"github.com/gapura-mail/gapura/filters/arc"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/queue"
@@ -34,6 +36,8 @@ type generation struct {
 	routes     *route.Table
 	queued     map[string]bool // routes whose mail is queued
 	transports map[string]queue.Transport
+	out        *outbound.Transport // the way to other servers
+	bounces    *bounce.Bounces
 	closers    []func()
 
 	dsn, requireTLS bool // every backend honours it
@@ -78,6 +82,9 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := g.openBounces(s); err != nil {
+		return nil, err
+	}
 	if err := g.openTransports(s, resolver); err != nil {
 		return nil, err
 	}
@@ -91,7 +98,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Queue: s.stores.queue, Log: s.log,
-		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota},
+		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
 		Signer: signer{s.keys},
 	})
 	return g, nil

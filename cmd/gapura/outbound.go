@@ -10,7 +10,6 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/outbound"
-	"github.com/gapura-mail/gapura/gateway/queue"
 )
 
 // outboundCmd is `gapura outbound`.
@@ -109,7 +108,7 @@ func (s *server) resumeOutbound(w http.ResponseWriter, r *http.Request) {
 
 // outbound is the way to other servers.
 func (g *generation) outbound() *outbound.Transport {
-	return g.transports[queue.Outbound].(*outbound.Transport)
+	return g.out
 }
 
 func printOutbound(w io.Writer, s *outbound.Status) {

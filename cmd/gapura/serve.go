@@ -23,12 +23,14 @@ import (
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
+	"github.com/gapura-mail/gapura/gateway/returnpath"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -139,9 +141,11 @@ type server struct {
 	outbound  *outbound.Metrics
 	suppress  *suppress.List
 	quota     *quota.Quota
+	returns   *returnpath.Store
 
 	suppressMetrics *suppress.Metrics
 	quotaMetrics    *quota.Metrics
+	bounceMetrics   *bounce.Metrics
 
 	stores *stores
 
@@ -250,6 +254,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return err
 	}
 	if s.quotaMetrics, err = quota.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.bounceMetrics, err = bounce.NewMetrics(reg); err != nil {
 		return err
 	}
 	s.metrics, err = smtpd.NewMetrics(reg)

@@ -7,6 +7,7 @@ import (
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/quota"
+	"github.com/gapura-mail/gapura/gateway/returnpath"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
@@ -43,6 +44,11 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	}
 	if s.quota == nil {
 		if s.quota, err = quota.Open(ctx, cfg.Quota, quota.Deps{DB: s.db, Log: s.log, Metrics: s.quotaMetrics, Alert: s.quotaAlert}); err != nil {
+			return nil, err
+		}
+	}
+	if s.returns == nil {
+		if s.returns, err = returnpath.Open(ctx, s.db); err != nil {
 			return nil, err
 		}
 	}

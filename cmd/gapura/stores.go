@@ -113,7 +113,8 @@ func (g *generation) openTransports(s *server, r dns.Resolver) error {
 		return err
 	}
 	g.closers = append(g.closers, out.Close)
-	g.transports = map[string]queue.Transport{queue.Outbound: out}
+	g.out = out
+	g.transports = map[string]queue.Transport{queue.Outbound: g.bounces.Transport(out)}
 	for name, group := range g.groups {
 		g.transports[name] = queue.FromDelivery(group.Relay, func() bool {
 			x, known := group.Offers()

@@ -91,10 +91,12 @@ func give(t testing.TB, r Returned, msg string) {
 // dsn is a report of our own about recipients with replies.
 func dsn(t testing.TB, replies map[string]smtp.Reply) string {
 	t.Helper()
-	n := report.Notice{ReportingMTA: "mx.far.example", To: addr(t, "ana@example.org"), ID: "R1", Date: time.Now(), EnvelopeID: "E1", MaxReturn: -1,
+	n := report.Notice{
+		ReportingMTA: "mx.far.example", To: addr(t, "ana@example.org"), ID: "R1", Date: time.Now(), EnvelopeID: "E1", MaxReturn: -1,
 		Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader("Message-ID: <m1@example.org>\r\n\r\n")), nil
-		}}
+		},
+	}
 	for to, r := range replies {
 		n.Recipients = append(n.Recipients, report.NoticeRecipient{Final: addr(t, to), Action: report.Failed, Reply: r})
 	}

@@ -263,6 +263,18 @@ func TestStoreKeepsKeys(t *testing.T) {
 	if st, err = Open(ctx, db); err != nil {
 		t.Fatal(err)
 	}
+	if err := st.RotateOld(ctx, time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if keys, _ := st.Keys(ctx); len(keys) != 1 {
+		t.Error("a young key was replaced")
+	}
+	if err := st.RotateOld(ctx, 0); err != nil {
+		t.Fatal(err)
+	}
+	if keys, _ := st.Keys(ctx); len(keys) != 2 || keys[1].ID != first[0].ID {
+		t.Error("an old key was not replaced")
+	}
 	for range 12 {
 		if err := st.Rotate(ctx); err != nil {
 			t.Fatal(err)

@@ -60,6 +60,18 @@ func (s *Store) Keys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
+// RotateOld makes a new key where the one that signs is older than age.
+func (s *Store) RotateOld(ctx context.Context, age time.Duration) error {
+	var made int64
+	if err := s.db.Read().QueryRow(ctx, "SELECT made FROM returnpath_keys ORDER BY seq DESC LIMIT 1").Scan(&made); err != nil {
+		return fmt.Errorf("returnpath: read keys: %w", err)
+	}
+	if time.Since(time.Unix(made, 0)) < age {
+		return nil
+	}
+	return s.Rotate(ctx)
+}
+
 // Rotate makes a new key that signs from now on; the last few go on to
 // verify, those before them are forgotten. It must not be done more often than
 // once in the days that addresses are good.
