@@ -191,3 +191,19 @@ func TestThePolicysRouteIsForOurOwn(t *testing.T) {
 		t.Error(q.sent())
 	}
 }
+
+// TestAliasesDoNotMultiply: one alias by many names, in one transaction.
+func TestAliasesDoNotMultiply(t *testing.T) {
+	e, q := newSubmission(t)
+	big := strings.Repeat("x@else.test ", maxTargets)
+	e.also(func(o *Options) { o.Aliases = aliases{"a": big, "b": big, "c": big, "d": "y@else.test"} })
+	got := e.submit(stranger, "a@b.test", own, "a@example.org", "b@example.org", "c@example.org", "d@example.org", "v@example.org")
+	for i, want := range []string{"250", "250", "250", "452 4.5.3 The addresses", "452 4.5.3", "250", "250"} {
+		if i > 0 && !strings.HasPrefix(got[i].Error(), want) {
+			t.Errorf("%d: %v, want %s", i, got[i], want)
+		}
+	}
+	if len(q.copies) != 1 || len(q.copies[0].Rcpts) != maxLed {
+		t.Errorf("%d copies", len(q.copies))
+	}
+}

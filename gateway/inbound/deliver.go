@@ -91,7 +91,7 @@ func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 		}
 		for _, x := range t.goals[i] {
 			if r.Route != "" && r.Route != x.Route && !x.forwarded {
-				x.Route, x.queued = r.Route, t.queued(r.Route)
+				x.Route, x.queued = r.Route, t.queued(r.Route) || t.held() || t.tracked(x.Params)
 			}
 			c := copyOf{route: x.Route, queued: x.queued, from: t.from, queue: r.Queue, edits: r.Edits}
 			if c.queue.Priority == 0 {

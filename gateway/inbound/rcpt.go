@@ -19,6 +19,7 @@ type transaction struct {
 	pipe    *pipeline.Transaction
 	started time.Time
 	goals   [][]target // of each accepted recipient; none where it is discarded
+	led     int        // how many those are
 	group   string     // key of the backend that takes in session
 	readers []reader   // of what comes back
 
@@ -87,6 +88,7 @@ func (t *transaction) accept(r gateway.Recipient, ruling pipeline.Ruling, list [
 	}
 	t.pipe.Accept(r, ruling)
 	t.goals = append(t.goals, list)
+	t.led += len(list)
 }
 
 // verify asks the backend whether it takes a target; where the queue takes it

@@ -519,3 +519,19 @@ func (listed) Check(_ context.Context, stage gateway.Stage, _ *gateway.Transacti
 	}
 	return v, nil
 }
+
+// TestAnotherRouteKeepsWhatWasAsked: what a client asked to hold, or to be
+// told of, is queued whatever route the policy finds in the end.
+func TestAnotherRouteKeepsWhatWasAsked(t *testing.T) {
+	for name, p := range map[string]smtp.MailParams{"hold": {HoldFor: time.Hour}, "": {}} {
+		e, q := newSubmission(t)
+		e.params = p
+		e.policy = func(_ gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+			return []gateway.Disposition{{Route: "two.test"}}
+		}
+		got := last(e.submit(user, "u@example.org", own, "v@example.org"))
+		if queued := q.sent() == "two.test: v@example.org"; queued != (name == "hold") || got[:3] != "250" {
+			t.Errorf("%s: %s, %s", name, got, q.sent())
+		}
+	}
+}

@@ -24,8 +24,16 @@ var (
 	aliasRefused = smtp.NewReply(550, smtp.EnhancedCode{5, 1, 1}, "Nobody behind this address takes mail")
 )
 
-// maxTargets bounds whom one address may lead to, whatever Aliases say.
-const maxTargets = 1000
+// maxTargets bounds whom one address may lead to, whatever Aliases say;
+// maxLed whom all addresses of a transaction may, since one alias has many
+// names (alias+a, alias+b).
+const (
+	maxTargets = 1000
+	maxLed     = 2 * maxTargets
+)
+
+// RFC 5321 section 4.5.3.1.10: the client sends the rest again.
+var tooManyLed = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "The addresses of this transaction lead to too many; send this one again")
 
 // route returns the route to an address, ok is false where there is none:
 // the key of a configured domain or, for whom may send through us, Outbound.
@@ -68,6 +76,9 @@ func (t *transaction) targets(ctx context.Context, r gateway.Recipient) (list []
 			return nil, reply, err
 		}
 		return []target{one}, reply, nil
+	}
+	if t.led > 0 && t.led+len(to) > maxLed {
+		return nil, t.refusal(tooManyLed, r.To), nil
 	}
 	return t.verifyAll(ctx, r, to)
 }
