@@ -165,7 +165,7 @@ func fieldDocs() map[string]string {
 		"headers.Options.Future":             "Future is how far ahead of now a Date may be. Default 24h.",
 		"headers.Options.OwnNames":           "own_names are names and addresses by which no stranger may call itself in HELO, besides the gateway's hostname, its domains, and the address that was connected to.",
 		"headers.Options.Past":               "Past is how old a Date may be. Default 720h.",
-		"inbound.Submission.CheckFrom":       "Whom a user may name as author: own, every address in From is one that the user may use; sender, others too, and the user is named in Sender; any, it is not looked at. The envelope sender is always the user's own.",
+		"inbound.Submission.CheckFrom":       "Whom a user may name as author: own, every address in From and Sender is one that the user may use; sender, others too, and the user is named in Sender; any, it is not looked at. The envelope sender is always the user's own.",
 		"inbound.Submission.CheckRecipients": "Whether recipients whose domain cannot exist are refused at once, instead of by a bounce: names without a dot, address literals, numbers, and the names that are reserved to be nobody's (RFC 6761, RFC 7686).",
 		"inbound.Submission.Fixups":          "Whether Date, Message-ID and From are added where a client left them out, and Bcc and Return-Path taken away (RFC 6409 section 8).",
 		"inbound.Submission.FutureRelease":   "How long a client may ask to hold a message at most (FUTURERELEASE, RFC 4865); 0: not at all.",

@@ -30,7 +30,7 @@ func (s signer) Form() mailauth.BodyForm { return s.keys.Form() }
 
 // Sign implements inbound.Signer.
 func (s signer) Sign(_ context.Context, m *inbound.Unsigned) ([]byte, error) {
-	return s.keys.Sign(signing.Message{User: m.User, Header: m.Header, Body: m.Body, Time: m.Time})
+	return s.keys.Sign(signing.Message{User: m.User, Header: m.Header, Body: m.Body, Not: m.Others, Time: m.Time})
 }
 
 // mailer queues mail that the gateway itself writes, signed.

@@ -88,6 +88,7 @@ type Unsigned struct {
 	ID     string
 	Header *message.Header
 	Body   mailauth.BodyHash // in the Signer's Form
+	Others []string          // domains in From that are not the sender's: their keys do not sign
 	Time   time.Time
 }
 
@@ -103,8 +104,8 @@ type Submission struct {
 	// Whether Date, Message-ID and From are added where a client left them out,
 	// and Bcc and Return-Path taken away (RFC 6409 section 8).
 	Fixups bool `yaml:"fixups"`
-	// Whom a user may name as author: own, every address in From is one that
-	// the user may use; sender, others too, and the user is named in Sender;
+	// Whom a user may name as author: own, every address in From and Sender is
+	// one that the user may use; sender, others too, and the user is named in Sender;
 	// any, it is not looked at. The envelope sender is always the user's own.
 	CheckFrom string `yaml:"check_from"`
 	// Whether recipients whose domain cannot exist are refused at once, instead

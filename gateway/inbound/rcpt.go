@@ -23,7 +23,8 @@ type transaction struct {
 	group   string     // key of the backend that takes in session
 	readers []reader   // of what comes back
 
-	addSender bool // the header needs a Sender
+	addSender bool     // the header needs a Sender
+	others    []string // domains in From that are not the user's
 }
 
 var (

@@ -64,7 +64,7 @@ func (t *transaction) sign(ctx context.Context, a *arriving, block []byte) ([]by
 	if !ok {
 		return nil, errors.New("body was not hashed")
 	}
-	fields, err := signer.Sign(ctx, &Unsigned{Sender: t.sender(), ID: t.id, Header: h, Body: hash, Time: t.started})
+	fields, err := signer.Sign(ctx, &Unsigned{Sender: t.sender(), ID: t.id, Header: h, Body: hash, Others: t.others, Time: t.started})
 	if err != nil {
 		return nil, err
 	}

@@ -10,12 +10,13 @@ import (
 )
 
 var (
-	notYours      = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "You may not send from this address")
-	fromNotYours  = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "You may not send with this address in From")
-	fromMissing   = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The message has no From field")
-	fromMalformed = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The From field of the message cannot be understood")
-	fromMany      = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The From field of the message has too many addresses")
-	nullSender    = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Mail without a sender is for reports and automatic replies alone")
+	notYours       = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "You may not send from this address")
+	fromNotYours   = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "You may not send with this address in From")
+	senderNotYours = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "You may not send with this address in Sender")
+	fromMissing    = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The message has no From field")
+	fromMalformed  = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The From field of the message cannot be understood")
+	fromMany       = smtp.NewReply(550, smtp.EnhancedCode{5, 6, 0}, "The From field of the message has too many addresses")
+	nullSender     = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Mail without a sender is for reports and automatic replies alone")
 )
 
 // maxAuthors bounds the addresses in From of a message that a user sends.
@@ -111,21 +112,60 @@ func (t *transaction) checkAuthor(ctx context.Context, h *message.Header) (smtp.
 	if len(from) == 0 && (t.from.IsNull() || !t.s.h.opt.Submission.Fixups) {
 		return fromMissing, nil
 	}
-	if t.s.h.opt.Submission.CheckFrom == CheckFromAny {
-		return smtp.Reply{}, nil
-	}
 	boxes, r := authors(from)
 	if !r.IsZero() {
+		if t.s.h.opt.Submission.CheckFrom == CheckFromAny {
+			t.others, _ = message.AuthorDomains(h)
+			return smtp.Reply{}, nil
+		}
 		return r, nil
 	}
+	var refusal smtp.Reply
 	for _, b := range boxes {
 		if b.Address.Equal(t.from.Address) { // which was checked at MAIL
 			continue
 		}
-		if r, err := t.owns(ctx, b.Address, fromNotYours); err != nil || !r.IsZero() {
-			if !r.IsZero() && t.s.h.opt.Submission.CheckFrom == CheckFromSender {
-				return t.checkSender(ctx, h, r)
-			}
+		r, err := t.owns(ctx, b.Address, fromNotYours)
+		if err != nil {
+			return r, err
+		}
+		if !r.IsZero() {
+			refusal = r
+			t.disown(b.Address.Domain)
+		}
+	}
+	switch check := t.s.h.opt.Submission.CheckFrom; {
+	case check == CheckFromAny:
+		return smtp.Reply{}, nil
+	case check != CheckFromSender:
+		if !refusal.IsZero() {
+			return refusal, nil
+		}
+		return t.ownsSender(ctx, h)
+	case !refusal.IsZero():
+		return t.checkSender(ctx, h, refusal)
+	}
+	return smtp.Reply{}, nil
+}
+
+// disown notes a domain in From where the user has nothing of its own: its
+// keys do not sign.
+func (t *transaction) disown(domain string) {
+	_, own, _ := strings.Cut(t.s.info.User, "@")
+	if !smtp.EqualDomain(domain, own) && !smtp.EqualDomain(domain, t.from.Domain) {
+		t.others = append(t.others, domain)
+	}
+}
+
+// ownsSender tells whether Sender, which some clients show, names nobody but
+// the user.
+func (t *transaction) ownsSender(ctx context.Context, h *message.Header) (smtp.Reply, error) {
+	boxes, r := authors(h.All("Sender"))
+	if !r.IsZero() {
+		return senderNotYours, nil
+	}
+	for _, b := range boxes {
+		if r, err := t.owns(ctx, b.Address, senderNotYours); err != nil || !r.IsZero() {
 			return r, err
 		}
 	}

@@ -77,6 +77,11 @@ func TestUsersWriteAsThemselves(t *testing.T) {
 		{"u@example.org", "From: nobody:;\r\n", "550 5.6.0"},
 		{"u@example.org", "From: " + strings.Repeat("u@example.org, ", 10) + "u@example.org\r\n", "550 5.6.0 The From field of the message has too many"},
 		{"u@example.org", "Subject: x\r\n", "250"}, // From is added
+		{"u@example.org", "From: u@example.org\r\nSender: u.two@example.org\r\n", "250"},
+		{"u@example.org", "From: u@example.org\r\nSender: boss@example.org\r\n", "550 5.7.1 You may not send with this address in Sender: boss@example.org (see 01"},
+		{"u@example.org", "From: u@example.org\r\nSender: u@example.org\r\nSender: boss@example.org\r\n", "550 5.7.1 You may not send with this address in Sender"},
+		{"u@example.org", "From: u@example.org\r\nSender: u@example.org boss@example.org\r\n", "550 5.7.1 You may not send with this address in Sender"},
+		{"u@example.org", "From: u@example.org\r\nSender: trouble@example.org\r\n", "451 4.3.0 Local error"},
 		{"", "From: u@example.org\r\n", "550 5.7.1 Mail without a sender"},
 		{"", "From: u@example.org\r\nAuto-Submitted: no\r\n", "550 5.7.1 Mail without a sender"},
 		{"", "From: u@example.org\r\nAuto-Submitted: auto-replied; x=y\r\n", "250"},
@@ -189,6 +194,8 @@ type hooks struct {
 	full  string // "mail", "rcpt" or "take": refuses there
 	grant Grant
 	undo  int
+
+	others []string
 }
 
 var over = smtp.NewReply(452, smtp.EnhancedCode{4, 7, 1}, "100 of 100 messages sent this hour")
@@ -230,6 +237,7 @@ func (h *hooks) Form() mailauth.BodyForm {
 }
 
 func (h *hooks) Sign(_ context.Context, m *Unsigned) ([]byte, error) {
+	h.others = m.Others
 	if h.fail != nil {
 		return nil, h.fail
 	}
@@ -532,6 +540,31 @@ func TestAnotherRouteKeepsWhatWasAsked(t *testing.T) {
 		got := last(e.submit(user, "u@example.org", own, "v@example.org"))
 		if queued := q.sent() == "two.test: v@example.org"; queued != (name == "hold") || got[:3] != "250" {
 			t.Errorf("%s: %s, %s", name, got, q.sent())
+		}
+	}
+}
+
+// TestWhoseDomainsSign: where others may be in From, the keys of domains in
+// which the user has nothing do not vouch for it.
+func TestWhoseDomainsSign(t *testing.T) {
+	for _, c := range []struct{ check, from, others string }{
+		{CheckFromSender, "boss@example.org", ""},
+		{CheckFromSender, "u@example.org", ""},
+		{CheckFromSender, "ceo@two.test, boss@example.org, a@else.test", "two.test else.test"},
+		{CheckFromAny, "ceo@TWO.test", "TWO.test"},
+		{CheckFromAny, "ceo@two.test, " + strings.Repeat("u@example.org, ", maxAuthors) + "a@else.test", "two.test example.org else.test"},
+		{CheckFromAny, "trouble@two.test", "451"},
+	} {
+		e, _ := newSubmission(t)
+		h := &hooks{}
+		e.also(func(o *Options) { o.Signer, o.Submission.CheckFrom = h, c.check })
+		got := last(e.submit(user, "u@example.org", "From: "+c.from+"\r\n\r\nHello\r\n", "x@else.test"))
+		if c.others == "451" {
+			if !strings.HasPrefix(got, "451") {
+				t.Errorf("%s: %s", c.from, got)
+			}
+		} else if got[:3] != "250" || strings.Join(h.others, " ") != c.others {
+			t.Errorf("%s %s: %s, %q", c.check, c.from, got, h.others)
 		}
 	}
 }

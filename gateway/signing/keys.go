@@ -12,6 +12,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
@@ -172,6 +173,7 @@ type Message struct {
 	User   string          // who submitted it, "" : nobody who logged in
 	Header *message.Header // as it will leave, but for the signatures
 	Body   mailauth.BodyHash
+	Not    []string  // domains that do not sign, though From may name them
 	Time   time.Time // of the signatures
 }
 
@@ -189,6 +191,9 @@ func (k *Keys) Sign(m Message) ([]byte, error) {
 		return nil, nil // nobody can say whose mail it is
 	}
 	var chosen []*mailauth.Signer
+	domains = slices.DeleteFunc(domains, func(d string) bool {
+		return slices.ContainsFunc(m.Not, func(not string) bool { return smtp.EqualDomain(d, strings.TrimSuffix(not, ".")) })
+	})
 	for _, d := range domains[:min(len(domains), maxDomains)] {
 		for _, s := range r.of(d, strings.ToLower(m.User)) {
 			if !slices.Contains(chosen, s) {

@@ -324,3 +324,28 @@ func BenchmarkSign(b *testing.B) {
 		})
 	}
 }
+
+// TestDomainsThatMayNotSign, however they are written.
+func TestDomainsThatMayNotSign(t *testing.T) {
+	t.Parallel()
+	k := openKeys(t, openDB(t), Options{})
+	for _, d := range []string{"example.org", "xn--bcher-kva.example"} {
+		k.must(t, Request{Domain: d, Selector: "s", Algorithms: []Algorithm{Ed25519}})
+	}
+	for _, c := range []struct {
+		from, not string
+		want      int
+	}{
+		{"a@example.org, b@b\u00fccher.example", "", 2},
+		{"a@example.org, b@b\u00fccher.example", "EXAMPLE.org.", 1},
+		{"a@example.org, b@b\u00fccher.example", "xn--bcher-kva.example", 1},
+		{"b@xn--bcher-kva.example", "B\u00fccher.example", 0},
+	} {
+		m := unsigned(t, k, "ana", strings.Replace(text, "Ana <ana@Example.org>", c.from, 1))
+		m.Not = strings.Fields(c.not)
+		fields, err := k.Sign(m)
+		if n := strings.Count(string(fields), "DKIM-Signature:"); err != nil || n != c.want {
+			t.Errorf("%s without %s: %d, %v", c.from, c.not, n, err)
+		}
+	}
+}
