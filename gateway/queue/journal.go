@@ -53,9 +53,13 @@ const (
 )
 
 // lazyTime is how long the outcome of an attempt may wait for something more
-// to be written with it. A message whose delivery is not on record yet would
-// be delivered twice after a crash.
-const lazyTime = 2 * time.Millisecond
+// to be written with it; where the disk is slow it is twice as long as writing
+// takes, but not longer than maxLazyTime. A message whose delivery is not on
+// record yet would be delivered twice after a crash.
+const (
+	lazyTime    = 2 * time.Millisecond
+	maxLazyTime = 20 * time.Millisecond
+)
 
 // rewriteTime is how long outcomes that could not be written wait.
 const rewriteTime = time.Second
@@ -83,8 +87,15 @@ func (j *journal) do(f func(b *batch)) error {
 func (j *journal) later(f func(b *batch)) {
 	j.mu.Lock()
 	f(j.collect())
-	if j.writing || j.timed {
-		j.mu.Unlock()
+	if !j.writing {
+		j.wait()
+	}
+	j.mu.Unlock()
+}
+
+// wait has what is collected written soon. j.mu is held.
+func (j *journal) wait() {
+	if j.timed {
 		return
 	}
 	j.timed = true
@@ -93,7 +104,6 @@ func (j *journal) later(f func(b *batch)) {
 	} else {
 		j.timer.Reset(j.lazy)
 	}
-	j.mu.Unlock()
 }
 
 func (j *journal) tick() {
@@ -126,19 +136,24 @@ func (j *journal) begin() {
 
 // write writes b, and has the next one written.
 func (j *journal) write(b *batch) {
+	began := time.Now()
 	j.commit(b)
+	took := time.Since(began)
 	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.writing = false
-	if j.next == nil {
+	j.lazy = max(lazyTime, min(2*took, maxLazyTime))
+	switch {
+	case j.next == nil:
 		j.idle.Broadcast()
-		j.mu.Unlock()
-		return
+	case j.next.urgent:
+		go func() {
+			j.mu.Lock()
+			j.begin()
+		}()
+	default:
+		j.wait()
 	}
-	go func() {
-		j.mu.Lock()
-		j.begin()
-	}()
-	j.mu.Unlock()
 }
 
 // commit writes b now, and goes on from there.
