@@ -192,5 +192,32 @@ func (r *routing) of(j *queue.Job) *way {
 	return r.main
 }
 
+// hop names the next hop of mail to a domain, as far as that does not depend on
+// its sender: a smart host, or else the domain's own servers.
+func (r *routing) hop(domain string) string {
+	w := r.main
+	for i := range r.rules {
+		x := &r.rules[i]
+		if !x.domains.empty() && !x.domains.has(domain) {
+			continue
+		}
+		if !x.senders.empty() {
+			return domain
+		}
+		w = x.way
+		break
+	}
+	if w.mx {
+		return domain
+	}
+	return ":" + w.key
+}
+
+// NextHop implements queue.NextHop: all mail that leaves by a smart host shares
+// it, with limits and failures.
+func (t *Transport) NextHop(domain string) string { return t.routing.hop(domain) }
+
+var _ queue.NextHop = (*Transport)(nil)
+
 // sender is who a job is from: a notification has none.
 func sender(j *queue.Job) smtp.Address { return j.From.Address }

@@ -111,6 +111,32 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// What leaves by a smart host whoever sent it shares that next hop in the
+// queue.
+func TestNextHop(t *testing.T) {
+	t.Parallel()
+	o := Options{Way: Way{Route: "smtp://main.test"}, Routes: []Route{
+		{Domains: []string{"one.test"}, Senders: []string{"boss@from.test"}, Way: Way{Route: "smtp://boss.test"}},
+		{Domains: []string{"one.test", "*.two.test"}, Way: Way{Route: "smtp://domains.test"}},
+		{Domains: []string{"mx.test"}, Way: Way{Route: "mx"}},
+	}}
+	r, err := newRouting(o.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, b := r.hop("x.test"), r.hop("y.test"); a != b || a == "x.test" {
+		t.Errorf("by the main smart host: %q, %q", a, b)
+	}
+	if a, b := r.hop("a.two.test"), r.hop("b.two.test"); a != b || a == r.hop("x.test") {
+		t.Errorf("by another: %q, %q", a, b)
+	}
+	for _, d := range []string{"one.test", "mx.test"} { // it depends on the sender, or on the DNS
+		if h := r.hop(d); h != d {
+			t.Errorf("%s: %q", d, h)
+		}
+	}
+}
+
 // The fallback takes mail when no server of the route can be reached, and only
 // then.
 func TestFallback(t *testing.T) {
