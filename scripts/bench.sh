@@ -22,7 +22,7 @@ trap stop EXIT
 run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
   [[ "$name $2" =~ $only ]] || return 0
   SECS=${SECS:-3} "$BENCH/run.sh" "$@" | sed "s/\"case\":\"[^\"]*\"/\"case\":\"$name\"/" >>"$results" || echo "failed: $*" >&2
-  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue gateway-queue; do
+  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue gateway-queue gateway-signed; do
     [ "$p" = "$2" ] && "$BENCH/peers.sh" stop "$p"
   done
   return 0
@@ -53,6 +53,8 @@ for ((i = 1; i <= rounds; i++)); do
     name=queue-$c
     for t in postfix-queue gateway-queue; do run "$c" "$t"; done
   done
+  name=queue-signed
+  for t in postfix-queue gateway-signed; do run s20-4k "$t"; done
   name=queue-slow-sync
   for t in postfix-queue gateway-queue; do SLOWSYNC_US=2000 run s200-4k "$t"; done
   name=queue-10000-destinations

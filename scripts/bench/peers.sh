@@ -7,3 +7,7 @@ up_gateway-plain() { gateway_up gateway-plain 12700; }
 up_gateway-full() { need benchdns; gateway_up gateway-full 12710; }
 up_gateway-clamd() { need clamd; need benchdns; gateway_up gateway-clamd 12720 "$(pid clamd)"; }
 up_gateway-queue() { gateway_up gateway-queue 12730; }
+up_gateway-signed() {
+  [ -d "$BENCH_DATA/signed" ] || BENCH_DATA="$BENCH_DATA" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/signed.yaml" dkim generate example.org >/dev/null
+  gateway_up gateway-signed 12740
+}
