@@ -131,6 +131,10 @@ func (q *Queue) actOn(c *Change, e *entry, now int64) bool {
 			return false // it is about to be tried
 		}
 		q.sched.remove(e)
+		if d := e.dest; d.probing && d.active == 0 && len(d.queues) == 0 && d.at == 0 { // it was the one to find out
+			q.downs.put(d)
+			q.plan(now)
+		}
 		e.fate, _ = c.apply(e, false, now)
 		e.state = settling
 		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
@@ -180,16 +184,19 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 		}
 		if !w.left(e.id) {
 			e.state = settling
+			w.place(e)
 			q.enter(e)
 			free = append(free, e)
 		}
 	}
 	b.settle = free
 	q.mu.Unlock()
+	q.rows.lock()
 	err = q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		b.release = b.release[:0]
 		return q.store(ctx, tx, b)
 	})
+	q.rows.unlock()
 	q.mu.Lock()
 	for _, e := range b.settle {
 		q.leave(e)

@@ -154,6 +154,7 @@ func (q *Queue) claim(list []*entry, w *watch) (mine []*entry) {
 			continue
 		}
 		e.state = settling
+		w.place(e)
 		q.enter(e)
 		mine = append(mine, e)
 	}

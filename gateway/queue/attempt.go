@@ -286,6 +286,10 @@ func (q *Queue) feedback(d *dest, v *verdict) {
 			q.downs.remove(d)
 		}
 		q.unpark(q.sched.worked(d))
+	case d.probing && !v.later: // it says nothing about d: another must
+		d.probing, d.until = false, v.now+q.options().probeAfter(1).Milliseconds()
+		q.downs.put(d)
+		q.plan(d.until)
 	}
 }
 

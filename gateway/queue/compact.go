@@ -97,61 +97,75 @@ func (q *Queue) storing(first, n int64) bool {
 	return false
 }
 
-// Move implements blob.Owner.
+// Move implements blob.Owner. Nothing else writes rows meanwhile, so that rows
+// and what memory has of them always agree on where the octets are.
 func (o *owner) Move(ctx context.Context, moved []blob.Moved) (done []blob.Moved, err error) {
 	q := (*Queue)(o)
+	q.rows.lock()
+	defer q.rows.unlock()
 	for _, m := range moved {
 		if first, n, ok := parseTag(m.Tag); ok && q.storing(first, n) {
 			return nil, errStoring
 		}
 	}
-	// Memory first: rows that are written from now on have the new place, and
-	// those before it are changed.
-	q.moveInMemory(moved, false)
 	err = q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		done = done[:0]
 		for _, m := range moved {
-			first, n, ok := parseTag(m.Tag)
-			if !ok {
-				continue
+			n, err := moveRows(ctx, tx, m)
+			if err != nil {
+				return err
 			}
-			rows := int64(0)
-			for _, query := range [...]string{sqlMoveNew, sqlMoveWaiting} {
-				k, err := tx.Exec(ctx, query, int64(m.New.Segment), m.New.Offset, first, first+n-1, int64(m.Old.Segment), m.Old.Offset)
-				if err != nil {
-					return err
-				}
-				rows += k
-			}
-			if rows > 0 {
+			if n > 0 {
 				done = append(done, m)
 			}
 		}
 		return nil
 	})
 	if err != nil {
-		q.moveInMemory(moved, true)
 		return nil, fmt.Errorf("queue: %w", err)
 	}
+	q.moveInMemory(done)
 	return done, nil
 }
 
-// moveInMemory changes where messages in memory are.
-func (q *Queue) moveInMemory(moved []blob.Moved, back bool) {
+// moveRows changes the rows of a message, and returns how many those are.
+func moveRows(ctx context.Context, tx *sqldb.Tx, m blob.Moved) (rows int64, err error) {
+	first, n, ok := parseTag(m.Tag)
+	if !ok {
+		return 0, nil
+	}
+	for _, query := range [...]string{sqlMoveNew, sqlMoveWaiting} {
+		k, err := tx.Exec(ctx, query, int64(m.New.Segment), m.New.Offset, first, first+n-1, int64(m.Old.Segment), m.Old.Offset)
+		if err != nil {
+			return 0, err
+		}
+		rows += k
+	}
+	return rows, nil
+}
+
+// exclusion is a mutex.
+type exclusion chan struct{}
+
+func (x exclusion) lock()   { x <- struct{}{} }
+func (x exclusion) unlock() { <-x }
+
+// moveInMemory changes where messages in memory are, and those of which rows
+// are just being read.
+func (q *Queue) moveInMemory(moved []blob.Moved) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.refs.Lock()
 	defer q.refs.Unlock()
 	for _, m := range moved {
-		from, to := m.Old, m.New
-		if back {
-			from, to = to, from
-		}
 		first, n, _ := parseTag(m.Tag)
 		for id := first; id < first+n; id++ {
-			if e := q.entries[id]; e != nil && e.msg.ref == from {
-				e.msg.ref = to
+			if e := q.entries[id]; e != nil && e.msg.ref == m.Old {
+				e.msg.ref = m.New
 			}
+		}
+		for w := range q.watches {
+			w.moved[m.Old] = m.New
 		}
 	}
 }

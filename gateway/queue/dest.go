@@ -68,7 +68,7 @@ func (d *dest) flowOf(e *entry) *flow {
 func (s *sched) dest(key destKey) *dest {
 	d := s.dests[key]
 	if d == nil {
-		if len(s.dests) > maxIdleDests+s.queued {
+		if len(s.dests) > max(maxIdleDests+s.queued, s.sweepAt) {
 			s.sweep()
 		}
 		d = &dest{key: key, window: min(firstWindow, s.perDest)}
@@ -96,6 +96,8 @@ func (s *sched) sweep() {
 			delete(s.dests, key)
 		}
 	}
+	s.swept++
+	s.sweepAt = 2 * len(s.dests) // what is left has something to do
 }
 
 // worked notes that d has answered; what is parked there may go on: it is

@@ -159,10 +159,12 @@ func (j *journal) write(b *batch) {
 // commit writes b now, and goes on from there.
 func (j *journal) commit(b *batch) {
 	j.commits.Add(1)
+	j.q.rows.lock()
 	b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
 		b.release = b.release[:0] // it may run again
 		return j.q.store(ctx, tx, b)
 	})
+	j.q.rows.unlock()
 	close(b.done)
 	j.q.stored(b)
 }

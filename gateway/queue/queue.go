@@ -62,6 +62,7 @@ type Queue struct {
 	kick   chan struct{}
 
 	refs sync.RWMutex // guards the ref of messages
+	rows exclusion    // who writes rows, or moves octets
 
 	mu         sync.Mutex
 	sched      *sched
@@ -114,7 +115,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 	}
 	q := &Queue{
 		db: deps.DB, write: deps.DB.Write, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()},
-		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{},
+		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{}, rows: make(exclusion, 1),
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}
 	q.opt.Store(&opt)
@@ -168,19 +169,32 @@ func (q *Queue) recoverSome(ctx context.Context) (int, error) {
 	}
 	defer rows.Close()
 	b := &batch{}
+	var bad [][]any
 	for rows.Next() {
 		e, err := scanEntry(rows)
-		if err != nil {
+		if e == nil {
 			return 0, err
 		}
-		e.fresh, e.fate, e.due = true, toWait, min(e.msg.queued, q.clock.now())
+		if err != nil {
+			bad = append(bad, []any{e.id})
+			continue
+		}
+		e.fresh, e.fate, e.due = true, toWait, max(min(e.msg.queued, q.clock.now()), e.msg.notBefore)
 		b.settle = append(b.settle, e)
 	}
-	if err := rows.Err(); err != nil || len(b.settle) == 0 {
+	if err := rows.Err(); err != nil || len(b.settle)+len(bad) == 0 {
 		return 0, err
 	}
 	rows.Close()
-	return len(b.settle), q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error { return q.store(ctx, tx, b) })
+	if len(bad) > 0 && q.log != nil {
+		q.log.Error("rows of the queue cannot be read; they and their octets are kept and left alone", "rows", len(bad), "first", bad[0][0])
+	}
+	return len(b.settle) + len(bad), q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		if _, err := tx.ExecMany(ctx, sqlSetAside, bad); err != nil {
+			return err
+		}
+		return q.store(ctx, tx, b)
+	})
 }
 
 func (q *Queue) options() *Options { return q.opt.Load() }

@@ -265,6 +265,7 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 			q.buckets[bucket] = b
 		}
 		n++
+		w.place(e)
 		b.loaded++
 		e.loaded = true
 		q.enter(e)
@@ -313,20 +314,34 @@ func (q *Queue) probes() error {
 			}
 		}
 		q.mu.Unlock()
-		for _, b := range buckets {
-			found, err := q.load(b, 1, d)
-			if err != nil {
-				return err
-			}
-			if found {
-				break
-			}
+		if err := q.probe(d, buckets); err != nil {
 			q.mu.Lock()
-			delete(d.parked, b)
-			q.backlog.sooner(b, q.clock.now())
+			q.downs.put(d)
 			q.mu.Unlock()
+			return err
 		}
 	}
+}
+
+// probe loads one of the messages for d that are in buckets. Where there is
+// none, the next buckets are for later.
+func (q *Queue) probe(d *dest, buckets []uint32) error {
+	for _, b := range buckets {
+		found, err := q.load(b, 1, d)
+		if err != nil || found {
+			return err
+		}
+		q.mu.Lock()
+		delete(d.parked, b)
+		q.backlog.sooner(b, q.clock.now())
+		q.mu.Unlock()
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(d.parked) > 0 && d.at == 0 {
+		q.downs.put(d)
+	}
+	return nil
 }
 
 // probeBuckets is how many buckets are asked for a message that probes.

@@ -18,6 +18,8 @@ type sched struct {
 	flows          map[uint64]*flow
 
 	queued     int // entries that are ready
+	swept      int // times that sweep has looked through all destinations
+	sweepAt    int // destinations when it does again
 	quick      int // attempts that run and are not slow
 	slow       int // attempts that take long; they have places of their own
 	now        float64

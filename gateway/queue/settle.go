@@ -1,5 +1,7 @@
 package queue
 
+import "github.com/gapura-mail/gapura/gateway/blob"
+
 // stored goes on after b has been written, or could not be.
 func (q *Queue) stored(b *batch) {
 	q.mu.Lock()
@@ -42,6 +44,10 @@ func (q *Queue) stored(b *batch) {
 // fresh schedules an entry that has just become durable. q.mu is held.
 func (q *Queue) fresh(e *entry) {
 	e.fresh = true
+	if e.hold != "" || e.due > q.clock.now() { // one of several copies: it was prepared
+		q.spill(e)
+		return
+	}
 	d := q.destOf(e)
 	if d.down() {
 		q.spill(e)
@@ -62,7 +68,6 @@ func (q *Queue) alarmInMemory(e *entry) {
 // spill moves a new entry to where it waits on disk. q.mu is held.
 func (q *Queue) spill(e *entry) {
 	e.state, e.fate = settling, toWait
-	e.due = min(e.due, q.clock.now())
 	q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
 }
 
@@ -164,10 +169,13 @@ func (q *Queue) rewrite() {
 
 // watch notes which entries leave memory while rows are being read: what was
 // read of them may be older than what they are.
-type watch struct{ ids map[int64]struct{} }
+type watch struct {
+	ids   map[int64]struct{}
+	moved map[blob.Ref]blob.Ref // octets, meanwhile
+}
 
 func (q *Queue) watch() *watch {
-	w := &watch{map[int64]struct{}{}}
+	w := &watch{map[int64]struct{}{}, map[blob.Ref]blob.Ref{}}
 	q.mu.Lock()
 	q.watches[w] = struct{}{}
 	q.mu.Unlock()
@@ -182,3 +190,10 @@ func (q *Queue) unwatch(w *watch) {
 
 // left tells whether an entry has left.
 func (w *watch) left(id int64) bool { _, ok := w.ids[id]; return ok }
+
+// place corrects where the octets of an entry are that was read.
+func (w *watch) place(e *entry) {
+	for ref, ok := w.moved[e.msg.ref]; ok; ref, ok = w.moved[e.msg.ref] {
+		e.msg.ref = ref
+	}
+}

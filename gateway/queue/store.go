@@ -66,6 +66,7 @@ const (
 		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
 	sqlNextAlarm = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
 	sqlNew       = `SELECT id, segment, start, size, data FROM queue_new WHERE prepared = 0 AND id > ? ORDER BY id LIMIT ?`
+	sqlSetAside  = `UPDATE queue_new SET prepared = 2 WHERE id = ?`
 	sqlForget    = `DELETE FROM queue_new WHERE prepared = 1`
 	sqlLastID    = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
 	sqlRefs      = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`

@@ -25,6 +25,7 @@ type tally struct {
 	// refuse tells whether it answers 451 this time, wait how long it takes.
 	refuse func() bool
 	wait   func() time.Duration
+	ended  func(error) // nil: nobody is told
 
 	damaged atomic.Int64
 	mu      sync.Mutex
@@ -42,9 +43,47 @@ func startTally(t testing.TB) *tally {
 		t.Fatal(err)
 	}
 	s.addr = l.Addr().String()
-	go srv.Serve(l)
+	go srv.Serve(cutListener{l})
 	t.Cleanup(func() { srv.Close() })
 	return s
+}
+
+// cutListener and cutConn make the end of a connection an error: go-smtp takes
+// a BDAT chunk that ends with its connection for a whole one.
+type cutListener struct{ net.Listener }
+
+func (l cutListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	return cutConn{c}, err
+}
+
+type cutConn struct{ net.Conn }
+
+func (c cutConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// TestTallyRefusesWhatIsCut: a message whose sender dies in the middle of a
+// chunk has not arrived.
+func TestTallyRefusesWhatIsCut(t *testing.T) {
+	t.Parallel()
+	ended := make(chan error, 1)
+	sink := startTally(t)
+	sink.ended = func(err error) { ended <- err }
+	conn, err := net.Dial("tcp", sink.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := summed("cut", 1000)
+	fmt.Fprintf(conn, "EHLO x\r\nMAIL FROM:<a@sender.test>\r\nRCPT TO:<b@far.test>\r\nBDAT %d LAST\r\n%s", len(mail), mail[:len(mail)/2])
+	conn.Close()
+	if err := <-ended; err == nil || sink.damaged.Load() != 0 || sink.missing([]string{"cut"}) != 1 {
+		t.Errorf("%v, %d damaged", err, sink.damaged.Load())
+	}
 }
 
 // times returns when the message with this mark arrived.
@@ -77,7 +116,10 @@ func (s *tallySession) Reset()                                 {}
 func (s *tallySession) Logout() error                          { return nil }
 
 // Data checks the message against the sum that it carries.
-func (s *tallySession) Data(r io.Reader) error {
+func (s *tallySession) Data(r io.Reader) (err error) {
+	if s.ended != nil {
+		defer func() { s.ended(err) }()
+	}
 	br := bufio.NewReader(r)
 	h, err := textproto.NewReader(br).ReadMIMEHeader()
 	if err != nil {
