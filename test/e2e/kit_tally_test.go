@@ -32,13 +32,15 @@ type tally struct {
 	got     map[string][]time.Time // by mark, when it answered 250
 }
 
-func startTally(t testing.TB) *tally {
+func startTally(t testing.TB) *tally { return startTallyAt(t, "127.0.0.1:0") }
+
+func startTallyAt(t testing.TB, addr string) *tally {
 	t.Helper()
 	s := &tally{got: map[string][]time.Time{}}
 	srv := gosmtp.NewServer(s)
 	srv.Domain = "tally.test"
 	srv.ErrorLog = log.New(io.Discard, "", 0)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
