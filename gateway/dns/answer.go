@@ -45,14 +45,17 @@ func readAnswer(m *wire.Msg, name string, t Type, ad bool) (Answer, error) {
 	return Answer{}, ErrServFail
 }
 
-// take adds the records of type t that a.Name owns; false: there are too many.
+// take adds the records of type t that a.Name owns; false: there are too many,
+// or none of them can be used, which is not to say that there is none.
 func (a *Answer) take(list []wire.RR, owners []string, t Type) bool {
+	odd := false
 	for i, rr := range list {
 		if owners[i] != a.Name || Type(rr.Header().Rrtype) != t {
 			continue
 		}
 		rec, ok := record(rr)
 		if !ok {
+			odd = t == TypeMX // with none, mail would go to the name itself
 			continue
 		}
 		if len(a.Records) == maxRecords {
@@ -61,7 +64,7 @@ func (a *Answer) take(list []wire.RR, owners []string, t Type) bool {
 		a.Records = append(a.Records, rec)
 		a.TTL = shorter(a.TTL, ttlOf(rr.Header().Ttl))
 	}
-	return true
+	return !odd || len(a.Records) > 0
 }
 
 func follow(list []wire.RR, owners []string, name string) (*wire.CNAME, bool) {
