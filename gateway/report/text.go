@@ -113,6 +113,28 @@ type block struct {
 	text    []string
 }
 
+// Blocks may share their lines, so what is looked at is bounded: of one block,
+// and of all, but for so much of each. In octets.
+const (
+	maxSaid    = 2 * maxClassify
+	maxAllSaid = 2 * maxNotes
+	leastSaid  = 256
+)
+
+// said returns the lines of the block, up to a bound.
+func (b *block) said(most int) string {
+	var s strings.Builder
+	for _, line := range b.text {
+		if s.Len()+len(line) >= most {
+			s.WriteString(line[:most-s.Len()])
+			break
+		}
+		s.WriteString(line)
+		s.WriteByte('\n')
+	}
+	return s.String()
+}
+
 // readText reads a report that is for people only.
 func (c *collected) readText(d *DSN) bool {
 	if !c.isReport() {
@@ -128,11 +150,12 @@ func (c *collected) readText(d *DSN) bool {
 	}
 	whole := strings.Join(lines, "\n")
 	action := delayedText(whole, c.header)
-	asked := askedFor(lines)
+	asked, left := askedFor(lines), maxAllSaid
 	for i := range blocks {
 		b := &blocks[i]
 		r := DSNRecipient{Address: b.address, Action: action}
-		said := strings.Join(b.text, "\n")
+		said := b.said(max(leastSaid, min(maxSaid, left)))
+		left -= len(said)
 		if said = strings.TrimSpace(said); said == "" || classify(said) == "" && lastEnhanced(said)[0] == 0 && len(blocks) == 1 {
 			said += "\n" + whole[:min(len(whole), 2*maxClassify)]
 		}
