@@ -73,7 +73,7 @@ func fieldDocs() map[string]string {
 		"bounce.Options.DiscardVERP":         "Whether what comes back to such an address is only read, and not passed on to the sender.",
 		"bounce.Options.Domains":             "Domains whose mail does. Default: all that are configured.",
 		"bounce.Options.Feedback":            "Addresses of ours that complaints (ARF) of other providers come to. They are read and passed on.",
-		"bounce.Options.FeedbackSigned":      "Whether complaints count only where the mail had a signed return address. Without it, who knows an address in feedback can put others on the suppression list.",
+		"bounce.Options.FeedbackSigned":      "Whether complaints count only where the mail had a signed return address; others are logged and passed on. Without it, who knows an address in feedback can put others on the suppression list.",
 		"bounce.Options.RefuseUnsigned":      "Whether bounces to addresses of those domains that are not signed are refused. Mail that left by other ways, or before sign was set, cannot come back then.",
 		"bounce.Options.SRS":                 "Whether the sender of mail that an alias forwards to somebody elsewhere is rewritten to an address of the alias's domain (SRS), so that SPF passes there.",
 		"bounce.Options.Sign":                "Whether mail of our domains leaves with a signed return address (like BATV: prvs=...=ana@example.org), so that bounces of mail that we never sent can be told from others.",

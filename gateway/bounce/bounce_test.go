@@ -277,7 +277,7 @@ func arf(mailFrom, more string) string {
 
 func TestComplaints(t *testing.T) {
 	t.Parallel()
-	b, n := newBounces(t, nil)
+	b, n := newBounces(t, func(o *Options) { o.FeedbackSigned = false })
 	r := b.Return(from(t, "fbl@far.example"), addr(t, "FBL@example.org"), false)
 	if r.Read == nil || !r.To.IsZero() || r.Discard {
 		t.Fatalf("%+v", r)
@@ -305,7 +305,7 @@ func TestComplaints(t *testing.T) {
 		t.Errorf("%d noted", len(n.events))
 	}
 	n.events = nil
-	b, n = newBounces(t, func(o *Options) { o.FeedbackSigned = true })
+	b, n = newBounces(t, nil) // who can write to an address proves nothing
 	r = b.Return(from(t, ""), addr(t, "fbl@example.org"), false)
 	give(t, r, arf("ana@example.org", "Original-Rcpt-To: <bob@far.example>\n"))
 	if got := n.String(); got != "" {
@@ -352,5 +352,23 @@ func TestOptionsAreChecked(t *testing.T) {
 		if change(&o); o.Check() == nil {
 			t.Errorf("%d: no error", i)
 		}
+	}
+}
+
+// Who got one message knows its return address. A complaint sent there could be
+// about anybody, and one is enough for the list: it counts where the address
+// says whom the message was for.
+func TestComplaintsToReturnAddresses(t *testing.T) {
+	t.Parallel()
+	b, n := newBounces(t, func(o *Options) { o.VERP = []string{"bulk"} })
+	signed, _ := b.deps.Signer.Sign(addr(t, "ana@example.org"))
+	give(t, b.Return(from(t, ""), signed, false), arf(signed.String(), "Original-Rcpt-To: <ceo@customer.example>\n"))
+	if got := n.String(); got != "" {
+		t.Errorf("noted %q", got)
+	}
+	verp, _ := b.deps.Signer.SignVERP(addr(t, "ana@example.org"), addr(t, "bob@far.example"))
+	give(t, b.Return(from(t, ""), verp, false), arf(verp.String(), "Original-Rcpt-To: <ceo@customer.example>\n"))
+	if got := n.String(); !strings.HasPrefix(got, "complaint example.org to bob@far.example ") {
+		t.Errorf("noted %q", got)
 	}
 }

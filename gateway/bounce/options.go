@@ -37,8 +37,8 @@ type Options struct {
 	// are read and passed on.
 	Feedback []string `yaml:"feedback"`
 	// Whether complaints count only where the mail had a signed return
-	// address. Without it, who knows an address in feedback can put others on
-	// the suppression list.
+	// address; others are logged and passed on. Without it, who knows an address
+	// in feedback can put others on the suppression list.
 	FeedbackSigned bool `yaml:"feedback_signed"`
 }
 
@@ -46,7 +46,7 @@ type Options struct {
 const maxListed = 1000
 
 // DefaultOptions are the defaults.
-func DefaultOptions() Options { return Options{Days: 10, SRS: true} }
+func DefaultOptions() Options { return Options{Days: 10, SRS: true, FeedbackSigned: true} }
 
 // Check tells what is wrong with the options.
 func (o *Options) Check() error {

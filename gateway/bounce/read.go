@@ -32,7 +32,7 @@ func (b *Bounces) readBounce(ctx context.Context, sender, rcpt smtp.Address, h *
 		r := &d.Recipients[i]
 		b.deps.Metrics.count(string(d.Kind), string(r.Reason))
 		b.deps.Log.Info("returned", "kind", string(d.Kind), "sender", sender.String(), "recipient", r.Address, "status", r.Status.String(), "reason", string(r.Reason), "hard", r.Hard, "text", r.Text)
-		if d.Kind == report.Bounce && r.Hard || d.Kind == report.Complaint {
+		if d.Kind == report.Bounce && r.Hard || d.Kind == report.Complaint && !rcpt.IsZero() {
 			b.note(ctx, suppress.Event{Sender: sender.Domain, Address: r.Address, Complaint: d.Kind == report.Complaint, Source: "dsn", Detail: detail(r), About: about(d)})
 		}
 	}
