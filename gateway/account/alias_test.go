@@ -199,6 +199,14 @@ func TestWhoMaySend(t *testing.T) {
 			t.Errorf("MaySend(%s, %s) = %v, %v", c.user, c.address, got, err)
 		}
 	}
+	// A session may be older than what the administrator did.
+	must(t, a.SetDisabled(ctx, "app@example.org", true))
+	must(t, a.SetDisabled(ctx, ceo, true))
+	for user, address := range map[string]string{"app@example.org": "x@elsewhere.example", ceo: ceo} {
+		if ok, err := a.MaySend(ctx, user, address); ok || err != nil {
+			t.Errorf("%s: %v, %v", user, ok, err)
+		}
+	}
 	grants, err := a.Grants(ctx, bob)
 	must(t, err)
 	if !slices.Equal(grants, []string{"*@news.example", "office@partner.example"}) {

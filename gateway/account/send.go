@@ -10,7 +10,8 @@ import (
 
 // MaySend tells whether user may write mail from address: its own, with any
 // detail; an alias that leads to nobody else, the one for a whole domain
-// included; those that the directory lists; and what it was granted.
+// included; those that the directory lists; and what it was granted. Who was
+// disabled since it logged in may no more.
 func (a *Accounts) MaySend(ctx context.Context, user, address string) (bool, error) {
 	name, err := Name(address)
 	if err != nil {
@@ -19,6 +20,9 @@ func (a *Accounts) MaySend(ctx context.Context, user, address string) (bool, err
 	u, err := Name(user)
 	if err != nil {
 		return false, nil
+	}
+	if ok, err := a.active(ctx, u); !ok || err != nil {
+		return false, err
 	}
 	if name == u {
 		return true, nil
@@ -50,6 +54,17 @@ func (a *Accounts) MaySend(ctx context.Context, user, address string) (bool, err
 		return false, err
 	}
 	return len(targets) == 1 && targets[0].User == u, nil
+}
+
+// active tells whether a user is not disabled. One who is not kept here is the
+// directory's, or a proxy's (XCLIENT).
+func (a *Accounts) active(ctx context.Context, user string) (bool, error) {
+	var disabled bool
+	err := a.deps.DB.Read().QueryRow(ctx, "SELECT disabled FROM account_users WHERE name = ?", user).Scan(&disabled)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return true, nil
+	}
+	return !disabled, err
 }
 
 // named tells whether there is a user or an alias of that very name.
