@@ -279,13 +279,14 @@ func (q *Quota) refuse(ctx context.Context, opt *Options, subjects []string, sub
 		format = "2 January 15:04 UTC"
 	}
 	text := fmt.Sprintf("Sending limit%s reached: %d %s; %d left, again from %s", whose, r.limit, r.what, r.left, again.Format(format))
-	if err := q.complain(ctx, opt, subjects[0], text); err != nil {
+	if err := q.complain(ctx, opt, subject, text); err != nil {
 		return smtp.Reply{}, err
 	}
 	return smtp.NewReply(452, smtp.EnhancedCode{4, 7, 1}, text), nil
 }
 
-// complain counts a refusal, and holds the sender where there are too many.
+// complain counts a refusal, and holds the sender where there are too many. A
+// domain is not held: one of its users may have used up what is all others'.
 func (q *Quota) complain(ctx context.Context, opt *Options, subject, text string) error {
 	x, err := q.sender(ctx, subject)
 	if err != nil {
@@ -300,7 +301,7 @@ func (q *Quota) complain(ctx context.Context, opt *Options, subject, text string
 	}
 	x.mu.Unlock()
 	q.flush.want(x)
-	if opt.Hold.Refusals > 0 && refusals >= int64(opt.Hold.Refusals) {
+	if opt.Hold.Refusals > 0 && kindOf(subject) != kindDomain && refusals >= int64(opt.Hold.Refusals) {
 		return q.hold(ctx, subject, fmt.Sprintf("%d refusals within an hour; %s", refusals, text))
 	}
 	if alert {

@@ -525,3 +525,28 @@ func BenchmarkMessage(b *testing.B) {
 		}
 	}
 }
+
+// TestNobodyIsHeldForOthers: who comes when colleagues have used up the
+// domain's limit is refused, and not held for it.
+func TestNobodyIsHeldForOthers(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	opt := limited(Limits{})
+	opt.Domain, opt.Hold.Refusals = Limits{MessagesHour: 1}, 3
+	q := open(t, db, opt, nil)
+	defer closeAll(t, q, db)
+	send(t, q, ana, "x")
+	bob := Sender{User: "bob@example.org"}
+	for range 10 {
+		if r, _ := send(t, q, bob, "x"); !strings.Contains(r.Text, "of your domain") {
+			t.Error(r)
+		}
+	}
+	opt.Domain = Limits{}
+	q.Reconfigure(opt)
+	for _, s := range []Sender{ana, bob} {
+		if r, g := send(t, q, s, "x"); !r.IsZero() || g.Hold != "" {
+			t.Errorf("%+v: %v, %+v", s, r, g)
+		}
+	}
+}
