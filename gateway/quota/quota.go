@@ -61,6 +61,8 @@ type sender struct {
 	subject string
 	mu      sync.Mutex
 	usage   *usage // nil: not read yet
+	saving  bool   // what it has sent is being written
+	gone    bool   // another stands in its place
 }
 
 // Open opens the counters.
@@ -326,6 +328,10 @@ func (q *Quota) sender(ctx context.Context, subject string) (*sender, error) {
 	}
 	q.mu.Unlock()
 	x.mu.Lock()
+	if x.gone { // while we waited
+		x.mu.Unlock()
+		return q.sender(ctx, subject)
+	}
 	if x.usage == nil {
 		u, err := q.read(ctx, subject)
 		if err != nil {
@@ -344,7 +350,8 @@ func (q *Quota) evict() {
 		if !x.mu.TryLock() {
 			continue
 		}
-		idle := x.usage == nil || !x.usage.dirty()
+		idle := x.usage == nil || !x.saving && !x.usage.dirty()
+		x.gone = idle
 		x.mu.Unlock()
 		if idle {
 			delete(q.senders, name)

@@ -550,3 +550,37 @@ func TestNobodyIsHeldForOthers(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsForgottenIsReadAnew: nobody is forgotten while its counts are on
+// their way, and who had hold of one that was takes the one in its place.
+func TestWhoIsForgottenIsReadAnew(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	q := open(t, db, limited(Limits{MessagesHour: 3}), nil)
+	defer closeAll(t, q, db)
+	send(t, q, ana, "x")
+	x := q.senders["ana@example.org"]
+	q.evict() // not written yet
+	if q.senders["ana@example.org"] != x {
+		t.Error("forgotten with what it has sent")
+	}
+	if err := q.flush.run(); err != nil {
+		t.Fatal(err)
+	}
+	x.saving = true // another writing is under way
+	q.evict()
+	if x.gone {
+		t.Error("forgotten while it is written")
+	}
+	x.saved()
+	q.evict()
+	if !x.gone || q.senders["ana@example.org"] != nil {
+		t.Error("not forgotten")
+	}
+	for range 2 {
+		send(t, q, ana, "x")
+	}
+	if r, _ := send(t, q, ana, "x"); r.Code != 452 {
+		t.Errorf("more than the limit: %v", r)
+	}
+}

@@ -153,6 +153,7 @@ func (f *flusher) again(dirty map[*sender]bool, known map[string][]int64) {
 		for _, w := range []*window{&x.usage.hour, &x.usage.day} {
 			w.slot(now).dirty = true
 		}
+		x.saving = false
 		x.mu.Unlock()
 	}
 	f.mu.Lock()
@@ -178,6 +179,7 @@ func (f *flusher) write(ctx context.Context, dirty map[*sender]bool, known map[s
 	var use, met [][]any
 	for x := range dirty {
 		x.mu.Lock()
+		x.saving = true
 		for _, w := range []*window{&x.usage.hour, &x.usage.day} {
 			for i := range w.slots {
 				if s := &w.slots[i]; s.dirty {
@@ -214,7 +216,20 @@ func (f *flusher) write(ctx context.Context, dirty map[*sender]bool, known map[s
 	if err == nil && prune {
 		f.pruned = now
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	for x := range dirty {
+		x.saved()
+	}
+	return nil
+}
+
+// saved tells that what was to be written is, or is dirty again.
+func (x *sender) saved() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.saving = false
 }
 
 // pruneTx deletes what counts no more.
