@@ -78,9 +78,6 @@ func (q *Queue) Act(ctx context.Context, c Change, progress func(n int)) (total 
 	if err := c.check(); err != nil {
 		return 0, err
 	}
-	if c.Action == Retry {
-		q.retryDests(&c.Filter)
-	}
 	total = q.actInMemory(&c)
 	tell(progress, total)
 	w := q.watch()
@@ -158,15 +155,12 @@ func (e *entry) wishes(c *Change) bool {
 	return true
 }
 
-// retryDests has destinations tried again that are down.
-func (q *Queue) retryDests(f *Filter) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for _, d := range append(destHeap(nil), q.downs...) {
-		if (f.Domain == "" || d.key.hop == f.Domain || d.key.hop == "") && (f.Route == "" || d.key.route == f.Route) {
-			q.downs.remove(d)
-			q.unpark(q.sched.release(d))
-		}
+// tryAgain ends what is known of e's destination, if that is down. q.mu is
+// held.
+func (q *Queue) tryAgain(e *entry) {
+	if d := q.peekDest(e); d != nil && d.until != 0 && !d.paused {
+		q.downs.remove(d)
+		q.unpark(q.sched.release(d))
 	}
 }
 
@@ -206,6 +200,9 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 		q.waiting.rows--
 		if e.wasHeld {
 			q.waiting.held--
+		}
+		if c.Action == Retry {
+			q.tryAgain(e)
 		}
 		if e.fate == toWait {
 			q.waits(e)

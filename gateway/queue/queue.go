@@ -289,21 +289,16 @@ func (q *Queue) wake() {
 }
 
 // destOf returns the next hop of e. q.mu is held.
-func (q *Queue) destOf(e *entry) *dest {
-	key := destKey{e.route, e.domain}
-	if t, ok := q.transports[e.route].(NextHop); ok {
-		key.hop = t.NextHop(e.domain)
-	}
-	return q.sched.dest(key)
-}
+func (q *Queue) destOf(e *entry) *dest { return q.sched.dest(q.hopOf(e)) }
 
 // peekDest returns the next hop of e if anything is known of it.
-func (q *Queue) peekDest(e *entry) *dest {
-	key := destKey{e.route, e.domain}
+func (q *Queue) peekDest(e *entry) *dest { return q.sched.dests[q.hopOf(e)] }
+
+func (q *Queue) hopOf(e *entry) destKey {
 	if t, ok := q.transports[e.route].(NextHop); ok {
-		key.hop = t.NextHop(e.domain)
+		return destKey{e.route, t.NextHop(e.domain)}
 	}
-	return q.sched.dests[key]
+	return destKey{e.route, e.domain}
 }
 
 // plan sees to it that the runner looks no later than at. q.mu is held.
