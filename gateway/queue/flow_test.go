@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -393,6 +395,32 @@ func TestAClockThatWasWrong(t *testing.T) {
 		settle()
 		if n := len(l.next.all()); n != 2 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// TestFullDisk: the client hears 452, nothing is left of the message, and all
+// goes well again when there is room.
+func TestFullDisk(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		disk := blobtest.New()
+		files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "b", FS: disk}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.blobs.Close()
+		l.blobs, l.q.blobs = files, files
+		l.start()
+		disk.SetRoom(10)
+		_, err = l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "1@x.test"))
+		if r, ok := smtp.AsReply(err); !ok || r.Code != 452 {
+			t.Errorf("%v", err)
+		}
+		disk.SetRoom(-1)
+		l.send("a@example.org", mail, "2@x.test")
+		settle()
+		if n := len(l.next.all()); n != 1 || len(l.list()) != 0 || l.blobs.Usage().Live != 0 || l.q.kept.Load() != 0 {
+			t.Errorf("%d delivered, %d left, %+v, %d kept", n, len(l.list()), l.blobs.Usage(), l.q.kept.Load())
 		}
 	})
 }

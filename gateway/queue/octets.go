@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // appendBlob stores the octets.
@@ -26,6 +28,9 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) err
 	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, from)
 	if err != nil {
 		q.kept.Add(-int64(len(data)))
+		if errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w: %w", noRoom, err)
+		}
 		return fmt.Errorf("queue: store %s: %w", c.ID, err)
 	}
 	if data != nil {
@@ -36,6 +41,9 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) err
 	q.refs.Unlock()
 	return nil
 }
+
+// noRoom is what the client hears when the disk is full.
+var noRoom = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Insufficient system storage; try again later")
 
 // Messages up to maxKept octets are in memory while they are new, all of them
 // together up to maxKeptAll.
