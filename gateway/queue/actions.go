@@ -132,6 +132,7 @@ func (q *Queue) actOn(c *Change, e *entry, now int64) bool {
 			q.downs.put(d)
 			q.plan(now)
 		}
+		q.relieve(e.dest)
 		e.fate, _ = c.apply(e, false, now)
 		e.state = settling
 		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })

@@ -76,6 +76,7 @@ func (q *Queue) alarmsInMemory(now int64) {
 			continue // its next attempt is its last
 		}
 		q.sched.remove(e)
+		q.relieve(e.dest)
 		e.state = settling
 		late = append(late, e)
 	}

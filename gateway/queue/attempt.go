@@ -197,6 +197,7 @@ func (q *Queue) conclude(e *entry, v *verdict) *entry {
 	} else if e.state = settling; q.dispose(e, v) {
 		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
 	}
+	q.relieve(d)
 	next := q.pick()
 	q.mu.Unlock()
 	return next

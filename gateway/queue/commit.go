@@ -235,7 +235,7 @@ func (q *Queue) admits(e *entry, now int64) bool {
 	if e.hold != "" || e.due > now || len(q.entries) >= maxMemory {
 		return false
 	}
-	if d := q.peekDest(e); d != nil && d.down() {
+	if d := q.peekDest(e); d != nil && (d.down() || d.crowded(maxMemory-len(q.entries))) {
 		return false
 	}
 	f := q.sched.flows[e.flow]

@@ -10,13 +10,15 @@ type destKey struct{ route, hop string }
 type dest struct {
 	key    destKey
 	active int
+	ready  int // entries for it in the scheduler
 	window int // attempts that it gets at once
 	queues []*destQueue
 
 	failures int   // in a row, of the whole destination
 	until    int64 // it is left alone until then; 0: it works, as far as is known
 	last     reply // why
-	// parked are the buckets whose rows wait until it works.
+	// parked are the buckets whose rows wait until it works, or until less for
+	// it is in memory.
 	parked map[uint32]struct{}
 	at     int // in the heap of those that are down, plus 1
 	// probing: it was down, and one entry finds out whether it is still.
@@ -167,3 +169,14 @@ func (d *dest) park(bucket uint32) {
 	}
 	d.parked[bucket] = struct{}{}
 }
+
+// share is how much of the room that is left in memory a destination may have
+// of its own: so there is always some for others, however many are slow.
+const share = 4
+
+// minReady is what every destination may have in memory.
+const minReady = 10
+
+// crowded tells whether d has its share of the room for entries in memory, of
+// which so many are left.
+func (d *dest) crowded(room int) bool { return d.ready >= max(minReady, room/share) }

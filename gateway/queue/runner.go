@@ -251,7 +251,7 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 		if probe != nil && d != probe {
 			continue
 		}
-		if d.down() {
+		if d.down() || probe == nil && q.crowded(d) {
 			d.park(bucket)
 			parked = true
 			continue
@@ -358,3 +358,25 @@ func (q *Queue) unpark(buckets []uint32) {
 	}
 	q.plan(now)
 }
+
+// crowded tells whether no more rows for d are to be loaded. q.mu is held.
+func (q *Queue) crowded(d *dest) bool { return d.crowded(maxLoaded - len(q.entries)) }
+
+// relieve has some of what is parked for d looked at when there is room for it
+// again. q.mu is held.
+func (q *Queue) relieve(d *dest) {
+	if len(d.parked) == 0 || d.until != 0 || d.crowded((maxLoaded-len(q.entries))/2) {
+		return
+	}
+	var buckets []uint32
+	for b := range d.parked {
+		delete(d.parked, b)
+		if buckets = append(buckets, b); len(buckets) == relieved {
+			break
+		}
+	}
+	q.unpark(buckets)
+}
+
+// relieved is how many buckets are looked at at a time.
+const relieved = 16

@@ -129,6 +129,7 @@ func (s *sched) putBack(e *entry, d *dest) { s.put(e, d, true) }
 func (s *sched) put(e *entry, d *dest, front bool) {
 	e.state, e.dest, e.next = ready, d, nil
 	s.queued++
+	d.ready++
 	f := s.flows[e.flow]
 	if f != nil && f.queue.dest != d { // another way leads there since a reload
 		f = nil
@@ -222,6 +223,7 @@ func (s *sched) take(q *destQueue) *entry {
 	f.first, e.next = e.next, nil
 	f.n--
 	s.queued--
+	e.dest.ready--
 	q.flows.remove(f)
 	if f.first != nil {
 		q.flows.pushBack(f)
@@ -262,6 +264,7 @@ func (s *sched) remove(e *entry) {
 	e.next = nil
 	f.n--
 	s.queued--
+	e.dest.ready--
 	if f.first == nil {
 		f.queue.flows.remove(f)
 		s.dropFlow(f)

@@ -105,7 +105,7 @@ func (q *Queue) waits(e *entry) {
 		q.nextAlarm = at
 		q.plan(at)
 	}
-	if d := q.peekDest(e); d != nil && d.down() && e.due <= q.clock.now() {
+	if d := q.peekDest(e); d != nil && (d.down() || q.crowded(d)) && e.due <= q.clock.now() {
 		d.park(e.bucket())
 		return
 	}

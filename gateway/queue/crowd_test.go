@@ -1,0 +1,70 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// TestASlowDestinationDoesNotFillMemory: very much for one that takes its
+// time, from many senders, leaves room for what others have waiting.
+func TestASlowDestinationDoesNotFillMemory(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		var quick atomic.Bool
+		l.next.before = func(ctx context.Context, j *Job) {
+			if j.Destination != "slow.test" || quick.Load() {
+				return
+			}
+			select {
+			case <-time.After(time.Minute):
+			case <-ctx.Done():
+			}
+		}
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.Destination == "busy.test" && j.Attempt == 1 {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		const senders = 500
+		var wg sync.WaitGroup
+		for i := range senders {
+			wg.Go(func() {
+				for range maxMemory * 5 / 4 / senders {
+					l.send(fmt.Sprintf("u@s%d.test", i), mail, "x@slow.test")
+				}
+			})
+		}
+		wg.Wait()
+		sent := map[string]time.Time{}
+		for i := range 20 {
+			sent[l.send(fmt.Sprintf("u@e%d.test", i), mail, "x@good.test")] = time.Now()
+			sent[l.send(fmt.Sprintf("u@e%d.test", i), mail, "x@busy.test")] = time.Now()
+		}
+		time.Sleep(10 * time.Minute)
+		settle()
+		n, worst := 0, time.Duration(0)
+		for _, g := range l.next.all() {
+			if at, ok := sent[g.id]; ok && len(g.to) > 0 {
+				n++
+				worst = max(worst, g.at.Sub(at))
+			}
+		}
+		l.q.mu.Lock()
+		memory := len(l.q.entries)
+		l.q.mu.Unlock()
+		if n != len(sent) || worst > 2*time.Minute {
+			t.Errorf("%d of %d arrived, the latest after %v; %d in memory", n, len(sent), worst, memory)
+		}
+		quick.Store(true)
+		time.Sleep(10 * time.Minute)
+		settle()
+		if n := len(l.list()); n > 0 {
+			t.Errorf("%d are left", n)
+		}
+	})
+}
