@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // Delivery begins to queue a message for a route.
@@ -104,15 +106,50 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	return entries, nil
 }
 
-// giveUp releases the octets of a message whose rows could not be written, if
-// it is certain that there are none. Else the next start sees to it.
-func (q *Queue) giveUp(m *message) {
-	var left int
-	ref, last := q.refOf(m), m.first+m.entries-1
-	err := q.db.Read().QueryRow(context.WithoutCancel(q.ctx), sqlLeft, m.first, last, m.first, last).Scan(&left)
-	if err == nil && left == 0 {
-		q.blobs.Release(ref)
+// giveUp takes back messages that could not be written: their rows, which may
+// be there if only the answer to the commit was lost, and their octets. It is a
+// transaction so that it comes after the one that failed, wherever that is by
+// now. Where it fails it is tried again; of very many the next start sees to it.
+func (q *Queue) giveUp(list ...*message) {
+	var refs []blob.Ref
+	err := q.write(context.WithoutCancel(q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
+		refs = refs[:0]
+		for _, m := range list {
+			if err := takeBack(ctx, tx, m); err != nil {
+				return err
+			}
+			refs = append(refs, q.refOf(m))
+		}
+		return nil
+	})
+	if err == nil {
+		q.blobs.Release(refs...)
+		return
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.undo = append(q.undo, list[:max(0, min(len(list), maxUndo-len(q.undo)))]...)
+	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
+	q.plan(q.lateAt)
+}
+
+// maxUndo is how many messages are remembered that giveUp could not take back.
+const maxUndo = 10_000
+
+// takeBack removes the rows of m if there are any. If not it writes nothing,
+// which works on a full disk too.
+func takeBack(ctx context.Context, tx *sqldb.Tx, m *message) error {
+	var left int
+	last := m.first + m.entries - 1
+	if err := tx.QueryRow(ctx, sqlLeft, m.first, last, m.first, last).Scan(&left); err != nil || left == 0 {
+		return err
+	}
+	for _, query := range [...]string{sqlUndoNew, sqlUndoWaiting} {
+		if _, err := tx.Exec(ctx, query, m.first, last); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // activate makes durable that prepared entries are to be sent.

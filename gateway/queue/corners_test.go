@@ -301,3 +301,53 @@ func moveWhile(t *testing.T, l *lab, fails bool, what Result) {
 		t.Errorf("fails %v, %v: space is not reclaimed: %+v", fails, what, u)
 	}
 }
+
+// TestCommitWhoseAnswerIsLost: a message that the client was refused, although
+// its rows were written, is taken back.
+func TestCommitWhoseAnswerIsLost(t *testing.T) {
+	for _, hold := range []string{"", "a quota"} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.start()
+			write := l.q.write
+			l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+				l.q.write = write
+				return errors.Join(write(ctx, f), errors.New("connection lost"))
+			}
+			c := copyOf("a@example.org", mail, "a@x.test", "b@y.test")
+			c.Queue.Hold = hold
+			if _, err := l.q.Delivery("out").Commit(t.Context(), c); err == nil {
+				t.Fatal("taken")
+			}
+			settle()
+			if n, live := len(l.list()), l.blobs.Usage().Live; n != 0 || live != 0 {
+				t.Errorf("%d rows and %d octets are left", n, live)
+			}
+		})
+	}
+}
+
+// TestListHoldsNothingOpen: who reads a list slowly does not keep the database
+// from tidying up.
+func TestListHoldsNothingOpen(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir, Readers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		l.send("a@example.org", mail, "a@x.test")
+		c := copyOf("a@example.org", mail, "a@x.test")
+		c.Queue.Hold = "a quota"
+		l.commit(c)
+		n := 0
+		err = List(t.Context(), db, Options{}, Filter{All: true}, func(*Item) error {
+			n++
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			return db.Read().QueryRow(ctx, "SELECT 1").Scan(new(int)) // it has one connection to read with
+		})
+		if err != nil || n != 2 {
+			t.Errorf("%d, %v", n, err)
+		}
+	})
+}

@@ -101,75 +101,73 @@ func List(ctx context.Context, db *sqldb.DB, opt Options, f Filter, each func(*I
 	return eachNew(ctx, db, &f, func(e *entry) error { return each(item(&opt, e, Active)) })
 }
 
+// found is an entry that a filter has chosen.
+type found struct {
+	e     *entry
+	state State
+}
+
 // eachWaiting goes through rows of queue_waiting in the order of their ids.
 func eachWaiting(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry, State) error) error {
 	where, args := f.where()
 	query := `SELECT id, due, held, segment, start, size, data FROM queue_waiting WHERE id > ?` + where + ` ORDER BY id LIMIT ?`
+	return eachRow(ctx, db, f, query, args, each, func(rows *sqldb.Rows) (*entry, State, error) {
+		var due, held int64
+		e, err := scanEntry(rows, &due, &held)
+		if err == nil {
+			e.due = due
+		}
+		if held != 0 {
+			return e, Held, err
+		}
+		return e, Waiting, err
+	})
+}
+
+// eachNew goes through queue_new.
+func eachNew(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry) error) error {
+	one := func(e *entry, _ State) error { return each(e) }
+	return eachRow(ctx, db, f, sqlNew, nil, one, func(rows *sqldb.Rows) (*entry, State, error) {
+		e, err := scanEntry(rows)
+		if err == nil {
+			e.due = e.msg.queued
+		}
+		return e, Active, err
+	})
+}
+
+// eachRow goes through the rows of a query whose first argument is the last id
+// seen, and whose last one is how many rows there are to be. No query is open
+// while each runs, which may take its time: a pager, for instance.
+func eachRow(ctx context.Context, db *sqldb.DB, f *Filter, query string, args []any, each func(*entry, State) error,
+	read func(*sqldb.Rows) (*entry, State, error),
+) error {
+	var list []found
 	for last := int64(0); ; {
 		rows, err := db.Read().Query(ctx, query, append(append([]any{last}, args...), listBatch)...)
 		if err != nil {
 			return fmt.Errorf("queue: %w", err)
 		}
 		n := 0
+		list = list[:0]
 		for rows.Next() {
-			var due, held int64
-			e, err := scanEntry(rows, &due, &held)
+			e, state, err := read(rows)
 			if e == nil {
 				rows.Close()
 				return err
 			}
 			n, last = n+1, e.id
-			if err != nil {
-				continue // the runner tells of it
-			}
-			e.due = due
-			state := Waiting
-			if held != 0 {
-				state = Held
-			}
-			if !f.fits(e, state) {
-				continue
-			}
-			if err := each(e, state); err != nil {
-				rows.Close()
-				return err
+			if err == nil && f.fits(e, state) { // of one that is damaged the runner tells
+				list = append(list, found{e, state})
 			}
 		}
 		if err := rows.Err(); err != nil {
 			return fmt.Errorf("queue: %w", err)
 		}
-		if n < listBatch {
-			return nil
-		}
-	}
-}
-
-// eachNew goes through queue_new.
-func eachNew(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry) error) error {
-	for last := int64(0); ; {
-		rows, err := db.Read().Query(ctx, sqlNew, last, listBatch)
-		if err != nil {
-			return fmt.Errorf("queue: %w", err)
-		}
-		n := 0
-		for rows.Next() {
-			e, err := scanEntry(rows)
-			if e == nil {
-				rows.Close()
+		for _, x := range list {
+			if err := each(x.e, x.state); err != nil {
 				return err
 			}
-			n, last = n+1, e.id
-			if err != nil || !f.fits(e, Active) {
-				continue
-			}
-			e.due = e.msg.queued
-			if err := each(e); err != nil {
-				rows.Close()
-				return err
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return fmt.Errorf("queue: %w", err)
 		}
 		if n < listBatch {
 			return nil

@@ -79,11 +79,12 @@ type Queue struct {
 	waiting    counts
 	started    bool
 	closed     bool
-	paused     bool     // the database does not take anything
-	starved    bool     // there was no room to load
-	late       []*batch // outcomes that could not be written yet, each by itself
-	lateAt     int64    // when they are written again; 0: never
-	tidyAt     int64    // when it is looked at whether space can be had; 0: never
+	paused     bool       // the database does not take anything
+	starved    bool       // there was no room to load
+	late       []*batch   // outcomes that could not be written yet, each by itself
+	undo       []*message // whose rows could not be taken back yet
+	lateAt     int64      // when they are written again; 0: never
+	tidyAt     int64      // when it is looked at whether space can be had; 0: never
 }
 
 // writeFunc is DB.Write.

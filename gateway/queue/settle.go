@@ -158,9 +158,12 @@ func (q *Queue) unwritten(b *batch) {
 // that cannot be written keeps no other from it.
 func (q *Queue) rewrite() {
 	q.mu.Lock()
-	list := q.late
-	q.late, q.lateAt = nil, 0
+	list, undo := q.late, q.undo
+	q.late, q.undo, q.lateAt = nil, nil, 0
 	q.mu.Unlock()
+	if len(undo) > 0 {
+		q.giveUp(undo...)
+	}
 	for _, b := range list {
 		b.done = make(chan struct{})
 		q.journal.commit(b)

@@ -64,13 +64,15 @@ const (
 	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*) FROM queue_waiting GROUP BY bucket`
 	sqlAlarms  = `SELECT id, due, alarm, segment, start, size, data FROM queue_waiting
 		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
-	sqlNextAlarm = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
-	sqlNew       = `SELECT id, segment, start, size, data FROM queue_new WHERE prepared = 0 AND id > ? ORDER BY id LIMIT ?`
-	sqlSetAside  = `UPDATE queue_new SET prepared = 2 WHERE id = ?`
-	sqlForget    = `DELETE FROM queue_new WHERE prepared = 1`
-	sqlLastID    = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
-	sqlRefs      = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
-	sqlRefsNew   = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
+	sqlNextAlarm   = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
+	sqlNew         = `SELECT id, segment, start, size, data FROM queue_new WHERE prepared = 0 AND id > ? ORDER BY id LIMIT ?`
+	sqlUndoNew     = `DELETE FROM queue_new WHERE id BETWEEN ? AND ?`
+	sqlUndoWaiting = `DELETE FROM queue_waiting WHERE id BETWEEN ? AND ?`
+	sqlSetAside    = `UPDATE queue_new SET prepared = 2 WHERE id = ?`
+	sqlForget      = `DELETE FROM queue_new WHERE prepared = 1`
+	sqlLastID      = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
+	sqlRefs        = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
+	sqlRefsNew     = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
 
 	sqlOldest    = `SELECT id, segment, start, size, data FROM queue_waiting ORDER BY id LIMIT 1`
 	sqlOldestNew = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
