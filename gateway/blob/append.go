@@ -241,7 +241,7 @@ func (w *appender) confirm() (Ref, error) {
 		return Ref{}, err
 	}
 	if w.own {
-		if err := w.f.dirSync.wait(); err != nil {
+		if err := w.f.syncFolder(w.seg); err != nil {
 			return Ref{}, err
 		}
 	}
@@ -313,7 +313,7 @@ func (f *Files) roll(ctx context.Context) error {
 	f.mu.Unlock()
 	s, err := f.create(0)
 	if err == nil {
-		err = f.dirSync.wait()
+		err = f.syncFolder(s)
 	}
 	f.mu.Lock()
 	close(f.creating)
@@ -331,12 +331,12 @@ func (f *Files) roll(ctx context.Context) error {
 
 // create makes a segment, with one Append in it.
 func (f *Files) create(size int64) (*segment, error) {
-	id := f.newID()
+	id, born := f.newID(), f.dirFails.Load()
 	file, err := f.fs.Create(f.path(id))
 	if err != nil {
 		return nil, err
 	}
-	s := &segment{id: id, file: file, size: size, pending: 1}
+	s := &segment{id: id, file: file, size: size, pending: 1, born: born}
 	s.syncs.sync = func() error { return f.syncSegment(s) }
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -358,6 +358,20 @@ func (f *Files) syncSegment(s *segment) error {
 		f.fail(s, err)
 	}
 	return err
+}
+
+var errFolder = errors.New("blob: the folder could not be synced")
+
+// syncFolder makes durable that a segment is there. Where a sync has failed
+// since it was made, one that succeeds says nothing.
+func (f *Files) syncFolder(s *segment) error {
+	if err := f.dirSync.wait(); err != nil {
+		return err
+	}
+	if f.dirFails.Load() != s.born {
+		return errFolder
+	}
+	return nil
 }
 
 // fail seals a segment: what is not confirmed in it never will be.

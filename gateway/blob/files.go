@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // Options for Files.
@@ -45,7 +46,8 @@ type Files struct {
 	cur      *segment      // small blobs go there; nil: none yet
 	creating chan struct{} // closed when another has made cur; nil: nobody does
 
-	dirSync syncer
+	dirSync  syncer
+	dirFails atomic.Int64 // syncs of the folder that failed
 }
 
 // OpenFiles opens the folder, which one process at a time may. live are the
@@ -59,7 +61,13 @@ func OpenFiles(ctx context.Context, opt Options, live iter.Seq2[Ref, error]) (*F
 	}
 	f.opt.SegmentSize = cmp.Or(opt.SegmentSize, defaultSegmentSize)
 	f.opt.Large = min(cmp.Or(opt.Large, defaultLarge), f.opt.SegmentSize)
-	f.dirSync.sync = func() error { return f.fs.SyncDir(opt.Dir) }
+	f.dirSync.sync = func() error {
+		err := f.fs.SyncDir(opt.Dir)
+		if err != nil {
+			f.dirFails.Add(1)
+		}
+		return err
+	}
 	if opt.ReadOnly {
 		return f, nil
 	}

@@ -14,6 +14,7 @@ type segment struct {
 	pending int    // Appends in it
 	sealed  bool   // no more Appends
 	reaping bool   // the reaper has it
+	born    int64  // syncs of the folder that had failed before it was made
 	failed  error  // what sealed it; what is not confirmed by then never will be
 	// compacting: Compact is at it. kept: it has been, and could not empty it.
 	compacting, kept bool

@@ -87,3 +87,53 @@ func TestOneSyncForAllWhoWait(t *testing.T) {
 		})
 	}
 }
+
+// gatedDir holds every SyncDir until the test says how it ends.
+type gatedDir struct {
+	*blobtest.Disk
+	gate chan error
+}
+
+func (g *gatedDir) SyncDir(dir string) error {
+	if err := <-g.gate; err != nil {
+		return err
+	}
+	return g.Disk.SyncDir(dir)
+}
+
+// TestFolderIsNotSyncedAgain: of files that were made before a sync of their
+// folder failed, one that succeeds says nothing.
+func TestFolderIsNotSyncedAgain(t *testing.T) {
+	for _, size := range []int{100, 100 << 10} {
+		synctest.Test(t, func(t *testing.T) {
+			fs := &gatedDir{Disk: blobtest.New(), gate: make(chan error)}
+			s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs, Large: 64 << 10}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results := make(chan error, 3)
+			add := func(size int) {
+				go func() {
+					_, err := s.Append(t.Context(), "", int64(size), bytes.NewReader(octets(1, size)))
+					results <- err
+				}()
+				synctest.Wait()
+			}
+			add(100 << 10) // syncs
+			add(size)     // has made its file and waits
+			fs.gate <- syscall.EIO
+			fs.gate <- nil
+			for range 2 {
+				if err := <-results; err == nil {
+					t.Errorf("size %d: promised", size)
+				}
+			}
+			add(size)
+			fs.gate <- nil
+			if err := <-results; err != nil {
+				t.Error(err)
+			}
+			s.Close()
+		})
+	}
+}
