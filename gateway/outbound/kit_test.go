@@ -40,7 +40,7 @@ type world struct {
 	log      *strings.Builder
 	loopback bool // dial really
 
-	refuse   func(source netip.Addr) error // nil: no source is refused
+	refuse func(source netip.Addr) error // nil: no source is refused
 
 	mu    sync.Mutex
 	dials []string

@@ -71,12 +71,6 @@ func (k *knownRecipients) add(key knownKey) {
 	k.put(key)
 }
 
-func (k *knownRecipients) clear() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.young, k.old = map[knownKey]bool{}, nil
-}
-
 // knows tells whether a user has written to a recipient before.
 func (q *Quota) knows(ctx context.Context, subject string, hash int64) (bool, error) {
 	key := knownKey{subject, hash}

@@ -272,8 +272,14 @@ func TestGenerateRefuses(t *testing.T) {
 	k := openKeys(t, openDB(t), Options{})
 	k.must(t, Request{Domain: "example.org", Selector: "s", Algorithms: []Algorithm{Ed25519}})
 	for _, req := range []Request{
-		{Domain: ""}, {Domain: "org"}, {Domain: "a b.example"}, {Domain: "ex\u0000.example"}, {Domain: strings.Repeat("a.", 150) + "b"},
-		{Domain: "example.org", Selector: "-x"}, {Domain: "example.org", Selector: "x;y"}, {Domain: "example.org", Selector: "S"},
+		{Domain: ""},
+		{Domain: "org"},
+		{Domain: "a b.example"},
+		{Domain: "ex\u0000.example"},
+		{Domain: strings.Repeat("a.", 150) + "b"},
+		{Domain: "example.org", Selector: "-x"},
+		{Domain: "example.org", Selector: "x;y"},
+		{Domain: "example.org", Selector: "S"},
 		{Domain: "example.org", Algorithms: []Algorithm{"dsa"}},
 		{Domain: strings.Repeat("abcdefg.", 28) + "example", Selector: strings.Repeat("s", 60)},
 	} {

@@ -68,9 +68,11 @@ func TestNoReport(t *testing.T) {
 	}
 	deep := strings.Repeat(`{"a":`, 20000)
 	many := `{"report-id":"x","policies":[` + strings.Repeat("{},", maxPolicies) + "{}]}"
-	for _, text := range []string{"", "[]", "{}", "null", "{", `{"policies": 1}`, `{"report-id":"x"} trailing`, `{"report-id": "x", "date-range": {"start-datetime": "yesterday"}}`,
+	for _, text := range []string{
+		"", "[]", "{}", "null", "{", `{"policies": 1}`, `{"report-id":"x"} trailing`, `{"report-id": "x", "date-range": {"start-datetime": "yesterday"}}`,
 		`{"report-id":"x","policies":[{"summary":{"total-successful-session-count":-1}}]}`, `{"report-id":"x","policies":[{"summary":{"total-successful-session-count":1.5}}]}`,
-		"\x1f\x8b", "\x1f\x8b\x08\x00\x00\x00\x00\x00", string(gz), string(gz[:100]), deep, many} {
+		"\x1f\x8b", "\x1f\x8b\x08\x00\x00\x00\x00\x00", string(gz), string(gz[:100]), deep, many,
+	} {
 		if r, err := ParseReport(strings.NewReader(text)); !errors.Is(err, ErrReport) {
 			t.Errorf("%.60q: %+v, %v", text, r, err)
 		}
