@@ -36,7 +36,6 @@ require (
 	modernc.org/sqlite v1.61.1
 )
 
-
 require (
 	github.com/Azure/go-ntlmssp v0.1.1 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
