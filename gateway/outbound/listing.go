@@ -31,6 +31,9 @@ const (
 	maxZones        = 50
 	maxWatched      = 1000
 	listingTime     = 30 * time.Second // for one question
+	// listedTime is how long an address counts as listed where the list does
+	// not answer any more.
+	listedTime = 24 * time.Hour
 )
 
 func (l *Listings) check() error {
@@ -52,6 +55,20 @@ func (l *Listings) check() error {
 type listed struct {
 	mu sync.Mutex
 	m  map[netip.Addr][]string
+	at map[listing]time.Time // when the list said so last
+}
+
+// listing is an address on a list.
+type listing struct {
+	addr netip.Addr
+	zone string
+}
+
+// stale tells whether a list has not said for long that an address is on it.
+func (l *listed) stale(a netip.Addr, zone string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Contains(l.m[a], zone) && time.Since(l.at[listing{a, zone}]) >= listedTime
 }
 
 func (l *listed) of(a netip.Addr) []string {
@@ -65,6 +82,14 @@ func (l *listed) set(a netip.Addr, zone string, on bool) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was := slices.Contains(l.m[a], zone)
+	if on {
+		if l.at == nil {
+			l.at = map[listing]time.Time{}
+		}
+		l.at[listing{a, zone}] = time.Now()
+	} else {
+		delete(l.at, listing{a, zone})
+	}
 	if was == on {
 		return false
 	}
@@ -83,6 +108,11 @@ func (l *listed) set(a netip.Addr, zone string, on bool) bool {
 func (l *listed) keep(addrs []netip.Addr, zones []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for k := range l.at {
+		if !slices.Contains(addrs, k.addr) || !slices.Contains(zones, k.zone) {
+			delete(l.at, k)
+		}
+	}
 	for a := range l.m {
 		if !slices.Contains(addrs, a) {
 			delete(l.m, a)
@@ -127,9 +157,14 @@ func (t *Transport) watch(ctx context.Context) {
 	tick := time.NewTicker(l.Interval)
 	defer tick.Stop()
 	for {
-		for _, a := range addrs {
-			for _, z := range l.Zones {
-				t.ask(ctx, a, z)
+		for _, z := range l.Zones {
+			end := t.namesAll(ctx, z)
+			for _, a := range addrs {
+				if end {
+					t.heard(a, z, "")
+				} else {
+					t.ask(ctx, a, z)
+				}
 			}
 		}
 		select {
@@ -151,18 +186,45 @@ func (t *Transport) ask(ctx context.Context, a netip.Addr, zone string) {
 		if !errors.Is(ctx.Err(), context.Canceled) {
 			t.deps.Log.Debug("block list does not answer", "zone", zone, "source", a.String(), "error", err.Error())
 		}
+		if t.deps.State.listed.stale(a, zone) {
+			t.heard(a, zone, "")
+		}
 		return
 	}
-	code := ""
+	code := listCode(ips)
+	if len(ips) > 0 && code == "" {
+		t.deps.Log.Debug("block list refuses the question", "zone", zone, "answer", ips[0].String())
+		return
+	}
+	t.heard(a, zone, code)
+}
+
+// namesAll tells whether a list has 127.0.0.1, which none may have (RFC 5782
+// section 5): it is one of those that name every address to say that they have
+// ended.
+func (t *Transport) namesAll(ctx context.Context, zone string) bool {
+	ctx, cancel := context.WithTimeout(ctx, listingTime)
+	defer cancel()
+	ips, _, _ := dns.LookupA(ctx, t.deps.Resolver, "1.0.0.127."+strings.TrimSuffix(zone, "."))
+	if listCode(ips) == "" {
+		return false
+	}
+	t.deps.Log.Warn("block list names every address, and is not listened to", "zone", zone)
+	return true
+}
+
+// listCode returns what says that an address is listed, "" : nothing.
+func listCode(ips []netip.Addr) (code string) {
 	for _, ip := range ips {
 		if b := ip.Unmap().As16(); ip.Is4() && b[12] == 127 && !(b[13] == 255 && b[14] == 255) {
 			code = ip.String()
 		}
 	}
-	if len(ips) > 0 && code == "" {
-		t.deps.Log.Debug("block list refuses the question", "zone", zone, "answer", ips[0].String())
-		return
-	}
+	return code
+}
+
+// heard notes what a list says of an address; no code: it is not there.
+func (t *Transport) heard(a netip.Addr, zone, code string) {
 	t.deps.Metrics.isListed(a, zone, code != "")
 	if !t.deps.State.listed.set(a, zone, code != "") {
 		return

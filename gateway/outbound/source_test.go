@@ -3,6 +3,7 @@ package outbound
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -216,6 +217,51 @@ func TestListings(t *testing.T) {
 		synctest.Wait()
 		if len(w.state.listed.of(addr("198.51.100.2"))) != 0 || !strings.Contains(w.log.String(), "off a block list") {
 			t.Errorf("%v", w.state.listed.m)
+		}
+		tr.Close()
+	})
+}
+
+// A list that has come to its end stops no mail: neither one that names every
+// address, nor one that does not answer any more after it had named ours.
+func TestListsThatEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		listed := []dns.ZoneRecord{A("127.0.0.2")}
+		z := Zone{
+			"1.100.51.198.all.test": listed, "1.0.0.127.all.test": listed, // RFC 5782 section 5: never there
+			"1.100.51.198.ends.test": listed, "1.100.51.198.turns.test": listed,
+		}
+		w := newWorld(t, z)
+		var now atomic.Pointer[Zone]
+		now.Store(&z)
+		w.deps.Resolver = Func(func(ctx context.Context, name string, typ dns.Type) (dns.Answer, error) {
+			return now.Load().Lookup(ctx, name, typ)
+		})
+		w.opt.Pools = []Pool{{Name: "default", Sources: []Source{{Address: addr("198.51.100.1")}}}}
+		w.opt.Listings = Listings{Zones: []string{"all.test", "ends.test", "turns.test"}, Pause: true}
+		tr := w.transport()
+		on := func() string {
+			synctest.Wait()
+			list := slices.Clone(w.state.listed.of(addr("198.51.100.1")))
+			slices.Sort(list)
+			return strings.Join(list, " ")
+		}
+		if got := on(); got != "ends.test turns.test" || !strings.Contains(w.log.String(), "names every address") {
+			t.Errorf("on %q", got)
+		}
+		then := Zone{
+			"1.100.51.198.ends.test": {Timeout}, "1.0.0.127.ends.test": {Timeout},
+			"1.100.51.198.turns.test": listed, "1.0.0.127.turns.test": listed,
+		}
+		now.Store(&then)
+		time.Sleep(time.Hour + time.Minute)
+		if got := on(); got != "ends.test" {
+			t.Errorf("on %q after an hour", got)
+		}
+		time.Sleep(listedTime)
+		if got := on(); got != "" {
+			t.Errorf("on %q after %s", got, listedTime)
 		}
 		tr.Close()
 	})
