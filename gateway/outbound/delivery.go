@@ -414,6 +414,9 @@ func (d *delivery) broken(ctx context.Context, c *conn, v *visit, res smtpc.Resu
 
 // decide sets a recipient's outcome by the reply of a next hop.
 func (d *delivery) decide(i int, c *conn, v *visit, step smtpc.Step, r smtp.Reply) {
+	if own := c.Extensions().CheckRcpt(d.j.Rcpts[i].To); !own.IsZero() && own == r {
+		step = smtpc.StepCheck // nobody was asked
+	}
 	f := d.verdict(c, v, step, r)
 	d.set(i, f)
 }

@@ -231,3 +231,14 @@ func TestTLSIsNotRequired(t *testing.T) {
 		})
 	}
 }
+
+// Whom a server cannot be asked for takes nobody's place in a transaction.
+func TestRefusedBeforehandTakesNoPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING", "LIMITS RCPTMAX=1"}}
+		w.hosts["192.0.2.1"] = s.serve
+		out := w.transport().Deliver(t.Context(), job("ü@d.test", "b@d.test", "c@d.test"))
+		wantOutcome(t, out, "failed 553 5.6.7 local mx.d.test 192.0.2.1; delivered 250 2.0.0 relayed mx.d.test 192.0.2.1; delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
+	})
+}

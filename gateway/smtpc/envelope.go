@@ -40,10 +40,15 @@ func (t *transaction) check() bool {
 		return false
 	}
 	p.SMTPUTF8 = p.SMTPUTF8 || !t.env.From.IsASCII()
+	asked := 0
 	for i := range t.env.Rcpts {
 		t.res.Rcpts[i] = x.CheckRcpt(t.env.Rcpts[i].To)
-		if x.MaxRcpts > 0 && i >= x.MaxRcpts {
+		switch {
+		case !t.res.Rcpts[i].IsZero():
+		case x.MaxRcpts > 0 && asked == x.MaxRcpts:
 			t.res.Rcpts[i] = refuseRcptMax
+		default:
+			asked++
 		}
 		p.SMTPUTF8 = p.SMTPUTF8 || !t.env.Rcpts[i].To.IsASCII()
 	}
