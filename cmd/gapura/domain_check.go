@@ -294,7 +294,10 @@ func checkTLSA(chain [][]byte, host string) verdictOn {
 			rec.Found = append(rec.Found, dane.Text(t))
 		}
 		_, err = dane.Check{Records: list, Names: []string{strings.ToLower(host)}, Now: time.Now()}.Verify(chain)
+		var bad *dane.Error
 		switch {
+		case errors.As(err, &bad) && bad.TLSResult() == string(tlsrpt.TLSAInvalid):
+			rec.say(verdictWarning, "others can use none of them: they insist on TLS, and on no certificate")
 		case err != nil:
 			rec.Mandatory = true // it does harm
 			rec.say(verdictDiffers, "the certificate in use is not theirs, so that mail does not arrive: %v", err)
