@@ -27,8 +27,8 @@ type delivery struct {
 	tries    int // addresses
 	sessions int // connections that were there and came to nothing
 
-	// bound: it must not go by another way, whatever other hosts are like. It
-	// may have arrived, or a host's TLS is not what it must be.
+	// bound: it must not go by another way, whatever other hosts are like: the
+	// TLS of one is not what it must be.
 	bound    bool
 	optional *bool // what tlsOptional found
 }
@@ -403,7 +403,7 @@ func (d *delivery) broken(ctx context.Context, c *conn, v *visit, res smtpc.Resu
 			"recipients", len(d.todo), "error", err.Error())
 	}
 	if ambiguous {
-		d.why, d.bound = nil, true // what is to be told before all else
+		d.why = nil // this is to be told, and decides what is done now
 	}
 	d.note(f, v.h, v.to)
 	if d.sessions++; ambiguous || f.known || f.reason == reasonSource || ctx.Err() != nil || d.sessions == maxSessions {

@@ -4,18 +4,23 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // What one host's failure allows does not hide what another one's forbids:
@@ -241,4 +246,112 @@ func TestRefusedBeforehandTakesNoPlace(t *testing.T) {
 		out := w.transport().Deliver(t.Context(), job("ü@d.test", "b@d.test", "c@d.test"))
 		wantOutcome(t, out, "failed 553 5.6.7 local mx.d.test 192.0.2.1; delivered 250 2.0.0 relayed mx.d.test 192.0.2.1; delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
 	})
+}
+
+// A connection on which one domain's rule was met is not used for a domain
+// with another rule.
+func TestKeptConnectionMeetsOneRule(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Zone{"d.test": {MX(10, "mx.test")}, "e.test": {MX(10, "mx.test")}, "mx.test": {A("192.0.2.1")}})
+		w.opt.CA, w.opt.TLS = ca.file, "verify"
+		w.opt.TLSPolicy = []TLSPolicy{{Domains: []string{"d.test"}, Level: "verify", Names: []string{"else.test"}}}
+		s := &sink{cert: ca.issue(t, false, "else.test")}
+		w.hosts["192.0.2.1"] = s.serve
+		tr := w.transport()
+		wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "delivered 250 2.0.0 relayed mx.test 192.0.2.1")
+		wantOutcome(t, tr.Deliver(t.Context(), job("b@e.test")), "deferred 451 4.7.5 local dest mx.test 192.0.2.1")
+		if len(s.taken()) != 1 {
+			t.Errorf("%d taken", len(s.taken()))
+		}
+	})
+}
+
+// A destination recovers while nothing is sent to it, and no pause is for ever.
+func TestRecoveryWithoutMail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var s sites
+		k, x := siteKey{name: "d.test"}, &Shape{Connections: 20}
+		for range 6 {
+			s.obey(k, &action{slow: true, fewer: true}, x, "450 slow down")
+			time.Sleep(troubleTime)
+		}
+		if limit, _, _ := s.admit(k, x); limit != 1 {
+			t.Errorf("%d connections", limit)
+		}
+		time.Sleep(20 * recoverTime)
+		for range 2 {
+			if limit, wait, _ := s.admit(k, x); limit != 20 || wait != 0 {
+				t.Errorf("%d connections, wait %s", limit, wait)
+			}
+		}
+		s.obey(k, &action{pause: 1000 * time.Hour}, x, "450 go away")
+		if _, wait, why := s.admit(k, x); wait != maxPause || why == "" {
+			t.Errorf("wait %s because %q", wait, why)
+		}
+	})
+}
+
+// A server cannot keep a message for years by its text.
+func TestToldWaitIsBounded(t *testing.T) {
+	t.Parallel()
+	a, err := newAnswer(Answer{Name: "busy", Text: `in (?P<minutes>\d+) minutes(?: (?P<seconds>\d+) seconds)?`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const most = maxTold + maxTold/5 + time.Second
+	for text, want := range map[string]time.Duration{
+		"in 10 minutes": 11*time.Minute + time.Second, "in 0 minutes": 0, "in 99999999999999999999 minutes": 0,
+		"in 1000000 minutes": most, "in 240 minutes 14400 seconds": most, "in 9000000000000000 minutes 9000000000000000 seconds": most,
+	} {
+		act := means([]answer{a}, "mx.test", smtp.NewReply(450, smtp.EnhancedCode{4, 7, 1}, text))
+		if act == nil || act.retry > most || act.retry < 0 || want != most && act.retry != want {
+			t.Errorf("%s: %+v", text, act)
+		}
+	}
+}
+
+// However busy a connection is, it ends: the address may have changed.
+func TestConnectionsDoNotGetOld(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{}
+		w.hosts["192.0.2.1"] = s.serve
+		w.opt.Messages = 1000
+		tr := w.transport()
+		for range 100 {
+			tr.Deliver(t.Context(), job("b@d.test"))
+			time.Sleep(4 * time.Second)
+		}
+		if n := s.opened(); n != 2 {
+			t.Errorf("%d connections in %s", n, 400*time.Second)
+		}
+	})
+}
+
+// A token is not used in the last minute of its life, nor in the second half
+// of a short one.
+func TestTokensAreReplacedInTime(t *testing.T) {
+	t.Parallel()
+	for life, until := range map[int]time.Duration{3600: 59 * time.Minute, 40: 20 * time.Second} {
+		var asked atomic.Int32
+		endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"access_token": "t%d", "expires_in": "%d"}`, asked.Add(1), life)
+		}))
+		tok, err := newTokens(OAuth{Endpoint: endpoint.URL, ClientID: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		tok.use(nil)
+		start := time.Now()
+		if _, err := tok.get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if left := tok.until.Sub(start); left < until || left > until+10*time.Second {
+			t.Errorf("%d seconds: used for %s", life, left)
+		}
+		endpoint.Close()
+	}
 }
