@@ -97,7 +97,8 @@ func (e *evidence) judge(r *DSNRecipient) {
 	if r.Status[0] == 2 {
 		r.Reason = Arrived
 	}
-	r.Hard = r.Status[0] == 5 && r.Reason.hard() && e.sure(r)
+	// What goes on being tried has not failed, whatever was said on the way.
+	r.Hard = r.Status[0] == 5 && r.Reason.hard() && e.sure(r) && e.action != Delayed
 }
 
 // sure tells whether "no such mailbox" is said by who knows: by a code that
