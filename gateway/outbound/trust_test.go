@@ -355,3 +355,21 @@ func TestTokensAreReplacedInTime(t *testing.T) {
 		endpoint.Close()
 	}
 }
+
+// At midnight, in UTC, the allowance begins anew.
+func TestWarmupOfTheNextDay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := day(time.Now())
+		s := &source{addr: addr("198.51.100.2"), start: start, days: []int{1, 2}}
+		wu := warmup{used: map[netip.Addr]*usage{}}
+		for _, c := range []struct {
+			at   time.Duration
+			want bool
+		}{{0, true}, {time.Hour, false}, {24*time.Hour - 1, false}, {24 * time.Hour, true}, {25 * time.Hour, true}, {26 * time.Hour, false}, {48 * time.Hour, true}, {49 * time.Hour, true}} {
+			if got := wu.take(s, start.Add(c.at)); got != c.want {
+				t.Errorf("after %s: %v", c.at, got)
+			}
+		}
+	})
+}
