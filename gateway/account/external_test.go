@@ -5,11 +5,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-sasl"
 )
@@ -24,8 +27,11 @@ func TestClientCertificates(t *testing.T) {
 	must(t, os.WriteFile(file, encode("CERTIFICATE", ca.Certificate[0]), 0o600))
 	pinned := selfSigned(t, "whatever", nil)
 	sum := sha256.Sum256(pinned.Certificate[0])
+	expired := issued(t, nil, nil, &x509.Certificate{Subject: pkix.Name{CommonName: "whatever"}, NotAfter: time.Now().Add(-time.Minute)})
+	old := sha256.Sum256(expired.Certificate[0])
+	server := issued(t, ca.Leaf, ca.PrivateKey.(*ecdsa.PrivateKey), &x509.Certificate{Subject: pkix.Name{CommonName: ana}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
 	opt := testOptions()
-	opt.Certificates = &Certificates{CA: file, Pins: []Pin{{"bob@example.org", hex.EncodeToString(sum[:])}}}
+	opt.Certificates = &Certificates{CA: file, Pins: []Pin{{"bob@example.org", hex.EncodeToString(sum[:])}, {"bob@example.org", hex.EncodeToString(old[:])}}}
 	a := openWith(t, opt)
 	ctx := context.Background()
 	must(t, a.AddUser(ctx, User{Name: "bob@example.org"}, ""))
@@ -49,6 +55,8 @@ func TestClientCertificates(t *testing.T) {
 		{"nobody", issue("nobody@example.org"), "", ""},
 		{"disabled", issue("off@example.org"), "", ""},
 		{"no address", issue("ana"), "", ""},
+		{"pinned, but expired", expired, "", ""},
+		{"a server's", server, "", ""},
 		{"signed by itself", selfSigned(t, ana, []string{ana}), "", ""},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {

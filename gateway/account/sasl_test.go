@@ -303,12 +303,20 @@ func selfSigned(t *testing.T, name string, emails []string) tls.Certificate {
 // signedBy makes a certificate; without a CA one that signs itself.
 func signedBy(t *testing.T, name string, emails []string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) tls.Certificate {
 	t.Helper()
+	return issued(t, ca, caKey, &x509.Certificate{Subject: pkix.Name{CommonName: name}, EmailAddresses: emails})
+}
+
+// issued fills tmpl; without a CA it signs itself.
+func issued(t *testing.T, ca *x509.Certificate, caKey *ecdsa.PrivateKey, tmpl *x509.Certificate) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, EmailAddresses: emails,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	tmpl.SerialNumber, tmpl.NotBefore = big.NewInt(time.Now().UnixNano()), time.Now().Add(-time.Hour)
+	if tmpl.NotAfter.IsZero() {
+		tmpl.NotAfter = time.Now().Add(time.Hour)
+	}
+	if tmpl.ExtKeyUsage == nil {
+		tmpl.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 	}
 	if ca == nil {
 		tmpl.IsCA, tmpl.BasicConstraintsValid, tmpl.KeyUsage = true, true, x509.KeyUsageCertSign
@@ -437,4 +445,17 @@ func TestCancelledExchanges(t *testing.T) {
 func clientKey(p params, password string) []byte {
 	salted, _ := pbkdf2.Key(sha256.New, password, []byte(p.salt), p.iterations, keySize)
 	return mac(salted, []byte("Client Key"))
+}
+
+// TestNoPasswordStandsForAnother: one that cannot be is not even that which is
+// derived in its place.
+func TestNoPasswordStandsForAnother(t *testing.T) {
+	t.Parallel()
+	ctx, a := context.Background(), openWith(t, testOptions())
+	must(t, a.AddUser(ctx, User{Name: "dash@example.org"}, "-"))
+	if _, err := plain(a, peer, "dash@example.org", "-"); err != nil {
+		t.Fatal(err)
+	}
+	_, err := plain(a, peer, "dash@example.org", "not\x07possible")
+	wantErr(t, err, ErrCredentials)
 }

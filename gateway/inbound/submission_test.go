@@ -163,15 +163,31 @@ func TestFixupsTakeAwayWhatMustNotLeave(t *testing.T) {
 func TestHiddenClients(t *testing.T) {
 	e, q := newSubmission(t)
 	e.also(func(o *Options) { o.Submission.HideClient = true })
+	e.filters = []pipeline.Step{{Filter: named{}}}
 	e.submit(user, "u@example.org", own, "x@else.test")
-	if s := q.texts[0]; strings.Contains(s, "192.0.2.9") || strings.Contains(s, "client.test") || !strings.HasPrefix(s, "Received: from localhost (local)\r\n\tby mx.test (Gapura) with ESMTPA id ") &&
+	if s := q.texts[0]; strings.Contains(s, "192.0.2.9") || strings.Contains(s, "client.test") || strings.Contains(s, "rdns.test") || !strings.HasPrefix(s, "Received: from localhost (local)\r\n\tby mx.test (Gapura) with ESMTPA id ") &&
 		!strings.Contains(s, "\r\nReceived: from localhost (local)\r\n\tby mx.test (Gapura) with ESMTPA id ") {
 		t.Error(s)
 	}
 	e.submit(stranger, "a@b.test", simple, "u@example.org")
-	if s := e.one.texts[0]; !strings.Contains(s, "192.0.2.9") {
+	if s := e.one.texts[0]; !strings.Contains(s, "192.0.2.9") || !strings.Contains(s, "rdns.test") {
 		t.Error(s)
 	}
+}
+
+// named is a filter that knows the client's name.
+type named struct{}
+
+func (named) Name() string { return "headers" }
+func (named) Fields() []gateway.Field {
+	return []gateway.Field{{Name: "headers.client_name", Type: gateway.String, Stage: gateway.StageMail, Doc: "x"}}
+}
+
+func (named) Check(_ context.Context, stage gateway.Stage, _ *gateway.Transaction) (v gateway.Verdict, _ error) {
+	if stage == gateway.StageMail {
+		v.Facts = []gateway.Fact{{Name: "headers.client_name", Value: "rdns.test"}}
+	}
+	return v, nil
 }
 
 func TestRecipientsThatCannotExist(t *testing.T) {

@@ -584,3 +584,27 @@ func TestWhoIsForgottenIsReadAnew(t *testing.T) {
 		t.Errorf("more than the limit: %v", r)
 	}
 }
+
+// TestTheDomainsRefusalCountsNothing for the user either.
+func TestTheDomainsRefusalCountsNothing(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	opt := limited(Limits{MessagesHour: 3})
+	opt.Domain = Limits{MessagesHour: 1}
+	q := open(t, db, opt, nil)
+	defer closeAll(t, q, db)
+	bob := Sender{User: "bob@example.org"}
+	for i := range 5 { // sessions that were all asked before anybody's message counted
+		g, err := q.Take(t.Context(), bob, to("x"))
+		if err != nil || g.Reply.IsZero() != (i == 0) {
+			t.Fatalf("%d: %+v, %v", i, g, err)
+		}
+	}
+	opt.Domain = Limits{}
+	q.Reconfigure(opt)
+	for i := range 3 {
+		if r, _ := send(t, q, bob, "x"); r.IsZero() != (i < 2) {
+			t.Errorf("%d: %v", i, r)
+		}
+	}
+}
