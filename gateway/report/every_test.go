@@ -59,3 +59,23 @@ func checkStatus(t *testing.T, code smtp.EnhancedCode, text string) {
 		}
 	}
 }
+
+// Mail that was given up after a time has its own status of a passing trouble.
+func TestGivenUpKeepsItsStatus(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		action Action
+		code   smtp.EnhancedCode
+		want   smtp.EnhancedCode
+	}{
+		{Failed, smtp.EnhancedCode{4, 4, 7}, smtp.EnhancedCode{4, 4, 7}},
+		{Failed, smtp.EnhancedCode{2, 1, 5}, smtp.EnhancedCode{5, 1, 5}},
+		{Delayed, smtp.EnhancedCode{5, 1, 1}, smtp.EnhancedCode{4, 1, 1}},
+		{Delivered, smtp.EnhancedCode{4, 1, 1}, smtp.EnhancedCode{2, 1, 1}},
+	} {
+		r := NoticeRecipient{Action: c.action, Reply: smtp.NewReply(450, c.code, "x")}
+		if got := r.status(); got != c.want {
+			t.Errorf("%s %s: %s, want %s", c.action, c.code, got, c.want)
+		}
+	}
+}
