@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -390,5 +391,55 @@ func TestMovedWhileRead(t *testing.T) {
 			t.Errorf("%v, %v", loaded.msg.ref, claimed.msg.ref)
 		}
 		l.q.discard(claimed)
+	})
+}
+
+// releases counts what a store is told of.
+type releases struct {
+	blob.Store
+	mu sync.Mutex
+	n  map[blob.Ref]int
+}
+
+func (r *releases) Release(refs ...blob.Ref) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, ref := range refs {
+		r.n[ref]++
+	}
+	r.Store.Release(refs...)
+}
+
+// TestReleasedOnce: the octets of a message for several destinations are
+// released when the last of them has it, whether outcomes are written together
+// or not.
+func TestReleasedOnce(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		r := &releases{Store: l.blobs, n: map[blob.Ref]int{}}
+		l.q.blobs = r
+		l.start()
+		l.send("a@example.org", mail, "a@x.test", "b@y.test", "c@z.test")
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.Destination == "y.test" && j.Attempt == 1 {
+				return busy
+			}
+			return delivered
+		}
+		l.send("a@example.org", mail, "a@x.test", "b@y.test", "c@z.test")
+		d := l.q.Delivery("out")
+		if err := d.Prepare(t.Context(), copyOf("a@example.org", mail, "a@x.test", "b@y.test")); err != nil {
+			t.Fatal(err)
+		}
+		d.Abort()
+		time.Sleep(time.Hour)
+		settle()
+		if len(r.n) != 3 {
+			t.Errorf("%d messages released", len(r.n))
+		}
+		for ref, n := range r.n {
+			if n != 1 {
+				t.Errorf("%v released %d times", ref, n)
+			}
+		}
 	})
 }

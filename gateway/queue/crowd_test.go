@@ -68,3 +68,73 @@ func TestASlowDestinationDoesNotFillMemory(t *testing.T) {
 		}
 	})
 }
+
+// TestAFlowIsLoadedInParts: of very much that is due at once only a part is
+// brought into memory, and more when that has gone.
+func TestAFlowIsLoadedInParts(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		end := make(chan struct{})
+		l.next.before = func(context.Context, *Job) { <-end }
+		l.start()
+		const many = 4 * loadMost
+		var wg sync.WaitGroup
+		for range many {
+			wg.Go(func() {
+				c := copyOf("a@example.org", mail, "a@x.test")
+				c.Params.HoldFor = time.Hour
+				l.commit(c)
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Hour + time.Minute)
+		settle()
+		l.q.mu.Lock()
+		n := len(l.q.entries)
+		l.q.mu.Unlock()
+		if n == 0 || n > loadMost+loadAgain {
+			t.Errorf("%d entries in memory", n)
+		}
+		close(end)
+		time.Sleep(time.Minute)
+		settle()
+		if n := len(l.next.all()); n != many {
+			t.Errorf("%d of %d delivered", n, many)
+		}
+	})
+}
+
+// TestFullMemoryIsFilledAgain: when memory is full of what many destinations
+// take their time for, the rest is loaded once there is room.
+func TestFullMemoryIsFilledAgain(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		end := make(chan struct{})
+		l.next.before = func(context.Context, *Job) { <-end }
+		l.start()
+		const dests, each = maxLoaded / 8, 10
+		var wg sync.WaitGroup
+		for i := range dests {
+			wg.Go(func() {
+				for range each {
+					c := copyOf("a@example.org", mail, fmt.Sprintf("a@x%d.test", i))
+					c.Params.HoldFor = time.Hour
+					l.commit(c)
+				}
+			})
+		}
+		wg.Wait()
+		time.Sleep(time.Hour + time.Minute)
+		settle()
+		l.q.mu.Lock()
+		n, starved := len(l.q.entries), l.q.starved
+		l.q.mu.Unlock()
+		if !starved || n > maxLoaded {
+			t.Errorf("%d entries in memory, starved %v", n, starved)
+		}
+		close(end)
+		time.Sleep(10 * time.Second) // nothing else has the runner look that soon
+		settle()
+		if n := len(l.next.all()); n != dests*each {
+			t.Errorf("%d of %d delivered", n, dests*each)
+		}
+	})
+}
