@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -440,6 +442,64 @@ func TestReleasedOnce(t *testing.T) {
 			if n != 1 {
 				t.Errorf("%v released %d times", ref, n)
 			}
+		}
+	})
+}
+
+// TestGoneWhileRead: rows that were read before they went, or changed, do not
+// come into memory: what they say would be done twice.
+func TestGoneWhileRead(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		c := copyOf("a@example.org", mail, "a@x.test")
+		c.Params.HoldFor = time.Hour
+		l.commit(c)
+		var bucket int64
+		if err := l.db.Read().QueryRow(t.Context(), "SELECT bucket FROM queue_waiting").Scan(&bucket); err != nil {
+			t.Fatal(err)
+		}
+		w := l.q.watch()
+		defer l.q.unwatch(w)
+		list, _, err := l.q.readBucket(uint32(bucket), 10)
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		time.Sleep(2 * time.Hour)
+		if n, err := l.q.Act(t.Context(), Change{Action: Remove, Filter: Filter{All: true}}, nil); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		l.q.mu.Lock()
+		l.q.takeIn(uint32(bucket), list, w, 10, false, nil)
+		n := len(l.q.entries)
+		l.q.mu.Unlock()
+		if mine := l.q.claim(list, w); n != 0 || len(mine) != 0 {
+			t.Errorf("%d loaded, %d claimed", n, len(mine))
+		}
+	})
+}
+
+// TestCloseWritesWhatIsLate: an outcome that could not be written is, when the
+// queue is closed.
+func TestCloseWritesWhatIsLate(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		var full atomic.Bool
+		write := l.q.write
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			if full.Load() {
+				return syscall.ENOSPC
+			}
+			return write(ctx, f)
+		}
+		l.next.before = func(context.Context, *Job) { full.Store(true) }
+		l.start()
+		l.send("a@example.org", mail, "a@x.test")
+		settle()
+		full.Store(false)
+		l.close()
+		l.open()
+		l.start()
+		settle()
+		if n := len(l.next.all()); n != 1 || len(l.list()) != 0 {
+			t.Errorf("%d attempts, %d left", n, len(l.list()))
 		}
 	})
 }
