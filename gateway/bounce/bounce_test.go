@@ -372,3 +372,19 @@ func TestComplaintsToReturnAddresses(t *testing.T) {
 		t.Errorf("noted %q", got)
 	}
 }
+
+// hops says which destinations share a next hop.
+type hops struct{ next }
+
+func (*hops) NextHop(string) string { return "smart" }
+
+func TestNextHopIsThatOfTheWayOut(t *testing.T) {
+	t.Parallel()
+	b, _ := newBounces(t, nil)
+	for want, way := range map[string]queue.Transport{"smart": &hops{}, "far.example": &next{}} {
+		n, ok := b.Transport(way).(queue.NextHop)
+		if !ok || n.NextHop("far.example") != want {
+			t.Errorf("not %s", want)
+		}
+	}
+}

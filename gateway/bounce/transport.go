@@ -22,6 +22,14 @@ type transport struct {
 	next queue.Transport
 }
 
+// NextHop implements queue.NextHop.
+func (t *transport) NextHop(domain string) string {
+	if n, ok := t.next.(queue.NextHop); ok {
+		return n.NextHop(domain)
+	}
+	return domain
+}
+
 // Deliver implements queue.Transport.
 func (t *transport) Deliver(ctx context.Context, j *queue.Job) []queue.Outcome {
 	outs := t.deliver(ctx, j)
