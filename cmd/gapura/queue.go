@@ -169,6 +169,9 @@ func (s *server) actOnQueue(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
+	if c.Action == queue.Retry {
+		s.stores.out.Forget()
+	}
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	told := time.Now()
 	n, err := s.stores.queue.Act(r.Context(), c, func(n int) {

@@ -107,6 +107,8 @@ func TestDeadAddressIsRemembered(t *testing.T) {
 			t.Errorf("%s: retry after %s", shows(out), out[0].Retry)
 		}
 		time.Sleep(deadTime)
+		tr.Deliver(t.Context(), job("b@d.test"))
+		tr.deps.State.Forget() // an administrator wants it tried
 		w.hosts["192.0.2.1"] = (&sink{}).serve
 		wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1")
 	})

@@ -69,6 +69,12 @@ func (s *State) Close() {
 	s.warmup.close()
 }
 
+// Forget has addresses tried again that did not answer lately.
+func (s *State) Forget() {
+	s.dead.clear()
+	s.badTLS.clear()
+}
+
 // Transport carries mail to other servers. It implements queue.Transport.
 type Transport struct {
 	opt     Options
@@ -211,6 +217,12 @@ type memory struct {
 
 // maxRecent bounds the addresses that are remembered.
 const maxRecent = 10_000
+
+func (r *recent) clear() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.m = nil
+}
 
 func (r *recent) add(a recentKey, d time.Duration, why *failure) {
 	r.mu.Lock()
