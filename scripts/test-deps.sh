@@ -1,6 +1,6 @@
 #!/bin/sh
 # test-deps.sh installs the Debian packages that the tests use as real peers:
-# virus scanner, mail servers, resolver, clients and oracles. It does nothing
+# virus scanner, mail servers, resolver, clients, oracles and strace. It does nothing
 # when all are there. No daemon is started, and no configuration of a package
 # is touched: the tests run every server from a private folder.
 #
@@ -16,6 +16,7 @@ slapd ldap-utils gsasl
 unbound ldnsutils
 postgresql
 swaks libnet-ssleay-perl curl msmtp
+strace
 python3 python3-dkim python3-authres python3-spf
 "
 lock=/run/lock/gapura-test-deps.lock
