@@ -120,7 +120,7 @@ func TestFolderIsNotSyncedAgain(t *testing.T) {
 				synctest.Wait()
 			}
 			add(100 << 10) // syncs
-			add(size)     // has made its file and waits
+			add(size)      // has made its file and waits
 			fs.gate <- syscall.EIO
 			fs.gate <- nil
 			for range 2 {

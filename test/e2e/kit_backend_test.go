@@ -72,13 +72,6 @@ func (b *backend) find(mark string) (found []string) {
 	return slices.Clone(found)
 }
 
-// senders returns the envelope senders of the messages.
-func (b *backend) senders() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.froms)
-}
-
 // NewSession implements gosmtp.Backend.
 func (b *backend) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &backendSession{b: b}, nil }
 
