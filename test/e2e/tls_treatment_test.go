@@ -80,8 +80,10 @@ func (b *badTLS) serve(c net.Conn, in *bufio.Reader) {
 		case verb == "DATA":
 			say("354 go on")
 			var msg strings.Builder
-			for line != ".\r\n" && err == nil {
-				line, err = in.ReadString('\n')
+			for line, err = in.ReadString('\n'); line != ".\r\n"; line, err = in.ReadString('\n') {
+				if err != nil {
+					return // what is half there is not kept
+				}
 				msg.WriteString(line)
 			}
 			b.mu.Lock()
