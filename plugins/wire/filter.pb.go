@@ -11,12 +11,11 @@
 package wire
 
 import (
+	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
+	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
-
-	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
-	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 )
 
 const (
@@ -1306,6 +1305,10 @@ type MailParams struct {
 	EnvelopeId    []byte                 `protobuf:"bytes,6,opt,name=envelope_id,json=envelopeId,proto3" json:"envelope_id,omitempty"`
 	Auth          *Address               `protobuf:"bytes,7,opt,name=auth,proto3" json:"auth,omitempty"` // absent: not said
 	Prdr          bool                   `protobuf:"varint,8,opt,name=prdr,proto3" json:"prdr,omitempty"`
+	Priority      int32                  `protobuf:"zigzag32,9,opt,name=priority,proto3" json:"priority,omitempty"`
+	HoldFor       int64                  `protobuf:"varint,10,opt,name=hold_for,json=holdFor,proto3" json:"hold_for,omitempty"`       // nanoseconds
+	HoldUntil     int64                  `protobuf:"varint,11,opt,name=hold_until,json=holdUntil,proto3" json:"hold_until,omitempty"` // nanoseconds since 1970; 0: not said
+	DeliverBy     *DeliverBy             `protobuf:"bytes,12,opt,name=deliver_by,json=deliverBy,proto3" json:"deliver_by,omitempty"`  // absent: not said
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1396,6 +1399,94 @@ func (x *MailParams) GetPrdr() bool {
 	return false
 }
 
+func (x *MailParams) GetPriority() int32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *MailParams) GetHoldFor() int64 {
+	if x != nil {
+		return x.HoldFor
+	}
+	return 0
+}
+
+func (x *MailParams) GetHoldUntil() int64 {
+	if x != nil {
+		return x.HoldUntil
+	}
+	return 0
+}
+
+func (x *MailParams) GetDeliverBy() *DeliverBy {
+	if x != nil {
+		return x.DeliverBy
+	}
+	return nil
+}
+
+type DeliverBy struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Within        int64                  `protobuf:"zigzag64,1,opt,name=within,proto3" json:"within,omitempty"` // nanoseconds
+	Return        bool                   `protobuf:"varint,2,opt,name=return,proto3" json:"return,omitempty"`
+	Trace         bool                   `protobuf:"varint,3,opt,name=trace,proto3" json:"trace,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliverBy) Reset() {
+	*x = DeliverBy{}
+	mi := &file_filter_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliverBy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliverBy) ProtoMessage() {}
+
+func (x *DeliverBy) ProtoReflect() protoreflect.Message {
+	mi := &file_filter_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliverBy.ProtoReflect.Descriptor instead.
+func (*DeliverBy) Descriptor() ([]byte, []int) {
+	return file_filter_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DeliverBy) GetWithin() int64 {
+	if x != nil {
+		return x.Within
+	}
+	return 0
+}
+
+func (x *DeliverBy) GetReturn() bool {
+	if x != nil {
+		return x.Return
+	}
+	return false
+}
+
+func (x *DeliverBy) GetTrace() bool {
+	if x != nil {
+		return x.Trace
+	}
+	return false
+}
+
 type Recipient struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	To              *Address               `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
@@ -1410,7 +1501,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_filter_proto_msgTypes[20]
+	mi := &file_filter_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1422,7 +1513,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[20]
+	mi := &file_filter_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1435,7 +1526,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{20}
+	return file_filter_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Recipient) GetTo() *Address {
@@ -1496,7 +1587,7 @@ type Transaction struct {
 
 func (x *Transaction) Reset() {
 	*x = Transaction{}
-	mi := &file_filter_proto_msgTypes[21]
+	mi := &file_filter_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1508,7 +1599,7 @@ func (x *Transaction) String() string {
 func (*Transaction) ProtoMessage() {}
 
 func (x *Transaction) ProtoReflect() protoreflect.Message {
-	mi := &file_filter_proto_msgTypes[21]
+	mi := &file_filter_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1521,7 +1612,7 @@ func (x *Transaction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Transaction.ProtoReflect.Descriptor instead.
 func (*Transaction) Descriptor() ([]byte, []int) {
-	return file_filter_proto_rawDescGZIP(), []int{21}
+	return file_filter_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Transaction) GetId() string {
@@ -1666,7 +1757,7 @@ const file_filter_proto_rawDesc = "" +
 	"serverName\"7\n" +
 	"\aAddress\x12\x14\n" +
 	"\x05local\x18\x01 \x01(\fR\x05local\x12\x16\n" +
-	"\x06domain\x18\x02 \x01(\fR\x06domain\"\xed\x01\n" +
+	"\x06domain\x18\x02 \x01(\fR\x06domain\"\xff\x02\n" +
 	"\n" +
 	"MailParams\x12\x12\n" +
 	"\x04size\x18\x01 \x01(\x03R\x04size\x12\x12\n" +
@@ -1678,7 +1769,18 @@ const file_filter_proto_rawDesc = "" +
 	"\venvelope_id\x18\x06 \x01(\fR\n" +
 	"envelopeId\x12-\n" +
 	"\x04auth\x18\a \x01(\v2\x19.gapura.plugin.v1.AddressR\x04auth\x12\x12\n" +
-	"\x04prdr\x18\b \x01(\bR\x04prdr\"\xe2\x01\n" +
+	"\x04prdr\x18\b \x01(\bR\x04prdr\x12\x1a\n" +
+	"\bpriority\x18\t \x01(\x11R\bpriority\x12\x19\n" +
+	"\bhold_for\x18\n" +
+	" \x01(\x03R\aholdFor\x12\x1d\n" +
+	"\n" +
+	"hold_until\x18\v \x01(\x03R\tholdUntil\x12:\n" +
+	"\n" +
+	"deliver_by\x18\f \x01(\v2\x1b.gapura.plugin.v1.DeliverByR\tdeliverBy\"Q\n" +
+	"\tDeliverBy\x12\x16\n" +
+	"\x06within\x18\x01 \x01(\x12R\x06within\x12\x16\n" +
+	"\x06return\x18\x02 \x01(\bR\x06return\x12\x14\n" +
+	"\x05trace\x18\x03 \x01(\bR\x05trace\"\xe2\x01\n" +
 	"\tRecipient\x12)\n" +
 	"\x02to\x18\x01 \x01(\v2\x19.gapura.plugin.v1.AddressR\x02to\x12\x16\n" +
 	"\x06notify\x18\x02 \x01(\rR\x06notify\x12#\n" +
@@ -1712,71 +1814,70 @@ func file_filter_proto_rawDescGZIP() []byte {
 	return file_filter_proto_rawDescData
 }
 
-var (
-	file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
-	file_filter_proto_goTypes  = []any{
-		(*DescribeRequest)(nil), // 0: gapura.plugin.v1.DescribeRequest
-		(*Description)(nil),     // 1: gapura.plugin.v1.Description
-		(*Field)(nil),           // 2: gapura.plugin.v1.Field
-		(*Value)(nil),           // 3: gapura.plugin.v1.Value
-		(*Texts)(nil),           // 4: gapura.plugin.v1.Texts
-		(*Fact)(nil),            // 5: gapura.plugin.v1.Fact
-		(*Facts)(nil),           // 6: gapura.plugin.v1.Facts
-		(*CheckRequest)(nil),    // 7: gapura.plugin.v1.CheckRequest
-		(*Verdict)(nil),         // 8: gapura.plugin.v1.Verdict
-		(*AuthResult)(nil),      // 9: gapura.plugin.v1.AuthResult
-		(*AuthProp)(nil),        // 10: gapura.plugin.v1.AuthProp
-		(*JudgeRequest)(nil),    // 11: gapura.plugin.v1.JudgeRequest
-		(*Begin)(nil),           // 12: gapura.plugin.v1.Begin
-		(*End)(nil),             // 13: gapura.plugin.v1.End
-		(*JudgeResponse)(nil),   // 14: gapura.plugin.v1.JudgeResponse
-		(*Enough)(nil),          // 15: gapura.plugin.v1.Enough
-		(*Session)(nil),         // 16: gapura.plugin.v1.Session
-		(*TLS)(nil),             // 17: gapura.plugin.v1.TLS
-		(*Address)(nil),         // 18: gapura.plugin.v1.Address
-		(*MailParams)(nil),      // 19: gapura.plugin.v1.MailParams
-		(*Recipient)(nil),       // 20: gapura.plugin.v1.Recipient
-		(*Transaction)(nil),     // 21: gapura.plugin.v1.Transaction
-	}
-)
-
+var file_filter_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_filter_proto_goTypes = []any{
+	(*DescribeRequest)(nil), // 0: gapura.plugin.v1.DescribeRequest
+	(*Description)(nil),     // 1: gapura.plugin.v1.Description
+	(*Field)(nil),           // 2: gapura.plugin.v1.Field
+	(*Value)(nil),           // 3: gapura.plugin.v1.Value
+	(*Texts)(nil),           // 4: gapura.plugin.v1.Texts
+	(*Fact)(nil),            // 5: gapura.plugin.v1.Fact
+	(*Facts)(nil),           // 6: gapura.plugin.v1.Facts
+	(*CheckRequest)(nil),    // 7: gapura.plugin.v1.CheckRequest
+	(*Verdict)(nil),         // 8: gapura.plugin.v1.Verdict
+	(*AuthResult)(nil),      // 9: gapura.plugin.v1.AuthResult
+	(*AuthProp)(nil),        // 10: gapura.plugin.v1.AuthProp
+	(*JudgeRequest)(nil),    // 11: gapura.plugin.v1.JudgeRequest
+	(*Begin)(nil),           // 12: gapura.plugin.v1.Begin
+	(*End)(nil),             // 13: gapura.plugin.v1.End
+	(*JudgeResponse)(nil),   // 14: gapura.plugin.v1.JudgeResponse
+	(*Enough)(nil),          // 15: gapura.plugin.v1.Enough
+	(*Session)(nil),         // 16: gapura.plugin.v1.Session
+	(*TLS)(nil),             // 17: gapura.plugin.v1.TLS
+	(*Address)(nil),         // 18: gapura.plugin.v1.Address
+	(*MailParams)(nil),      // 19: gapura.plugin.v1.MailParams
+	(*DeliverBy)(nil),       // 20: gapura.plugin.v1.DeliverBy
+	(*Recipient)(nil),       // 21: gapura.plugin.v1.Recipient
+	(*Transaction)(nil),     // 22: gapura.plugin.v1.Transaction
+}
 var file_filter_proto_depIdxs = []int32{
 	2,  // 0: gapura.plugin.v1.Description.fields:type_name -> gapura.plugin.v1.Field
 	3,  // 1: gapura.plugin.v1.Field.default:type_name -> gapura.plugin.v1.Value
 	4,  // 2: gapura.plugin.v1.Value.texts:type_name -> gapura.plugin.v1.Texts
 	3,  // 3: gapura.plugin.v1.Fact.value:type_name -> gapura.plugin.v1.Value
 	5,  // 4: gapura.plugin.v1.Facts.fact:type_name -> gapura.plugin.v1.Fact
-	21, // 5: gapura.plugin.v1.CheckRequest.transaction:type_name -> gapura.plugin.v1.Transaction
+	22, // 5: gapura.plugin.v1.CheckRequest.transaction:type_name -> gapura.plugin.v1.Transaction
 	5,  // 6: gapura.plugin.v1.Verdict.facts:type_name -> gapura.plugin.v1.Fact
 	6,  // 7: gapura.plugin.v1.Verdict.rcpts:type_name -> gapura.plugin.v1.Facts
 	9,  // 8: gapura.plugin.v1.Verdict.results:type_name -> gapura.plugin.v1.AuthResult
 	10, // 9: gapura.plugin.v1.AuthResult.props:type_name -> gapura.plugin.v1.AuthProp
 	12, // 10: gapura.plugin.v1.JudgeRequest.begin:type_name -> gapura.plugin.v1.Begin
 	13, // 11: gapura.plugin.v1.JudgeRequest.end:type_name -> gapura.plugin.v1.End
-	21, // 12: gapura.plugin.v1.JudgeRequest.conclude:type_name -> gapura.plugin.v1.Transaction
-	21, // 13: gapura.plugin.v1.Begin.transaction:type_name -> gapura.plugin.v1.Transaction
+	22, // 12: gapura.plugin.v1.JudgeRequest.conclude:type_name -> gapura.plugin.v1.Transaction
+	22, // 13: gapura.plugin.v1.Begin.transaction:type_name -> gapura.plugin.v1.Transaction
 	15, // 14: gapura.plugin.v1.JudgeResponse.enough:type_name -> gapura.plugin.v1.Enough
 	8,  // 15: gapura.plugin.v1.JudgeResponse.verdict:type_name -> gapura.plugin.v1.Verdict
 	17, // 16: gapura.plugin.v1.Session.tls:type_name -> gapura.plugin.v1.TLS
 	18, // 17: gapura.plugin.v1.MailParams.auth:type_name -> gapura.plugin.v1.Address
-	18, // 18: gapura.plugin.v1.Recipient.to:type_name -> gapura.plugin.v1.Address
-	5,  // 19: gapura.plugin.v1.Recipient.facts:type_name -> gapura.plugin.v1.Fact
-	16, // 20: gapura.plugin.v1.Transaction.session:type_name -> gapura.plugin.v1.Session
-	18, // 21: gapura.plugin.v1.Transaction.from:type_name -> gapura.plugin.v1.Address
-	19, // 22: gapura.plugin.v1.Transaction.params:type_name -> gapura.plugin.v1.MailParams
-	20, // 23: gapura.plugin.v1.Transaction.rcpts:type_name -> gapura.plugin.v1.Recipient
-	5,  // 24: gapura.plugin.v1.Transaction.facts:type_name -> gapura.plugin.v1.Fact
-	0,  // 25: gapura.plugin.v1.Filter.Describe:input_type -> gapura.plugin.v1.DescribeRequest
-	7,  // 26: gapura.plugin.v1.Filter.Check:input_type -> gapura.plugin.v1.CheckRequest
-	11, // 27: gapura.plugin.v1.Filter.Judge:input_type -> gapura.plugin.v1.JudgeRequest
-	1,  // 28: gapura.plugin.v1.Filter.Describe:output_type -> gapura.plugin.v1.Description
-	8,  // 29: gapura.plugin.v1.Filter.Check:output_type -> gapura.plugin.v1.Verdict
-	14, // 30: gapura.plugin.v1.Filter.Judge:output_type -> gapura.plugin.v1.JudgeResponse
-	28, // [28:31] is the sub-list for method output_type
-	25, // [25:28] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	20, // 18: gapura.plugin.v1.MailParams.deliver_by:type_name -> gapura.plugin.v1.DeliverBy
+	18, // 19: gapura.plugin.v1.Recipient.to:type_name -> gapura.plugin.v1.Address
+	5,  // 20: gapura.plugin.v1.Recipient.facts:type_name -> gapura.plugin.v1.Fact
+	16, // 21: gapura.plugin.v1.Transaction.session:type_name -> gapura.plugin.v1.Session
+	18, // 22: gapura.plugin.v1.Transaction.from:type_name -> gapura.plugin.v1.Address
+	19, // 23: gapura.plugin.v1.Transaction.params:type_name -> gapura.plugin.v1.MailParams
+	21, // 24: gapura.plugin.v1.Transaction.rcpts:type_name -> gapura.plugin.v1.Recipient
+	5,  // 25: gapura.plugin.v1.Transaction.facts:type_name -> gapura.plugin.v1.Fact
+	0,  // 26: gapura.plugin.v1.Filter.Describe:input_type -> gapura.plugin.v1.DescribeRequest
+	7,  // 27: gapura.plugin.v1.Filter.Check:input_type -> gapura.plugin.v1.CheckRequest
+	11, // 28: gapura.plugin.v1.Filter.Judge:input_type -> gapura.plugin.v1.JudgeRequest
+	1,  // 29: gapura.plugin.v1.Filter.Describe:output_type -> gapura.plugin.v1.Description
+	8,  // 30: gapura.plugin.v1.Filter.Check:output_type -> gapura.plugin.v1.Verdict
+	14, // 31: gapura.plugin.v1.Filter.Judge:output_type -> gapura.plugin.v1.JudgeResponse
+	29, // [29:32] is the sub-list for method output_type
+	26, // [26:29] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_filter_proto_init() }
@@ -1807,7 +1908,7 @@ func file_filter_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_filter_proto_rawDesc), len(file_filter_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -117,9 +117,16 @@ func newMailParams(p smtp.MailParams) *MailParams {
 	w := &MailParams{
 		Size: p.Size, Body: uint32(p.Body), Smtputf8: p.SMTPUTF8, RequireTls: p.RequireTLS,
 		Return: uint32(p.Return), EnvelopeId: []byte(p.EnvelopeID), Prdr: p.PRDR,
+		Priority: int32(p.Priority), HoldFor: int64(p.HoldFor),
 	}
 	if p.Auth != nil {
 		w.Auth = newAddress(*p.Auth)
+	}
+	if !p.HoldUntil.IsZero() {
+		w.HoldUntil = p.HoldUntil.UnixNano()
+	}
+	if by := p.DeliverBy; by.Set {
+		w.DeliverBy = &DeliverBy{Within: int64(by.Within), Return: by.Return, Trace: by.Trace}
 	}
 	return w
 }
@@ -130,10 +137,17 @@ func (p *MailParams) Go() smtp.MailParams {
 		Size: p.GetSize(), Body: smtp.BodyType(p.GetBody()),
 		SMTPUTF8: p.GetSmtputf8(), RequireTLS: p.GetRequireTls(),
 		Return: smtp.Return(p.GetReturn()), EnvelopeID: string(p.GetEnvelopeId()), PRDR: p.GetPrdr(),
+		Priority: int(p.GetPriority()), HoldFor: time.Duration(p.GetHoldFor()),
 	}
 	if a := p.GetAuth(); a != nil {
 		addr := a.Go()
 		g.Auth = &addr
+	}
+	if at := p.GetHoldUntil(); at != 0 {
+		g.HoldUntil = time.Unix(0, at)
+	}
+	if by := p.GetDeliverBy(); by != nil {
+		g.DeliverBy = smtp.DeliverBy{Within: time.Duration(by.GetWithin()), Return: by.GetReturn(), Trace: by.GetTrace(), Set: true}
 	}
 	return g
 }

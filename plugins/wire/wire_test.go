@@ -28,6 +28,8 @@ func full() *gateway.Transaction {
 		Params: smtp.MailParams{
 			Size: 7, Body: smtp.Body8BitMIME, SMTPUTF8: true, RequireTLS: true,
 			Return: smtp.ReturnHeaders, EnvelopeID: bad, Auth: &smtp.Address{}, PRDR: true,
+			Priority: -3, HoldFor: time.Hour, HoldUntil: time.Unix(5, 6),
+			DeliverBy: smtp.DeliverBy{Within: -time.Second, Return: true, Trace: true, Set: true},
 		},
 		Rcpts: []gateway.Recipient{{
 			To:     smtp.ForwardPath{Address: smtp.Address{Local: bad, Domain: bad}},
@@ -75,7 +77,8 @@ func TestEveryFieldOfTheSnapshotIsKnown(t *testing.T) {
 		{gateway.Transaction{}, 9},
 		{gateway.Session{}, 10},
 		{gateway.Recipient{}, 4},
-		{smtp.MailParams{}, 8},
+		{smtp.MailParams{}, 12},
+		{smtp.DeliverBy{}, 4},
 		{smtp.RcptParams{}, 3},
 	} {
 		if n := reflect.TypeOf(c.v).NumField(); n != c.want {
