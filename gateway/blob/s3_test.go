@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/minio/minio-go/v7"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // gateway is the S3 server of the tests, begun by the first that needs it.
@@ -36,10 +38,7 @@ func s3URL(t testing.TB) string {
 	t.Helper()
 	gateway.once.Do(startGateway)
 	if gateway.why != "" {
-		if os.Getenv("GAPURA_PEERS") == "required" {
-			t.Fatal(gateway.why)
-		}
-		t.Skip(gateway.why)
+		peers.Missing(t, "%s", gateway.why)
 	}
 	return fmt.Sprintf("s3://%s/t%d?region=us-east-1&endpoint=%s", bucket, gateway.n.Add(1), url.QueryEscape(gateway.url))
 }

@@ -5,38 +5,24 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if pg.stop != nil {
-		pg.stop()
-	}
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m)
 }
 
 // each runs a test over both databases.
 func each(t *testing.T, f func(t *testing.T, open func() *DB)) {
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		dir := t.TempDir()
-		f(t, func() *DB { return open(t, Options{Dir: dir}) })
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		url := postgresURL(t)
-		f(t, func() *DB { return open(t, Options{URL: url}) })
+	sqldbtest.Each(t, func(t *testing.T, dir, url string) {
+		f(t, func() *DB { return open(t, Options{Dir: dir, URL: url}) })
 	})
 }
 
