@@ -1,0 +1,49 @@
+package mailbox
+
+import (
+	"context"
+	"io"
+	"log/slog"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// Deps is what a Store works with.
+type Deps struct {
+	DB *sqldb.DB
+	// Blobs is opened with LiveBlobs, and is the Store's alone.
+	Blobs blob.Store
+	// Log is told what goes wrong where no caller is; nil: nobody.
+	Log     *slog.Logger
+	Metrics *Metrics // nil: none
+	// Index makes the index record of a message, nil: none is made.
+	Index Indexer
+	// Learner hears of moves into and out of Junk; nil: nobody.
+	Learner Learner
+}
+
+// Indexer makes what a Store keeps beside a message's octets.
+type Indexer interface {
+	// Index reads a message to its end. It is given the octets as they are
+	// stored; what it returns must not depend on anything else.
+	Index(r io.Reader) (Indexed, error)
+}
+
+// Indexed is what an Indexer found.
+type Indexed struct {
+	Record []byte // for FETCH, SORT, THREAD, SEARCH
+	// Sent is the Date field's time in seconds since 1970; 0: there is none.
+	Sent int64
+	// Thread is a hash of the Message-ID that began the conversation; 0: none.
+	Thread uint64
+}
+
+// Learner hears of what users say is junk.
+type Learner interface {
+	// Learn is told that user has moved a message into Junk (junk), or out of
+	// it into another folder but Trash. It is called after the move is
+	// durable, beside it, one at a time; who is too slow misses some. open
+	// reads the message, while the call lasts.
+	Learn(ctx context.Context, user string, junk bool, open func() (io.ReadCloser, error))
+}
