@@ -15,7 +15,10 @@ var errUnfinished = errors.New("mailbox: not finished yet")
 
 // Store keeps the mail of all users. Its methods, and those of User, may be
 // called by many at once.
-type Store struct{ deps Deps }
+type Store struct {
+	deps Deps
+	opt  Options
+}
 
 // LiveBlobs lists, segment by segment, what lives in the blob store of the
 // mailboxes, for opening it before the Store.
@@ -24,7 +27,9 @@ func LiveBlobs(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] {
 }
 
 // Open opens the store, and makes its tables where they are not there.
-func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) { return &Store{deps}, nil }
+func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
+	return &Store{deps, opt.withDefaults()}, opt.Check()
+}
 
 // Configure takes new options; what is running goes on with the old ones.
 func (s *Store) Configure(opt Options) {}
