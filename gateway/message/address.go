@@ -55,6 +55,9 @@ type addressParser struct {
 	bare    *smtp.Address
 	comment string
 	closed  bool // an address in angle brackets ended the element
+
+	each func(AddressItem) // told of everything, if not nil
+	n    int               // mailboxes that it was told of
 }
 
 // gap skips white space and comments; a comment may be a name.
@@ -75,7 +78,7 @@ func (p *addressParser) malformed(why string) {
 func (p *addressParser) list() {
 	for {
 		p.gap()
-		if p.end() || len(p.boxes) > MaxMailboxes {
+		if p.end() || len(p.boxes)+p.n > MaxMailboxes {
 			break
 		}
 		p.next()
@@ -83,6 +86,7 @@ func (p *addressParser) list() {
 	p.flush()
 	if p.open {
 		p.malformed("group is not closed")
+		p.tell(AddressItem{Kind: GroupEnd})
 	}
 	if len(p.boxes) > MaxMailboxes {
 		p.boxes = p.boxes[:MaxMailboxes]
@@ -102,6 +106,8 @@ func (p *addressParser) next() {
 		p.flush()
 		if !p.open {
 			p.malformed("no group is open")
+		} else {
+			p.tell(AddressItem{Kind: GroupEnd})
 		}
 		p.open, p.group = false, ""
 	case ':':
@@ -109,7 +115,13 @@ func (p *addressParser) next() {
 		if p.open || len(p.phrase) == 0 || p.bare != nil {
 			p.malformed("colon")
 		}
-		p.open, p.group = true, DecodeText(string(p.phrase))
+		if p.each == nil {
+			p.group = DecodeText(string(p.phrase))
+		} else if p.open {
+			p.tell(AddressItem{Kind: GroupEnd})
+		}
+		p.open = true
+		p.tell(AddressItem{Kind: GroupBegin, Name: string(p.phrase)})
 		p.reset()
 	case '<':
 		p.angle()
@@ -259,7 +271,7 @@ func (p *addressParser) angleEnd(local []byte) {
 	if !p.accept('>') {
 		p.malformed("bracket is not closed")
 	}
-	if !a.IsZero() {
+	if !a.IsZero() || p.each != nil {
 		p.emit(string(p.phrase), a)
 	}
 	group, open := p.group, p.open
@@ -277,12 +289,52 @@ func (p *addressParser) flush() {
 		p.emit(p.comment, *p.bare)
 	case len(p.phrase) > 0 && !p.closed:
 		p.malformed("no address")
+		if p.each != nil {
+			p.emit("", smtp.Address{Local: string(p.phrase)})
+		}
 	}
 	p.reset()
 }
 
 func (p *addressParser) emit(name string, a smtp.Address) {
+	if p.each != nil {
+		p.n++
+		p.each(AddressItem{Name: name, Address: a})
+		return
+	}
 	p.boxes = append(p.boxes, Mailbox{Name: DecodeText(name), Address: a, Group: p.group})
+}
+
+// AddressKind tells what an AddressItem is.
+type AddressKind uint8
+
+// The kinds.
+const (
+	MailboxItem AddressKind = iota
+	GroupBegin
+	GroupEnd
+)
+
+// AddressItem is a piece of an address list as IMAP's ENVELOPE shows it (RFC
+// 9051 section 7.5.2): nothing is decoded or left out.
+type AddressItem struct {
+	Kind    AddressKind
+	Name    string       // display name of a mailbox or group, unquoted but not decoded
+	Address smtp.Address // of a mailbox; a part that is missing is empty
+}
+
+// EachAddress calls f for what ParseAddressList would find in value, and for
+// groups and halves of addresses; at most about MaxMailboxes times.
+func EachAddress(value string, f func(AddressItem)) {
+	p := addressParser{lexer: lexer{s: value}, each: f}
+	p.list()
+}
+
+func (p *addressParser) tell(i AddressItem) {
+	if p.each != nil {
+		p.n++
+		p.each(i)
+	}
 }
 
 func (p *addressParser) reset() {

@@ -39,6 +39,14 @@ type source struct {
 	hit        hit
 	loose      bool // a boundary's line may go on after it, and parts follow its closing
 
+	// For who asks where things are (counting): the octets before buf[0], the
+	// lines before start, and both at the end of the content.
+	base, endAt     int64
+	lines, endLines int64
+	counting        bool
+	delimAt         int64 // where the last delimiter line ended
+	delimBreak      int   // and the length of its line break
+
 	// What was seen that a loose reader takes for a delimiter line.
 	longer, reopened, afterCR bool
 }
@@ -65,6 +73,7 @@ func (s *source) fill() bool {
 		return false
 	}
 	if s.start > 0 {
+		s.base += int64(s.start)
 		s.end = copy(s.buf, s.buf[s.start:s.end])
 		s.start = 0
 	}
@@ -106,7 +115,7 @@ func (s *source) next() []byte {
 			if cut > 0 {
 				return s.give(cut)
 			}
-			s.start += n
+			s.delimiter(n)
 			s.bol = true
 			return nil
 		} else if cut > 0 {
@@ -117,18 +126,48 @@ func (s *source) next() []byte {
 				// Held back for a delimiter line that will not come; one
 				// without a line end may have.
 				if cut, n, ok := s.search(w); ok && cut == 0 {
-					s.start += n
+					s.delimiter(n)
 					return nil
 				} else if cut > 0 {
 					return s.give(cut)
 				}
 				return s.give(len(w))
 			}
+			s.mark()
 			s.hit = hit{level: -1}
 			return nil
 		}
 	}
 }
+
+// at returns how many octets of the input were given or passed.
+func (s *source) at() int64 { return s.base + int64(s.start) }
+
+// mark notes that the content ends here.
+func (s *source) mark() { s.endAt, s.endLines = s.at(), s.lines }
+
+// delimiter takes n octets, the delimiter line that ends the content with the
+// line break before it, which may be that of another delimiter line.
+func (s *source) delimiter(n int) {
+	s.mark()
+	if s.delimBreak > 0 && s.delimAt == s.endAt {
+		s.endAt -= int64(s.delimBreak)
+		s.endLines--
+	}
+	s.delimBreak = breakBefore(s.buf[s.start : s.start+n])
+	s.pass(n)
+	s.delimAt = s.at()
+}
+
+// pass takes n octets that are no content.
+func (s *source) pass(n int) {
+	if s.counting {
+		s.lines += int64(bytes.Count(s.buf[s.start:s.start+n], lineFeed))
+	}
+	s.start += n
+}
+
+var lineFeed = []byte("\n")
 
 // stop ends the content at once.
 func (s *source) stop() {
@@ -137,7 +176,7 @@ func (s *source) stop() {
 
 func (s *source) give(n int) []byte {
 	p := s.buf[s.start : s.start+n : s.start+n]
-	s.start += n
+	s.pass(n)
 	s.bol = false
 	return p
 }
@@ -286,6 +325,7 @@ func (s *source) header(dst []byte, limit int, r ReadingName) (_ []byte, how hea
 			continue
 		}
 		if w = s.buf[s.start:s.end]; len(w) == 0 {
+			s.mark()
 			s.hit = hit{level: -1}
 			return dst, atDelimiter, over
 		}
@@ -296,7 +336,7 @@ func (s *source) header(dst []byte, limit int, r ReadingName) (_ []byte, how hea
 		if s.bol {
 			switch how, done := s.headerLine(line, len(dst) == 0, r); {
 			case done && how == atEmptyLine:
-				s.start += len(line)
+				s.pass(len(line))
 				s.bol = true
 				return dst, how, over
 			case done:
@@ -308,7 +348,7 @@ func (s *source) header(dst []byte, limit int, r ReadingName) (_ []byte, how hea
 		} else {
 			over = true
 		}
-		s.start += len(line)
+		s.pass(len(line))
 		s.bol = i >= 0
 	}
 }
@@ -324,7 +364,7 @@ func (s *source) headerLine(line []byte, first bool, r ReadingName) (headerEnd, 
 		n, ok, _ := s.line(line)
 		s.eof = eof
 		if ok {
-			s.start += n
+			s.delimiter(n)
 			return atDelimiter, true
 		}
 	}
@@ -333,7 +373,7 @@ func (s *source) headerLine(line []byte, first bool, r ReadingName) (headerEnd, 
 	}
 	// A part whose first line is no field has no header; later lines of that
 	// kind are passed over, though not by strict readers.
-	if (first || r == Strict) && !isWSP(line[0]) && !mboxLine(line) {
+	if (first && r != wholeHeader || r == Strict) && !isWSP(line[0]) && !mboxLine(line) {
 		if _, _, ok := fieldName(line); !ok {
 			return atText, true
 		}
