@@ -309,3 +309,22 @@ func (r *reader) octet() byte {
 	r.b = r.b[1:]
 	return c
 }
+
+// Thread is a hash of the identifier that began the conversation, as far as
+// the message itself says: its first reference, or its own Message-ID; 0
+// where it has none. It is the same in every version of the program.
+func (r Record) Thread() uint64 {
+	id := r.MessageID()
+	r.References(func(first []byte) bool {
+		id = first
+		return false
+	})
+	if len(id) == 0 {
+		return 0
+	}
+	h := uint64(14695981039346656037) // FNV-1a
+	for _, c := range id {
+		h = (h ^ uint64(c)) * 1099511628211
+	}
+	return max(h, 1)
+}
