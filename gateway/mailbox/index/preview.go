@@ -16,7 +16,6 @@ const maxPreviewText = 4096 // octets of text that a preview is made of
 type preview struct {
 	plain, html       []byte
 	hasPlain, hasHTML bool
-	charset           string
 	open              io.WriteCloser
 }
 
