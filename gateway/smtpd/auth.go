@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -81,7 +82,7 @@ func (c *conn) auth(arg string) smtp.Reply {
 			return replyAuthBase64
 		}
 	}
-	user, r, err := a.Auth(c.ctx, mechanism, initial, x.ask)
+	user, r, err := a.Auth(c.Context(), mechanism, initial, x.ask)
 	return x.end(user, r, err)
 }
 
@@ -104,9 +105,9 @@ func (x *exchange) ask(challenge []byte) ([]byte, error) {
 		return nil, errAuth
 	}
 	c.send(smtp.NewReply(334, smtp.EnhancedCode{}, base64.StdEncoding.EncodeToString(challenge)))
-	line, err := c.readLine(maxAuthLine)
+	line, err := c.readLine(true)
 	switch {
-	case errors.Is(err, errLineLong):
+	case errors.Is(err, acceptor.ErrLineLong):
 		x.refusal = replyAuthLong
 	case err != nil:
 		c.lost(err)
@@ -163,8 +164,11 @@ func authText(s string, initial bool) ([]byte, bool) {
 	return b, err == nil
 }
 
-// isAuth tells whether a command line that is still incomplete, perhaps, is an
-// AUTH that may be longer than others.
-func (c *conn) isAuth(line []byte) bool {
-	return c.set.Auth && c.info.TLS != nil && len(line) >= 5 && strings.EqualFold(string(line[:5]), "AUTH ")
+// authLine is the bound for a line that begins so: AUTH may be longer than
+// others.
+func authLine(begin []byte) int {
+	if len(begin) >= 5 && strings.EqualFold(string(begin[:5]), "AUTH ") {
+		return maxAuthLine
+	}
+	return 0
 }

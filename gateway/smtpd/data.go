@@ -22,8 +22,8 @@ func (c *conn) data(arg string) smtp.Reply {
 		return replyWantRcpt
 	}
 	c.send(replyData)
-	if c.in.empty() { // the handler may take its time before it reads
-		if err := c.flush(); err != nil {
+	if c.Empty() { // the handler may take its time before it reads
+		if err := c.Flush(); err != nil {
 			c.lost(err)
 			return smtp.Reply{}
 		}
@@ -49,7 +49,7 @@ func (c *conn) hand(r *messageReader) ([]smtp.Reply, error) {
 	tx := c.tx
 	rcpts, prdr := c.rcpts, c.prdr
 	c.tx, c.traceID = nil, traceOf(tx)
-	replies, err := tx.Data(c.ctx, r)
+	replies, err := tx.Data(c.Context(), r)
 	c.forgetTransaction()
 	c.rcpts, c.prdr = rcpts, prdr
 	if r.err == nil {
@@ -75,7 +75,7 @@ func (c *conn) finishMessage(r *messageReader, replies []smtp.Reply, err error) 
 		ours = ours || !c.theirs
 	}
 	if len(replies) != 1 && len(replies) != rcpts {
-		c.log(slog.LevelWarn, "handler gave a wrong number of replies")
+		c.Log(slog.LevelWarn, "handler gave a wrong number of replies")
 		replies, ours = []smtp.Reply{replyInternal}, true
 	}
 	for i := range replies {

@@ -27,7 +27,7 @@ func (c *conn) ehlo(verb, name string) smtp.Reply {
 	c.info.Helo = name
 	c.info.Extended = verb != "HELO"
 	c.greeted = true
-	r, err := c.session.Helo(c.ctx, c.info)
+	r, err := c.session.Helo(c.Context(), c.info)
 	r = c.answer(r, err, smtp.Reply{Code: 250})
 	if !r.Positive() {
 		c.greeted = false

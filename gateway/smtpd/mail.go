@@ -42,7 +42,7 @@ func (c *conn) mail(arg string) smtp.Reply {
 	if c.mails++; c.set.Limits.Transactions > 0 && c.mails > c.set.Limits.Transactions {
 		return replyTooManyMails
 	}
-	tx, r, err := c.session.Mail(c.ctx, from, p)
+	tx, r, err := c.session.Mail(c.Context(), from, p)
 	r = c.answer(r, err, smtp.NewReply(250, smtp.EnhancedCode{2, 1, 0}, "sender ok"))
 	if !r.Positive() {
 		return r

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -120,18 +121,18 @@ func (r *messageReader) step() (text []byte, done bool, err error) {
 		}
 		return nil, false, c.nextChunk(r)
 	}
-	if c.in.empty() {
+	if c.Empty() {
 		if err := r.fill(); err != nil {
 			r.lost = true
 			return nil, false, err
 		}
 	}
-	src := c.in.bytes()
+	src := c.Buffered()
 	if r.scan.Chunked && int64(len(src)) > r.chunk {
 		src = src[:r.chunk]
 	}
 	text, n := r.scan.Scan(src)
-	c.in.r += n
+	c.Discard(n)
 	r.wire += int64(n)
 	if r.scan.Chunked {
 		r.chunk -= int64(n)
@@ -143,15 +144,14 @@ func (r *messageReader) step() (text []byte, done bool, err error) {
 // over each window of time spent waiting for them.
 func (r *messageReader) fill() error {
 	c := r.c
-	full := len(c.in.buf) > 0 && c.in.w == len(c.in.buf)
-	c.in.grow(full)
-	if err := c.flush(); err != nil {
+	full := c.Full()
+	if err := c.Flush(); err != nil {
 		return err
 	}
 	for {
 		began := time.Now()
-		err := c.fill(c.set.Limits.RateWindow - r.window)
-		switch timeout := isTimeout(err); {
+		err := c.Fill(c.set.Limits.RateWindow-r.window, full)
+		switch timeout := acceptor.IsTimeout(err); {
 		case err == nil || timeout:
 			if err := r.waited(time.Since(began), timeout); err != nil {
 				return err
@@ -161,7 +161,7 @@ func (r *messageReader) fill() error {
 		default:
 			return err
 		}
-		if !c.in.empty() {
+		if !c.Empty() {
 			return nil
 		}
 	}
@@ -173,7 +173,7 @@ func (r *messageReader) waited(d time.Duration, timeout bool) error {
 	if r.window += d; !timeout && r.window < r.c.set.Limits.RateWindow {
 		return nil
 	}
-	come := r.wire + int64(len(r.c.in.bytes()))
+	come := r.wire + int64(len(r.c.Buffered()))
 	if !r.fastEnough(come - r.base) {
 		return errSlow
 	}
@@ -216,7 +216,8 @@ func (r *messageReader) drain() bool {
 func (r *messageReader) broken(err error) {
 	if errors.Is(err, errSlow) || errors.Is(err, os.ErrDeadlineExceeded) {
 		r.c.send(replySlow)
-		r.c.closing, r.c.quiet = true, true
+		r.c.closing = true
+		r.c.Quiet()
 		return
 	}
 	r.c.lost(err)

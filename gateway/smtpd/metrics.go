@@ -1,24 +1,26 @@
 package smtpd
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gapura-mail/gapura/gateway/acceptor"
+)
 
 // Metrics count what servers do. The zero value does not; use NewMetrics.
 type Metrics struct {
-	connections *prometheus.CounterVec
-	open        *prometheus.GaugeVec
-	commands    *prometheus.CounterVec
-	octets      *prometheus.CounterVec
+	*acceptor.Metrics
+	commands *prometheus.CounterVec
+	octets   *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics of SMTP servers with reg.
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+	connections, err := acceptor.NewMetrics(reg, "smtp")
+	if err != nil {
+		return nil, err
+	}
 	m := &Metrics{
-		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "gapura_smtp_connections_total", Help: "Connections, by how they began: accepted, refused (over a limit), proxy (bad PROXY header), tls (failed handshake), early (talked before the greeting).",
-		}, []string{"listener", "result"}),
-		open: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "gapura_smtp_connections_open", Help: "Connections that are open.",
-		}, []string{"listener"}),
+		Metrics: connections,
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_smtp_commands_total", Help: "Replies to commands, by verb and first digit of the code; END is the reply to a message.",
 		}, []string{"listener", "verb", "class"}),
@@ -26,7 +28,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Name: "gapura_smtp_message_octets_total", Help: "Octets of messages read, those of refused ones included.",
 		}, []string{"listener"}),
 	}
-	for _, c := range []prometheus.Collector{m.connections, m.open, m.commands, m.octets} {
+	for _, c := range []prometheus.Collector{m.commands, m.octets} {
 		if err := reg.Register(c); err != nil {
 			return nil, err
 		}
@@ -50,19 +52,15 @@ func verbIndex(verb string) uint8 {
 type counters struct {
 	on       bool
 	commands [len(verbs)][6]prometheus.Counter
-	open     prometheus.Gauge
 	octets   prometheus.Counter
-	m        *Metrics
-	listener string
 }
 
 func (m *Metrics) of(listener string) *counters {
-	c := &counters{m: m, listener: listener}
+	c := &counters{}
 	if m == nil || m.commands == nil {
 		return c
 	}
 	c.on = true
-	c.open = m.open.WithLabelValues(listener)
 	c.octets = m.octets.WithLabelValues(listener)
 	for i, v := range verbs {
 		for class := 2; class <= 5; class++ {
@@ -81,17 +79,5 @@ func (c *counters) command(verb uint8, code int) {
 func (c *counters) message(octets int64) {
 	if c.on {
 		c.octets.Add(float64(octets))
-	}
-}
-
-func (c *counters) opened(n float64) {
-	if c.on {
-		c.open.Add(n)
-	}
-}
-
-func (c *counters) began(result string) {
-	if c.on {
-		c.m.connections.WithLabelValues(c.listener, result).Inc()
 	}
 }

@@ -180,10 +180,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// maxCommandLine bounds CommandLine.
+const maxCommandLine = 8 << 10
+
 func (l Limits) check() error {
 	var errs []error
 	bad := func(name, want string) { errs = append(errs, fmt.Errorf("smtpd: %s must be %s", name, want)) }
-	if l.CommandLine < 512 || l.CommandLine > smallBuffer {
+	if l.CommandLine < 512 || l.CommandLine > maxCommandLine {
 		bad("command_line", "from 512 to 8192")
 	}
 	if l.TextLine > 0 && l.TextLine < smtp.MaxTextLine {

@@ -7,6 +7,7 @@ func (c *conn) quit(arg string) smtp.Reply {
 	if arg != "" {
 		return replyNoArgument
 	}
-	c.closing, c.quiet = true, true
+	c.closing = true
+	c.Quiet()
 	return replyBye
 }

@@ -29,7 +29,7 @@ func (c *conn) rcpt(arg string) smtp.Reply {
 		}
 		return replyTooManyRcpt
 	}
-	r, err := c.tx.Rcpt(c.ctx, to, p)
+	r, err := c.tx.Rcpt(c.Context(), to, p)
 	r = c.answer(r, err, smtp.NewReply(250, smtp.EnhancedCode{2, 1, 5}, "recipient ok"))
 	if !r.Positive() {
 		return c.failedRcpt(r)

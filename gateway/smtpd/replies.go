@@ -63,10 +63,10 @@ func (c *conn) answer(r smtp.Reply, err error, ok smtp.Reply) smtp.Reply {
 			c.theirs = true
 			return refusal
 		}
-		if errors.Is(err, context.Canceled) && c.srv.stopped() {
+		if errors.Is(err, context.Canceled) && c.Stopped() {
 			return replyShutdown
 		}
-		c.log(slog.LevelError, "handler failed", slog.String("verb", verbs[c.verb]), slog.Any("error", err))
+		c.Log(slog.LevelError, "handler failed", slog.String("verb", verbs[c.verb]), slog.Any("error", err))
 		return replyInternal
 	}
 	if r.IsZero() {
@@ -112,7 +112,7 @@ func (c *conn) traced(r smtp.Reply) smtp.Reply {
 	if id == "" {
 		return r
 	}
-	c.log(slog.LevelInfo, "refused", slog.String("id", id), slog.String("verb", verbs[c.verb]), slog.String("reply", r.Error()))
+	c.Log(slog.LevelInfo, "refused", slog.String("id", id), slog.String("verb", verbs[c.verb]), slog.String("reply", r.Error()))
 	r.Text += " (see " + id + ")"
 	return r
 }
@@ -133,8 +133,8 @@ func (c *conn) send(r smtp.Reply) {
 		c.closing = true
 	}
 	c.srv.count.command(c.verb, r.Code)
-	c.out = r.Append(c.output())
-	if c.set.Logger.Enabled(c.ctx, slog.LevelDebug) {
-		c.log(slog.LevelDebug, "reply", slog.String("verb", verbs[c.verb]), slog.Int("code", r.Code), slog.String("text", r.Text))
+	c.SetOutput(r.Append(c.Output()))
+	if c.Logs(slog.LevelDebug) {
+		c.Log(slog.LevelDebug, "reply", slog.String("verb", verbs[c.verb]), slog.Int("code", r.Code), slog.String("text", r.Text))
 	}
 }

@@ -1,37 +1,29 @@
 package smtpd
 
 import (
-	"context"
-	"errors"
-	"log/slog"
-	"net"
-	"sync"
 	"sync/atomic"
-	"time"
 
-	"github.com/gapura-mail/gapura/gateway/crew"
+	"github.com/gapura-mail/gapura/gateway/acceptor"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown.
-var ErrServerClosed = errors.New("smtpd: server closed")
+var ErrServerClosed = acceptor.ErrServerClosed
 
-// Server serves connections of one protocol.
+// Connections counts open connections; see acceptor.Connections.
+type Connections = acceptor.Connections
+
+// NewConnections returns a counter for at most max connections, perIP from
+// one network; zero or negative means no bound.
+func NewConnections(max, perIP int) *Connections { return acceptor.NewConnections(max, perIP) }
+
+// Server serves connections of one protocol. Shutdown tells those that wait
+// for a command outside a transaction 421 at once, others when their
+// transaction has ended.
 type Server struct {
+	*acceptor.Server
 	set   atomic.Pointer[settings]
-	conns *Connections
-	own   bool // conns is nobody else's
 	count *counters
-
-	base   context.Context
-	cancel context.CancelFunc
-	drain  atomic.Bool
-	stop   atomic.Bool
-
-	crew      crew.Crew
-	mu        sync.Mutex
-	listeners map[net.Listener]struct{}
-	open      map[*conn]struct{}
-	wg        sync.WaitGroup
 }
 
 // New returns a Server that asks h.
@@ -40,15 +32,10 @@ func New(opt Options, h Handler) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{conns: opt.Connections, listeners: make(map[net.Listener]struct{}), open: make(map[*conn]struct{})}
-	if s.conns == nil {
-		s.own = true
-		s.conns = NewConnections(set.Limits.Connections, set.Limits.ConnectionsPerIP)
-	}
-	s.count = opt.Metrics.of(opt.Protocol)
-	s.base, s.cancel = context.WithCancel(context.Background())
+	s := &Server{count: opt.Metrics.of(opt.Protocol)}
 	s.set.Store(set)
-	return s, nil
+	s.Server, err = acceptor.New(set.acceptor(), (*talker)(s))
+	return s, err
 }
 
 // Reconfigure makes new connections use opt and h; those that are open keep
@@ -59,150 +46,55 @@ func (s *Server) Reconfigure(opt Options, h Handler) error {
 	if err != nil {
 		return err
 	}
-	if s.own {
-		s.conns.SetLimits(set.Limits.Connections, set.Limits.ConnectionsPerIP)
+	if err := s.Server.Reconfigure(set.acceptor()); err != nil {
+		return err
 	}
 	s.set.Store(set)
 	return nil
 }
 
-// Serve accepts connections from l until it is closed or the server shuts
-// down. It closes l. A server may serve several listeners; closing one from
-// outside ends its Serve with the listener's error and no connection.
-func (s *Server) Serve(l net.Listener) error {
-	s.mu.Lock()
-	if s.draining() {
-		s.mu.Unlock()
-		l.Close()
-		return ErrServerClosed
+// acceptor returns what the acceptor is told.
+func (s *settings) acceptor() acceptor.Options {
+	o := acceptor.Options{
+		Listener: s.Protocol, TLS: s.TLS, ImplicitTLS: s.ImplicitTLS, ProxyFrom: s.ProxyFrom, EarlyTalker: s.Limits.EarlyTalker,
+		Limits: acceptor.Limits{
+			TLSTimeout: s.Limits.TLSTimeout, WriteTimeout: s.Limits.WriteTimeout,
+			Connections: s.Limits.Connections, ConnectionsPerIP: s.Limits.ConnectionsPerIP,
+		},
+		Connections: s.Connections, Logger: s.Logger,
 	}
-	s.listeners[l] = struct{}{}
-	s.mu.Unlock()
-	s.crew.Enter()
-	defer s.crew.Leave()
-	defer func() {
-		s.mu.Lock()
-		delete(s.listeners, l)
-		s.mu.Unlock()
-		l.Close()
-	}()
-	for pause := time.Duration(0); ; {
-		nc, err := l.Accept()
-		if err == nil {
-			pause = 0
-			s.begin(nc)
-			continue
-		}
-		if s.draining() {
-			return ErrServerClosed
-		}
-		if errors.Is(err, net.ErrClosed) {
-			return err
-		}
-		// Out of file descriptors, or the client has gone: go on.
-		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-		s.set.Load().Logger.Error("accept failed", slog.Any("error", err))
-		select {
-		case <-s.base.Done():
-			return ErrServerClosed
-		case <-time.After(pause):
-		}
+	if s.Metrics != nil {
+		o.Metrics = s.Metrics.Metrics
 	}
+	return o
 }
 
-// begin serves nc in a goroutine of its own, if there is room.
-func (s *Server) begin(nc net.Conn) {
-	if !s.conns.add() {
-		s.count.began("refused")
-		refuse(nc, s.set.Load(), replyConnections)
-		return
-	}
-	c := s.newConn(nc)
-	if c == nil {
-		s.conns.remove()
-		nc.Close()
-		return
-	}
-	s.crew.Go(func() {
-		defer s.wg.Done()
-		defer s.conns.remove()
-		c.serve()
-	})
-}
+// talker is a Server as the acceptor sees it.
+type talker Server
 
-// ServeConn serves one connection that was accepted elsewhere and returns
-// when it has ended.
-func (s *Server) ServeConn(nc net.Conn) {
-	if !s.conns.add() {
-		s.count.began("refused")
-		refuse(nc, s.set.Load(), replyConnections)
-		return
-	}
-	defer s.conns.remove()
-	c := s.newConn(nc)
-	if c == nil {
-		nc.Close()
-		return
-	}
-	defer s.wg.Done()
+// Talk implements acceptor.Protocol.
+func (t *talker) Talk(ac *acceptor.Conn) {
+	s := (*Server)(t)
+	// Who was slow to come here finds the handler of now: an older one may
+	// have been closed.
+	c := &conn{Conn: ac, srv: s, set: s.set.Load()}
 	c.serve()
 }
 
-// newConn registers a connection; nil when the server is shutting down.
-func (s *Server) newConn(nc net.Conn) *conn {
-	c := &conn{srv: s, set: s.set.Load()}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.draining() {
-		return nil
+// Farewell implements acceptor.Protocol.
+func (t *talker) Farewell(r acceptor.Reason) []byte {
+	reply := replyConnections
+	switch r {
+	case acceptor.FullNetwork:
+		reply = replyConnectionsIP
+	case acceptor.Early:
+		reply = replyEarly
+		t.count.command(0, reply.Code)
+	case acceptor.Failed:
+		reply = replyPanic
 	}
-	c.raw = nc
-	s.open[c] = struct{}{}
-	s.wg.Add(1)
-	return c
-}
-
-func (s *Server) forget(c *conn) {
-	s.mu.Lock()
-	delete(s.open, c)
-	s.mu.Unlock()
-}
-
-func (s *Server) draining() bool { return s.drain.Load() }
-func (s *Server) stopped() bool  { return s.stop.Load() }
-
-// Shutdown closes the listeners and waits for the connections. Those that
-// wait for a command outside a transaction get 421 at once, others when their
-// transaction has ended. When ctx ends the rest are cut short: their contexts
-// end, and Shutdown returns ctx's error after they have.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	s.drain.Store(true)
-	for l := range s.listeners {
-		l.Close()
+	if t.set.Load().off["ENHANCEDSTATUSCODES"] {
+		reply.Enhanced = smtp.EnhancedCode{}
 	}
-	for c := range s.open {
-		c.wake()
-	}
-	s.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		s.wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		s.cancel()
-		return nil
-	case <-ctx.Done():
-	}
-	s.stop.Store(true)
-	s.cancel()
-	s.mu.Lock()
-	for c := range s.open {
-		c.cut()
-	}
-	s.mu.Unlock()
-	<-done
-	return ctx.Err()
+	return reply.Append(nil)
 }

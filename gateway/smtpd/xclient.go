@@ -29,7 +29,7 @@ func (c *conn) xclient(arg string) smtp.Reply {
 		c.session = nil
 		s.Close()
 	}
-	c.info = info
+	c.info, c.Remote = info, info.Remote
 	c.greeted = false
 	c.errors, c.failed, c.idle, c.mails = 0, 0, 0, 0
 	if !c.connect() {
@@ -41,7 +41,7 @@ func (c *conn) xclient(arg string) smtp.Reply {
 	}
 	// The client it speaks for has said hello already. A refusal of that is
 	// told when the peer says it again.
-	r, err := c.session.Helo(c.ctx, c.info)
+	r, err := c.session.Helo(c.Context(), c.info)
 	c.greeted = c.answer(r, err, smtp.Reply{Code: 250}).Positive()
 	return smtp.Reply{}
 }

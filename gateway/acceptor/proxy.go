@@ -1,4 +1,4 @@
-package smtpd
+package acceptor
 
 import (
 	"bytes"
@@ -18,29 +18,27 @@ const (
 
 var (
 	proxySignature = []byte("\r\n\r\n\x00\r\nQUIT\n")
-	errProxy       = errors.New("smtpd: malformed PROXY header")
-	errProxyLong   = errors.New("smtpd: PROXY header is too long")
+	errProxy       = errors.New("acceptor: malformed PROXY header")
+	errProxyLong   = errors.New("acceptor: PROXY header is too long")
 )
 
 // proxyHeader reads the PROXY protocol header, version 1 or 2, that a peer of
 // ProxyFrom must begin with.
-func (c *conn) proxyHeader() error {
+func (c *Conn) proxyHeader() error {
 	deadline := time.Now().Add(c.set.Limits.TLSTimeout)
 	for {
-		h, n, err := parseProxy(c.in.bytes())
+		h, n, err := parseProxy(c.Buffered())
 		if err != nil {
 			return err
 		}
 		if n > 0 {
-			c.in.r += n
+			c.Discard(n)
 			if h.known {
-				c.info.Remote, c.info.Local = h.src, h.dst
+				c.Remote, c.Local = h.src, h.dst
 			}
 			return nil
 		}
-		left := time.Until(deadline)
-		c.in.grow(false)
-		if err := c.fill(max(left, time.Nanosecond)); err != nil {
+		if err := c.Fill(max(time.Until(deadline), time.Nanosecond), false); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package smtpd
+package acceptor
 
 import (
 	"net/netip"
@@ -92,7 +92,8 @@ func network(ip netip.Addr) netip.Addr {
 	return ip
 }
 
-func contains(list []netip.Prefix, ip netip.Addr) bool {
+// Contains tells whether one of the networks holds ip.
+func Contains(list []netip.Prefix, ip netip.Addr) bool {
 	ip = ip.Unmap().WithZone("")
 	for _, p := range list {
 		if p.Contains(ip) {
