@@ -5,6 +5,28 @@ import (
 	"fmt"
 )
 
+// versionTables say which version the tables of each component have, and which
+// steps have made it: whoever has the rows can make the tables anew.
+const versionTables = `
+CREATE TABLE IF NOT EXISTS sqldb_versions (component TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS sqldb_steps (component TEXT NOT NULL, version INTEGER NOT NULL, step TEXT NOT NULL, PRIMARY KEY (component, version)) STRICT`
+
+// keepSteps notes the steps of a component.
+func (db *DB) keepSteps(ctx context.Context, component string, steps []string) error {
+	n := 0
+	if err := db.Read().QueryRow(ctx, "SELECT count(*) FROM sqldb_steps WHERE component = ?", component).Scan(&n); err != nil || n >= len(steps) {
+		return err
+	}
+	return db.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		for i, step := range steps {
+			if _, err := tx.Exec(ctx, "INSERT INTO sqldb_steps VALUES (?, ?, ?) ON CONFLICT (component, version) DO NOTHING", component, i+1, step); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // Migrate brings the tables of a component to the newest version: version n is
 // what the first n steps, each one or more statements, have made. Steps never
 // change once they are released; new ones are added at the end. Each step is
@@ -12,8 +34,11 @@ import (
 // that there are more steps in the database than in steps.
 func (db *DB) Migrate(ctx context.Context, component string, steps []string) error {
 	err := db.Write(ctx, func(ctx context.Context, tx *Tx) error {
-		return tx.w.eng.script(tx.ctx, tx.w.conn, `CREATE TABLE IF NOT EXISTS sqldb_versions (component TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) STRICT`)
+		return tx.w.eng.script(tx.ctx, tx.w.conn, versionTables)
 	})
+	if err == nil {
+		err = db.keepSteps(ctx, component, steps)
+	}
 	for more := true; more && err == nil; {
 		err = db.Write(ctx, func(ctx context.Context, tx *Tx) (err error) {
 			more, err = tx.step(ctx, component, steps)

@@ -104,6 +104,15 @@ func createPrivate(name string) (fresh bool, err error) {
 	return true, f.Close()
 }
 
+// syncFile makes durable what another has written into a file.
+func syncFile(name string) error {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -53,7 +53,12 @@ type IMAP struct {
 	conn    net.Conn
 	client  *imapclient.Client
 	folders []imapFolder
+	sync    func() error
 }
+
+// SyncWith has f called before Took is told of a batch: it makes durable what
+// was given.
+func (x *IMAP) SyncWith(f func() error) { x.sync = f }
 
 type imapFolder struct {
 	Folder
@@ -256,6 +261,11 @@ func (x *IMAP) folder(ctx context.Context, f *imapFolder, yield func(*Message, e
 	for batch := range slices.Chunk(f.uids, imapBatch) {
 		if more, err := x.batch(ctx, f, batch, yield); !more || err != nil {
 			return more, err
+		}
+		if x.sync != nil {
+			if err := x.sync(); err != nil {
+				return false, err
+			}
 		}
 		if x.opt.Took != nil {
 			if err := x.opt.Took(f.Name, f.validity, uint32(batch[len(batch)-1])); err != nil {
