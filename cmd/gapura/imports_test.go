@@ -48,6 +48,7 @@ var mayImport = map[string][]string{
 	"gateway/mailbox/index":   leaves,
 	"gateway/mailbox/search":  append([]string{"gateway/mailbox/index"}, leaves...),
 	"gateway/sieve":           {"gateway/message", "gateway/smtp"},
+	"gateway/transfer":        append([]string{"gateway/imap", "gateway/mailbox", "gateway/mailbox/index"}, leaves...),
 	"gateway/lda":             append([]string{"gateway", "gateway/mailbox", "gateway/sieve", "gateway/queue", "gateway/report"}, leaves...),
 	"gateway/imapd":           append([]string{"gateway/acceptor", "gateway/imap", "gateway/mailbox", "gateway/mailbox/index", "gateway/mailbox/search", "gateway/account"}, leaves...),
 	"gateway/pop3d":           append([]string{"gateway/acceptor", "gateway/mailbox", "gateway/account"}, leaves...),

@@ -339,4 +339,3 @@ func isStatusField(line []byte) bool {
 	i := bytes.IndexByte(line, ':')
 	return i > 0 && i <= len("x-mozilla-status2") && slices.Contains(statusFields, strings.ToLower(string(line[:i])))
 }
-

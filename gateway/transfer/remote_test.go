@@ -66,9 +66,11 @@ func TestIMAP(t *testing.T) {
 	want = append(want, `Work/2024 [\Answered] 2024-02-03 04:05:06 "Subject: w\r\n\r\n"`)
 
 	done := map[string]uint32{}
-	opt := IMAPOptions{Address: addr, Plaintext: true, User: "ana", Password: "secret",
+	opt := IMAPOptions{
+		Address: addr, Plaintext: true, User: "ana", Password: "secret",
 		Done: func(folder string, _ uint32) uint32 { return done[folder] },
-		Took: func(folder string, _, uid uint32) error { done[folder] = uid; return nil }}
+		Took: func(folder string, _, uid uint32) error { done[folder] = uid; return nil },
+	}
 	all := func() (list []string) {
 		src, err := DialIMAP(t.Context(), opt)
 		if err != nil {
@@ -109,4 +111,3 @@ func TestIMAP(t *testing.T) {
 		t.Errorf("a wrong password: %v", err)
 	}
 }
-

@@ -61,7 +61,7 @@ func write(t *testing.T, name, text string) {
 func equal(t *testing.T, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got  %q\nwant %q", got, want)
+		t.Errorf("got  %.600q\nwant %.600q", got, want)
 	}
 }
 
@@ -249,7 +249,8 @@ func TestWhatIsExportedIsImportedTheSame(t *testing.T) {
 					t.Errorf("date %v", m.Date)
 				}
 				slices.Sort(m.Flags)
-				got = append(got, fmt.Sprintf("%s %v %q", m.Folder, m.Flags, text(t, m)))
+				folder := strings.Replace(m.Folder, "v1_2", "v1.2", 1) // no dots in Maildir++
+				got = append(got, fmt.Sprintf("%s %v %q", folder, m.Flags, text(t, m)))
 			}
 			slices.Sort(got)
 			slices.Sort(want)

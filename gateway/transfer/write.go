@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,8 @@ type Sink interface {
 type MaildirSink struct {
 	dir      string
 	host     string
-	keywords map[string][]string // of each folder
+	dirs     map[string]string   // of each folder
+	keywords map[string][]string // likewise
 	subs     []string
 }
 
@@ -43,7 +45,7 @@ func CreateMaildir(dir string) (*MaildirSink, error) {
 	if err != nil {
 		host = "localhost"
 	}
-	s := &MaildirSink{dir: dir, host: strings.NewReplacer("/", "_", ":", "_").Replace(host), keywords: map[string][]string{}}
+	s := &MaildirSink{dir: dir, host: strings.NewReplacer("/", "_", ":", "_").Replace(host), dirs: map[string]string{}, keywords: map[string][]string{}}
 	return s, s.Folder(Folder{Name: Inbox})
 }
 
@@ -78,17 +80,25 @@ func (s *MaildirSink) Folder(f Folder) error {
 	return nil
 }
 
-// path is the folder's in the file system: dots in names are encoded, since
-// they part the names of folders.
+// path is the folder's in the file system. Dots part the names of folders
+// there, so those in a name become another character.
 func (s *MaildirSink) path(name string) string {
 	if name == Inbox {
 		return s.dir
 	}
+	if dir, ok := s.dirs[name]; ok {
+		return dir
+	}
 	parts := strings.Split(name, "/")
 	for i, p := range parts {
-		parts[i] = strings.ReplaceAll(imap.EncodeUTF7(p), ".", "&AC4-")
+		parts[i] = imap.EncodeUTF7(strings.ReplaceAll(p, ".", "_"))
 	}
-	return filepath.Join(s.dir, "."+strings.Join(parts, "."))
+	dir := filepath.Join(s.dir, "."+strings.Join(parts, "."))
+	for slices.Contains(slices.Collect(maps.Values(s.dirs)), dir) {
+		dir += "_"
+	}
+	s.dirs[name] = dir
+	return dir
 }
 
 // Write implements Sink.
