@@ -5,24 +5,18 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/hex"
 	"errors"
 	"math/big"
 	"net"
 	"net/netip"
-	"net/url"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 const (
@@ -38,38 +32,15 @@ func testOptions() Options {
 	return opt
 }
 
-// openDB opens the database in dir. With GAPURA_TEST_POSTGRES, the URL of a
-// PostgreSQL where databases may be made, it is one there, which stays.
+// openDB opens the database in dir.
 func openDB(t testing.TB, dir string) *sqldb.DB {
 	t.Helper()
-	opt := sqldb.Options{Dir: dir}
-	if u := os.Getenv("GAPURA_TEST_POSTGRES"); u != "" {
-		opt = sqldb.Options{URL: postgresIn(t, u, dir), Readers: 2}
-	}
-	db, err := sqldb.Open(context.Background(), opt)
+	db, err := sqldb.Open(context.Background(), sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir), Readers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
 	return db
-}
-
-// postgresIn returns the URL of the database for dir, and makes it where it is
-// not there.
-func postgresIn(t testing.TB, admin, dir string) string {
-	t.Helper()
-	u, err := url.Parse(admin)
-	must(t, err)
-	sum := sha256.Sum256([]byte(dir))
-	name := "account_" + hex.EncodeToString(sum[:8])
-	c, err := pgx.Connect(context.Background(), admin)
-	must(t, err)
-	defer c.Close(context.Background())
-	if _, err := c.Exec(context.Background(), "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil && !strings.Contains(err.Error(), "already exists") {
-		t.Fatal(err)
-	}
-	u.Path = "/" + name
-	return u.String()
 }
 
 // openWith opens accounts with one user, ana.

@@ -14,6 +14,7 @@ import (
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -88,7 +89,7 @@ func TestWarmup(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	open := func() *sqldb.DB {
-		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: "sqlite", Dir: dir})
+		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: sqldbtest.URL(t, dir), Dir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 // prepared queues c as one of several copies of a message.
@@ -199,7 +200,7 @@ func TestDamagedRowOfWhatIsNew(t *testing.T) {
 		l.send("a@example.org", mail, "good@x.test")
 		l.close()
 		l.q = nil
-		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir})
+		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir, URL: sqldbtest.URL(t, l.dir)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +334,7 @@ func TestCommitWhoseAnswerIsLost(t *testing.T) {
 // from tidying up.
 func TestListHoldsNothingOpen(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir, Readers: 1})
+		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir, URL: sqldbtest.URL(t, l.dir), Readers: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

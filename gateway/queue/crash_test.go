@@ -17,6 +17,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 // crash is a queue on a disk whose power is cut.
@@ -35,7 +36,7 @@ type crash struct {
 
 func (c *crash) open() (*Queue, *sqldb.DB, *blob.Files) {
 	ctx := context.Background()
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: c.dir})
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: c.dir, URL: sqldbtest.URL(c.t, c.dir)})
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 // lab is a queue on stores in a temporary folder, and a transport that does
@@ -44,7 +45,7 @@ func (l *lab) open() {
 	l.t.Helper()
 	ctx := context.Background()
 	var err error
-	if l.db, err = sqldb.Open(ctx, sqldb.Options{Dir: l.dir}); err != nil {
+	if l.db, err = sqldb.Open(ctx, sqldb.Options{Dir: l.dir, URL: sqldbtest.URL(l.t, l.dir)}); err != nil {
 		l.t.Fatal(err)
 	}
 	if l.blobs, err = blob.OpenFiles(ctx, blob.Options{Dir: l.dir + "/blobs"}, Live(ctx, l.db)); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 var start = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
@@ -247,7 +248,8 @@ func TestPrintedIsParsed(t *testing.T) {
 func TestStoreKeepsKeys(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
-	db, err := sqldb.Open(ctx, sqldb.Options{Dir: t.TempDir()})
+	dir := t.TempDir()
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,11 +19,13 @@ import (
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 func openDB(t testing.TB) *sqldb.DB {
 	t.Helper()
-	db, err := sqldb.Open(context.Background(), sqldb.Options{Dir: t.TempDir()})
+	dir := t.TempDir()
+	db, err := sqldb.Open(context.Background(), sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,11 +13,13 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 func open(t testing.TB, opt Options) (*List, *sqldb.DB) {
 	t.Helper()
-	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: t.TempDir()})
+	dir := t.TempDir()
+	db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)})
 	if err != nil {
 		t.Fatal(err)
 	}

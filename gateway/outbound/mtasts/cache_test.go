@@ -25,6 +25,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 const policyText = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 86400\n"
@@ -83,8 +84,9 @@ func newWorld(t *testing.T) *world {
 	w.opt.Roots.AddCert(cert.Leaf)
 	_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
 	w.opt.Port, _ = strconv.Atoi(port)
+	dir := t.TempDir()
 	var err error
-	if w.db, err = sqldb.Open(t.Context(), sqldb.Options{Dir: t.TempDir()}); err != nil {
+	if w.db, err = sqldb.Open(t.Context(), sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })

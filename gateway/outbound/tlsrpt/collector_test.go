@@ -20,6 +20,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/outbound/dane"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 // outbox is a Mailer.
@@ -63,8 +64,9 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, zone: dns.Zone{}, opt: Options{Contact: "tls@example.org", Hostname: "mx.example.org"}}
 	w.publish("example.com", "v=TLSRPTv1; rua=mailto:reports@example.com")
+	dir := t.TempDir()
 	var err error
-	if w.db, err = sqldb.Open(t.Context(), sqldb.Options{Dir: t.TempDir()}); err != nil {
+	if w.db, err = sqldb.Open(t.Context(), sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.db.Close() })

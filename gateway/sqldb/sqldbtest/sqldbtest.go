@@ -44,6 +44,25 @@ func Each(t *testing.T, f func(t *testing.T, dir, url string)) {
 	})
 }
 
+// URL returns what Options.URL of sqldb is to be for a test whose files are in
+// dir: empty, or, where GAPURA_TEST_DATABASE is "postgres", a database of the test's own, the same one
+// each time that dir is named. So a whole suite runs on either, as `make test`
+// does.
+func URL(t testing.TB, dir string) string {
+	t.Helper()
+	if os.Getenv("GAPURA_TEST_DATABASE") != "postgres" {
+		return ""
+	}
+	if u, ok := byDir.Load(dir); ok {
+		return u.(string)
+	}
+	u := Postgres(t)
+	byDir.Store(dir, u)
+	return u
+}
+
+var byDir sync.Map // folder of a test -> URL
+
 // Postgres returns the URL of a new empty database, whose encoding is UTF8 and
 // whose order is that of octets. Where PostgreSQL is not installed the test is
 // skipped, or fails if peers are required.
