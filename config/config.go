@@ -157,11 +157,13 @@ type DNS struct {
 type Storage struct {
 	// Where accounts, keys and the queue are listed: sqlite, in the data
 	// folder; or PostgreSQL as postgres://user@host/name, with the password in
-	// the environment (PGPASSWORD). A change needs a restart.
+	// the environment (PGPASSWORD). A database serves one gateway: another is
+	// refused while that one runs. A change needs a restart.
 	Database string `yaml:"database"`
 	// Where octets of mail are: files, in the data folder; or S3 as
 	// s3://bucket/prefix?endpoint=https://host&region=name, with
-	// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. A change
+	// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Bucket and
+	// prefix belong to the database that they were first used with. A change
 	// needs a restart.
 	Objects string `yaml:"objects"`
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/signing"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // dkimCmd is `gapura dkim`: the keys that our mail is signed with.
@@ -29,28 +30,22 @@ func (a *app) withKeys(f func(k *signing.Keys) error) (err error) {
 	return a.withKeysOf(cfg, f)
 }
 
-func (a *app) withKeysOf(cfg *config.Config, f func(k *signing.Keys) error) (err error) {
-	if err := checkOwner(cfg.Data); err != nil {
+func (a *app) withKeysOf(cfg *config.Config, f func(k *signing.Keys) error) error {
+	return a.withDatabaseOf(cfg, asCommand, func(db *sqldb.DB) error {
+		k, err := signing.Open(a.ctx, cfg.Signing, db)
+		if err != nil {
+			return err
+		}
+		defer k.Close()
+		err = f(k)
+		switch {
+		case errors.Is(err, signing.ErrName):
+			return usageError{err}
+		case errors.Is(err, signing.ErrNoKeys):
+			return fmt.Errorf("%w; `gapura dkim generate` makes them", err)
+		}
 		return err
-	}
-	db, err := openDatabase(a.ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	k, err := signing.Open(a.ctx, cfg.Signing, db)
-	if err != nil {
-		return err
-	}
-	defer k.Close()
-	err = f(k)
-	switch {
-	case errors.Is(err, signing.ErrName):
-		return usageError{err}
-	case errors.Is(err, signing.ErrNoKeys):
-		return fmt.Errorf("%w; `gapura dkim generate` makes them", err)
-	}
-	return err
+	})
 }
 
 // keyRow is a key as it is printed.

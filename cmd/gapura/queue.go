@@ -59,24 +59,6 @@ func (k *queueKeys) filters() []queue.Filter {
 	return list
 }
 
-// withQueue calls f with the database of the configuration; the gateway may
-// run meanwhile.
-func (a *app) withQueue(f func(cfg *config.Config, db *sqldb.DB) error) (err error) {
-	cfg, err := config.Load(a.config)
-	if err != nil {
-		return err
-	}
-	if err := checkOwner(cfg.Data); err != nil {
-		return err
-	}
-	db, err := openDatabase(a.ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	return f(cfg, db)
-}
-
 // act does something to messages: by the running gateway, or on the database
 // when there is none.
 func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
@@ -115,8 +97,8 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 	if !errors.Is(err, errNoGateway) {
 		return n, err
 	}
-	err = a.withQueue(func(cfg *config.Config, db *sqldb.DB) error {
-		blobs, err := openBlobs(a.ctx, cfg, slog.New(slog.DiscardHandler), queue.Live(a.ctx, db))
+	err = a.withDatabaseOf(cfg, asGateway, func(db *sqldb.DB) error {
+		blobs, err := openBlobs(a.ctx, cfg, db, slog.New(slog.DiscardHandler))
 		if errors.Is(err, blob.ErrInUse) {
 			return fmt.Errorf("a gateway runs on %s, but does not answer on its control socket", cfg.Data)
 		}
@@ -127,6 +109,9 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 		n, err = queue.ActOffline(a.ctx, db, cfg.Queue, c, progress)
 		return err
 	})
+	if errors.Is(err, sqldb.ErrInUse) {
+		err = fmt.Errorf("run this where that gateway runs: %w", err)
+	}
 	return n, err
 }
 

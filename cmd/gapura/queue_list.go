@@ -39,7 +39,7 @@ var errEnough = errors.New("enough")
 
 // Run implements the command.
 func (c *queueList) Run(a *app) error {
-	return a.withQueue(func(cfg *config.Config, db *sqldb.DB) error {
+	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		if c.Summary {
 			return c.summary(a, db)
 		}

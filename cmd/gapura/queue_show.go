@@ -31,7 +31,7 @@ Examples:
 
 // Run implements the command.
 func (c *queueShow) Run(a *app) error {
-	return a.withQueue(func(cfg *config.Config, db *sqldb.DB) error {
+	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		items := []*queue.Item{}
 		err := queue.List(a.ctx, db, cfg.Queue, queue.Filter{ID: c.ID}, func(it *queue.Item) error {
 			items = append(items, it)

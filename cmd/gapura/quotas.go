@@ -90,7 +90,7 @@ func alertMessage(host, to string, a quota.Alert, now time.Time) []byte {
 // withQuota calls f with the counters of the configuration; the gateway may
 // run meanwhile.
 func (a *app) withQuota(f func(q *quota.Admin) error) error {
-	return a.withQueue(func(cfg *config.Config, db *sqldb.DB) error {
+	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		q, err := quota.NewAdmin(a.ctx, cfg.Quota, db)
 		if err != nil {
 			return err

@@ -25,7 +25,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	opened := openedState{cfg.Data, cfg.Storage}
 	if s.db == nil {
 		s.opened = opened
-		if s.db, err = openDatabase(ctx, cfg); err != nil {
+		if s.db, err = openDatabase(ctx, cfg, asGateway); err != nil {
 			return nil, err
 		}
 	}

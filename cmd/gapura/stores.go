@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"iter"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/route"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // stores are where queued mail is.
@@ -28,9 +28,10 @@ type stores struct {
 // blobDir is where the octets of messages are.
 func blobDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "blobs") }
 
-// openBlobs opens the blobs; live are those that rows refer to. One process at
-// a time may.
-func openBlobs(ctx context.Context, cfg *config.Config, log *slog.Logger, live iter.Seq2[blob.Ref, error]) (blob.Store, error) {
+// openBlobs opens the blobs that rows of the queue refer to. One process at a
+// time may, and only with the database that a bucket was first used with.
+func openBlobs(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger) (blob.Store, error) {
+	live := queue.Live(ctx, db)
 	if !strings.HasPrefix(cfg.Storage.Objects, "s3:") {
 		return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: log}, live)
 	}
@@ -38,7 +39,11 @@ func openBlobs(ctx context.Context, cfg *config.Config, log *slog.Logger, live i
 	if err != nil {
 		return nil, err
 	}
-	opt.Dir = blobDir(cfg)
+	id, err := db.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opt.Dir, opt.Owner = blobDir(cfg), "queue of the database "+id
 	return blob.OpenS3(ctx, opt, log, live)
 }
 
@@ -58,7 +63,7 @@ func readBlobs(ctx context.Context, cfg *config.Config) (blob.Store, error) {
 
 // openStores opens blobs and queue. Nothing is sent yet.
 func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, error) {
-	blobs, err := openBlobs(ctx, cfg, s.log, queue.Live(ctx, s.db))
+	blobs, err := openBlobs(ctx, cfg, s.db, s.log)
 	if err != nil {
 		return nil, err
 	}

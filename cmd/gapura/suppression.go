@@ -7,6 +7,7 @@ import (
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
@@ -22,26 +23,16 @@ func (x suppression) Suppressed(ctx context.Context, s inbound.Sender, to smtp.A
 
 // withSuppression calls f with the list of the configuration; the gateway may
 // run meanwhile, and sees what is changed within seconds.
-func (a *app) withSuppression(f func(l *suppress.List) error) (err error) {
-	cfg, err := config.Load(a.config)
-	if err != nil {
+func (a *app) withSuppression(f func(l *suppress.List) error) error {
+	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
+		l, err := suppress.Open(a.ctx, cfg.Suppression, suppress.Deps{DB: db})
+		if err != nil {
+			return err
+		}
+		err = f(l)
+		if errors.Is(err, suppress.ErrAddress) || errors.Is(err, suppress.ErrDomain) {
+			return usageError{err}
+		}
 		return err
-	}
-	if err := checkOwner(cfg.Data); err != nil {
-		return err
-	}
-	db, err := openDatabase(a.ctx, cfg)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	l, err := suppress.Open(a.ctx, cfg.Suppression, suppress.Deps{DB: db})
-	if err != nil {
-		return err
-	}
-	err = f(l)
-	if errors.Is(err, suppress.ErrAddress) || errors.Is(err, suppress.ErrDomain) {
-		return usageError{err}
-	}
-	return err
+	})
 }

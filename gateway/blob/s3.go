@@ -47,9 +47,10 @@ type S3 struct {
 	puts  int     // uploads of packs that run
 }
 
-// OpenS3 opens the bucket, which must exist. No gateway of another host may use
-// the same bucket and prefix: it would remove what it does not know. live are the blobs that rows refer to, each once;
-// everything else is reclaimed.
+// OpenS3 opens the bucket, which must exist. Bucket and prefix belong to one
+// Owner: another would remove what it does not know, so it is told ErrOwner.
+// live are the blobs that rows refer to, each once; everything else is
+// reclaimed.
 func OpenS3(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2[Ref, error]) (*S3, error) {
 	s := &S3{opt: opt}
 	s.init(log)
@@ -86,6 +87,9 @@ func (s *S3) open(ctx context.Context, live iter.Seq2[Ref, error]) (err error) {
 		if s.lock, err = (osFS{}).Lock(filepath.Join(s.opt.Dir, "lock")); err != nil {
 			return err
 		}
+	}
+	if err := s.own(ctx); err != nil {
+		return err
 	}
 	for o := range s.core.ListObjectsIter(ctx, s.opt.Bucket, minio.ListObjectsOptions{Prefix: s.opt.Prefix}) {
 		if o.Err != nil {

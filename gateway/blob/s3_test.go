@@ -183,6 +183,63 @@ func TestS3NeverOverwrites(t *testing.T) {
 	}
 }
 
+// TestS3HasOneOwner is about two hosts, each with a database of its own, and one
+// bucket.
+func TestS3HasOneOwner(t *testing.T) {
+	t.Parallel()
+	opt, err := ParseS3(s3URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := func(owner string) error {
+		opt.Owner = owner
+		s, err := OpenS3(t.Context(), opt, nil, all(nil))
+		if err != nil {
+			return err
+		}
+		_, err = s.Append(t.Context(), "", 5, strings.NewReader("hello"))
+		return errors.Join(err, s.Close())
+	}
+	for range 2 {
+		if err := as("database A"); err != nil {
+			t.Fatal(err)
+		}
+		if err := as("database B"); !errors.Is(err, ErrOwner) || !strings.Contains(err.Error(), opt.Prefix+"owner") {
+			t.Fatal(err)
+		}
+	}
+	opt.ReadOnly = true
+	s, err := OpenS3(t.Context(), opt, nil, nil)
+	if err != nil {
+		t.Fatal("readers need not own it:", err)
+	}
+	s.Close()
+	opt.ReadOnly, opt.Prefix = false, opt.Prefix+"race/"
+	errs := make(chan error)
+	for i := range 4 {
+		go func() {
+			opt := opt
+			opt.Owner = fmt.Sprint("database ", i)
+			s, err := OpenS3(t.Context(), opt, nil, all(nil))
+			if err == nil {
+				err = s.Close()
+			}
+			errs <- err
+		}()
+	}
+	won := 0
+	for range 4 {
+		if err := <-errs; err == nil {
+			won++
+		} else if !errors.Is(err, ErrOwner) {
+			t.Error(err)
+		}
+	}
+	if won != 1 {
+		t.Error(won, "own it")
+	}
+}
+
 func TestS3SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	at := s3URL(t)

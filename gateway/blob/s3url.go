@@ -16,6 +16,9 @@ type S3Options struct {
 	// Dir is a folder of this host: it is locked while the store is open, so
 	// that no other process here uses it.
 	Dir string
+	// Owner names whom bucket and prefix belong to: the database whose rows
+	// refer to the blobs. "": it is not checked.
+	Owner string
 	// ReadOnly opens beside another process: Open and Records work.
 	ReadOnly bool
 }

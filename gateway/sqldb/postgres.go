@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -18,6 +19,12 @@ const (
 	// writeLock is the advisory lock that makes the Writes of all processes
 	// come one after another, as they do in SQLite.
 	writeLock = 0x67617075 // "gapu"
+	// soleLock is the advisory lock of Options.Sole. The writer's connection
+	// has it: who has lost the connection cannot write before it has the lock again.
+	soleLock = writeLock + 1
+	// A host that vanishes without a word is missed by the server after
+	// keepIdle + keepTries*keepEvery seconds, and its locks are free.
+	keepIdle, keepEvery, keepTries = 10, 5, 3
 	// connectTime bounds a connection's making where the URL does not.
 	connectTime = 10 * time.Second
 	// maxTexts bounds the texts that are kept translated.
@@ -55,7 +62,11 @@ func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepareWriter))
+	prepare := prepareWriter
+	if opt.Sole {
+		prepare = func(ctx context.Context, c *pgx.Conn) error { return prepareSole(ctx, c, cmp.Or(opt.wait, busyTimeout)) }
+	}
+	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepare))
 	write.SetMaxOpenConns(1)
 	reading := cfg.Copy()
 	reading.RuntimeParams["default_transaction_read_only"] = "on"
@@ -82,6 +93,23 @@ func prepareWriter(ctx context.Context, c *pgx.Conn) error {
 	_, err := c.PgConn().Exec(ctx, fmt.Sprintf(`SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
 SELECT set_config('lock_timeout', '%d', false)`, busyTimeout.Milliseconds())).ReadAll()
 	return err
+}
+
+// prepareSole takes the lock of Options.Sole, too.
+func prepareSole(ctx context.Context, c *pgx.Conn, wait time.Duration) error {
+	_, err := c.PgConn().Exec(ctx, fmt.Sprintf(`SELECT set_config('tcp_keepalives_idle', '%d', false), set_config('tcp_keepalives_interval', '%d', false), set_config('tcp_keepalives_count', '%d', false);
+SELECT set_config('lock_timeout', '%d', false);
+SELECT pg_advisory_lock(%d)`, keepIdle, keepEvery, keepTries, wait.Milliseconds(), soleLock)).ReadAll()
+	if err == nil {
+		return prepareWriter(ctx, c)
+	}
+	if code(err) != "55P03" { // lock_not_available
+		return err
+	}
+	who := "another host"
+	_ = c.QueryRow(ctx, `SELECT coalesce(host(a.client_addr), 'this host') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid = $1 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())`, soleLock).Scan(&who)
+	return fmt.Errorf("%w, at %s: one database serves one gateway", ErrInUse, who)
 }
 
 // raw runs f with the connection below database/sql.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Errors that callers tell apart.
@@ -20,6 +21,9 @@ var (
 	ErrUnique = errors.New("sqldb: not unique")
 	// ErrNewer wraps Migrate's refusal of tables that a later version made.
 	ErrNewer = errors.New("sqldb: the database is newer than this program")
+	// ErrInUse wraps that another process has the database open as the only
+	// one.
+	ErrInUse = errors.New("sqldb: in use by another gateway")
 )
 
 // Options say which database.
@@ -31,6 +35,16 @@ type Options struct {
 	Dir string
 	// Readers bounds queries at once outside Write; 0: 8.
 	Readers int
+	// Sole is for the gateway itself, which plans what is to be done from what
+	// it has in memory: no other that is Sole may have the same PostgreSQL database
+	// open, on whatever host. Open waits a little for one that ends, then says
+	// ErrInUse; so does Write, where another has taken over while the
+	// connection was lost. Commands that only change rows are not Sole. SQLite's file needs no such thing: whoever runs a
+	// gateway locks its folder.
+	Sole bool
+
+	// wait is how long Sole waits; 0: busyTimeout.
+	wait time.Duration
 }
 
 // defaultReaders is enough to keep a few cores busy.

@@ -196,6 +196,27 @@ func TestFailedWriteUndoesOnlyItself(t *testing.T) {
 	})
 }
 
+func TestIDStays(t *testing.T) {
+	ids := map[string]bool{}
+	var mu sync.Mutex
+	each(t, func(t *testing.T, open func() *DB) {
+		a, b := open(), open()
+		id, err := a.ID(t.Context())
+		if err != nil || len(id) < 20 {
+			t.Fatal(id, err)
+		}
+		if again, err := b.ID(t.Context()); again != id || err != nil {
+			t.Error(id, again, err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if ids[id] {
+			t.Error("two databases, one id")
+		}
+		ids[id] = true
+	})
+}
+
 func TestMigrateGoesForwardOnly(t *testing.T) {
 	each(t, func(t *testing.T, open func() *DB) {
 		db := migrated(t, open())

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// Who opens a database.
+const (
+	asGateway = true  // alone: it plans from what it has in memory
+	asCommand = false // beside the gateway, which sees changed rows by itself
+)
+
+// openDatabase opens the database that the configuration names.
+func openDatabase(ctx context.Context, cfg *config.Config, gateway bool) (*sqldb.DB, error) {
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, err
+	}
+	return sqldb.Open(ctx, sqldb.Options{URL: cfg.Storage.Database, Dir: cfg.Data, Sole: gateway})
+}
+
+// withDatabase calls f with the configuration and its database; the gateway
+// may run meanwhile.
+func (a *app) withDatabase(f func(cfg *config.Config, db *sqldb.DB) error) error {
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return err
+	}
+	return a.withDatabaseOf(cfg, asCommand, func(db *sqldb.DB) error { return f(cfg, db) })
+}
+
+func (a *app) withDatabaseOf(cfg *config.Config, gateway bool, f func(db *sqldb.DB) error) (err error) {
+	if err := checkOwner(cfg.Data); err != nil {
+		return err
+	}
+	db, err := openDatabase(a.ctx, cfg, gateway)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return f(db)
+}
+
+// checkOwner keeps root from leaving files that the gateway's own user cannot
+// open.
+func checkOwner(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) || os.Geteuid() != 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok && s.Uid != 0 {
+		return fmt.Errorf("%s belongs to another user, who could not open what root makes there; run this as that user (sudo -u \\#%d gapura ...)", dir, s.Uid)
+	}
+	return nil
+}
