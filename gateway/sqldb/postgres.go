@@ -64,7 +64,9 @@ func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, e
 	}
 	prepare := prepareWriter
 	if opt.Sole {
-		prepare = func(ctx context.Context, c *pgx.Conn) error { return prepareSole(ctx, c, cmp.Or(opt.wait, busyTimeout)) }
+		prepare = func(ctx context.Context, c *pgx.Conn) error {
+			return prepareSole(ctx, c, cmp.Or(opt.wait, busyTimeout))
+		}
 	}
 	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepare))
 	write.SetMaxOpenConns(1)
