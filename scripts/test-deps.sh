@@ -11,11 +11,12 @@ set -eu
 packages="
 clamav-daemon
 postfix
-dovecot-core dovecot-imapd dovecot-lmtpd
+dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd
 slapd ldap-utils gsasl
 unbound ldnsutils
 postgresql
-swaks libnet-ssleay-perl curl msmtp
+swaks libnet-ssleay-perl curl msmtp openssl
+isync offlineimap3 getmail6 fetchmail mpop neomutt imapfilter sieve-connect
 strace
 python3 python3-dkim python3-authres python3-spf
 "
@@ -57,7 +58,7 @@ deny() {
 		chmod 755 "$policy.gapura"
 		mv -n "$policy.gapura" "$policy"
 	fi
-	for d in clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql; do
+	for d in clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql fetchmail; do
 		rc=0
 		"$policy" "$d" start >/dev/null 2>&1 || rc=$?
 		[ "$rc" = 101 ] || fail "$policy is there and lets $d start: install by hand:" $need
@@ -111,5 +112,5 @@ need=$(missing)
 [ -z "$need" ] || fail "still missing:" $need
 if [ -d /run/systemd/system ]; then
 	say "Debian enables these services at the next boot; systemctl disable those that you do not want:" \
-		"clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql"
+		"clamav-daemon clamav-freshclam postfix dovecot slapd unbound postgresql fetchmail"
 fi

@@ -101,7 +101,7 @@ func zipped(t *testing.T, name string, data []byte) []byte {
 func TestRealClamd(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("short")
+		t.Skip("-short: a clamd takes seconds to start")
 	}
 	f := newFilter(t, Options{Clamd: Addresses{startClamd(t)}})
 	virus := []byte(eicar)

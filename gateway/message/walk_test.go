@@ -111,7 +111,7 @@ func sharedFiles(t testing.TB) []string {
 		return nil
 	})
 	if len(files) == 0 {
-		t.Skip("no shared corpora")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	return files
 }

@@ -16,7 +16,7 @@ func TestFeedbackReportsOfOthers(t *testing.T) {
 	t.Parallel()
 	files, _ := filepath.Glob(suite + "reports/arf/*.json")
 	if len(files) == 0 {
-		t.Skip("the suite is not here")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	for _, name := range files {
 		raw, err := os.ReadFile(name)

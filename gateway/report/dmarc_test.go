@@ -113,7 +113,7 @@ func TestAggregateReportsOfOthers(t *testing.T) {
 	t.Parallel()
 	files, _ := filepath.Glob(suite + "reports/dmarc-aggregate/*.json")
 	if len(files) == 0 {
-		t.Skip("the suite is not here")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	for _, f := range files {
 		raw, err := os.ReadFile(f)

@@ -64,7 +64,7 @@ func TestBouncesOfManySystems(t *testing.T) {
 	dir := suite + "dsn-sisimai/"
 	raw, err := os.ReadFile(dir + "dsn.json")
 	if err != nil {
-		t.Skip("the suite is not here")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	var cases []bounceCase
 	if err := json.Unmarshal(raw, &cases); err != nil {

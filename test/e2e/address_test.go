@@ -102,7 +102,7 @@ func TestPort25WithoutRoot(t *testing.T) {
 	const addr = "127.0.0.25:25"
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		t.Skipf("%s is in use: %v", addr, err)
+		missing(t, "%s is in use: %v", addr, err)
 	}
 	l.Close()
 	b := startBackend(t, nil)

@@ -17,7 +17,7 @@ func TestConformanceSuites(t *testing.T) {
 	t.Parallel()
 	dir := sharedSuites()
 	if dir == "" {
-		t.Skip("no suites beside this checkout")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	for _, s := range []struct {
 		kind, folder, cmd string

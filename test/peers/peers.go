@@ -4,6 +4,7 @@ package peers
 
 import (
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -15,6 +16,17 @@ func Missing(t testing.TB, format string, args ...any) {
 		t.Fatalf(format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// Tool returns the path of a program that the test needs, or ends the test as
+// Missing does.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, "%s is not installed: see scripts/test-deps.sh", name)
+	}
+	return path
 }
 
 // Required tells whether a missing peer is a failure.

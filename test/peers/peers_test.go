@@ -15,7 +15,7 @@ func (s *seen) Fatalf(string, ...any) { s.failed = true; panic("ends here") }
 func TestMissingFailsWherePeersAreRequired(t *testing.T) {
 	t.Setenv("GAPURA_PEERS", "")
 	s := &seen{}
-	Missing(s, "no peer")
+	Tool(s, "no-such-program-of-this-name")
 	if !s.skipped || s.failed {
 		t.Errorf("%+v", s)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/outbound/dane"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // chain reads the certificates of a PEM file.
@@ -79,9 +80,7 @@ func TestNamesOfDANEEE(t *testing.T) {
 	if _, err := c.Verify(leaf); err != nil {
 		t.Error(err)
 	}
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("no openssl")
-	}
+	peers.Tool(t, "openssl")
 	for name, ok := range map[string]bool{"other.example": false, "mx.example.com": true} {
 		if out := sClient(t, serve(t, "leaf.pem"), name, c.Records); strings.Contains(out, "Verification: OK") != ok {
 			t.Errorf("%s: OpenSSL says\n%s", name, out)
@@ -223,9 +222,7 @@ func TestVerify(t *testing.T) {
 // records. OpenSSL prefers SHA2-512 as we do.
 func TestOpenSSLAgrees(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Skip("no openssl")
-	}
+	peers.Tool(t, "openssl")
 	for name, c := range checks(t) {
 		if len(c.names) != 1 || strings.HasPrefix(name, "unknown") || c.result == "tlsa-invalid" || name == "PKIX-TA beside EE" || strings.HasPrefix(name, "malformed") {
 			continue // what s_client cannot be asked, or takes for another purpose
@@ -346,7 +343,7 @@ func TestRealChains(t *testing.T) {
 	found, _ := filepath.Glob("../../../../shared/conformance/dane-samples/dns.txt") // beside the checkout, or above
 	more, _ := filepath.Glob("../../../../../shared/conformance/dane-samples/dns.txt")
 	if found = append(found, more...); len(found) == 0 {
-		t.Skip("no samples")
+		t.Skip("the conformance suites are not beside this checkout")
 	}
 	dir := filepath.Dir(found[0])
 	text, err := os.ReadFile(found[0])
