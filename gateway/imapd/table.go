@@ -1,0 +1,15 @@
+package imapd
+
+import "github.com/gapura-mail/gapura/gateway/imap"
+
+// table has all commands. Whoever adds one writes its row here, its method in
+// a file of its own, and its capability in capability.go.
+var table = map[imap.Name]command{
+	imap.CmdCapability:   {run: (*conn).capability, in: anyState},
+	imap.CmdNoop:         {run: (*conn).noop, in: anyState},
+	imap.CmdLogout:       {run: (*conn).logout, in: anyState, quiet: true},
+	imap.CmdStartTLS:     {run: (*conn).starttls, in: notAuthenticated},
+	imap.CmdLogin:        {run: (*conn).login, in: notAuthenticated},
+	imap.CmdAuthenticate: {run: (*conn).authenticate, in: notAuthenticated},
+	imap.CmdCheck:        {run: (*conn).noop, in: inFolder},
+}
