@@ -11,5 +11,7 @@ var table = map[imap.Name]command{
 	imap.CmdStartTLS:     {run: (*conn).starttls, in: notAuthenticated},
 	imap.CmdLogin:        {run: (*conn).login, in: notAuthenticated},
 	imap.CmdAuthenticate: {run: (*conn).authenticate, in: notAuthenticated},
+	imap.CmdEnable:       {run: (*conn).enable, in: loggedIn, needs: "ENABLE"},
+	imap.CmdIdle:         {run: (*conn).idle, in: loggedIn, needs: "IDLE"},
 	imap.CmdCheck:        {run: (*conn).noop, in: inFolder},
 }
