@@ -33,7 +33,6 @@ type conn struct {
 	user       *mailbox.User // who is logged in; nil: nobody
 	account    string        // whose session is counted
 	view       *mailbox.View // the selected folder; nil: none
-	gone       bool          // the selected folder was deleted
 	idling     bool          // in IDLE: the next line is DONE
 	watcher    *watcher      // nil: nobody looks for changes
 	compressed bool
