@@ -1,0 +1,375 @@
+package transfer
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/mailbox/index"
+)
+
+// Serve is the mailboxes' end of a ferry, until the command ends it.
+func Serve(ctx context.Context, store *mailbox.Store, conn io.ReadWriteCloser) error {
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	p := newPipe(conn)
+	var ask request
+	err := p.hear(&ask)
+	if err == nil {
+		switch ask.Do {
+		case "import":
+			err = serveImport(ctx, p, store, ask)
+		case "export":
+			err = serveExport(ctx, p, store, ask)
+		default:
+			err = fmt.Errorf("transfer: %q is not known", ask.Do)
+		}
+	}
+	if err != nil {
+		p.say(word{Error: err.Error()})
+	}
+	return errors.Join(err, p.w.Flush())
+}
+
+// docks is the mailboxes' end of an import.
+type docks struct {
+	*pipe
+	store  *mailbox.Store
+	user   *mailbox.User
+	over   bool
+	names  map[string]string // the source's folders, and what they are here
+	known  map[string]seen   // of each folder
+	batch  []*load
+	told   []Result // of what is stored, until the next sync
+	octets int64
+}
+
+// load is a message that has come.
+type load struct {
+	carried
+	data   []byte
+	object *mailbox.Object
+	err    error
+}
+
+// seen are the messages of a folder, by size and ENVELOPE: the same mail is
+// the same in these, wherever it comes from.
+type seen struct {
+	seed maphash.Seed
+	sums map[uint64]struct{}
+}
+
+// Bounds of a batch, which is stored in one transaction; a message above
+// maxBuffered is stored by itself as it comes.
+const (
+	maxBatch       = 100
+	maxBatchOctets = 8 << 20
+	maxBuffered    = 1 << 20
+	maxPuts        = 16
+)
+
+func serveImport(ctx context.Context, p *pipe, store *mailbox.Store, ask request) error {
+	u, err := store.User(ctx, ask.User)
+	if err != nil {
+		return err
+	}
+	d := &docks{pipe: p, store: store, user: u, over: ask.Over, names: map[string]string{}, known: map[string]seen{}}
+	defer d.drop()
+	for {
+		var x word
+		err := p.hear(&x)
+		if errors.Is(err, io.EOF) {
+			return nil // what was not synced is not stored
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case x.Folder != nil:
+			err = d.folder(ctx, *x.Folder)
+		case x.Message != nil:
+			err = d.take(ctx, *x.Message)
+		case x.Sync:
+			err = d.sync(ctx)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// sync stores what has come and tells what became of all since the last one:
+// only now does the other end listen.
+func (d *docks) sync(ctx context.Context) error {
+	if err := d.flush(ctx); err != nil {
+		return err
+	}
+	for i := range d.told {
+		if err := d.say(word{Result: &d.told[i]}); err != nil {
+			return err
+		}
+	}
+	d.told = d.told[:0]
+	return errors.Join(d.say(word{Sync: true}), d.w.Flush())
+}
+
+// drop gives up what was not stored.
+func (d *docks) drop() {
+	for _, l := range d.batch {
+		if l.object != nil {
+			l.object.Discard()
+		}
+	}
+}
+
+// folder finds, or makes, the folder for one of the source: the one with its
+// role, else the one with its name.
+func (d *docks) folder(ctx context.Context, f Folder) error {
+	if _, ok := d.names[f.Name]; ok {
+		return nil
+	}
+	name := f.Name
+	role := mailbox.RoleOf(f.Role)
+	if role != mailbox.RoleNone {
+		here, err := d.user.WithRole(ctx, role)
+		if err == nil && !strings.EqualFold(here.Name, name) && !d.taken(here.Name) {
+			name = here.Name
+		}
+		if err != nil && !errors.Is(err, mailbox.ErrNoFolder) {
+			return err
+		}
+	}
+	here, err := d.user.Folder(ctx, name)
+	if errors.Is(err, mailbox.ErrNoFolder) {
+		here, err = d.user.Create(ctx, name, mailbox.RoleNone)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	if f.Subscribed && !here.Subscribed {
+		if err := d.user.Subscribe(ctx, here.Name, true); err != nil {
+			return err
+		}
+	}
+	d.names[f.Name] = here.Name
+	return nil
+}
+
+// taken tells whether another folder of the source goes there by name.
+func (d *docks) taken(name string) bool {
+	for _, n := range d.names {
+		if n == name {
+			return true
+		}
+	}
+	return false
+}
+
+// take reads one message.
+func (d *docks) take(ctx context.Context, c carried) error {
+	if err := d.folder(ctx, Folder{Name: c.Folder, Role: roleOf(c.Folder), Subscribed: true}); err != nil {
+		return err
+	}
+	l := &load{carried: c}
+	octets := &pieces{r: d.r}
+	head, err := io.ReadAll(io.LimitReader(octets, maxBuffered+1))
+	if err != nil {
+		return err
+	}
+	if len(head) <= maxBuffered {
+		l.data = head
+		d.octets += int64(len(head))
+	} else {
+		l.object, l.err = d.store.Put(ctx, -1, io.MultiReader(bytes.NewReader(head), octets))
+		if _, err := io.Copy(io.Discard, octets); err != nil {
+			return err
+		}
+	}
+	d.batch = append(d.batch, l)
+	if len(d.batch) >= maxBatch || d.octets >= maxBatchOctets {
+		return d.flush(ctx)
+	}
+	return nil
+}
+
+// flush stores the batch.
+func (d *docks) flush(ctx context.Context) error {
+	group, inner := errgroup.WithContext(ctx)
+	group.SetLimit(maxPuts)
+	for _, l := range d.batch {
+		if l.object == nil && l.err == nil {
+			group.Go(func() error {
+				l.object, l.err = d.store.Put(inner, int64(len(l.data)), bytes.NewReader(l.data))
+				return inner.Err()
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	results, err := d.deliver(ctx)
+	if err != nil {
+		return err
+	}
+	d.told = append(d.told, results...)
+	d.drop()
+	d.batch, d.octets = d.batch[:0], 0
+	return nil
+}
+
+// deliver stores those of the batch that are not there yet, together; where
+// that fails each by itself, so that one that cannot be stored keeps no other
+// out.
+func (d *docks) deliver(ctx context.Context) ([]Result, error) {
+	results := make([]Result, len(d.batch))
+	var items []mailbox.Item
+	var of []int
+	for i, l := range d.batch {
+		results[i].Key = l.Key
+		if l.err != nil {
+			results[i].Error = l.err.Error()
+			continue
+		}
+		folder := d.names[l.Folder]
+		again, err := d.again(ctx, folder, l.object)
+		if err != nil {
+			return nil, err
+		}
+		if again {
+			results[i].Duplicate = true
+			continue
+		}
+		items = append(items, mailbox.Item{User: d.user, Folder: folder, Object: l.object, Flags: l.Flags, Date: l.Date, Over: d.over})
+		of = append(of, i)
+	}
+	if len(items) == 0 {
+		return results, nil
+	}
+	if _, err := d.store.Deliver(ctx, items...); err == nil {
+		return results, nil
+	}
+	for k, item := range items {
+		if _, err := d.store.Deliver(ctx, item); err != nil {
+			results[of[k]].Error = err.Error()
+			d.forget(item)
+		}
+	}
+	return results, ctx.Err()
+}
+
+// again notes a message of a folder and tells whether it was there.
+func (d *docks) again(ctx context.Context, folder string, o *mailbox.Object) (bool, error) {
+	s, ok := d.known[folder]
+	if !ok {
+		var err error
+		if s, err = d.messages(ctx, folder); err != nil {
+			return false, err
+		}
+		d.known[folder] = s
+	}
+	sum := s.sum(o.Size(), o.Indexed().Record)
+	_, known := s.sums[sum]
+	s.sums[sum] = struct{}{}
+	return known, nil
+}
+
+func (d *docks) forget(item mailbox.Item) {
+	s := d.known[item.Folder]
+	delete(s.sums, s.sum(item.Object.Size(), item.Object.Indexed().Record))
+}
+
+// messages reads which a folder has.
+func (d *docks) messages(ctx context.Context, folder string) (seen, error) {
+	s := seen{maphash.MakeSeed(), map[uint64]struct{}{}}
+	v, err := d.user.Select(ctx, folder, true)
+	if err != nil {
+		return s, err
+	}
+	defer v.Close()
+	_, err = v.Messages(ctx, mailbox.AllUIDs, true, func(m *mailbox.Message) error {
+		s.sums[s.sum(m.Size, m.Record)] = struct{}{}
+		return nil
+	})
+	return s, err
+}
+
+func (s *seen) sum(size int64, record []byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(size)))
+	if r, err := index.Open(record); err == nil {
+		h.Write(r.AppendEnvelope(nil, 0))
+		h.Write(r.Preview())
+	}
+	return h.Sum64()
+}
+
+func serveExport(ctx context.Context, p *pipe, store *mailbox.Store, ask request) error {
+	u, err := store.Find(ctx, ask.User)
+	if err != nil {
+		return err
+	}
+	all, err := u.Folders(ctx)
+	if err != nil {
+		return err
+	}
+	var folders []mailbox.Folder
+	var total Total
+	for _, f := range all {
+		if len(ask.Folders) > 0 && !slices.ContainsFunc(ask.Folders, func(name string) bool { return inboxName(name) == f.Name }) {
+			continue
+		}
+		folders = append(folders, f)
+		total.Messages += int64(f.Messages)
+		total.Octets += f.Size
+	}
+	if len(folders) < len(ask.Folders) {
+		return fmt.Errorf("%s has not all of the folders %s", u.Name(), strings.Join(ask.Folders, ", "))
+	}
+	if err := p.say(word{Total: &total}); err != nil {
+		return err
+	}
+	for _, f := range folders {
+		if err := exportFolder(ctx, p, u, f); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
+	}
+	return p.say(word{End: true})
+}
+
+func exportFolder(ctx context.Context, p *pipe, u *mailbox.User, f mailbox.Folder) error {
+	if err := p.say(word{Folder: &Folder{Name: f.Name, Role: f.Role.Attribute(), Subscribed: f.Subscribed}}); err != nil {
+		return err
+	}
+	v, err := u.Select(ctx, f.Name, true)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	_, err = v.Messages(ctx, mailbox.AllUIDs, false, func(m *mailbox.Message) error {
+		key := fmt.Sprintf("%s/%d", f.Name, m.UID)
+		r, err := v.Open(ctx, m)
+		if errors.Is(err, mailbox.ErrExpunged) {
+			return nil
+		}
+		if err != nil {
+			return p.say(word{Result: &Result{Key: key, Error: err.Error()}})
+		}
+		defer r.Close()
+		err = p.say(word{Message: &carried{Folder: f.Name, Flags: v.Folder().Keywords.Names(m.Flags), Date: m.InternalDate(), Size: m.Size, Key: key}})
+		if err != nil {
+			return err
+		}
+		return p.send(r)
+	})
+	return err
+}
