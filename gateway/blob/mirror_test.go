@@ -52,7 +52,7 @@ func TestMirrorIsACopyThatOpens(t *testing.T) {
 			for ref := range want {
 				live = append(live, ref)
 			}
-			reopen := func() Store { return openS3(t, s3URL(t), live...) }
+			var reopen func() Store
 			if kind == "files" {
 				to := filepath.Join(t.TempDir(), "x")
 				dst = &Files{opt: Options{Dir: to}, fs: osFS{}}
