@@ -289,7 +289,11 @@ func (p *addressParser) flush() {
 		p.emit(p.comment, *p.bare)
 	case len(p.phrase) > 0 && !p.closed:
 		p.malformed("no address")
-		if p.each != nil {
+		switch {
+		case p.each == nil:
+		case p.spaced:
+			p.emit(string(p.phrase), smtp.Address{})
+		default:
 			p.emit("", smtp.Address{Local: string(p.phrase)})
 		}
 	}

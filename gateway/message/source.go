@@ -334,7 +334,7 @@ func (s *source) header(dst []byte, limit int, r ReadingName) (_ []byte, how hea
 			line = w[:i+1]
 		}
 		if s.bol {
-			switch how, done := s.headerLine(line, len(dst) == 0, r); {
+			switch how, done := s.headerLine(line[:min(len(line), maxBoundaryLine)], len(dst) == 0, r); {
 			case done && how == atEmptyLine:
 				s.pass(len(line))
 				s.bol = true
@@ -343,11 +343,8 @@ func (s *source) header(dst []byte, limit int, r ReadingName) (_ []byte, how hea
 				return dst, how, over
 			}
 		}
-		if len(dst)+len(line) <= limit && !over {
-			dst = append(dst, line...)
-		} else {
-			over = true
-		}
+		room := max(limit-len(dst), 0) // however the input comes in pieces
+		dst, over = append(dst, line[:min(len(line), room)]...), over || len(line) > room
 		s.pass(len(line))
 		s.bol = i >= 0
 	}

@@ -172,12 +172,12 @@ func (w *structureWalk) nothing(e *Entity) {
 
 // message walks over a message within a message.
 func (w *structureWalk) message(depth int) {
-	w.part(w.s.at(), "text/plain", depth+1)
+	w.part(w.s.at(), "text/plain", depth+1, wholeHeader)
 }
 
 // part reads the header and walks over the body of what begins at an offset.
-func (w *structureWalk) part(at int64, def string, depth int) {
-	raw, end, _ := w.s.header(nil, min(w.limits.HeaderBytes, DefaultPartHeaderBytes), Plain)
+func (w *structureWalk) part(at int64, def string, depth int, r ReadingName) {
+	raw, end, _ := w.s.header(nil, min(w.limits.HeaderBytes, DefaultPartHeaderBytes), r)
 	e := Entity{Header: parseStructureHeader(raw), HeaderAt: at, BodyAt: w.s.at()}
 	w.entity(&e, def, depth, end == atDelimiter)
 }
@@ -205,7 +205,7 @@ func (w *structureWalk) multipart(e *Entity, depth int) {
 			w.skip()
 			continue
 		}
-		w.part(s.at(), def, depth+1)
+		w.part(s.at(), def, depth+1, Plain)
 	}
 	s.delims = s.delims[:level]
 }

@@ -26,7 +26,7 @@ const (
 	listBcc
 )
 
-// readEnvelope finds the fields. Several of To, Cc and so on are one list.
+// readEnvelope finds the fields. Several of To, Cc or Bcc are one list.
 func readEnvelope(h *message.Header) (f envelopeFields) {
 	one := func(i int, to *string, field *message.Field) {
 		if !f.has[i] {
@@ -63,7 +63,7 @@ func readEnvelope(h *message.Header) (f envelopeFields) {
 			}
 			if v := field.Value(); f.lists[i] == "" {
 				f.lists[i] = v
-			} else if len(f.lists[i]) < maxEnvelope {
+			} else if i >= listTo && len(f.lists[i]) < maxEnvelope {
 				f.lists[i] += ", " + v
 			}
 		}

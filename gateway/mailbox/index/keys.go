@@ -89,7 +89,7 @@ func (m *maker) people(f *envelopeFields) {
 		if a.Kind == message.GroupBegin {
 			mailbox = display
 		} else if display == "" {
-			display = a.Address.Local + "@" + a.Address.Domain
+			display = strings.TrimSuffix(a.Address.Local+"@"+a.Address.Domain, "@")
 		}
 		m.fields[p.sort] = m.key(mailbox)
 		if p.display >= 0 {

@@ -66,11 +66,7 @@ func (m *maker) basic(e *message.Entity) {
 	m.structure = append(m.structure, ' ')
 	m.structure = appendString(m.structure, sub)
 	m.structure = append(m.structure, ' ')
-	if !e.Content.Stated && e.Content.Type == "text/plain" {
-		m.structure = append(m.structure, `("charset" "us-ascii")`...) // RFC 2045 section 5.2
-	} else {
-		m.params(e.Content.Params)
-	}
+	m.params(e.Content.Params, t == "text")
 	m.structure = append(m.structure, ' ')
 	m.field(e.Header, "Content-ID")
 	m.structure = append(m.structure, ' ')
@@ -89,7 +85,7 @@ func (m *maker) endMultipart(e *message.Entity, x *entity) {
 	m.structure = append(m.structure, ' ')
 	m.structure = appendString(m.structure, sub)
 	m.structure = append(m.structure, ' ')
-	m.params(e.Content.Params)
+	m.params(e.Content.Params, false)
 	m.extension(e)
 }
 
@@ -102,7 +98,7 @@ func (m *maker) extension(e *message.Entity) {
 		m.structure = append(m.structure, '(')
 		m.structure = appendString(m.structure, e.Content.Disposition)
 		m.structure = append(m.structure, ' ')
-		m.params(e.Content.DispositionParams)
+		m.params(e.Content.DispositionParams, false)
 		m.structure = append(m.structure, ')')
 	}
 	m.structure = append(m.structure, ' ')
@@ -132,11 +128,15 @@ func (m *maker) field(h *message.Header, name string) {
 	m.structure = appendNString(m.structure, v, ok && v != "" && !m.full())
 }
 
-// params writes a list of parameters, or NIL.
-func (m *maker) params(each func(func(name, value string))) {
+// params writes a list of parameters, or NIL. That of text has a charset
+// (RFC 2045 section 5.2), which some clients insist on.
+func (m *maker) params(each func(func(name, value string)), charset bool) {
 	begin := len(m.structure)
 	m.structure = append(m.structure, '(')
 	each(func(name, value string) {
+		if name == "charset" || name == "charset*" {
+			charset = false
+		}
 		if m.full() {
 			return
 		}
@@ -147,6 +147,12 @@ func (m *maker) params(each func(func(name, value string))) {
 		m.structure = append(m.structure, ' ')
 		m.structure = appendString(m.structure, value)
 	})
+	if charset {
+		if len(m.structure) > begin+1 {
+			m.structure = append(m.structure, ' ')
+		}
+		m.structure = append(m.structure, `"charset" "us-ascii"`...)
+	}
 	if len(m.structure) == begin+1 {
 		m.structure = append(m.structure[:begin], "NIL"...)
 		return
