@@ -17,7 +17,7 @@ const (
 var listSelectNames = [...]string{"SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"}
 
 // ListReturn are the return options of LIST, as bits (RFC 5258, RFC 5819, RFC
-// 6154).
+// 6154, RFC 9590).
 type ListReturn uint8
 
 // The return options.
@@ -26,9 +26,10 @@ const (
 	ReturnChildren
 	ReturnSpecialUse
 	ReturnStatus
+	ReturnMetadata
 )
 
-var listReturnNames = [...]string{"SUBSCRIBED", "CHILDREN", "SPECIAL-USE", "STATUS"}
+var listReturnNames = [...]string{"SUBSCRIBED", "CHILDREN", "SPECIAL-USE"}
 
 // ListCommand is LIST or LSUB.
 type ListCommand struct {
@@ -37,7 +38,8 @@ type ListCommand struct {
 	Reference string
 	Patterns  []string
 	Return    ListReturn
-	Status    StatusItem // of ReturnStatus
+	Status    StatusItem  // of ReturnStatus
+	Metadata  GetMetadata // of ReturnMetadata; its Mailbox is empty
 }
 
 // ListCommand expects what follows the command's name.
@@ -90,6 +92,11 @@ func (d *Decoder) listReturn(out *ListCommand) bool {
 		if d.TakeWord("STATUS") {
 			out.Return |= ReturnStatus
 			return d.SP() && d.StatusItems(&out.Status)
+		}
+		if d.TakeWord("METADATA") { // RFC 9590
+			out.Return |= ReturnMetadata
+			out.Metadata.Entries = nil
+			return d.SP() && d.Peek() == '(' && d.entries(&out.Metadata.Entries)
 		}
 		return takeBit(d, listReturnNames[:], &out.Return, "a return option of LIST")
 	})
