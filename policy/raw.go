@@ -102,26 +102,13 @@ func (r *rawRule) set(key string, t text) {
 		r.name = t
 	case "at":
 		r.at = t
-	case "if":
-		r.cond = &t
-	case "then":
-		r.then = &t
-	case "reply":
-		r.reply = &t
-	case "route":
-		r.route = &t
-	case "tag":
-		r.tag = &t
-	case "on_error":
-		r.onError = &t
-	case "lane":
-		r.lane = &t
-	case "pool":
-		r.pool = &t
-	case "priority":
-		r.priority = &t
-	case "hold":
-		r.hold = &t
+	}
+	optional := map[string]**text{
+		"if": &r.cond, "then": &r.then, "reply": &r.reply, "route": &r.route, "tag": &r.tag, "on_error": &r.onError,
+		"lane": &r.lane, "pool": &r.pool, "priority": &r.priority, "hold": &r.hold,
+	}
+	if p := optional[key]; p != nil {
+		*p = &t
 	}
 }
 

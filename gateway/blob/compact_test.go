@@ -230,12 +230,3 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
-
-func FuzzParseRef(f *testing.F) {
-	f.Add(Ref{1, 8, 3}.String())
-	f.Fuzz(func(t *testing.T, s string) {
-		if r, err := ParseRef(s); err == nil && r.String() != s {
-			t.Error(r, s)
-		}
-	})
-}

@@ -2,10 +2,8 @@ package blob
 
 import (
 	"errors"
-	"fmt"
 	"math"
 	"strconv"
-	"strings"
 )
 
 // Ref says where a blob is. Refs are never used again.
@@ -17,7 +15,7 @@ type Ref struct {
 // IsZero tells whether r refers to nothing.
 func (r Ref) IsZero() bool { return r == Ref{} }
 
-// String is the form that ParseRef reads: the three numbers in base 36.
+// String is the three numbers in base 36.
 func (r Ref) String() string { return string(r.Append(make([]byte, 0, 40))) }
 
 // Append appends the form of String to b.
@@ -28,20 +26,6 @@ func (r Ref) Append(b []byte) []byte {
 }
 
 var errRef = errors.New("blob: not a reference")
-
-// ParseRef reads what String wrote.
-func ParseRef(s string) (Ref, error) {
-	a, rest, _ := strings.Cut(s, ".")
-	b, c, _ := strings.Cut(rest, ".")
-	segment, err1 := strconv.ParseUint(a, 36, 64)
-	offset, err2 := strconv.ParseInt(b, 36, 64)
-	size, err3 := strconv.ParseInt(c, 36, 64)
-	r := Ref{segment, offset, size}
-	if err1 != nil || err2 != nil || err3 != nil || !r.valid() || r.String() != s {
-		return Ref{}, fmt.Errorf("%w: %.64q", errRef, s)
-	}
-	return r, nil
-}
 
 // valid tells whether there can be such a blob.
 func (r Ref) valid() bool {

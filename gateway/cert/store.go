@@ -2,7 +2,6 @@ package cert
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -107,15 +106,4 @@ func (s *Store) check() {
 		return
 	}
 	s.log.Info("certificates reloaded")
-}
-
-// Leaves returns the certificates in use, in configured order, for health
-// checks and metrics.
-func (s *Store) Leaves() []*x509.Certificate {
-	set := s.set.Load()
-	leaves := make([]*x509.Certificate, len(set.all))
-	for i, c := range set.all {
-		leaves[i] = c.Leaf
-	}
-	return leaves
 }

@@ -24,8 +24,6 @@ const (
 
 var spfKinds = [...]string{"", "all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"}
 
-func (k spfKind) String() string { return spfKinds[k] }
-
 // spfTerm is one directive.
 type spfTerm struct {
 	text         string // as published
@@ -235,42 +233,6 @@ func parseNetwork(s string, v4 bool) (netip.Prefix, error) {
 		return netip.Prefix{}, fmt.Errorf("%q is no address of the kind", addr)
 	}
 	return netip.PrefixFrom(ip, int(bits)), nil
-}
-
-// String prints the record in its shortest form.
-func (rec *spfRecord) String() string {
-	var b strings.Builder
-	b.WriteString(spfVersion)
-	for i := range rec.terms {
-		b.WriteByte(' ')
-		rec.terms[i].print(&b)
-	}
-	if rec.redirect != "" {
-		b.WriteString(" redirect=" + rec.redirect)
-	}
-	if rec.exp != "" {
-		b.WriteString(" exp=" + rec.exp)
-	}
-	return b.String()
-}
-
-func (t *spfTerm) print(b *strings.Builder) {
-	if t.qualifier != '+' {
-		b.WriteByte(t.qualifier)
-	}
-	b.WriteString(t.kind.String())
-	switch {
-	case t.network.IsValid():
-		b.WriteString(":" + t.network.String())
-	case t.spec != "":
-		b.WriteString(":" + t.spec)
-	}
-	if t.cidr4 != 32 {
-		fmt.Fprintf(b, "/%d", t.cidr4)
-	}
-	if t.cidr6 != 128 {
-		fmt.Fprintf(b, "//%d", t.cidr6)
-	}
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

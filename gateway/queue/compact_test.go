@@ -64,6 +64,7 @@ func TestMovedOctets(t *testing.T) {
 			}
 			freed += n
 		}
+		settle() // empty segments are removed beside it
 		if u := l.blobs.Usage(); freed == 0 || u.Total > 3*u.Live {
 			t.Errorf("freed %d, %+v", freed, u)
 		}

@@ -356,17 +356,23 @@ func TestListHoldsNothingOpen(t *testing.T) {
 	})
 }
 
+// waiting queues a message that waits for an hour, and returns its bucket.
+func (l *lab) waiting() (bucket int64) {
+	l.t.Helper()
+	c := copyOf("a@example.org", mail, "a@x.test")
+	c.Params.HoldFor = time.Hour
+	l.commit(c)
+	if err := l.db.Read().QueryRow(l.t.Context(), "SELECT bucket FROM queue_waiting").Scan(&bucket); err != nil {
+		l.t.Fatal(err)
+	}
+	return bucket
+}
+
 // TestMovedWhileRead: rows that were read before their octets were moved come
 // into memory with the new place.
 func TestMovedWhileRead(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		c := copyOf("a@example.org", mail, "a@x.test")
-		c.Params.HoldFor = time.Hour
-		l.commit(c)
-		var bucket int64
-		if err := l.db.Read().QueryRow(t.Context(), "SELECT bucket FROM queue_waiting").Scan(&bucket); err != nil {
-			t.Fatal(err)
-		}
+		bucket := l.waiting()
 		w := l.q.watch()
 		defer l.q.unwatch(w)
 		read := func() *entry {
@@ -451,13 +457,7 @@ func TestReleasedOnce(t *testing.T) {
 // come into memory: what they say would be done twice.
 func TestGoneWhileRead(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		c := copyOf("a@example.org", mail, "a@x.test")
-		c.Params.HoldFor = time.Hour
-		l.commit(c)
-		var bucket int64
-		if err := l.db.Read().QueryRow(t.Context(), "SELECT bucket FROM queue_waiting").Scan(&bucket); err != nil {
-			t.Fatal(err)
-		}
+		bucket := l.waiting()
 		w := l.q.watch()
 		defer l.q.unwatch(w)
 		list, _, err := l.q.readBucket(uint32(bucket), 10)

@@ -128,17 +128,6 @@ func groups(s string) int {
 	return n
 }
 
-// AppendLiteral appends the address literal of ip, with its brackets.
-func AppendLiteral(dst []byte, ip netip.Addr) []byte {
-	ip = ip.Unmap().WithZone("")
-	dst = append(dst, '[')
-	if ip.Is6() {
-		dst = append(dst, "IPv6:"...)
-	}
-	dst = ip.AppendTo(dst)
-	return append(dst, ']')
-}
-
 // toASCII maps as browsers and mail programs do before a look-up (RFC 5895),
 // and refuses what IDNA2008 does.
 var toASCII = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.Transitional(false), idna.CheckHyphens(false))
@@ -155,19 +144,6 @@ func ASCIIDomain(s string) (string, error) {
 		return "", errIDNA
 	}
 	return a, nil
-}
-
-// UnicodeDomain returns a domain for display: A-labels turned into U-labels
-// where they are valid.
-func UnicodeDomain(s string) string {
-	if !strings.Contains(strings.ToLower(s), "xn--") {
-		return s
-	}
-	u, err := toASCII.ToUnicode(s)
-	if err != nil {
-		return s
-	}
-	return u
 }
 
 // EqualDomain compares domains without case and in whichever form they are.

@@ -60,12 +60,6 @@ func Dial(ctx context.Context, network, addr string, opt Options) (*Client, erro
 	return newClient(ctx, conn, host, opt)
 }
 
-// New is Dial over a connection that exists; name is the server's name for
-// TLS. The connection is closed on error.
-func New(ctx context.Context, conn net.Conn, name string, opt Options) (*Client, error) {
-	return newClient(ctx, conn, name, opt.withDefaults())
-}
-
 func newClient(ctx context.Context, conn net.Conn, name string, opt Options) (*Client, error) {
 	c := &Client{opt: opt, sock: conn, conn: conn}
 	c.onDone = c.interrupt

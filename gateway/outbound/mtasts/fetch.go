@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound/record"
 )
 
 // Bounds of a fetch, beside Options.Timeout.
@@ -90,7 +91,7 @@ func (f *fetcher) get(ctx context.Context, domain string) ([]byte, error) {
 		return nil, fmt.Errorf("HTTP status %d", resp.StatusCode)
 	}
 	if media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || media != "text/plain" {
-		return nil, fmt.Errorf("content type %q is not text/plain", shorten(resp.Header.Get("Content-Type")))
+		return nil, fmt.Errorf("content type %q is not text/plain", record.Shorten(resp.Header.Get("Content-Type")))
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, MaxPolicy+1))
 	if err == nil && len(text) > MaxPolicy {

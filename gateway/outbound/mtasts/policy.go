@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/outbound/record"
 )
 
 // Bounds of policies.
@@ -78,7 +79,7 @@ type policyParser struct {
 func (p *policyParser) line(line string) error {
 	name, value, ok := strings.Cut(line, ":")
 	if !ok {
-		return fmt.Errorf("%q has no colon", shorten(line))
+		return fmt.Errorf("%q has no colon", record.Shorten(line))
 	}
 	p.policy.Lines = append(p.policy.Lines, strings.TrimRight(line, " \t"))
 	value = strings.Trim(value, " \t")
@@ -89,12 +90,12 @@ func (p *policyParser) line(line string) error {
 	switch name {
 	case "version":
 		if value != "STSv1" {
-			return fmt.Errorf("version %q is not STSv1", shorten(value))
+			return fmt.Errorf("version %q is not STSv1", record.Shorten(value))
 		}
 	case "mode":
 		p.policy.Mode = Mode(value)
 		if m := p.policy.Mode; m != Enforce && m != Testing && m != Off {
-			return fmt.Errorf("unknown mode %q", shorten(value))
+			return fmt.Errorf("unknown mode %q", record.Shorten(value))
 		}
 	case "max_age":
 		return p.maxAge(value)
@@ -109,7 +110,7 @@ func (p *policyParser) line(line string) error {
 func (p *policyParser) maxAge(value string) error {
 	n, err := strconv.ParseUint(value, 10, 64)
 	if err != nil || len(value) > 10 {
-		return fmt.Errorf("max_age %q is not 1 to 10 digits", shorten(value))
+		return fmt.Errorf("max_age %q is not 1 to 10 digits", record.Shorten(value))
 	}
 	p.policy.MaxAge = min(time.Duration(min(n, 1<<32))*time.Second, MaxAge)
 	return nil
@@ -118,7 +119,7 @@ func (p *policyParser) maxAge(value string) error {
 func (p *policyParser) mx(value string) error {
 	name, ok := dns.Normal(strings.TrimPrefix(value, "*."))
 	if !ok || strings.HasSuffix(value, ".") || !hostName(name) {
-		return fmt.Errorf("mx %q is no host name, nor *. and one", shorten(value))
+		return fmt.Errorf("mx %q is no host name, nor *. and one", record.Shorten(value))
 	}
 	if len(p.policy.MX) == maxPatterns {
 		return fmt.Errorf("more than %d mx", maxPatterns)
@@ -133,7 +134,7 @@ func hostName(name string) bool {
 		if label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
-		if strings.IndexFunc(label, func(c rune) bool { return !alphanumeric(c) && c != '-' }) >= 0 {
+		if strings.IndexFunc(label, func(c rune) bool { return !record.Alphanumeric(c) && c != '-' }) >= 0 {
 			return false
 		}
 	}
@@ -141,8 +142,8 @@ func hostName(name string) bool {
 }
 
 func (p *policyParser) extension(name, value string) error {
-	if !validName(name) {
-		return fmt.Errorf("%q is no field name", shorten(name))
+	if !record.ValidName(name) {
+		return fmt.Errorf("%q is no field name", record.Shorten(name))
 	}
 	if value == "" || !utf8.ValidString(value) || strings.IndexFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) >= 0 {
 		return fmt.Errorf("the value of %s is empty or has a character that is not allowed", name)

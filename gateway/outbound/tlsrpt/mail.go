@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/outbound/record"
 )
 
 // ReadMail finds the report in a mail: the first part that may be one by its
@@ -91,7 +92,7 @@ const lineOctets = 57 // of base64 in a line of 76 characters
 // Bytes returns the message, CRLF line ends.
 func (l Letter) Bytes() []byte {
 	boundary := "=_" + strings.Map(func(c rune) rune {
-		if alphanumeric(c) {
+		if record.Alphanumeric(c) {
 			return c
 		}
 		return '.'

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/outbound/record"
 )
 
 // Bounds of reports that are read.
@@ -101,7 +103,7 @@ func (t *Time) UnmarshalJSON(b []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is no time", shorten(s))
+	return fmt.Errorf("%q is no time", record.Shorten(s))
 }
 
 // Strings is a list of strings, for which some reporters write one string.
@@ -136,7 +138,7 @@ func (c *Count) UnmarshalJSON(b []byte) error {
 	}
 	n, err := strconv.ParseUint(s, 10, 63)
 	if err != nil {
-		return fmt.Errorf("%q is no count", shorten(s))
+		return fmt.Errorf("%q is no count", record.Shorten(s))
 	}
 	*c = Count(n)
 	return nil

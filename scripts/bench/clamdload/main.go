@@ -1,4 +1,4 @@
-// Clamdload feeds messages to a clamd by INSTREAM without any mail server, as
+// Command clamdload feeds messages to a clamd by INSTREAM without any mail server, as
 // the measure of what virus scanning takes by itself. It prints one line of
 // JSON in the words of the load generator of the benchmarks:
 //
