@@ -53,6 +53,15 @@ type Files struct {
 // OpenFiles opens the folder, which one process at a time may. live are the
 // blobs that rows refer to, each once; everything else is reclaimed.
 func OpenFiles(ctx context.Context, opt Options, live iter.Seq2[Ref, error]) (*Files, error) {
+	return openFiles(ctx, opt, eachRef(live))
+}
+
+// OpenFilesUse is OpenFiles for an owner that keeps the Use of each segment.
+func OpenFilesUse(ctx context.Context, opt Options, live iter.Seq2[Use, error]) (*Files, error) {
+	return openFiles(ctx, opt, eachUse(live))
+}
+
+func openFiles(ctx context.Context, opt Options, live uses) (*Files, error) {
 	f := &Files{opt: opt, fs: opt.FS}
 	f.init(opt.Log)
 	f.ledger.name, f.discard = f.path, f.closeOrRemove
@@ -80,7 +89,7 @@ func OpenFiles(ctx context.Context, opt Options, live iter.Seq2[Ref, error]) (*F
 	return f, nil
 }
 
-func (f *Files) open(ctx context.Context, live iter.Seq2[Ref, error]) (err error) {
+func (f *Files) open(ctx context.Context, live uses) (err error) {
 	if err := f.fs.MkdirAll(f.opt.Dir); err != nil {
 		return err
 	}

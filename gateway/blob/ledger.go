@@ -2,7 +2,6 @@ package blob
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"sync"
 	"time"
@@ -40,25 +39,10 @@ func (l *ledger) found(id uint64, size int64) {
 }
 
 // count adds up what lives, and has the rest removed.
-func (l *ledger) count(ctx context.Context, live iter.Seq2[Ref, error]) error {
+func (l *ledger) count(ctx context.Context, live uses) error {
 	lost := map[uint64]int{}
-	if live == nil {
-		live = func(func(Ref, error) bool) {}
-	}
-	for ref, err := range live {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return err
-		}
-		s := l.segments[ref.Segment]
-		if s == nil || !ref.valid() || ref.Offset+ref.Size > s.size {
-			lost[ref.Segment]++
-			l.next = max(l.next, ref.Segment+1)
-			continue
-		}
-		s.add(ref)
+	if err := live(ctx, l, lost); err != nil {
+		return err
 	}
 	for id, n := range lost {
 		l.log.Error("blobs are missing", "segment", l.name(id), "blobs", n)

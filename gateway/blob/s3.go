@@ -52,6 +52,15 @@ type S3 struct {
 // live are the blobs that rows refer to, each once; everything else is
 // reclaimed.
 func OpenS3(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2[Ref, error]) (*S3, error) {
+	return openBucket(ctx, opt, log, eachRef(live))
+}
+
+// OpenS3Use is OpenS3 for an owner that keeps the Use of each segment.
+func OpenS3Use(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2[Use, error]) (*S3, error) {
+	return openBucket(ctx, opt, log, eachUse(live))
+}
+
+func openBucket(ctx context.Context, opt S3Options, log *slog.Logger, live uses) (*S3, error) {
 	s := &S3{opt: opt}
 	s.init(log)
 	s.ledger.name, s.discard = s.object, s.remove
@@ -62,7 +71,7 @@ func OpenS3(ctx context.Context, opt S3Options, log *slog.Logger, live iter.Seq2
 	return s, nil
 }
 
-func (s *S3) open(ctx context.Context, live iter.Seq2[Ref, error]) (err error) {
+func (s *S3) open(ctx context.Context, live uses) (err error) {
 	if os.Getenv("AWS_ACCESS_KEY_ID") == "" || os.Getenv("AWS_SECRET_ACCESS_KEY") == "" {
 		return errors.New("AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not in the environment")
 	}

@@ -19,6 +19,9 @@ type Deps struct {
 	Metrics *Metrics // nil: none
 	// Index makes the index record of a message, nil: none is made.
 	Index Indexer
+	// Events: somebody follows Store.Events and forgets them. Without it none
+	// are kept.
+	Events bool
 	// Learner hears of moves into and out of Junk; nil: nobody.
 	Learner Learner
 }

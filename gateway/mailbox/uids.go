@@ -1,7 +1,10 @@
 package mailbox
 
 import (
+	"encoding/binary"
+	"errors"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -86,4 +89,52 @@ func (u UIDs) All() iter.Seq[uint32] {
 			}
 		}
 	}
+}
+
+// And returns what both sets have.
+func (u UIDs) And(other UIDs) (out UIDs) {
+	for i, j := 0, 0; i < len(u) && j < len(other); {
+		a, b := u[i], other[j]
+		if first, last := max(a.First, b.First), min(a.Last, b.Last); first <= last {
+			out = append(out, Range{first, last})
+		}
+		if a.Last < b.Last {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+// appendUIDs appends a set as it is stored: for each range how far it begins
+// behind the end of the one before, and its length less one, as varints.
+func appendUIDs(b []byte, u UIDs) []byte {
+	end := uint32(0)
+	for _, r := range u {
+		b = binary.AppendUvarint(b, uint64(r.First-end))
+		b = binary.AppendUvarint(b, uint64(r.Last-r.First))
+		end = r.Last
+	}
+	return b
+}
+
+var errUIDs = errors.New("mailbox: a stored set of UIDs is damaged")
+
+// eachRange reads what appendUIDs wrote.
+func eachRange(b []byte, f func(Range)) error {
+	for end := uint64(0); len(b) > 0; {
+		gap, n := binary.Uvarint(b)
+		if n <= 0 {
+			return errUIDs
+		}
+		length, k := binary.Uvarint(b[n:])
+		if k <= 0 || gap > math.MaxUint32 || length > math.MaxUint32 || end+gap+length > math.MaxUint32 {
+			return errUIDs
+		}
+		f(Range{uint32(end + gap), uint32(end + gap + length)})
+		end += gap + length
+		b = b[n+k:]
+	}
+	return nil
 }
