@@ -102,7 +102,7 @@ func openStore(t testing.TB, opt mailbox.Options) *mailbox.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: filepath.Join(dir, "mail")}, mailbox.LiveBlobs(ctx, db))
+	blobs, err := blob.OpenFilesUse(ctx, blob.Options{Dir: filepath.Join(dir, "mail")}, mailbox.LiveBlobs(ctx, db))
 	if err != nil {
 		t.Fatal(err)
 	}

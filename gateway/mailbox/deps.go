@@ -17,7 +17,7 @@ type Deps struct {
 	// Log is told what goes wrong where no caller is; nil: nobody.
 	Log     *slog.Logger
 	Metrics *Metrics // nil: none
-	// Index makes the index record of a message, nil: none is made.
+	// Index makes the index record of a message; nil: gateway/mailbox/index.
 	Index Indexer
 	// Events: somebody follows Store.Events and forgets them. Without it none
 	// are kept.

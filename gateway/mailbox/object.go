@@ -116,9 +116,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 }
 
 func (o *Object) index(r io.Reader) (err error) {
-	if o.s.deps.Index != nil {
-		o.indexed, err = o.s.deps.Index.Index(r)
-	}
+	o.indexed, err = o.s.deps.Index.Index(r)
 	if o.indexed.Record == nil {
 		o.indexed.Record = []byte{}
 	}

@@ -95,6 +95,9 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		hot: map[int64]*userState{}, names: map[string]int64{}, inFlight: map[ObjectID]struct{}{},
 		domains: map[string]*domainState{}, locked: map[int64]struct{}{},
 	}
+	if deps.Index == nil {
+		s.deps.Index = indexer{}
+	}
 	s.Configure(opt)
 	s.write = deps.DB.Write
 	s.journal = newJournal(s)
