@@ -51,6 +51,9 @@ type Queueing struct {
 	Pool     string // of source addresses; "" : by lane or domain
 	Priority int    // -9 to 9 (RFC 6710); more is sooner
 	Hold     string // why it waits for an administrator; "" : it does not
+	// Report: it is a report of ours on how deliveries went, so that no report
+	// tells of its own (RFC 8460 section 3).
+	Report bool
 }
 
 // Merge adds what a later rule says; where both say something the later wins.

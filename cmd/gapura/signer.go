@@ -38,6 +38,8 @@ type mailer struct {
 	keys  *signing.Keys
 	queue *queue.Queue
 	route func(smtp.ForwardPath) string
+	// report: what it queues reports on deliveries.
+	report bool
 }
 
 // Send implements tlsrpt.Mailer.
@@ -57,7 +59,8 @@ func (m mailer) Send(ctx context.Context, from, to string, msg []byte) error {
 	route := m.route(path)
 	return m.queue.Submit(ctx, &gateway.Copy{
 		ID: ulid.Make().String(), From: smtp.ReversePath{Address: sender}, Rcpts: []gateway.Recipient{{To: path, Route: route}},
-		Size: int64(len(msg)), Open: func() io.ReadCloser { return io.NopCloser(bytes.NewReader(msg)) },
+		Queue: gateway.Queueing{Report: m.report},
+		Size:  int64(len(msg)), Open: func() io.ReadCloser { return io.NopCloser(bytes.NewReader(msg)) },
 	}, route)
 }
 

@@ -28,8 +28,11 @@ func (d *delivery) connect(ctx context.Context, v *visit, fresh bool) (*conn, er
 		key.login = v.h.smart.login
 	}
 	x := dialling{t: t, h: v.h, tls: v.tls, key: &key, domain: d.j.Destination}
+	if d.j.Queue.Report {
+		x.domain = "" // it is not counted
+	}
 	c, err := t.deps.State.pool.get(ctx, key, siteKey{v.h.site, v.from.addr}, v.limit, fresh, x.dial)
-	if err == nil && c.domain != x.domain { // kept from mail to another domain
+	if err == nil && c.domain != x.domain && x.domain != "" { // kept from mail to another domain
 		c.domain = x.domain
 		t.session(x.domain, v.tls, &key, c.local, x.wishes(c.TLS()))
 	}
@@ -42,7 +45,7 @@ type dialling struct {
 	h      *hop
 	tls    *tlsPolicy
 	key    *lineKey
-	domain string
+	domain string // that its session is counted for; "": none
 	local  netip.Addr
 }
 

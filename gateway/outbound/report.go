@@ -8,9 +8,11 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtpc"
 )
 
-// session is what TLS-RPT hears of a connection.
+// session is what TLS-RPT hears of a connection. Without a domain it hears
+// nothing: two sites that report on the delivery of reports would do so for
+// ever.
 func (t *Transport) session(domain string, p *tlsPolicy, key *lineKey, local netip.Addr, err error) {
-	if t.deps.Reports == nil || p.report.Type == "" {
+	if t.deps.Reports == nil || domain == "" || p.report.Type == "" {
 		return
 	}
 	s := tlsrpt.Session{

@@ -305,7 +305,9 @@ func (t *Transport) smartTLS(h *hop) {
 func (d *delivery) policy(h *hop) (*tlsPolicy, *failure) {
 	switch {
 	case h.block != nil:
-		d.t.reportBlock(d.j.Destination, h)
+		if !d.j.Queue.Report {
+			d.t.reportBlock(d.j.Destination, h)
+		}
 		if d.lax(h) {
 			return h.lax, nil
 		}

@@ -220,6 +220,54 @@ func TestTLSPolicy(t *testing.T) {
 	}
 }
 
+// TestReportsAreNotReportedOn: else two sites that send each other reports
+// would go on for ever. A connection that is kept after a report counts for the
+// next mail.
+func TestReportsAreNotReportedOn(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	good := ca.issue(t, false, "mx.d.test")
+	synctest.Test(t, func(t *testing.T) {
+		w, h := newWorld(t, one()), &heard{}
+		w.opt.CA, w.deps.Reports = ca.file, h
+		s := &sink{cert: good}
+		w.hosts["192.0.2.1"] = s.serve
+		tr := w.transport()
+		report := job("reports@d.test")
+		report.Queue.Report = true
+		for range 2 {
+			wantOutcome(t, tr.Deliver(t.Context(), report), ok)
+		}
+		if len(h.list) > 0 {
+			t.Errorf("reported on a report: %q", h.list)
+		}
+		for range 2 {
+			wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), ok)
+		}
+		if got := strings.Join(h.list, ", "); got != "no-policy-found ok" || s.opened() != 1 {
+			t.Errorf("%q over %d connections", got, s.opened())
+		}
+		wantOutcome(t, tr.Deliver(t.Context(), report), ok)
+		if len(h.list) != 1 {
+			t.Errorf("%q", h.list)
+		}
+	})
+	t.Run("blocked", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			w, h := newWorld(t, one()), &heard{}
+			w.opt.CA, w.deps.Reports, w.deps.Policies = ca.file, h, policy(mtasts.Enforce, "mx.else.test")
+			w.hosts["192.0.2.1"] = (&sink{cert: good}).serve
+			report := job("reports@d.test")
+			report.Queue.Report = true
+			w.transport().Deliver(t.Context(), report)
+			if len(h.list) > 0 {
+				t.Errorf("reported on a report: %q", h.list)
+			}
+		})
+	})
+}
+
 func rule(level string, names ...string) func(*Options) {
 	return func(o *Options) {
 		o.TLS = "verify"

@@ -40,6 +40,7 @@ const (
 	flagByReturn
 	flagByTrace
 	flagBySet
+	flagReport
 )
 
 // Bits of a recipient.
@@ -112,7 +113,7 @@ func (m *message) flags() (f uint64) {
 	p := &m.params
 	for i, is := range [...]bool{
 		m.eightBit, m.utf8Header, p.SMTPUTF8, p.RequireTLS, p.Body == smtp.Body8BitMIME, p.Auth != nil, p.PRDR,
-		p.DeliverBy.Return, p.DeliverBy.Trace, p.DeliverBy.Set,
+		p.DeliverBy.Return, p.DeliverBy.Trace, p.DeliverBy.Set, m.queue.Report,
 	} {
 		if is {
 			f |= 1 << i
@@ -240,6 +241,7 @@ func (r *decoder) message() *message {
 	m.queue.Lane = r.string(maxName)
 	m.queue.Pool = r.string(maxName)
 	m.queue.Priority = int(r.within(-9, 9))
+	m.queue.Report = flags&flagReport != 0
 	m.queued = r.within(0, maxTime)
 	m.notBefore = r.within(0, maxTime)
 	p := &m.params
