@@ -87,6 +87,11 @@ func (s *server) closeState() {
 	if s.keys != nil {
 		s.keys.Close()
 	}
+	if s.suppress != nil {
+		if err := s.suppress.Close(context.Background()); err != nil {
+			s.log.Error("suppression list", "error", err.Error())
+		}
+	}
 	if s.db == nil {
 		return
 	}

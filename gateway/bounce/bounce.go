@@ -16,6 +16,10 @@ import (
 // Suppressor keeps addresses that are not to be written to.
 type Suppressor interface {
 	Note(ctx context.Context, v suppress.Event) (added bool, err error)
+	// Sent notes to whom a domain of ours sent mail that the next hop took;
+	// WasSent tells whether it did so lately.
+	Sent(ctx context.Context, domain, address string)
+	WasSent(ctx context.Context, domain, address string) bool
 }
 
 // Deps are what a Bounces needs.

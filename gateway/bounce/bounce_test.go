@@ -19,7 +19,16 @@ import (
 )
 
 // noted is a Suppressor that keeps what it hears.
-type noted struct{ events []suppress.Event }
+type noted struct {
+	events []suppress.Event
+	sent   map[string]bool
+}
+
+func (n *noted) Sent(_ context.Context, domain, address string) { n.sent[domain+" "+address] = true }
+
+func (n *noted) WasSent(_ context.Context, domain, address string) bool {
+	return n.sent[domain+" "+address]
+}
 
 func (n *noted) Note(_ context.Context, v suppress.Event) (bool, error) {
 	n.events = append(n.events, v)
@@ -53,7 +62,7 @@ func newBounces(t testing.TB, change func(*Options)) (*Bounces, *noted) {
 	if err := opt.Check(); err != nil {
 		t.Fatal(err)
 	}
-	n := &noted{}
+	n := &noted{sent: map[string]bool{}}
 	b, err := New(opt, Deps{Signer: s, Suppress: n, Ours: func(d string) bool { return d == "example.org" || d == "two.test" }})
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +287,8 @@ func arf(mailFrom, more string) string {
 func TestComplaints(t *testing.T) {
 	t.Parallel()
 	b, n := newBounces(t, func(o *Options) { o.FeedbackSigned = false })
+	n.Sent(t.Context(), "example.org", "bob@far.example")
+	n.Sent(t.Context(), "example.org", "u@far.example")
 	r := b.Return(from(t, "fbl@far.example"), addr(t, "FBL@example.org"), false)
 	if r.Read == nil || !r.To.IsZero() || r.Discard {
 		t.Fatalf("%+v", r)
@@ -306,6 +317,7 @@ func TestComplaints(t *testing.T) {
 	}
 	n.events = nil
 	b, n = newBounces(t, nil) // who can write to an address proves nothing
+	n.Sent(t.Context(), "example.org", "bob@far.example")
 	r = b.Return(from(t, ""), addr(t, "fbl@example.org"), false)
 	give(t, r, arf("ana@example.org", "Original-Rcpt-To: <bob@far.example>\n"))
 	if got := n.String(); got != "" {
@@ -315,6 +327,29 @@ func TestComplaints(t *testing.T) {
 	give(t, r, arf(signed.String(), "Original-Rcpt-To: <bob@far.example>\n"))
 	if got := n.String(); !strings.HasPrefix(got, "complaint example.org to bob@far.example") {
 		t.Errorf("signed, noted %q", got)
+	}
+}
+
+// TestForgedReportsSuppressNobody: who got one message of ours knows its return
+// address, and reports that mail to others has bounced, or that they complain.
+func TestForgedReportsSuppressNobody(t *testing.T) {
+	t.Parallel()
+	b, n := newBounces(t, func(o *Options) { o.FeedbackSigned = false })
+	x := &next{}
+	b.Transport(x).Deliver(t.Context(), job(t, "ana@example.org", "eve@evil.example", "bob@far.example"))
+	signed := x.jobs[0].From
+	r := b.Return(from(t, ""), signed.Address, false)
+	give(t, r, dsn(t, map[string]smtp.Reply{"victim@far.example": gone}))
+	fbl := b.Return(from(t, ""), addr(t, "fbl@example.org"), false)
+	for _, sender := range []string{signed.String(), "ana@example.org"} {
+		give(t, fbl, arf(sender, "Original-Rcpt-To: <victim@far.example>\n"))
+	}
+	if got := n.String(); got != "" {
+		t.Errorf("noted %q", got)
+	}
+	give(t, r, dsn(t, map[string]smtp.Reply{"bob@far.example": gone}))
+	if got := n.String(); got == "" {
+		t.Error("what was really sent is not noted")
 	}
 }
 

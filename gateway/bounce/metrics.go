@@ -8,7 +8,7 @@ type Metrics struct{ total *prometheus.CounterVec }
 // NewMetrics registers the metrics of bounces with reg.
 func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "gapura_returned_total", Help: "What came back, by kind (bounce, success, complaint, autoreply; smtp: refused in session; refused: a return address that is not ours) and reason.",
+		Name: "gapura_returned_total", Help: "What came back, by kind (bounce, success, complaint, autoreply; smtp: refused in session; refused: a return address that is not ours, or a report about mail that was not sent) and reason.",
 	}, []string{"kind", "reason"})}
 	return m, reg.Register(m.total)
 }

@@ -32,10 +32,25 @@ func (b *Bounces) readBounce(ctx context.Context, sender, rcpt smtp.Address, h *
 		r := &d.Recipients[i]
 		b.deps.Metrics.count(string(d.Kind), string(r.Reason))
 		b.deps.Log.Info("returned", "kind", string(d.Kind), "sender", sender.String(), "recipient", r.Address, "status", r.Status.String(), "reason", string(r.Reason), "hard", r.Hard, "text", r.Text)
+		if rcpt.IsZero() && !b.wasSent(ctx, sender.Domain, r.Address) {
+			continue
+		}
 		if d.Kind == report.Bounce && r.Hard || d.Kind == report.Complaint && !rcpt.IsZero() {
 			b.note(ctx, suppress.Event{Sender: sender.Domain, Address: r.Address, Complaint: d.Kind == report.Complaint, Source: "dsn", Detail: detail(r), About: about(d)})
 		}
 	}
+}
+
+// wasSent tells whether somebody whom only the report names got mail of a
+// domain lately. Who once had mail of ours can write to its return address for
+// days, and name anybody.
+func (b *Bounces) wasSent(ctx context.Context, domain, address string) bool {
+	if b.deps.Suppress.WasSent(ctx, domain, address) {
+		return true
+	}
+	b.deps.Metrics.count("refused", "not sent")
+	b.deps.Log.Info("not noted: no mail was sent there lately", "sender", domain, "recipient", address)
+	return false
 }
 
 // detail is what the list tells about a bounce.
@@ -78,6 +93,9 @@ func (b *Bounces) readFeedback(ctx context.Context, h *message.Header, body io.R
 		return
 	}
 	for _, a := range who[:min(len(who), maxNoted)] {
+		if rcpt.IsZero() && !b.wasSent(ctx, domainOf(sender), a) {
+			continue
+		}
 		b.note(ctx, suppress.Event{Sender: domainOf(sender), Address: a, Complaint: true, Source: "arf", Detail: f.Type + " " + f.UserAgent, About: f.Original.MessageID})
 	}
 }

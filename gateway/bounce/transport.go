@@ -37,8 +37,14 @@ func (t *transport) Deliver(ctx context.Context, j *queue.Job) []queue.Outcome {
 		return outs
 	}
 	for i := range outs {
-		if i < len(j.Rcpts) && outs[i].Result == queue.Failed && !outs[i].Local {
-			t.b.refused(ctx, j, j.Rcpts[i].To.Address, outs[i].Reply)
+		if i >= len(j.Rcpts) {
+			break
+		}
+		switch to := j.Rcpts[i].To.Address; {
+		case outs[i].Result == queue.Delivered:
+			t.b.deps.Suppress.Sent(ctx, j.From.Domain, to.String())
+		case outs[i].Result == queue.Failed && !outs[i].Local:
+			t.b.refused(ctx, j, to, outs[i].Reply)
 		}
 	}
 	return outs

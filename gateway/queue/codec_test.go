@@ -19,7 +19,7 @@ func full() *entry {
 		hold: "why", heldAt: 1700000000001,
 		msg: &message{
 			first: 6, entries: 4, trace: "01ABC", from: smtp.ReversePath{Address: smtp.Address{Local: "a b", Domain: "exämple.org"}},
-			user: "ana", queue: gateway.Queueing{Lane: "bulk", Pool: "p", Priority: -3, Report: true}, queued: 1600000000000, notBefore: 1600000100000,
+			user: "ana", queue: gateway.Queueing{Lane: "bulk", Pool: "p", Priority: -3}, queued: 1600000000000, notBefore: 1600000100000,
 			eightBit: true, utf8Header: true,
 			params: smtp.MailParams{
 				Size: 12345, Body: smtp.Body8BitMIME, SMTPUTF8: true, RequireTLS: true, Return: smtp.ReturnHeaders,
@@ -45,7 +45,9 @@ func TestRowsAreReadAsWritten(t *testing.T) {
 	zero.flow = flowOf("", "", DefaultLane, 0, "")
 	noAuth := full()
 	noAuth.msg.params.Auth = &smtp.Address{}
-	for _, want := range []*entry{zero, full(), noAuth} {
+	ours := full()
+	ours.msg.queue.Report = true
+	for _, want := range []*entry{zero, full(), noAuth, ours} {
 		row := appendRow(nil, want)
 		got := &entry{id: want.id}
 		if err := parseRow(row, got); err != nil {

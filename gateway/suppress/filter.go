@@ -25,8 +25,9 @@ type bloom struct {
 // newBloom makes a filter for at least n keys, and some more to come.
 func newBloom(n int64) *bloom {
 	n = max(n+n/2, minKeys)
-	size := uint64(1) << bits.Len64(uint64(n)*filterBits-1)
-	return &bloom{seed: maphash.MakeSeed(), words: make([]atomic.Uint64, size/64), mask: size - 1, room: int64(size / filterBits)}
+	b := sizedBloom(uint64(1) << bits.Len64(uint64(n)*filterBits-1))
+	b.seed = maphash.MakeSeed()
+	return b
 }
 
 // hash returns the hash of a key in two halves.
@@ -39,8 +40,10 @@ func (b *bloom) hash(domain, address string) uint64 {
 	return h.Sum64()
 }
 
-func (b *bloom) add(domain, address string) {
-	h := b.hash(domain, address)
+func (b *bloom) add(domain, address string)      { b.addHash(b.hash(domain, address)) }
+func (b *bloom) has(domain, address string) bool { return b.hasHash(b.hash(domain, address)) }
+
+func (b *bloom) addHash(h uint64) {
 	step := bits.RotateLeft64(h, 32) | 1
 	for range filterHash {
 		i := h & b.mask
@@ -50,8 +53,7 @@ func (b *bloom) add(domain, address string) {
 	b.n.Add(1)
 }
 
-func (b *bloom) has(domain, address string) bool {
-	h := b.hash(domain, address)
+func (b *bloom) hasHash(h uint64) bool {
 	step := bits.RotateLeft64(h, 32) | 1
 	for range filterHash {
 		i := h & b.mask

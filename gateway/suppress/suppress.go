@@ -13,7 +13,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
-var migrations = []string{`
+var migrations = []string{
+	`
 CREATE TABLE suppress_entries (address TEXT NOT NULL, domain TEXT NOT NULL, reason TEXT NOT NULL, source TEXT NOT NULL, detail TEXT NOT NULL,
   since INTEGER NOT NULL, until INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY (address, domain)) STRICT;
 CREATE INDEX suppress_entries_changed ON suppress_entries (changed);
@@ -21,7 +22,9 @@ CREATE TABLE suppress_changes (id INTEGER NOT NULL PRIMARY KEY, n INTEGER NOT NU
 INSERT INTO suppress_changes VALUES (1, 0);
 CREATE INDEX suppress_entries_until ON suppress_entries (until) WHERE until > 0;
 CREATE TABLE suppress_bounces (domain TEXT NOT NULL, address TEXT NOT NULL, about TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (address, domain, about)) STRICT;
-CREATE INDEX suppress_bounces_at ON suppress_bounces (at)`}
+CREATE INDEX suppress_bounces_at ON suppress_bounces (at)`,
+	`CREATE TABLE suppress_sent (id INTEGER NOT NULL PRIMARY KEY, begun INTEGER NOT NULL, n INTEGER NOT NULL, bits BLOB NOT NULL) STRICT`,
+}
 
 const (
 	// refreshEvery is how long additions by other processes may stay unseen.
@@ -46,6 +49,8 @@ type List struct {
 	filter atomic.Pointer[bloom]
 	next   atomic.Int64 // when to look for what is new, Unix nanoseconds
 	pruned atomic.Int64 // when pruning was last begun
+
+	sent sent
 
 	loading sync.Mutex
 	last    int64 // change that the filter knows up to
