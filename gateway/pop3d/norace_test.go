@@ -1,5 +1,0 @@
-//go:build !race
-
-package pop3d_test
-
-const raceEnabled = false
