@@ -1,7 +1,9 @@
 package account
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"unicode/utf8"
 )
@@ -87,4 +89,22 @@ func checkResponse(b []byte) error {
 // malformed is an ErrExchange with a reason for the log.
 func malformed(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", ErrExchange, fmt.Sprintf(format, args...))
+}
+
+// DecodeResponse decodes a client's response: base64 with its padding and
+// nothing else in it. An initial one that is empty is written "=" (RFC 4954
+// section 4, RFC 5034 section 4). The error wraps ErrExchange.
+func DecodeResponse(s []byte, initial bool) ([]byte, error) {
+	if initial && string(s) == "=" {
+		return []byte{}, nil
+	}
+	if bytes.ContainsAny(s, "\r\n") { // which the decoder would pass over
+		return nil, malformed("line ends in base64")
+	}
+	b := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
+	n, err := base64.StdEncoding.Strict().Decode(b, s)
+	if err != nil {
+		return nil, malformed("not base64")
+	}
+	return b[:n], nil
 }

@@ -459,3 +459,16 @@ func TestNoPasswordStandsForAnother(t *testing.T) {
 	_, err := plain(a, peer, "dash@example.org", "not\x07possible")
 	wantErr(t, err, ErrCredentials)
 }
+
+func TestDecodeResponse(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{"": "", "=": "!", "AGE=": "\x00a", "AGE": "!", "AGF=": "!", "AG\nE=": "!", "A GE=": "!", "AGE==": "!"} {
+		b, err := DecodeResponse([]byte(in), false)
+		if (err != nil) != (want == "!") || err == nil && string(b) != want || err != nil && !errors.Is(err, ErrExchange) {
+			t.Errorf("%q: %q, %v", in, b, err)
+		}
+	}
+	if b, err := DecodeResponse([]byte("="), true); err != nil || b == nil || len(b) != 0 {
+		t.Error(b, err)
+	}
+}
