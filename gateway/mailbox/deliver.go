@@ -102,6 +102,9 @@ func (o *deliver) doubt() {
 func (o *deliver) plan(ctx context.Context, p *plan) error {
 	o.places = make([]Place, len(o.items))
 	for i := range o.items {
+		if p.left(o.items[i].user) {
+			return ErrNoUser
+		}
 		if d := &o.items[i]; !d.Create && p.find(d.user, d.folder) == nil {
 			return ErrNoFolder
 		}

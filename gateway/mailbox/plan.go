@@ -40,8 +40,9 @@ type freshObject struct {
 type userDraft struct {
 	octets, messages int64                   // more or fewer
 	names            map[string]*folderState // changed; nil: gone
-	changed          bool                    // folders, subscriptions: the version counts on
-	apply            []func()                // with the user's mutex held
+	gone             bool
+	changed          bool     // folders, subscriptions: the version counts on
+	apply            []func() // with the user's mutex held
 	drafts           []*draft
 	news             []news // for watches, beside the drafts'
 }
@@ -108,6 +109,12 @@ func (p *plan) user(u *userState) *userDraft {
 		p.users[u] = d
 	}
 	return d
+}
+
+// left tells whether a user was deleted.
+func (p *plan) left(u *userState) bool {
+	d := p.users[u]
+	return u.gone || d != nil && d.gone
 }
 
 // find returns a folder by its clean name; nil: there is none.

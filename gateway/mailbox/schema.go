@@ -193,9 +193,6 @@ const (
 	sqlEvents       = `SELECT seq, object, removed FROM mailbox_events WHERE seq > ? ORDER BY seq LIMIT ?`
 	sqlForgetEvents = `DELETE FROM mailbox_events WHERE seq <= ? AND seq > ?`
 
-	sqlPurge           = `INSERT INTO mailbox_purges (folder) VALUES (?) ON CONFLICT (folder) DO NOTHING`
-	sqlDropAnnotations = `DELETE FROM mailbox_annotations WHERE owner = ? AND folder = ?`
-
 	sqlKey   = `INSERT INTO mailbox_keys (key, day) VALUES (?, ?) ON CONFLICT (key) DO NOTHING`
 	sqlKnown = `SELECT COUNT(*) FROM mailbox_keys WHERE key = ?`
 )

@@ -41,6 +41,9 @@ type userState struct {
 	messages   int64
 	folders    []*folderState // INBOX first, then by name
 	subscribed map[string]bool
+	script     *Script // the active one, or not Active; nil: not known
+	scripts    int     // how often scripts were changed
+	gone       bool
 	watches    map[*Watch]struct{}
 }
 

@@ -36,6 +36,7 @@ type Store struct {
 
 	eventsChanged chan struct{}
 	lessons       chan lesson // nil: nobody learns
+	purges        chan struct{}
 
 	ids struct {
 		sync.Mutex
@@ -91,7 +92,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
 	s := &Store{
-		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)), eventsChanged: make(chan struct{}, 1),
+		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)), eventsChanged: make(chan struct{}, 1), purges: make(chan struct{}, 1),
 		hot: map[int64]*userState{}, names: map[string]int64{}, inFlight: map[ObjectID]struct{}{},
 		domains: map[string]*domainState{}, locked: map[int64]struct{}{},
 	}
@@ -109,6 +110,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		s.lessons = make(chan lesson, maxLessons)
 		s.wg.Go(s.teach)
 	}
+	s.wg.Go(s.tend)
 	return s, nil
 }
 

@@ -39,7 +39,12 @@ func (u *User) do(ctx context.Context, make func(st *userState) (op, error)) err
 	if err != nil {
 		return err
 	}
-	return u.s.journal.do(ctx, o)
+	return u.s.journal.do(ctx, opFunc(func(ctx context.Context, p *plan) error {
+		if p.left(st) {
+			return ErrNoUser
+		}
+		return o.plan(ctx, p)
+	}))
 }
 
 // Folders lists the folders by name, INBOX first.

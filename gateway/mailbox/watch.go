@@ -31,8 +31,9 @@ type Watch struct {
 	wake chan struct{}
 	end  sync.Once
 
-	mu  sync.Mutex
-	set map[*folderState]*FolderChange
+	mu     sync.Mutex
+	set    map[*folderState]*FolderChange
+	server bool // annotations of the server have changed
 }
 
 // Watch tells of what changes in any of the user's folders (NOTIFY), and which
@@ -57,12 +58,17 @@ func (w *Watch) Changed() <-chan struct{} { return w.wake }
 
 // Take returns what changed since it was called last, each folder once, by
 // name.
+//
+// A change of the server's annotations is one of a Folder without an ID.
 func (w *Watch) Take() []FolderChange {
 	w.mu.Lock()
-	set := w.set
-	w.set = nil
+	set, server := w.set, w.server
+	w.set, w.server = nil, false
 	w.mu.Unlock()
-	list := make([]FolderChange, 0, len(set))
+	list := make([]FolderChange, 0, len(set)+1)
+	if server {
+		list = append(list, FolderChange{Annotated: true})
+	}
 	w.st.mu.RLock()
 	for f, c := range set {
 		c.Folder = f.row.Folder
@@ -101,6 +107,10 @@ func (w *Watch) note(d *userDraft) {
 		return w.set[f]
 	}
 	for _, n := range d.news {
+		if n.f == nil {
+			w.server = true
+			continue
+		}
 		c := of(n.f)
 		c.Created = c.Created || n.created
 		c.Removed = c.Removed || n.removed

@@ -34,6 +34,15 @@ var suite = []struct {
 	{"FoldersComeAndGo", testFolders},
 	{"RenamedInboxKeepsItself", testRenameInbox},
 	{"Events", testEvents},
+	{"Scripts", testScripts},
+	{"Annotations", testAnnotations},
+	{"Once", testOnce},
+	{"DeletedFoldersArePurged", testPurge},
+	{"WhatExpiresGoes", testKeep},
+	{"SpaceIsReclaimed", testCompact},
+	{"Watch", testWatch},
+	{"JunkTeaches", testLearner},
+	{"ViewsAgreeWithTheModel", testModel},
 }
 
 var background = context.Background()
