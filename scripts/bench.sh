@@ -36,6 +36,24 @@ clamd() { # SIZE
   SECS=${SECS:-3} "$BENCH/run.sh" "s20-$1" "127.0.0.1:12720,$(cat "$LAB/run/clamd.pid")" -file "$BENCH_DATA/msg-$1.eml" |
     sed "s/\"case\":\"[^\"]*\",\"target\":\"[^\"]*\"/\"case\":\"$name\",\"target\":\"clamd-behind\"/" >>"$results"
 }
+# Mailboxes: what LMTP takes in with 20 sessions, then 50 sessions of IMAP and
+# of POP3 over what is there.
+mailboxes() { # TARGET LMTP IMAP POP3 USER
+  local t=$1 rcpt=u%d@example.com pids
+  [[ "mailbox-$t" =~ $only ]] || return 0
+  "$BENCH/peers.sh" start "$t" || return 0
+  pids=$(sed -n 's/^PIDS=//p' "$LAB/run/$t.env")
+  line() { sed "s/^{/{\"case\":\"$1\",\"target\":\"$t\",/" >>"$results"; }
+  "$LAB/mailload" load -lmtp -addr "127.0.0.1:$2" -pid "$pids" -sessions 20 -size 4096 -users 50 -rcpt "$rcpt" -n 100000000 -limit 700ms >/dev/null
+  "$LAB/mailload" load -lmtp -addr "127.0.0.1:$2" -pid "$pids" -sessions 20 -size 4096 -users 50 -rcpt "$rcpt" -n 100000000 -limit "${SECS:-3}s" | line mailbox-lmtp-s20-4k
+  "$LAB/mailload" pop -addr "127.0.0.1:$4" -pid "$pids" -user "$5" -sessions 50 -dur "${SECS:-3}s" | line mailbox-pop3-50
+  "$LAB/mailload" imap -addr "127.0.0.1:$3" -pid "$pids" -user "$5" -sessions 50 -dur 1s >/dev/null
+  "$LAB/mailload" imap -addr "127.0.0.1:$3" -pid "$pids" -user "$5" -sessions 50 -dur "${SECS:-3}s" | line mailbox-imap-50
+  if [ -n "${6:-}" ]; then
+    "$LAB/mailload" idle -addr "127.0.0.1:$3" -pid "$pids" -n 5000 -imap "${5//%d/1}:pass" | line mailbox-idle-5000
+  fi
+  "$BENCH/peers.sh" stop "$t"
+}
 for ((i = 1; i <= rounds; i++)); do
   echo "round $i of $rounds" >&2
   for c in s20-4k s20-4k-keep s20-50k s20-1m s1-4k; do
@@ -59,6 +77,10 @@ for ((i = 1; i <= rounds; i++)); do
   for t in postfix-queue gateway-queue; do SLOWSYNC_US=2000 run s200-4k "$t"; done
   name=queue-10000-destinations
   run s20-4k gateway-queue -rcpt user@d%d.example.com -users 10000
+  rm -rf "$LAB"/dovecot/mail/u* "$BENCH_DATA/mailbox"
+  mailboxes dovecot-lmtp 12402 12403 12404 u%d
+  mailboxes dovecot-sdbox 12412 12413 12414 u%d
+  mailboxes gateway-mailbox 12752 12753 12754 u%d@example.com idle
   name=full-1-4k
   for t in direct gateway-full; do run s1-4k "$t" -file "$BENCH_DATA/msg-4k.eml"; done
   name=idle-9000

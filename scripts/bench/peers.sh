@@ -11,3 +11,10 @@ up_gateway-signed() {
   [ -d "$BENCH_DATA/signed" ] || BENCH_DATA="$BENCH_DATA" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/signed.yaml" dkim generate example.org >/dev/null
   gateway_up gateway-signed 12740
 }
+# The mailboxes of u0 to u49, whose password is pass.
+up_gateway-mailbox() {
+  [ -d "$BENCH_DATA/mailbox" ] || for i in $(seq 0 49); do
+    echo pass | BENCH_DATA="$BENCH_DATA" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/mailbox.yaml" user add "u$i@example.com" --password-stdin --force >/dev/null
+  done
+  gateway_up gateway-mailbox 12753
+}
