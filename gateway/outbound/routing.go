@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 
@@ -164,8 +165,9 @@ func (t *target) loginKey() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// use tells who may vouch for the endpoints of tokens.
-func (r *routing) use(roots *x509.CertPool) {
+// use tells who may vouch for the endpoints of tokens, and where tokens are
+// kept.
+func (r *routing) use(roots *x509.CertPool, kept refreshes, log *slog.Logger) {
 	ways := []*way{r.main}
 	for _, x := range r.rules {
 		ways = append(ways, x.way)
@@ -175,6 +177,7 @@ func (r *routing) use(roots *x509.CertPool) {
 			for _, h := range w.hosts {
 				if h.tokens != nil {
 					h.tokens.use(roots)
+					h.tokens.kept, h.tokens.log = kept, log
 				}
 			}
 		}

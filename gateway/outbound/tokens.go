@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -37,9 +38,12 @@ type OAuth struct {
 type tokens struct {
 	opt    OAuth
 	client *http.Client
+	kept   refreshes
+	log    *slog.Logger
 
 	mu      sync.Mutex // held while a token is asked for
 	refresh string     // as the endpoint changed it
+	unsaved bool
 	token   string
 	until   time.Time
 	err     error // of the last time, until
@@ -68,7 +72,7 @@ func newTokens(o OAuth) (*tokens, error) {
 	if o.ClientID == "" {
 		return nil, errors.New("client_id is missing")
 	}
-	return &tokens{opt: o, refresh: o.RefreshToken}, nil
+	return &tokens{opt: o, refresh: o.RefreshToken, log: slog.New(slog.DiscardHandler)}, nil
 }
 
 // use gives the client that asks: it trusts roots and follows no redirections,
@@ -114,6 +118,13 @@ func (t *tokens) refused(token string) {
 
 // ask is RFC 6749 section 6, or 4.4.
 func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
+	if t.refresh != "" && !t.unsaved { // another configuration's transport may have changed it
+		latest, err := t.kept.load(ctx, t.opt.registration(), t.refresh)
+		if err != nil {
+			return "", 0, err
+		}
+		t.refresh = latest
+	}
 	form := url.Values{"client_id": {t.opt.ClientID}, "grant_type": {"client_credentials"}}
 	for name, value := range map[string]string{"client_secret": t.opt.ClientSecret, "scope": t.opt.Scope, "refresh_token": t.refresh} {
 		if value != "" {
@@ -146,8 +157,15 @@ func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 	if res.StatusCode != http.StatusOK || a.AccessToken == "" || strings.ContainsFunc(a.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return "", 0, fmt.Errorf("token endpoint: status %d, error %.60q", res.StatusCode, a.Error)
 	}
-	if a.RefreshToken != "" {
-		t.refresh = a.RefreshToken
+	if t.refresh != "" && a.RefreshToken != "" && a.RefreshToken != t.refresh {
+		t.refresh, t.unsaved = a.RefreshToken, true
+	}
+	if t.unsaved {
+		if err := t.kept.save(ctx, t.opt.registration(), t.refresh); err != nil { // it goes on, till a restart
+			t.log.Error("a new refresh token could not be kept", "endpoint", t.opt.Endpoint, "error", err.Error())
+		} else {
+			t.unsaved = false
+		}
 	}
 	return a.AccessToken, lifetime(a.ExpiresIn), nil
 }

@@ -50,12 +50,13 @@ type State struct {
 	sites  sites
 	warmup warmup
 	listed listed
+	kept   refreshes
 }
 
 // NewState returns a State whose durable part is in db; nil: nothing is
 // durable. It is closed with Close.
 func NewState(ctx context.Context, db *sqldb.DB, m *Metrics, log *slog.Logger) (*State, error) {
-	s := &State{pool: newPool(m), tls: tls.NewLRUClientSessionCache(tlsSessions)}
+	s := &State{pool: newPool(m), tls: tls.NewLRUClientSessionCache(tlsSessions), kept: refreshes{db}}
 	s.warmup.log = log
 	return s, s.warmup.open(ctx, db)
 }
@@ -130,7 +131,7 @@ func New(opt Options, deps Deps) (*Transport, error) {
 	if t.routing, err = newRouting(opt); err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}
-	t.routing.use(t.roots)
+	t.routing.use(t.roots, deps.State.kept, t.deps.Log)
 	if err := t.shape(); err != nil {
 		return nil, fmt.Errorf("outbound: %w", err)
 	}

@@ -37,7 +37,11 @@ const (
 	keepDays    = 7
 )
 
-var warmupSteps = []string{`CREATE TABLE outbound_warmup (source TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (source, day))`}
+// migrations are of all that the way out keeps.
+var migrations = []string{
+	`CREATE TABLE outbound_warmup (source TEXT NOT NULL, day TEXT NOT NULL, used INTEGER NOT NULL, PRIMARY KEY (source, day))`,
+	`CREATE TABLE outbound_refresh (registration TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL, at INTEGER NOT NULL) STRICT`,
+}
 
 // open reads the counts of today.
 func (w *warmup) open(ctx context.Context, db *sqldb.DB) error {
@@ -45,7 +49,7 @@ func (w *warmup) open(ctx context.Context, db *sqldb.DB) error {
 	if w.db = db; db == nil {
 		return nil
 	}
-	if err := db.Migrate(ctx, "outbound", warmupSteps); err != nil {
+	if err := db.Migrate(ctx, "outbound", migrations); err != nil {
 		return fmt.Errorf("outbound: %w", err)
 	}
 	today := day(time.Now())
