@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gapura-mail/gapura/gateway/acceptor"
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -39,22 +39,10 @@ func newServer(t testing.TB, opt acceptor.Options, f talk) *acceptor.Server {
 	return s
 }
 
-type addressed struct{ net.Conn }
-
-func (addressed) RemoteAddr() net.Addr {
-	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:50000"))
-}
-
 // dial returns the client's end of a connection.
 func dial(t testing.TB, s *acceptor.Server) net.Conn {
-	a, b := net.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		s.ServeConn(addressed{b})
-	}()
-	t.Cleanup(func() { a.Close(); <-done })
-	return a
+	nc, _ := acceptortest.Dial(t, s.ServeConn)
+	return nc
 }
 
 func all(t testing.TB, nc net.Conn) string {
@@ -216,21 +204,9 @@ func TestEarlyTalkers(t *testing.T) {
 	})
 }
 
-// counting counts writes.
-type counting struct {
-	addressed
-	writes *[]int
-}
-
-func (c counting) Write(b []byte) (int, error) {
-	*c.writes = append(*c.writes, len(b))
-	return len(b), nil
-}
-
 // TestWritesAreBig, and what was queued comes in order.
 func TestWritesAreBig(t *testing.T) {
 	t.Parallel()
-	var writes []int
 	s := newServer(t, acceptor.Options{}, func(c *acceptor.Conn) {
 		for range 1000 {
 			c.WriteString("0123456789")
@@ -247,11 +223,10 @@ func TestWritesAreBig(t *testing.T) {
 		}
 		c.Quiet()
 	})
-	a, b := net.Pipe()
-	defer a.Close()
-	s.ServeConn(counting{addressed{b}, &writes})
-	if len(writes) != 3 || writes[0] != 10000 || writes[1] != 100<<10 || writes[2] != 3 {
-		t.Error(writes)
+	nc := &acceptortest.Script{}
+	s.ServeConn(nc)
+	if w := nc.Writes; len(w) != 3 || w[0] != 10000 || w[1] != 100<<10 || w[2] != 3 {
+		t.Error(w)
 	}
 }
 
@@ -272,7 +247,7 @@ func TestWritingFailsForEver(t *testing.T) {
 	})
 	a, b := net.Pipe()
 	a.Close()
-	s.ServeConn(addressed{b})
+	s.ServeConn(acceptortest.Addressed{Conn: b})
 }
 
 // TestLayer: what had been read already is the layer's.

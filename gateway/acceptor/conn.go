@@ -189,19 +189,46 @@ func (c *Conn) under() net.Conn {
 	return &prefixed{Conn: c.nc, prefix: append([]byte(nil), c.in.bytes()...)}
 }
 
-// handshake runs on a stack of its own: it needs some 32 KiB, which the
-// goroutine of a connection would keep as long as it idles.
-func handshake(ctx context.Context, t *tls.Conn) error {
+// handshake tells of a panic as of any other failure: it is a callback's of the
+// configuration.
+func handshake(ctx context.Context, t *tls.Conn) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	Aside(func() { err = t.HandshakeContext(ctx) })
+	return err
+}
+
+// Aside runs f on a stack of its own and waits for it: a handshake or a login
+// needs some 32 KiB, which the goroutine of a connection would keep as long as
+// it idles. A panic of f becomes the caller's, with f's stack in its text.
+func Aside(f func()) {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
 			if p := recover(); p != nil {
-				done <- fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+				done <- fmt.Errorf("%v\n%s", p, debug.Stack())
+			} else {
+				done <- nil
 			}
 		}()
-		done <- t.HandshakeContext(ctx)
+		f()
 	}()
-	return <-done
+	if err := <-done; err != nil {
+		panic(err)
+	}
+}
+
+// Secure returns the TLS state that secrets may rely on; nil: none, and then
+// nothing secret may be said. For clients of the networks named it is an empty
+// one in plaintext: no handshake was done, so nobody can be bound to it.
+func (c *Conn) Secure(plaintext []netip.Prefix) *tls.ConnectionState {
+	if c.TLS == nil && Contains(plaintext, c.Remote.Addr()) {
+		return new(tls.ConnectionState)
+	}
+	return c.TLS
 }
 
 // prefixed is a connection of which some octets have been read already.

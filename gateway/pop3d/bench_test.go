@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/acceptor"
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
 )
 
@@ -106,9 +107,9 @@ func inUse() int {
 // TestOneWriteACommand.
 func TestOneWriteACommand(t *testing.T) {
 	t.Parallel()
-	c := &script{in: []byte("USER bob\r\nPASS pass word\r\nRETR 1\r\nLIST\r\nTOP 1 0\r\nQUIT\r\n"), size: 1 << 20}
+	c := &acceptortest.Script{In: []byte("USER bob\r\nPASS pass word\r\nRETR 1\r\nLIST\r\nTOP 1 0\r\nQUIT\r\n"), Size: 1 << 20}
 	newServer(t, pop3d.Options{}, newMemory(first)).ServeConn(c)
-	if c.writes != 2 { // the greeting, and all the rest
-		t.Errorf("%d writes", c.writes)
+	if len(c.Writes) != 2 { // the greeting, and all the rest
+		t.Errorf("%d writes", len(c.Writes))
 	}
 }

@@ -3,11 +3,9 @@ package pop3d
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
-	"runtime/debug"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/acceptor"
@@ -239,25 +237,6 @@ func (c *conn) logCommand(verb string, arg []byte) {
 // limited is the context of the work for a command.
 func (c *conn) limited() *deadline.Context {
 	return deadline.After(c.Context(), c.set.Limits.CommandTimeout)
-}
-
-// aside runs f on a stack of its own: what a login needs, this goroutine would
-// keep as long as it idles.
-func aside(f func()) {
-	done := make(chan error, 1)
-	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("%v\n%s", p, debug.Stack())
-			} else {
-				done <- nil
-			}
-		}()
-		f()
-	}()
-	if err := <-done; err != nil {
-		panic(err)
-	}
 }
 
 // message returns a message by its number as a client writes it.

@@ -2,45 +2,11 @@ package pop3d_test
 
 import (
 	"bytes"
-	"io"
-	"net"
 	"testing"
-	"time"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
 )
-
-// script is a connection that plays the client: it gives in, size octets at a
-// time.
-type script struct {
-	net.Conn
-	in     []byte
-	size   int
-	out    []byte
-	writes int
-}
-
-func (s *script) SetReadDeadline(time.Time) error  { return nil }
-func (s *script) SetWriteDeadline(time.Time) error { return nil }
-func (s *script) SetDeadline(time.Time) error      { return nil }
-func (s *script) Close() error                     { return nil }
-func (s *script) RemoteAddr() net.Addr             { return addressed{}.RemoteAddr() }
-func (s *script) LocalAddr() net.Addr              { return addressed{}.RemoteAddr() }
-
-func (s *script) Read(p []byte) (int, error) {
-	if len(s.in) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, s.in[:min(len(s.in), max(s.size, 1))])
-	s.in = s.in[n:]
-	return n, nil
-}
-
-func (s *script) Write(p []byte) (int, error) {
-	s.writes++
-	s.out = append(s.out, p...)
-	return len(p), nil
-}
 
 // FuzzSession sends anything to a server, in pieces of any size.
 func FuzzSession(f *testing.F) {
@@ -55,16 +21,16 @@ func FuzzSession(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in []byte, size uint16) {
 		m := newMemory(first, second, third)
-		c := &script{in: bytes.Clone(in), size: int(size)}
+		c := &acceptortest.Script{In: bytes.Clone(in), Size: int(size)}
 		opt := pop3d.Options{Limits: pop3d.Limits{LockWait: -1}}
 		if size%2 == 1 {
-			opt.TLS = testTLS()
+			opt.TLS = acceptortest.TLS()
 		}
 		newServer(t, opt, m).ServeConn(c)
 		if m.users["bob"].inUse {
 			t.Fatal("the maildrop stays locked")
 		}
-		out := c.out
+		out := c.Out
 		if i := bytes.IndexByte(out, 0x15); i >= 0 { // a TLS alert after STLS
 			out = out[:i]
 		}

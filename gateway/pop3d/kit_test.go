@@ -4,25 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
-	"net/netip"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -224,30 +216,13 @@ func (d *drop) Close() {
 	d.inUse = false
 }
 
-var testCertificate = sync.OnceValue(func() tls.Certificate {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "pop.example.test"}, NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0), DNSNames: []string{"pop.example.test"}}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-})
-
-func testTLS() *tls.Config { return &tls.Config{Certificates: []tls.Certificate{testCertificate()}} }
-
-var everywhere = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
-
 // newServer returns a server whose clients may log in in plaintext, unless opt
 // says from where.
 func newServer(t testing.TB, opt pop3d.Options, drops pop3d.Maildrops) *pop3d.Server {
 	t.Helper()
 	opt.Hostname, opt.Listener = "pop.example.test", "pop3"
 	if opt.PlaintextFrom == nil {
-		opt.PlaintextFrom = everywhere
+		opt.PlaintextFrom = acceptortest.Everywhere
 	}
 	s, err := pop3d.New(opt, pop3d.Deps{Accounts: accounts{}, Maildrops: drops})
 	if err != nil {
@@ -256,30 +231,17 @@ func newServer(t testing.TB, opt pop3d.Options, drops pop3d.Maildrops) *pop3d.Se
 	return s
 }
 
-// addressed is a connection from a loopback address.
-type addressed struct{ net.Conn }
-
-func (addressed) RemoteAddr() net.Addr {
-	return net.TCPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:50000"))
-}
-
 // client is one end of a pipe whose other end a server has.
 type client struct {
 	net.Conn
 	t    testing.TB
 	r    *bufio.Reader
-	done chan struct{} // closed when the server is done with it
+	done <-chan struct{} // closed when the server is done with it
 }
 
 func dial(t testing.TB, s *pop3d.Server) *client {
-	a, b := net.Pipe()
-	c := &client{Conn: a, t: t, r: bufio.NewReader(a), done: make(chan struct{})}
-	go func() {
-		defer close(c.done)
-		s.ServeConn(addressed{b})
-	}()
-	t.Cleanup(func() { a.Close(); <-c.done })
-	return c
+	nc, done := acceptortest.Dial(t, s.ServeConn)
+	return &client{nc, t, bufio.NewReader(nc), done}
 }
 
 func (c *client) line() string {

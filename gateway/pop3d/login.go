@@ -7,12 +7,13 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 )
 
 // login lets a client in who can prove who it is, and gives it the maildrop.
 func (c *conn) login(mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (err error) {
-	aside(func() {
+	acceptor.Aside(func() {
 		ctx := c.limited()
 		defer ctx.Cancel()
 		id, e := c.srv.deps.Accounts.Authenticate(ctx, c.peer(), mechanism, initial, ask)

@@ -2,10 +2,8 @@ package pop3d
 
 import (
 	"bytes"
-	"crypto/tls"
 	"slices"
 
-	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
@@ -29,28 +27,15 @@ func (c *conn) pass(arg []byte) error {
 }
 
 // mayLogIn tells whether secrets may be sent here.
-func (c *conn) mayLogIn() bool {
-	return c.TLS != nil || acceptor.Contains(c.set.PlaintextFrom, c.Remote.Addr())
-}
+func (c *conn) mayLogIn() bool { return c.Secure(c.set.PlaintextFrom) != nil }
 
 // passwords tells whether USER and PASS are any good.
 func (c *conn) passwords() bool { return slices.Contains(c.mechanisms(), "PLAIN") }
 
 // mechanisms are those of SASL that may be used now.
-func (c *conn) mechanisms() []string {
-	if !c.mayLogIn() {
-		return nil
-	}
-	return c.srv.deps.Accounts.Mechanisms(c.peer())
-}
+func (c *conn) mechanisms() []string { return c.srv.deps.Accounts.Mechanisms(c.peer()) }
 
 // peer is the client as accounts know it.
 func (c *conn) peer() account.Peer {
-	p := account.Peer{Addr: c.Remote.Addr().Unmap(), TLS: c.TLS, Service: "pop3"}
-	if p.TLS == nil && c.mayLogIn() {
-		// It stands for TLS where none is needed. No handshake was done: nobody
-		// can be bound to it.
-		p.TLS = new(tls.ConnectionState)
-	}
-	return p
+	return account.Peer{Addr: c.Remote.Addr().Unmap(), TLS: c.Secure(c.set.PlaintextFrom), Service: "pop3"}
 }

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
 )
@@ -267,7 +268,7 @@ func TestMessagesThatOthersRemove(t *testing.T) {
 // TestNothingSecretWithoutTLS.
 func TestNothingSecretWithoutTLS(t *testing.T) {
 	t.Parallel()
-	opt := pop3d.Options{TLS: testTLS(), PlaintextFrom: []netip.Prefix{netip.MustParsePrefix("127.9.9.9/32")}}
+	opt := pop3d.Options{TLS: acceptortest.TLS(), PlaintextFrom: []netip.Prefix{netip.MustParsePrefix("127.9.9.9/32")}}
 	c := dial(t, newServer(t, opt, newMemory(first)))
 	c.expect("+OK")
 	if got := c.ask("CAPA"); strings.Contains(got, "USER\r\n") && !strings.Contains(got, "UTF8 USER\r\n") || strings.Contains(got, "SASL") || strings.Contains(got, "\nUSER\r\n") || !strings.Contains(got, "STLS\r\n") {
@@ -299,7 +300,7 @@ func TestNothingSecretWithoutTLS(t *testing.T) {
 
 func TestImplicitTLS(t *testing.T) {
 	t.Parallel()
-	c := dial(t, newServer(t, pop3d.Options{TLS: testTLS(), ImplicitTLS: true, PlaintextFrom: []netip.Prefix{}}, newMemory(first)))
+	c := dial(t, newServer(t, pop3d.Options{TLS: acceptortest.TLS(), ImplicitTLS: true, PlaintextFrom: []netip.Prefix{}}, newMemory(first)))
 	inside := tls.Client(c.Conn, &tls.Config{InsecureSkipVerify: true})
 	c.Conn, c.r = inside, bufio.NewReader(inside)
 	c.login()
