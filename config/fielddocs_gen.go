@@ -199,7 +199,7 @@ func fieldDocs() map[string]string {
 		"outbound.OAuth.Scope":               "What the token is to be good for.",
 		"outbound.Options.AddressLiterals":   "Whether mail to address literals such as user@[192.0.2.1] is delivered.",
 		"outbound.Options.Addresses":         "Addresses of one host that one attempt tries.",
-		"outbound.Options.Allow":             "Networks that may be delivered to although the DNS should not lead there: loopback, link-local, private or this machine's own addresses. Servers in a private network that are mail exchangers belong here; smart hosts and backends need not.",
+		"outbound.Options.Allow":             "Networks that may be delivered to although the DNS should not lead there: loopback, link-local or this machine's own addresses.",
 		"outbound.Options.CA":                "PEM file of the authorities that may vouch for servers. Default: the system's.",
 		"outbound.Options.Chunking":          "Whether messages are sent by BDAT where CHUNKING is offered.",
 		"outbound.Options.Connections":       "Connections to all servers together.",

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strconv"
@@ -19,6 +20,11 @@ const (
 	// maxQuoted is the longest string that is written in quotes.
 	maxQuoted = 1000
 )
+
+// LargeWrite is how many octets CopyAt writes at once.
+const LargeWrite = 128 << 10
+
+var largeBuffers = sync.Pool{New: func() any { b := make([]byte, LargeWrite); return &b }}
 
 var writerBuffers = sync.Pool{New: func() any { b := make([]byte, 0, WriterSize); return &b }}
 
@@ -300,7 +306,7 @@ func (w *Writer) Copy(src io.Reader, n int64) error {
 		if err != nil {
 			w.send()
 			if w.err == nil {
-				w.err = err
+				w.err = fmt.Errorf("imap: octets of a literal: %w", err)
 			}
 			return w.err
 		}
@@ -309,6 +315,48 @@ func (w *Writer) Copy(src io.Reader, n int64) error {
 		}
 	}
 	return w.err
+}
+
+// CopyAt writes exactly n octets of src from an offset on: many in writes of
+// LargeWrite. Its errors are as those of Copy.
+func (w *Writer) CopyAt(src io.ReaderAt, offset, n int64) error {
+	if n <= 2*WriterSize {
+		r := atReader{src, offset}
+		return w.Copy(&r, n)
+	}
+	p := largeBuffers.Get().(*[]byte)
+	defer largeBuffers.Put(p)
+	for n > 0 && w.err == nil {
+		b := (*p)[:min(n, LargeWrite)]
+		m, err := src.ReadAt(b, offset)
+		if m < len(b) {
+			w.Bytes(b[:m])
+			w.send()
+			if w.err == nil {
+				w.err = fmt.Errorf("imap: octets of a literal: %w", err)
+			}
+			return w.err
+		}
+		w.Bytes(b)
+		offset += int64(m)
+		n -= int64(m)
+	}
+	return w.err
+}
+
+// atReader reads on from an offset.
+type atReader struct {
+	src    io.ReaderAt
+	offset int64
+}
+
+func (r *atReader) Read(b []byte) (int, error) {
+	n, err := r.src.ReadAt(b, r.offset)
+	r.offset += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
 }
 
 // Astring writes s as an atom where it can be, else as a string.

@@ -9,7 +9,9 @@ import (
 
 // selected is what a session has besides the View while a folder is selected;
 // its fields belong to the commands of that state.
-type selected struct{}
+type selected struct {
+	saved mailbox.UIDs // the result that SEARCH saved (RFC 5182)
+}
 
 // sync tells what changed in the selected folder (RFC 9051 section 7.4). With
 // keep no sequence number changes (section 7.5.1).

@@ -86,14 +86,10 @@ func translated(a netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// unroutable are networks where no stranger's server is: "this" network, what is
+// unroutable are networks that no server is in: "this" network, what is
 // reserved with the broadcast address (RFC 6890), the discard prefix (RFC 6666),
-// what was for IPv4 addresses and sites once (RFC 4291), and private networks
-// (RFC 1918, RFC 6598, RFC 4193), whose hosts nobody outside may make us talk
-// to.
+// and what was for IPv4 addresses and sites once (RFC 4291).
 var unroutable = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("240.0.0.0/4"), netip.MustParsePrefix("100::/64"),
 	netip.MustParsePrefix("::/96"), netip.MustParsePrefix("fec0::/10"),
-	netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-	netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("fc00::/7"),
 }

@@ -32,9 +32,7 @@ type Options struct {
 	// Port of the servers that the DNS names, for tests.
 	Port int `yaml:"port"`
 	// Networks that may be delivered to although the DNS should not lead
-	// there: loopback, link-local, private or this machine's own addresses.
-	// Servers in a private network that are mail exchangers belong here; smart hosts
-	// and backends need not.
+	// there: loopback, link-local or this machine's own addresses.
 	Allow []netip.Prefix `yaml:"allow"`
 	// Addresses under which others reach this gateway, where translation of
 	// addresses hides them from it. A mail exchanger there is this gateway.

@@ -27,7 +27,6 @@ import (
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
-	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // authority signs certificates that are valid in synctest's time and in ours.
@@ -216,32 +215,6 @@ func TestTLSPolicy(t *testing.T) {
 				if !strings.HasSuffix(out[0].TLS, c.how) || c.how == "" && out[0].TLS != "" {
 					t.Errorf("TLS is %q, want %q", out[0].TLS, c.how)
 				}
-			})
-		})
-	}
-}
-
-// TestDeliverByIsKeptOrReturned: mail to be delivered or returned in time is not
-// relayed to who would not know of it (RFC 2852 section 4.1.4).
-func TestDeliverByIsKeptOrReturned(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		ext  []string
-		back bool
-		want string
-	}{
-		"return, offered":     {[]string{"DELIVERBY"}, true, "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1"},
-		"return, not offered": {nil, true, "failed 550 5.3.3 local mx.d.test 192.0.2.1"},
-		"notify, not offered": {nil, false, "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t, one())
-				w.hosts["192.0.2.1"] = (&sink{ext: c.ext}).serve
-				j := job("b@d.test")
-				j.Params.DeliverBy = smtp.DeliverBy{Within: time.Minute, Return: c.back, Set: true}
-				wantOutcome(t, w.transport().Deliver(t.Context(), j), c.want)
 			})
 		})
 	}

@@ -124,7 +124,6 @@ func (c *Client) hello() error {
 	}
 	if r.Code/100 == 2 {
 		c.ext = parseExtensions(r.Text)
-		c.ext.LMTP = c.opt.LMTP
 		c.ext.Pipelining = c.ext.Pipelining && !c.opt.NoPipelining
 		c.ext.Chunking = c.ext.Chunking && !c.opt.NoChunking
 		return nil

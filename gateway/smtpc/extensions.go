@@ -11,7 +11,6 @@ import (
 // Extensions is what a server offered in its reply to EHLO or LHLO.
 type Extensions struct {
 	Extended     bool // EHLO or LHLO was accepted; after HELO all else is zero
-	LMTP         bool // it delivers, and does not relay
 	Pipelining   bool
 	Chunking     bool
 	EightBitMIME bool
@@ -115,8 +114,6 @@ func (x *Extensions) CheckMail(from smtp.ReversePath, p smtp.MailParams, secure 
 		return refuseSize // RFC 1870 section 6.2
 	case p.Body == smtp.Body8BitMIME && !x.EightBitMIME:
 		return refuse8Bit // RFC 6152 section 3
-	case p.DeliverBy.Set && p.DeliverBy.Return && !x.DeliverBy && !x.LMTP:
-		return refuseDeliverBy // RFC 2852 section 4.1.4: it must not be relayed
 	}
 	return smtp.Reply{}
 }
@@ -137,7 +134,6 @@ var (
 	refuseRequireTLS = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 30}, "REQUIRETLS was asked for, the next server does not offer it")
 	refuseSize       = smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The message is too big for the next server")
 	refuse8Bit       = smtp.NewReply(554, smtp.EnhancedCode{5, 6, 3}, "The next server does not take 8-bit data (8BITMIME), and conversion is not done")
-	refuseDeliverBy  = smtp.NewReply(550, smtp.EnhancedCode{5, 3, 3}, "The message was to be delivered or returned in time (DELIVERBY), which the next server does not offer")
 	refuseSyntax     = smtp.NewReply(553, smtp.EnhancedCode{5, 1, 7}, "The domain is no domain")
 	refuseRcptMax    = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "Too many recipients for the next server")
 )

@@ -1,0 +1,177 @@
+package imapd
+
+import (
+	"context"
+
+	"github.com/gapura-mail/gapura/gateway/imap"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+)
+
+// selectFolder is SELECT and EXAMINE (RFC 9051 sections 6.3.2 and 6.3.3, RFC
+// 7162).
+func (c *conn) selectFolder(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (reply, error) {
+	var s imap.SelectCommand
+	if !d.SelectCommand(&s) {
+		return reply{}, d.Err()
+	}
+	if s.QResync != nil && c.enabled&featureQResync == 0 {
+		return reply{bad, "", "ENABLE QRESYNC comes before it"}, nil // RFC 7162 section 3.2.5
+	}
+	if s.CondStore && c.set.on("CONDSTORE") {
+		c.enabled |= featureCondStore
+	}
+	if c.view != nil {
+		c.unselect()
+		c.write("* OK [CLOSED] The mailbox before is closed\r\n") // RFC 9051 section 7.1
+	}
+	v, err := c.user.Select(ctx, s.Mailbox, cmd.Name == imap.CmdExamine)
+	if err != nil {
+		return reply{}, err
+	}
+	c.view, c.state = v, inFolder
+	if err := c.describe(ctx); err != nil {
+		c.unselect()
+		return reply{}, err
+	}
+	if s.QResync != nil {
+		if err := c.resync(ctx, s.QResync); err != nil {
+			c.unselect()
+			return reply{}, err
+		}
+	}
+	if v.ReadOnly() {
+		return reply{ok, "READ-ONLY", "Opened for reading only"}, nil
+	}
+	return reply{ok, "READ-WRITE", "Opened"}, nil
+}
+
+// describe writes what SELECT tells of a folder.
+func (c *conn) describe(ctx context.Context) error {
+	f := c.view.Folder()
+	c.w.Raw("* FLAGS ").Flags(imap.SystemFlags, f.Keywords...).CRLF()
+	c.w.Raw("* OK [PERMANENTFLAGS ")
+	switch {
+	case c.view.ReadOnly():
+		c.w.Raw("()")
+	case len(f.Keywords) < mailbox.MaxKeywords:
+		c.w.Flags(imap.SystemFlags, append(f.Keywords[:len(f.Keywords):len(f.Keywords)], `\*`)...)
+	default:
+		c.w.Flags(imap.SystemFlags, f.Keywords...)
+	}
+	c.w.Raw("] These can be changed\r\n")
+	c.number(c.view.Len(), "EXISTS")
+	if c.enabled&featureRev2 == 0 {
+		c.w.Raw("* 0 RECENT\r\n")
+		first, err := c.view.FirstUnseen(ctx)
+		if err != nil {
+			return err
+		}
+		if first != 0 {
+			c.w.Raw("* OK [UNSEEN ").Num(first).Raw("] The first without \\Seen\r\n")
+		}
+	} else {
+		// RFC 9051 section 6.3.2: the name as LIST has it.
+		c.w.Raw("* LIST () \"" + mailbox.Separator + "\" ").Mailbox(f.Name).CRLF()
+	}
+	c.w.Raw("* OK [UIDVALIDITY ").Num(f.Validity).Raw("] UIDs are of this validity\r\n")
+	c.w.Raw("* OK [UIDNEXT ").Num(f.Next).Raw("] The next UID\r\n")
+	if c.set.on("CONDSTORE") {
+		c.w.Raw("* OK [HIGHESTMODSEQ ").Uint(f.ModSeq).Raw("] The newest change\r\n")
+	}
+	c.w.Raw("* OK [MAILBOXID (" + f.ID.String() + ")] Its id\r\n") // RFC 8474
+	return nil
+}
+
+// resync tells a client what has changed since it was here (RFC 7162 section
+// 3.2.5). Of another validity it knows nothing.
+func (c *conn) resync(ctx context.Context, q *imap.QResync) error {
+	f := c.view.Folder()
+	if q.Validity != f.Validity || q.ModSeq >= f.ModSeq {
+		return nil
+	}
+	known := mailbox.AllUIDs
+	if q.HasKnown {
+		known = toUIDs(&q.Known)
+	}
+	asked := known
+	if from := c.agreed(q); from > 0 {
+		asked = above(known, from)
+	}
+	gone, err := c.view.VanishedSince(ctx, q.ModSeq, asked)
+	if err != nil {
+		return err
+	}
+	if len(gone) > 0 {
+		c.w.Raw("* VANISHED (EARLIER) ")
+		c.writeUIDs(gone)
+		c.w.CRLF()
+	}
+	changed, err := c.view.ChangedSince(ctx, q.ModSeq, c.view.Only(known))
+	if err != nil {
+		return err
+	}
+	_, err = c.view.Messages(c.nc.Context(), changed, false, func(m *mailbox.Message) error {
+		c.tellFlags(m)
+		return c.w.Err()
+	})
+	return err
+}
+
+// agreed returns the last UID up to which the sequence match data show that
+// nothing the client knows has gone; 0: none.
+func (c *conn) agreed(q *imap.QResync) (last uint32) {
+	if q.Seqs.Len() > maxMatch {
+		return 0
+	}
+	uids := make([]uint32, 0, q.UIDs.Len())
+	for u := range q.UIDs.All() {
+		uids = append(uids, u)
+	}
+	i := 0
+	for seq := range q.Seqs.All() {
+		if c.view.UID(seq) != uids[i] {
+			break
+		}
+		last = uids[i]
+		i++
+	}
+	return last
+}
+
+// maxMatch is how many pairs of sequence match data are looked at: a client
+// sends a few dozen.
+const maxMatch = 10_000
+
+// above returns those of the UIDs that are greater than from.
+func above(uids mailbox.UIDs, from uint32) (out mailbox.UIDs) {
+	for _, r := range uids {
+		if r.First = max(r.First, from+1); r.First <= r.Last && from < 1<<32-1 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// closeFolder is CLOSE: it expunges and tells nothing of it (RFC 9051 section
+// 6.4.1).
+func (c *conn) closeFolder(ctx context.Context, _ *imap.Command, d *imap.Decoder) (reply, error) {
+	if !d.End() {
+		return reply{}, d.Err()
+	}
+	if !c.view.ReadOnly() {
+		if _, err := c.view.Expunge(ctx, mailbox.AllUIDs, false); err != nil {
+			return reply{}, err
+		}
+	}
+	c.unselect()
+	return done("Closed"), nil
+}
+
+// unselectFolder is UNSELECT (RFC 9051 section 6.4.2).
+func (c *conn) unselectFolder(_ context.Context, _ *imap.Command, d *imap.Decoder) (reply, error) {
+	if !d.End() {
+		return reply{}, d.Err()
+	}
+	c.unselect()
+	return done("Unselected"), nil
+}

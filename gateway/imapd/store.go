@@ -1,0 +1,83 @@
+package imapd
+
+import (
+	"context"
+
+	"github.com/gapura-mail/gapura/gateway/imap"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+)
+
+// store is STORE and UID STORE (RFC 9051 section 6.4.6, RFC 7162 section 3.1.3).
+func (c *conn) store(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (reply, error) {
+	var s imap.Store
+	if !d.Store(&s) {
+		return reply{}, d.Err()
+	}
+	if c.view.ReadOnly() {
+		return reply{}, mailbox.ErrReadOnly
+	}
+	var since *uint64
+	if s.HasUnchangedSince {
+		c.enabled |= featureCondStore
+		since = &s.UnchangedSince
+	}
+	ch, err := c.view.Change(ctx, c.chosen(&s.Set, cmd.UID), storeHow[s.How], flagNames(&s.Flags), since)
+	if err != nil {
+		return reply{}, err
+	}
+	c.tellStored(ch, cmd.UID, s.Silent)
+	switch {
+	case len(ch.Modified) > 0:
+		set := ch.Modified
+		if !cmd.UID {
+			set = c.view.SeqsOf(set)
+		}
+		return reply{ok, "MODIFIED " + setText(set), "Some have changed meanwhile"}, nil
+	case ch.Missed > 0:
+		return reply{ok, "EXPUNGEISSUED", "Some have been expunged meanwhile"}, nil
+	}
+	return done("Stored"), nil
+}
+
+var storeHow = [...]mailbox.How{imap.StoreSet: mailbox.SetFlags, imap.StoreAdd: mailbox.AddFlags, imap.StoreRemove: mailbox.RemoveFlags}
+
+// tellStored answers with the new flags; of a silent STORE with MODSEQ alone,
+// for clients that keep it (RFC 7162 section 3.1.3).
+func (c *conn) tellStored(ch *mailbox.Changed, uid, silent bool) {
+	modseq := c.enabled&featureCondStore != 0
+	if silent && !modseq {
+		return
+	}
+	keywords := c.view.Folder().Keywords
+	uid = uid || c.enabled&featureQResync != 0
+	for i := range ch.Done {
+		m := &ch.Done[i]
+		c.w.Untagged().Num(m.Seq).Raw(" FETCH (")
+		if uid {
+			c.w.Raw("UID ").Num(m.UID)
+			if modseq || !silent {
+				c.w.SP()
+			}
+		}
+		if modseq {
+			c.w.Raw("MODSEQ (").Uint(m.ModSeq).Byte(')')
+			if !silent {
+				c.w.SP()
+			}
+		}
+		if !silent {
+			c.w.Raw("FLAGS ")
+			c.writeFlags(keywords, m.Flags)
+		}
+		c.w.Raw(")\r\n")
+	}
+}
+
+// setText returns a set as it is written.
+func setText(u mailbox.UIDs) string {
+	var s imap.NumSet
+	for _, r := range u {
+		s.AddRange(r.First, r.Last)
+	}
+	return s.String()
+}
