@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -25,6 +26,12 @@ func (c *conn) store(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (r
 	if err != nil {
 		return reply{}, err
 	}
+	if c.newKeywords(&s.Flags) {
+		c.sync(ctx, !cmd.UID) // FLAGS comes before what has the new ones
+		if c.closing {
+			return reply{}, errLost
+		}
+	}
 	c.tellStored(ch, cmd.UID, s.Silent)
 	switch {
 	case len(ch.Modified) > 0:
@@ -37,6 +44,15 @@ func (c *conn) store(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (r
 		return reply{ok, "EXPUNGEISSUED", "Some have been expunged meanwhile"}, nil
 	}
 	return done("Stored"), nil
+}
+
+// newKeywords tells whether there are flags that the view does not know yet.
+func (c *conn) newKeywords(f *imap.Flags) bool {
+	if len(f.Keywords) == 0 {
+		return false
+	}
+	known := c.view.Folder().Keywords
+	return slices.ContainsFunc(f.Keywords, func(k string) bool { return known.Flag(k) == 0 })
 }
 
 var storeHow = [...]mailbox.How{imap.StoreSet: mailbox.SetFlags, imap.StoreAdd: mailbox.AddFlags, imap.StoreRemove: mailbox.RemoveFlags}
