@@ -304,7 +304,7 @@ func fieldDocs() map[string]string {
 		"queue.Options.Warn":                 "After this time the sender is told that the message is late; below 0: never, unless the sender asks for it.",
 		"quota.Hold.Alert":                   "Who is written to when a user is held, or reaches a limit: an address. Default: nobody; it is logged and counted.",
 		"quota.Hold.Mail":                    "What becomes of the mail of who is held: hold, it is taken and waits in the queue; refuse, it is refused.",
-		"quota.Hold.Refusals":                "After how many refusals within an hour; 0: never.",
+		"quota.Hold.Refusals":                "After how many messages of which something was refused within an hour; 0: never. A message counts once, however many of its recipients are refused.",
 		"quota.Limits.MessagesDay":           "Messages a day.",
 		"quota.Limits.MessagesHour":          "Messages an hour.",
 		"quota.Limits.NewDay":                "Recipients a day to whom the user never wrote before. Of users only.",

@@ -16,6 +16,8 @@ type smtpAccounts struct {
 	*account.Accounts
 	may     *remembered[bool]
 	targets *remembered[[]smtp.Address]
+	// shown tells which certificate a client was shown who asked for a name.
+	shown func(name string, connected time.Time) []byte
 }
 
 // accountsTime is how long an alias, or who may write as whom, is remembered
@@ -25,8 +27,8 @@ const (
 	accountsMax  = 5000
 )
 
-func newSMTPAccounts(a *account.Accounts) smtpAccounts {
-	return smtpAccounts{a, remember[bool](accountsTime, accountsMax), remember[[]smtp.Address](accountsTime, accountsMax)}
+func newSMTPAccounts(a *account.Accounts, shown func(string, time.Time) []byte) smtpAccounts {
+	return smtpAccounts{a, remember[bool](accountsTime, accountsMax), remember[[]smtp.Address](accountsTime, accountsMax), shown}
 }
 
 var (
@@ -43,18 +45,22 @@ var (
 	aliasLoop     = smtp.NewReply(550, smtp.EnhancedCode{5, 4, 6}, "The aliases of this address lead in a circle, or to too many")
 )
 
-func peerOf(info smtpd.Info) account.Peer {
-	return account.Peer{Addr: info.Remote.Addr().Unmap(), TLS: info.TLS, Service: "smtp"}
+func (a smtpAccounts) peer(info smtpd.Info) account.Peer {
+	p := account.Peer{Addr: info.Remote.Addr().Unmap(), TLS: info.TLS, Service: "smtp", Session: info.Session}
+	if info.TLS != nil {
+		p.Certificate = a.shown(info.TLS.ServerName, info.Started)
+	}
+	return p
 }
 
 // Mechanisms implements inbound.Accounts.
 func (a smtpAccounts) Mechanisms(info smtpd.Info) []string {
-	return a.Accounts.Mechanisms(peerOf(info))
+	return a.Accounts.Mechanisms(a.peer(info))
 }
 
 // Authenticate implements inbound.Accounts.
 func (a smtpAccounts) Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
-	id, err := a.Accounts.Authenticate(ctx, peerOf(info), mechanism, initial, ask)
+	id, err := a.Accounts.Authenticate(ctx, a.peer(info), mechanism, initial, ask)
 	switch {
 	case err == nil:
 		return id.User, smtp.Reply{}, nil

@@ -92,7 +92,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts := newSMTPAccounts(s.accounts)
+	accounts := newSMTPAccounts(s.accounts, certs.Shown)
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},

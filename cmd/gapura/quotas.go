@@ -22,7 +22,9 @@ type quotas struct{ *quota.Quota }
 
 var _ inbound.Quota = quotas{}
 
-func quotaSender(s inbound.Sender) quota.Sender { return quota.Sender{User: s.User, IP: s.IP} }
+func quotaSender(s inbound.Sender) quota.Sender {
+	return quota.Sender{User: s.User, IP: s.IP, Again: s.OverQuota}
+}
 
 // Mail implements inbound.Quota.
 func (q quotas) Mail(ctx context.Context, s inbound.Sender) (smtp.Reply, error) {

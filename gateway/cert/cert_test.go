@@ -113,6 +113,13 @@ func TestSelfSignedIsRenewedInTime(t *testing.T) {
 		if got.Equal(first) || time.Until(got.NotAfter) < validity-time.Minute {
 			t.Errorf("not renewed: ends %v", got.NotAfter)
 		}
+		if s.Shown("mx.example.org", time.Now().Add(-time.Hour)) != nil {
+			t.Error("who connected before was not shown the new one")
+		}
+		time.Sleep(time.Second)
+		if got := s.Shown("MX.example.org.", time.Now()); string(got) != string(s.Leaves()[0].Raw) {
+			t.Errorf("shown %x", got)
+		}
 	})
 }
 

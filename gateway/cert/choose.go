@@ -4,16 +4,18 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"strings"
+	"time"
 )
 
 // set is an immutable index over certificates. There is always at least one.
 type set struct {
+	since  time.Time
 	all    []*tls.Certificate
 	byName map[string][]*tls.Certificate // lower case; "*.example.org" for wildcards
 }
 
 func newSet(certs []*tls.Certificate) *set {
-	s := &set{all: certs, byName: make(map[string][]*tls.Certificate)}
+	s := &set{since: time.Now(), all: certs, byName: make(map[string][]*tls.Certificate)}
 	for _, c := range certs {
 		for _, n := range names(c.Leaf) {
 			n = strings.ToLower(n)

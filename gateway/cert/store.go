@@ -3,6 +3,7 @@ package cert
 import (
 	"crypto/tls"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,6 +87,18 @@ func (s *Store) warn(certs []*tls.Certificate) {
 func (s *Store) GetCertificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	s.check()
 	return s.set.Load().choose(hello), nil
+}
+
+// Shown returns the certificate, DER, that a client was shown who asked for a
+// name; nil: there are several of that name, or the client may have been shown
+// one that has been replaced since it connected.
+func (s *Store) Shown(name string, connected time.Time) []byte {
+	set := s.set.Load()
+	certs := set.named(strings.ToLower(strings.TrimSuffix(name, ".")))
+	if len(certs) != 1 || !connected.After(set.since) {
+		return nil
+	}
+	return certs[0].Leaf.Raw
 }
 
 func (s *Store) check() {

@@ -24,7 +24,9 @@ func (s *session) Mechanisms(info smtpd.Info) []string {
 // Auth implements smtpd.Authenticator. From here on the session is one of our
 // own.
 func (s *session) Auth(ctx context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
-	user, r, err := s.h.opt.Accounts.Authenticate(ctx, s.client, mechanism, initial, ask)
+	client := s.client
+	client.Session = s.id
+	user, r, err := s.h.opt.Accounts.Authenticate(ctx, client, mechanism, initial, ask)
 	if err != nil || user == "" || !r.IsZero() && !r.Positive() {
 		return "", r, err
 	}

@@ -44,6 +44,8 @@ type Sender struct {
 	User string // "" : a client of a network that may relay
 	IP   netip.Addr
 	From smtp.ReversePath
+	// OverQuota: a recipient of the same message was refused by Quota before.
+	OverQuota bool
 }
 
 // Quota bounds what senders send.

@@ -128,7 +128,7 @@ type accounts struct{}
 func (accounts) Mechanisms(smtpd.Info) []string { return []string{"PLAIN"} }
 
 func (accounts) Authenticate(_ context.Context, info smtpd.Info, mechanism string, initial []byte, _ func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
-	if mechanism == "PLAIN" && string(initial) == "good" && info.Helo != "" {
+	if mechanism == "PLAIN" && string(initial) == "good" && info.Helo != "" && info.Session != "" {
 		return "u@example.org", smtp.Reply{}, nil
 	}
 	return "x", smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil

@@ -23,6 +23,7 @@ type transaction struct {
 	group   string     // key of the backend that takes in session
 	readers []reader   // of what comes back
 
+	overQuota bool     // a recipient was refused for it
 	addSender bool     // the header needs a Sender
 	others    []string // domains in From that are not the user's
 }

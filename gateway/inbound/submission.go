@@ -24,7 +24,7 @@ const maxAuthors = 10
 
 // sender is who submits the transaction.
 func (t *transaction) sender() Sender {
-	return Sender{User: t.s.info.User, IP: t.s.info.Remote.Addr().Unmap(), From: t.from}
+	return Sender{User: t.s.info.User, IP: t.s.info.Remote.Addr().Unmap(), From: t.from, OverQuota: t.overQuota}
 }
 
 // mayBegin tells whether our own client may send from the address: a zero
@@ -82,6 +82,7 @@ func (t *transaction) mayReceive(ctx context.Context, key string, to smtp.Forwar
 	if o.Quota != nil {
 		r, err := refused(o.Quota.Rcpt(ctx, t.sender(), len(t.goals), to.Address))
 		if err != nil || !r.IsZero() {
+			t.overQuota = true
 			return t.refusedBy("quota", r, to), err
 		}
 	}

@@ -228,7 +228,10 @@ func (h *hooks) Mail(_ context.Context, s Sender) (smtp.Reply, error) {
 	return h.say("mail " + s.User + " " + s.IP.String() + " " + s.From.String())
 }
 
-func (h *hooks) Rcpt(_ context.Context, _ Sender, n int, to smtp.Address) (smtp.Reply, error) {
+func (h *hooks) Rcpt(_ context.Context, s Sender, n int, to smtp.Address) (smtp.Reply, error) {
+	if s.OverQuota {
+		return h.say("rcpt again " + to.String())
+	}
 	return h.say("rcpt " + string(rune('0'+n)) + " " + to.String())
 }
 
@@ -279,6 +282,9 @@ func TestQuotaIsAskedAndHeard(t *testing.T) {
 		}
 		if full == "" && strings.Join(h.asked, ", ") != "mail u@example.org 192.0.2.9 u@example.org, rcpt 0 x@else.test, rcpt 1 v@example.org, take 2" {
 			t.Errorf("%q", h.asked)
+		}
+		if full == "rcpt" && strings.Join(h.asked[1:], ", ") != "rcpt 0 x@else.test, rcpt again v@example.org" {
+			t.Errorf("%q", h.asked) // a message is over its quota once
 		}
 		if full != "" && (q.sent() != "" || len(e.one.texts) > 0) {
 			t.Errorf("%s: sent", full)

@@ -44,7 +44,8 @@ type Limits struct {
 
 // Hold says when and how a sender is held.
 type Hold struct {
-	// After how many refusals within an hour; 0: never.
+	// After how many messages of which something was refused within an hour; 0:
+	// never. A message counts once, however many of its recipients are refused.
 	Refusals int `yaml:"refusals"`
 	// What becomes of the mail of who is held: hold, it is taken and waits in
 	// the queue; refuse, it is refused.

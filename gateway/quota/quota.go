@@ -41,6 +41,9 @@ type Deps struct {
 type Sender struct {
 	User string // "" : a relaying client
 	IP   netip.Addr
+	// Again: something of the same message was refused before. For holding its
+	// sender a message counts once, however many recipients it has.
+	Again bool
 }
 
 // Quota counts and bounds. Its methods may be called by many at once.
@@ -133,7 +136,7 @@ func (q *Quota) Mail(ctx context.Context, s Sender) (smtp.Reply, error) {
 		q.deps.Metrics.count("refused")
 		return heldReply(held), nil
 	}
-	return q.ask(ctx, subjects, counts{messages: 1})
+	return q.ask(ctx, s, subjects, counts{messages: 1})
 }
 
 // Rcpt is asked before a recipient of a message that has n already.
@@ -152,11 +155,11 @@ func (q *Quota) Rcpt(ctx context.Context, s Sender, n int, to smtp.Address) (smt
 			d.fresh = 1
 		}
 	}
-	return q.ask(ctx, subjects, d)
+	return q.ask(ctx, s, subjects, d)
 }
 
 // ask tells whether so much more may be sent.
-func (q *Quota) ask(ctx context.Context, subjects []string, d counts) (smtp.Reply, error) {
+func (q *Quota) ask(ctx context.Context, s Sender, subjects []string, d counts) (smtp.Reply, error) {
 	opt := q.opt.Load()
 	for i, subject := range subjects {
 		l := opt.limits(subject)
@@ -171,7 +174,7 @@ func (q *Quota) ask(ctx context.Context, subjects []string, d counts) (smtp.Repl
 		over, _ := x.usage.check(now, l, only(i, d))
 		x.mu.Unlock()
 		if over != nil {
-			return q.refuse(ctx, opt, subjects, subject, over)
+			return q.refuse(ctx, opt, s.Again, subject, over)
 		}
 	}
 	return smtp.Reply{}, nil
@@ -212,7 +215,7 @@ func (q *Quota) Take(ctx context.Context, s Sender, to []smtp.Address) (Grant, e
 		}
 		d.fresh = int64(len(fresh))
 	}
-	g, err := q.take(ctx, opt, subjects, d)
+	g, err := q.take(ctx, opt, s, subjects, d)
 	if err != nil || !g.Reply.IsZero() {
 		return g, err
 	}
@@ -225,7 +228,7 @@ func (q *Quota) Take(ctx context.Context, s Sender, to []smtp.Address) (Grant, e
 }
 
 // take counts for all subjects, or for none.
-func (q *Quota) take(ctx context.Context, opt *Options, subjects []string, d counts) (g Grant, err error) {
+func (q *Quota) take(ctx context.Context, opt *Options, s Sender, subjects []string, d counts) (g Grant, err error) {
 	var taken []*sender
 	now := time.Now().Unix()
 	back := func(list []*sender) {
@@ -252,7 +255,7 @@ func (q *Quota) take(ctx context.Context, opt *Options, subjects []string, d cou
 		x.mu.Unlock()
 		if over != nil {
 			back(taken)
-			g.Reply, err = q.refuse(ctx, opt, subjects, subject, over)
+			g.Reply, err = q.refuse(ctx, opt, s.Again, subject, over)
 			return g, err
 		}
 		taken = append(taken, x)
@@ -269,18 +272,21 @@ func (q *Quota) take(ctx context.Context, opt *Options, subjects []string, d cou
 }
 
 // refuse answers that a limit is reached, counts it, and holds who goes on.
-func (q *Quota) refuse(ctx context.Context, opt *Options, subjects []string, subject string, r *reach) (smtp.Reply, error) {
+func (q *Quota) refuse(ctx context.Context, opt *Options, again bool, subject string, r *reach) (smtp.Reply, error) {
 	q.deps.Metrics.count("refused")
 	whose := ""
 	if kindOf(subject) == kindDomain {
 		whose = " of your domain"
 	}
-	again := time.Unix(r.again, 0).UTC()
+	when := time.Unix(r.again, 0).UTC()
 	format := "15:04 UTC"
-	if time.Until(again) > 12*time.Hour {
+	if time.Until(when) > 12*time.Hour {
 		format = "2 January 15:04 UTC"
 	}
-	text := fmt.Sprintf("Sending limit%s reached: %d %s; %d left, again from %s", whose, r.limit, r.what, r.left, again.Format(format))
+	text := fmt.Sprintf("Sending limit%s reached: %d %s; %d left, again from %s", whose, r.limit, r.what, r.left, when.Format(format))
+	if again {
+		return smtp.NewReply(452, smtp.EnhancedCode{4, 7, 1}, text), nil
+	}
 	if err := q.complain(ctx, opt, subject, text); err != nil {
 		return smtp.Reply{}, err
 	}

@@ -320,6 +320,33 @@ func TestCountsSurviveARestart(t *testing.T) {
 	})
 }
 
+// TestAMessageIsRefusedOnce: who reaches the limit within one message to many
+// is not held for that.
+func TestAMessageIsRefusedOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := database(t)
+		opt := limited(Limits{RecipientsHour: 10})
+		opt.Hold.Refusals = 5
+		q := open(t, db, opt, nil)
+		defer closeAll(t, q, db)
+		for message := range 6 {
+			s := ana
+			for n := range 300 {
+				r, err := q.Rcpt(t.Context(), s, n, to("bob")[0])
+				if err != nil || r.IsZero() != (n < 10) {
+					t.Fatal(message, n, r, err)
+				}
+				s.Again = s.Again || !r.IsZero()
+			}
+			held, err := q.held(t.Context(), "ana@example.org")
+			if err != nil || (held != nil) != (message >= 4) {
+				t.Fatalf("after %d messages: held %v, %v", message+1, held, err)
+			}
+		}
+	})
+}
+
 func TestWhoGoesOnIsHeld(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -23,6 +23,7 @@ type Info struct {
 	TLS      *tls.ConnectionState
 	User     string // of XCLIENT LOGIN or AUTH
 	Started  time.Time
+	Session  string // id that the handler gave the session; set by the handler for those that it asks
 }
 
 // Handler decides about connections. Every method of Handler, Session and
