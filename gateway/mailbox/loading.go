@@ -150,6 +150,31 @@ func readEntries(ctx context.Context, q sqldb.Querier, key, first, last int64, f
 	if err != nil {
 		return err
 	}
+	return scanEntries(rows, f)
+}
+
+// readSome reads the rows of UIDs, in ascending order.
+func readSome(ctx context.Context, q sqldb.Querier, key int64, uids []uint32, f func(*entry)) error {
+	var args [some + 1]any
+	for len(uids) > 0 {
+		part := uids[:min(some, len(uids))]
+		uids = uids[len(part):]
+		args[0] = key
+		for i := range some {
+			args[i+1] = int64(part[min(i, len(part)-1)])
+		}
+		rows, err := q.Query(ctx, sqlSomeMessages, args[:]...)
+		if err != nil {
+			return err
+		}
+		if err := scanEntries(rows, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func scanEntries(rows *sqldb.Rows, f func(*entry)) error {
 	defer rows.Close()
 	for rows.Next() {
 		var e entry

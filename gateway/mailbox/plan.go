@@ -54,7 +54,7 @@ type draft struct {
 	row     folderRow
 	edit    mapEdit
 	entries map[uint32]*draftEntry
-	read    map[uint32]*block // that are not in memory
+	read    map[uint32]*entry // that are not in memory; nil: not there
 	log     []logged
 	added   bool
 	flagged bool
@@ -208,22 +208,39 @@ func (p *plan) entry(ctx context.Context, d *draft, uid uint32) (*entry, error) 
 	if loaded {
 		return e, nil
 	}
-	at := uid >> blockShift
-	b := d.read[at]
-	if b == nil {
-		var err error
-		if b, err = readBlock(ctx, p.tx, d.row.key, at); err != nil {
-			return nil, p.fail(err)
+	if _, known := d.read[uid]; !known {
+		if err := p.prefetch(ctx, d, []uint32{uid}); err != nil {
+			return nil, err
 		}
-		if d.read == nil {
-			d.read = map[uint32]*block{}
+	}
+	return d.read[uid], nil
+}
+
+// prefetch reads the rows of messages that are not in memory.
+func (p *plan) prefetch(ctx context.Context, d *draft, uids []uint32) error {
+	var missing []uint32
+	d.f.user.mu.RLock()
+	for _, uid := range uids {
+		if d.f.blocks[uid>>blockShift] == nil && d.entries[uid] == nil && d.edit.has(uid) {
+			if _, known := d.read[uid]; !known {
+				missing = append(missing, uid)
+			}
 		}
-		d.read[at] = b
 	}
-	if i, ok := b.find(uid); ok {
-		return &b.list[i], nil
+	d.f.user.mu.RUnlock()
+	if len(missing) == 0 {
+		return nil
 	}
-	return nil, nil
+	if d.read == nil {
+		d.read = make(map[uint32]*entry, len(missing))
+	}
+	for _, uid := range missing {
+		d.read[uid] = nil
+	}
+	return p.fail(readSome(ctx, p.tx, d.row.key, missing, func(e *entry) {
+		c := *e
+		d.read[e.uid] = &c
+	}))
 }
 
 // count changes the folder's counters for a message that comes (1) or goes

@@ -53,6 +53,7 @@ CREATE TABLE mailbox_messages (
 ) WITHOUT ROWID;
 CREATE INDEX mailbox_messages_changed ON mailbox_messages (folder, modseq);
 CREATE INDEX mailbox_messages_sent ON mailbox_messages (folder, sent, uid);
+CREATE INDEX mailbox_messages_object ON mailbox_messages (object, folder, uid);
 CREATE TABLE mailbox_blocks (
 	folder INTEGER NOT NULL,
 	block INTEGER NOT NULL,
@@ -159,10 +160,12 @@ const (
 
 	messageColumns   = `uid, modseq, flags, size, object, date, saved, sent`
 	sqlMessages      = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid`
+	sqlSomeMessages  = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid IN (` + someMarks + `) ORDER BY uid`
 	sqlInsertMessage = `INSERT INTO mailbox_messages (folder, ` + messageColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlUpdateMessage = `UPDATE mailbox_messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?`
 	sqlDeleteMessage = `DELETE FROM mailbox_messages WHERE folder = ? AND uid = ?`
 	sqlChanged       = `SELECT uid FROM mailbox_messages WHERE folder = ? AND modseq > ?`
+	sqlWithObjects   = `SELECT uid FROM mailbox_messages WHERE folder = ? AND object IN (` + someMarks + `)`
 	sqlBySent        = `SELECT uid FROM mailbox_messages WHERE folder = ? ORDER BY sent, uid LIMIT ?`
 	sqlBySentReverse = `SELECT uid FROM mailbox_messages WHERE folder = ? ORDER BY sent DESC, uid LIMIT ?`
 

@@ -178,6 +178,14 @@ func (m *uidMap) from(uid uint32) uint32 {
 	return m.blocks[i].at<<blockShift + m.blocks[i].bits.next(0)
 }
 
+// after finds the first UID above uid; 0: there is none.
+func (m *uidMap) after(uid uint32) uint32 {
+	if uid++; uid == 0 {
+		return 0
+	}
+	return m.from(uid)
+}
+
 // only returns those of a set that are there.
 func (m *uidMap) only(set UIDs) (out UIDs) {
 	m.each(set, func(uid uint32) bool {

@@ -115,3 +115,6 @@ func (u *User) Lock(context.Context) (release func(), err error) {
 		s.mu.Unlock()
 	}, nil
 }
+
+// Store is where the user's mail is.
+func (u *User) Store() *Store { return u.s }

@@ -3,6 +3,8 @@ package mailbox
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
@@ -11,14 +13,54 @@ import (
 // readAhead is how many messages Messages gets at a time.
 const readAhead = some
 
+const (
+	// wholeBlock is how many messages of a block must be asked for at a time
+	// to have all of it in memory. Of fewer just these rows are read.
+	wholeBlock = 8
+	// smallFolder is how many blocks a folder may have whose blocks are always
+	// loaded whole.
+	smallFolder = 8
+)
+
 // scratch is what Messages works with.
 type scratch struct {
 	list    [readAhead]Message
 	ids     [readAhead]ObjectID
 	objects []*object
+	sparse  []uint32
 }
 
 var scratches = sync.Pool{New: func() any { return &scratch{objects: make([]*object, 0, readAhead)} }}
+
+// cursor walks over those of a set that are in a map.
+type cursor struct {
+	m        *uidMap
+	set      UIDs   // ranges from the current one on
+	uid, seq uint32 // the next in the current range; 0: it is to be looked for
+}
+
+// next gives the next UID with its sequence number; 0: there is none.
+func (c *cursor) next() (uid, seq uint32) {
+	for len(c.set) > 0 {
+		if c.uid == 0 {
+			if c.uid = c.m.from(max(c.set[0].First, 1)); c.uid == 0 {
+				break // nothing there, nor behind it
+			}
+			c.seq = c.m.below(c.uid) + 1
+		}
+		if c.uid > c.set[0].Last {
+			c.set, c.uid = c.set[1:], 0
+			continue
+		}
+		uid, seq = c.uid, c.seq
+		if c.uid, c.seq = c.m.after(c.uid), c.seq+1; c.uid == 0 {
+			c.set = nil
+		}
+		return uid, seq
+	}
+	c.set = nil
+	return 0, 0
+}
 
 // Messages calls f for each message in ascending order, with Record and Thread
 // where records is set. Flags are the newest ones, which Sync may tell again.
@@ -27,73 +69,111 @@ var scratches = sync.Pool{New: func() any { return &scratch{objects: make([]*obj
 func (v *View) Messages(ctx context.Context, uids UIDs, records bool, f func(m *Message) error) (missed int, err error) {
 	b := scratches.Get().(*scratch)
 	defer scratches.Put(b)
-	for _, r := range uids {
-		for uid := v.uids.from(r.First); uid != 0 && uid <= r.Last; {
-			n, next, gone, err := v.gather(ctx, b, uid, r.Last)
-			missed += gone
-			if err == nil && records {
-				err = v.records(ctx, b, n)
+	c := cursor{m: v.uids, set: uids}
+	for {
+		n := 0
+		for ; n < readAhead; n++ {
+			uid, seq := c.next()
+			if uid == 0 {
+				break
 			}
-			if err != nil {
+			b.list[n] = Message{UID: uid, Seq: seq}
+		}
+		if n == 0 {
+			return missed, nil
+		}
+		err := v.gather(ctx, b, n)
+		if err == nil && records {
+			err = v.records(ctx, b, n)
+		}
+		if err != nil {
+			return missed, err
+		}
+		for i := range b.list[:n] {
+			m := &b.list[i]
+			if m.Object == 0 {
+				missed++
+				continue
+			}
+			if err := f(m); err != nil {
 				return missed, err
 			}
-			for i := range b.list[:n] {
-				m := &b.list[i]
-				if records && m.Record == nil && m.Object == 0 {
-					missed++
-					continue
-				}
-				if err := f(m); err != nil {
-					return missed, err
-				}
-			}
-			uid = next
 		}
 	}
-	return missed, nil
 }
 
-// gather copies the rows of messages from uid on, of one block; next is where
-// to go on, 0: nowhere.
-func (v *View) gather(ctx context.Context, b *scratch, uid, last uint32) (n int, next uint32, gone int, err error) {
-	at := uid >> blockShift
-	st := v.f.user
-	for {
-		st.mu.RLock()
-		block := v.f.blocks[at]
-		if block == nil && !v.f.gone {
-			st.mu.RUnlock()
+// gather fills in the rows of n messages. Those that have gone have Object 0.
+func (v *View) gather(ctx context.Context, b *scratch, n int) error {
+	at, missing := v.fromMemory(b, n)
+	if !missing {
+		return nil
+	}
+	b.sparse = b.sparse[:0]
+	for i := 0; i < n; {
+		first := i
+		for at = b.list[i].UID >> blockShift; i < n && b.list[i].UID>>blockShift == at; i++ {
+		}
+		if v.inMemory(at) {
+			continue
+		}
+		if i-first >= wholeBlock || len(v.uids.blocks) <= smallFolder {
 			if err := v.u.s.loadBlock(ctx, v.f, at); err != nil {
-				return 0, 0, 0, err
+				return err
 			}
 			continue
 		}
-		if block == nil {
-			block = &block0
+		for _, m := range b.list[first:i] {
+			b.sparse = append(b.sparse, m.UID)
 		}
-		seq := v.uids.seq(uid)
-		for ; uid != 0 && uid <= last && uid>>blockShift == at && n < readAhead; seq++ {
-			if i, ok := block.find(uid); ok && v.f.uids.has(uid) {
-				e := &block.list[i]
-				b.list[n] = Message{
-					UID: uid, Seq: seq, Flags: e.flags, ModSeq: e.modseq, Size: e.size, Object: e.object,
-					Date: e.date, Saved: e.saved, Sent: e.sent,
-				}
-				n++
-			} else {
-				gone++
-			}
-			if uid++; uid != 0 {
-				uid = v.uids.from(uid)
-			}
-		}
-		st.mu.RUnlock()
-		return n, uid, gone, nil
 	}
+	v.fromMemory(b, n)
+	if len(b.sparse) == 0 {
+		return nil
+	}
+	i := 0
+	return readSome(ctx, v.u.s.deps.DB.Read(), v.row.key, b.sparse, func(e *entry) {
+		for b.list[i].UID != e.uid {
+			i++
+		}
+		b.list[i].from(e)
+	})
 }
 
-// block0 is an empty block.
-var block0 block
+// from takes over a row.
+func (m *Message) from(e *entry) {
+	m.Flags, m.ModSeq, m.Size, m.Object = e.flags, e.modseq, e.size, e.object
+	m.Date, m.Saved, m.Sent = e.date, e.saved, e.sent
+}
+
+func (v *View) inMemory(at uint32) bool {
+	v.f.user.mu.RLock()
+	defer v.f.user.mu.RUnlock()
+	return v.f.blocks[at] != nil || v.f.gone
+}
+
+// fromMemory fills in what is in memory; missing: at least the block at is not.
+func (v *View) fromMemory(b *scratch, n int) (at uint32, missing bool) {
+	f := v.f
+	f.user.mu.RLock()
+	defer f.user.mu.RUnlock()
+	if f.gone {
+		return 0, false
+	}
+	var last *block
+	for i := range b.list[:n] {
+		m := &b.list[i]
+		if k := m.UID >> blockShift; last == nil || k != at {
+			if at, last = k, f.blocks[k]; last == nil {
+				missing = true
+				continue
+			}
+		}
+		if j, ok := last.find(m.UID); ok && (f.uids == v.uids || f.uids.has(m.UID)) {
+			m.from(&last.list[j])
+		}
+	}
+	return at, missing
+}
 
 // records adds the index records of n messages. Those without an object any
 // more have none, and Object 0.
@@ -243,7 +323,7 @@ func (v *View) VanishedSince(ctx context.Context, modseq uint64, uids UIDs) (out
 	if err := rows.Err(); err != nil {
 		return nil, err
 	}
-	return gone.And(v.missing(uids)), nil
+	return v.missing(gone.And(uids)), nil
 }
 
 // missing returns those of the UIDs below UIDNEXT that are not there.
@@ -310,6 +390,9 @@ func (v *View) WithObjects(ctx context.Context, objects map[ObjectID]struct{}) (
 	if len(objects) == 0 {
 		return nil, nil
 	}
+	if len(objects) <= maxObjects && !v.allLoaded() {
+		return v.findObjects(ctx, slices.Collect(maps.Keys(objects)))
+	}
 	_, err = v.Messages(ctx, AllUIDs, false, func(m *Message) error {
 		if _, ok := objects[m.Object]; ok {
 			out.Add(m.UID)
@@ -317,4 +400,36 @@ func (v *View) WithObjects(ctx context.Context, objects map[ObjectID]struct{}) (
 		return nil
 	})
 	return out, err
+}
+
+// maxObjects is how many objects are looked for one by one.
+const maxObjects = 10_000
+
+// findObjects is WithObjects by the index.
+func (v *View) findObjects(ctx context.Context, ids []ObjectID) (out UIDs, err error) {
+	var uids []uint32
+	for part := range slices.Chunk(ids, some) {
+		rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlWithObjects, append([]any{v.row.key}, marks(part)...)...)
+		if err != nil {
+			return nil, err
+		}
+		for rows.Next() {
+			var uid uint32
+			if err := rows.Scan(&uid); err != nil {
+				rows.Close()
+				return nil, err
+			}
+			if v.uids.has(uid) {
+				uids = append(uids, uid)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(uids)
+	for _, uid := range uids {
+		out.Add(uid)
+	}
+	return out, nil
 }

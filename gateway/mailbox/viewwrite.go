@@ -97,6 +97,9 @@ func (o *change) plan(ctx context.Context, p *plan) error {
 	if err != nil {
 		return err
 	}
+	if err := p.prefetch(ctx, d, o.list); err != nil {
+		return err
+	}
 	modseq := uint64(0)
 	for _, uid := range o.list {
 		e, err := p.entry(ctx, d, uid)
@@ -194,6 +197,9 @@ func (o *expunge) plan(ctx context.Context, p *plan) error {
 	o.gone = nil
 	d, err := p.folder(ctx, o.f)
 	if err != nil {
+		return err
+	}
+	if err := p.prefetch(ctx, d, o.list); err != nil {
 		return err
 	}
 	var list []*entry
@@ -294,6 +300,9 @@ func (o *transfer) plan(ctx context.Context, p *plan) error {
 
 // entries returns the messages that are still there, and judges the quota.
 func (o *transfer) entries(ctx context.Context, p *plan, src *draft) (list []*entry, err error) {
+	if err := p.prefetch(ctx, src, o.list); err != nil {
+		return nil, err
+	}
 	room := newRoom(p)
 	for _, uid := range o.list {
 		e, err := p.entry(ctx, src, uid)

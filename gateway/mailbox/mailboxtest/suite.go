@@ -429,4 +429,12 @@ func testEvents(t *testing.T, p *Place) {
 	if err != nil || len(ids) != 2 {
 		t.Errorf("%v, %v", ids, err)
 	}
+	v = k.Select(u, "INBOX")
+	for range 2 { // from disk, from memory
+		uids, err := v.WithObjects(background, map[mailbox.ObjectID]struct{}{ids[0]: {}, ids[1]: {}, list[0].Object: {}})
+		if err != nil || !slices.Equal(uids, mailbox.UIDs{{First: 1, Last: 1}, {First: 3, Last: 3}}) {
+			t.Errorf("%v, %v", uids, err)
+		}
+		k.Lines(v)
+	}
 }
