@@ -104,14 +104,14 @@ func (v *View) Messages(ctx context.Context, uids UIDs, records bool, f func(m *
 
 // gather fills in the rows of n messages. Those that have gone have Object 0.
 func (v *View) gather(ctx context.Context, b *scratch, n int) error {
-	at, missing := v.fromMemory(b, n)
-	if !missing {
+	if v.fromMemory(b, n) {
 		return nil
 	}
 	b.sparse = b.sparse[:0]
 	for i := 0; i < n; {
-		first := i
-		for at = b.list[i].UID >> blockShift; i < n && b.list[i].UID>>blockShift == at; i++ {
+		first, at := i, b.list[i].UID>>blockShift
+		for i < n && b.list[i].UID>>blockShift == at {
+			i++
 		}
 		if v.inMemory(at) {
 			continue
@@ -151,20 +151,21 @@ func (v *View) inMemory(at uint32) bool {
 	return v.f.blocks[at] != nil || v.f.gone
 }
 
-// fromMemory fills in what is in memory; missing: at least the block at is not.
-func (v *View) fromMemory(b *scratch, n int) (at uint32, missing bool) {
+// fromMemory fills in what is in memory, and tells whether that is all.
+func (v *View) fromMemory(b *scratch, n int) (all bool) {
 	f := v.f
 	f.user.mu.RLock()
 	defer f.user.mu.RUnlock()
-	if f.gone {
-		return 0, false
+	if all = true; f.gone {
+		return all
 	}
+	var at uint32
 	var last *block
 	for i := range b.list[:n] {
 		m := &b.list[i]
 		if k := m.UID >> blockShift; last == nil || k != at {
 			if at, last = k, f.blocks[k]; last == nil {
-				missing = true
+				all = false
 				continue
 			}
 		}
@@ -172,7 +173,7 @@ func (v *View) fromMemory(b *scratch, n int) (at uint32, missing bool) {
 			m.from(&last.list[j])
 		}
 	}
-	return at, missing
+	return all
 }
 
 // records adds the index records of n messages. Those without an object any
