@@ -34,6 +34,7 @@ type cli struct {
 	Check    checkCmd    `cmd:"" help:"One check by itself, for diagnosis."`
 	Sign     signCmd     `cmd:"" help:"A signature for one message."`
 	Parse    parseCmd    `cmd:"" help:"What a message, or a report in one, says."`
+	Sieve    sieveCmd    `cmd:"" help:"Sieve scripts: checks and tests."`
 	DKIM     dkimCmd     `cmd:"" name:"dkim" help:"The keys that our mail is signed with."`
 	Domain   domainCmd   `cmd:"" help:"What a domain needs to send and receive mail."`
 	Policy   policyCmd   `cmd:"" help:"The built-in policy, and checks of your own."`

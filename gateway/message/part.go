@@ -49,6 +49,17 @@ type Visitor interface {
 	Defect(d Defect)
 }
 
+// AroundVisitor is a Visitor that wants what a multipart says before its first
+// part and after its closing delimiter, too, which nobody is shown (RFC 2046
+// section 5.1.1). It is asked in the plain reading.
+type AroundVisitor interface {
+	Visitor
+	// Around is asked between Part and PartEnd of the multipart, and returns
+	// where the text before the first part, or after the last one, is
+	// written; nil: it is not wanted.
+	Around(p *PartInfo, after bool) io.Writer
+}
+
 // Bounds of a walk while WalkLimits does not say otherwise.
 const (
 	DefaultDepth           = 20       // multiparts and messages within each other

@@ -140,7 +140,7 @@ func (w *Walker) container(s *source, e entity, m *meta, p PartInfo) bool {
 		defer inner.release()
 	}
 	if m.multipart() {
-		w.multipart(inner, e, m)
+		w.multipart(inner, e, m, &p)
 	} else {
 		w.message(inner, e, p.Path)
 	}
@@ -162,11 +162,11 @@ func (w *Walker) message(s *source, e entity, path string) {
 
 // multipart walks over the parts up to the closing delimiter and what follows
 // it.
-func (w *Walker) multipart(s *source, e entity, m *meta) {
+func (w *Walker) multipart(s *source, e entity, m *meta, p *PartInfo) {
 	b := []byte(m.boundary)
 	if m.boundary == "" {
 		if b = guessBoundary(s); b == nil {
-			w.preamble(s, e, true)
+			w.preamble(s, e, p, true)
 			return
 		}
 	}
@@ -176,7 +176,7 @@ func (w *Walker) multipart(s *source, e entity, m *meta) {
 	}
 	level := len(s.delims)
 	s.delims = append(s.delims, delimiter{boundary: b})
-	w.preamble(s, e, false)
+	w.preamble(s, e, p, false)
 	def := "text/plain"
 	if m.mediaType == "multipart/digest" {
 		def = "message/rfc822"
@@ -189,7 +189,7 @@ func (w *Walker) multipart(s *source, e entity, m *meta) {
 	for s.hit.level == level {
 		if s.hit.closing && (n > 0 || w.reading != Loose) {
 			s.delims[level].closed = true
-			w.drain(s)
+			w.around(s, p, true)
 			continue
 		}
 		n++
@@ -252,9 +252,9 @@ func (w *Walker) partHeader(s *source, path string) (*Header, headerEnd) {
 
 // preamble passes over what comes before the first part; where there is none,
 // a loose reader shows it as text.
-func (w *Walker) preamble(s *source, e entity, only bool) {
+func (w *Walker) preamble(s *source, e entity, p *PartInfo, only bool) {
 	if !only && w.reading != Loose {
-		w.drain(s)
+		w.around(s, p, false)
 		return
 	}
 	first := s.next()
@@ -330,6 +330,22 @@ func (w *Walker) content(s *source, p *PartInfo, m *meta, piece []byte) {
 	put(w.dec.finish())
 	w.decodeDefects(p)
 	end()
+}
+
+// around hands over what a multipart says beside its parts, where it is wanted.
+func (w *Walker) around(s *source, p *PartInfo, after bool) {
+	if v, ok := w.v.(AroundVisitor); ok && w.reading == Plain {
+		if out := v.Around(p, after); out != nil {
+			for b := s.next(); b != nil && w.writeErr == nil; b = s.next() {
+				_, w.writeErr = out.Write(b)
+			}
+			if w.writeErr != nil {
+				s.stop()
+			}
+			return
+		}
+	}
+	w.drain(s)
 }
 
 // drain passes over content up to the next delimiter.

@@ -47,6 +47,9 @@ type Reject struct {
 	// Extended is ereject: a reply is much preferred to a notice, and none is
 	// sent where the sender may be forged.
 	Extended bool
+	// Notice is what is sent where a reply is not possible; without
+	// recipients where there is nobody to tell.
+	Notice Mail
 }
 
 // Discard throws the message away. It is in the list only by itself.

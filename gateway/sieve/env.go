@@ -18,6 +18,9 @@ type Env struct {
 	// to mail for one of them (RFC 5230 section 4.5), and mail that one of
 	// them redirected already is not redirected again.
 	Addresses []smtp.Address
+	// Postmaster is who notices of rejection and notifications come from; the
+	// zero value: postmaster at the recipient's domain.
+	Postmaster smtp.Address
 	// Now is when the script runs: currentdate. Its location is the zone of
 	// tests that name none.
 	Now time.Time
