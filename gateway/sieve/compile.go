@@ -45,6 +45,8 @@ func (c *compiler) has(ext string) bool {
 	switch ext {
 	case "vacation":
 		return c.required["vacation-seconds"] // RFC 6131 section 2
+	case "environment":
+		return c.required["vnd.dovecot.environment"]
 	case "spamtest":
 		return c.required["spamtestplus"]
 	}
@@ -295,8 +297,8 @@ func (c *compiler) arguments(n *node, s *spec) *args {
 				c.errorf(arg.Pos, "the tag :%s of the %s %s requires %s", t.name, n.name, s.kind(), t.param[0].kind)
 				return nil
 			}
-			what := fmt.Sprintf("the tag :%s of the %s %s expects %s", t.name, n.name, s.kind(), t.param[0].kind)
-			if !c.value(&v, n.args[i], t.param[0], what) {
+			if why := c.value(&v, n.args[i], t.param[0]); why != "" {
+				c.mismatch(n.args[i], why, "the tag :%s of the %s %s expects %s", t.name, n.name, s.kind(), t.param[0].kind)
 				return nil
 			}
 			i++
@@ -364,8 +366,8 @@ func (c *compiler) positional(n *node, s *spec, a *args, rest []argument) *args 
 		p := s.pos[i+missing]
 		v := &a.pos[i+missing]
 		v.given = true
-		what := fmt.Sprintf("the %s %s expects %s as argument %d (%s)", n.name, s.kind(), p.kind, i+1, p.name)
-		if !c.value(v, arg, p, what) {
+		if why := c.value(v, arg, p); why != "" {
+			c.mismatch(arg, why, "the %s %s expects %s as argument %d (%s)", n.name, s.kind(), p.kind, i+1, p.name)
 			return nil
 		}
 	}
@@ -385,32 +387,42 @@ func (c *compiler) forgotColon(n *node, s *spec) *node {
 	return nil
 }
 
-// value checks one argument.
-func (c *compiler) value(v *value, arg argument, p param, what string) bool {
+// told is why value failed when the error was told already.
+const told = "told"
+
+// mismatch tells that an argument is of another kind.
+func (c *compiler) mismatch(arg argument, why, format string, v ...any) {
+	if why != told {
+		c.errorf(arg.Pos, "%s, but %s was found", fmt.Sprintf(format, v...), why)
+	}
+}
+
+// value takes one argument. It returns "", what was found in place of it, or
+// told.
+func (c *compiler) value(v *value, arg argument, p param) string {
 	v.Pos = arg.Pos
 	list := arg.list
 	switch {
 	case p.kind == aNumber && arg.kind == tokNumber:
 		v.num = arg.num
-		return true
+		return ""
 	case p.kind != aNumber && arg.kind == tokString:
 		list = []argument{arg}
 	case p.kind == aStrings && arg.kind == '[':
 	default:
-		c.errorf(arg.Pos, "%s, but %s was found", what, found(arg))
-		return false
+		return found(arg)
 	}
 	v.strs = make([]*str, len(list))
 	for i, s := range list {
 		if v.strs[i] = c.str(s.Pos, s.text); v.strs[i] == nil {
-			return false
+			return told
 		}
 		if p.fixed && v.strs[i].parts != nil {
 			c.errorf(s.Pos, "the %s must be a constant string: no variables", p.name)
-			return false
+			return told
 		}
 	}
-	return true
+	return ""
 }
 
 // found names an argument.

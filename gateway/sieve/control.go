@@ -30,7 +30,7 @@ func compileRequire(c *compiler, n *node, a *args) command {
 		case c.opt.known(ext), c.suite && suiteKnown(ext):
 			c.required[ext] = true
 		default:
-			c.add(s.Pos, fmt.Sprintf("unknown extension '%s'", ext), didYouMean(ext, Extensions(*c.opt)))
+			c.add(s.Pos, fmt.Sprintf("unknown extension '%s'", ext), didYouMean(ext, extensions))
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func mailbox(m message.Mailbox) string {
 	addr := m.Address.Path()
 	switch {
 	case name == "":
-		return addr
+		return m.Address.String()
 	case !isASCII(name):
 		return message.EncodeText(name) + " " + addr
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // maxNotified is how many recipients the notifications of one run may have.
-const maxNotified = 16
+const maxNotified = 100
 
 // notifySpecs is RFC 5435.
 func notifySpecs() []spec {

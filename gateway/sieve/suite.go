@@ -317,4 +317,7 @@ func (t *suite) reset(r *run) {
 func (r *run) seen() {
 	r.header = header{now: r.env.Message.Header}
 	r.body, r.recipients = nil, nil
+	if r.suite != nil {
+		r.suite.rate(r)
+	}
 }

@@ -33,6 +33,7 @@ func testsuiteSpecs() []spec {
 		})},
 		{name: "test_config_reload", tags: []tagSpec{{name: "extension", param: text("extension")}}, command: suiteCommand(func(r *run, _ []string) error {
 			r.suite.reload()
+			r.suite.rate(r)
 			return nil
 		})},
 		{name: "test_mailbox_create", pos: text("mailbox"), command: suiteCommand(func(r *run, s []string) error {
@@ -220,9 +221,7 @@ func suiteSet(r *run, s []string) error {
 	default:
 		return fmt.Errorf("test_set knows no %q", s[0])
 	}
-	r.env = &t.env
 	r.seen()
-	t.rate(r)
 	return nil
 }
 

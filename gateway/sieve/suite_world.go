@@ -166,6 +166,10 @@ func (t *suite) ignoreEnvelope() bool {
 
 func (t *suite) anyRecipient() bool { return t.active["sieve_vacation_check_recipient"] == "no" }
 
+func (t *suite) originalRecipient() bool {
+	return yesSetting(t.active["sieve_vacation_use_original_recipient"])
+}
+
 func yesSetting(v string) bool { return v == "yes" }
 
 // rate sets the facts of spamtest and virustest from the header, as the

@@ -97,6 +97,9 @@ func (v *vacationCommand) own(r *run) ([]smtp.Address, error) {
 	if !r.env.Envelope.To.IsZero() {
 		own = append(own, r.env.Envelope.To)
 	}
+	if r.suite != nil && r.suite.originalRecipient() {
+		own = append(own, r.env.Envelope.OriginalTo)
+	}
 	texts, err := evalAll(r, v.addresses)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,2 @@
+fileinto "x";
+redirct "a@example.org";
