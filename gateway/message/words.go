@@ -117,13 +117,6 @@ func decodeQ(s string) []byte {
 	return b
 }
 
-// DecodeCharset returns text of a charset, as Content-Type names it, as UTF-8;
-// bytes of an unknown charset are taken for UTF-8 or else Windows-1252, as
-// clients do. The result is valid UTF-8.
-func DecodeCharset(charset string, b []byte) string {
-	return strings.ToValidUTF8(decodeCharset(charset, b), "\ufffd")
-}
-
 // decodeCharset returns b as UTF-8; bytes of an unknown charset are taken for
 // UTF-8 or else Windows-1252, as clients do.
 func decodeCharset(charset string, b []byte) string {

@@ -144,7 +144,7 @@ func (p *mimePart) decoded() string {
 	if p.text == nil {
 		s := p.data.String()
 		if strings.HasPrefix(p.mediaType, "text/") {
-			s = message.DecodeCharset(p.charset, p.data.Bytes())
+			s = strings.ToValidUTF8(message.DecodeCharset(p.charset, p.data.Bytes()), "\ufffd")
 		}
 		p.text = &s
 	}
@@ -300,7 +300,7 @@ func (v *partVisitor) Part(p *message.PartInfo) io.Writer {
 	}
 	i := len(v.b.parts)
 	v.b.parts = append(v.b.parts, mimePart{
-		mediaType: mediaType(p), charset: p.Params["charset"], known: knownEncoding(p.Encoding),
+		mediaType: mediaType(p), charset: p.Params["charset"], known: message.KnownEncoding(p.Encoding),
 		container: p.Container, header: p.Header, end: i + 1,
 	})
 	v.path = append(v.path, i)
@@ -321,14 +321,6 @@ func mediaType(p *message.PartInfo) string {
 		}
 	}
 	return p.Type
-}
-
-func knownEncoding(e string) bool {
-	switch e {
-	case "", "7bit", "8bit", "binary", "base64", "quoted-printable", "uuencode", "x-uuencode", "x-uue":
-		return true
-	}
-	return false
 }
 
 // PartEnd implements message.Visitor.
