@@ -18,7 +18,6 @@ type compiler struct {
 	later    bool            // ihave asked for what there is not: errors come when the script runs
 	quiet    int             // in a block that never runs
 	suite    bool            // in the test dialect
-	inTest   bool
 }
 
 func (c *compiler) add(p Pos, message, hint string) {

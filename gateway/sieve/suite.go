@@ -68,7 +68,6 @@ type suite struct {
 	sent   []sentMail
 	boxes  map[string]*suiteBox
 	tests  []TestResult
-	name   string // of the test that runs, "" : none
 }
 
 // sentMail is a message to one recipient.
