@@ -90,8 +90,8 @@ func (s *settings) offered(in state) string {
 func (c *conn) caps() string {
 	if c.state != notAuthenticated {
 		s := "CAPABILITY" + c.set.inside
-		if c.set.on("COMPRESS=DEFLATE") && !c.compressed {
-			s += " " + "COMPRESS=DEFLATE"
+		if c.set.on(compressName) && !c.compressed {
+			s += " " + compressName
 		}
 		return s
 	}

@@ -29,6 +29,7 @@ type conn struct {
 	resting bool // nothing came for a while, and the view has been told to rest
 
 	state      state
+	since      time.Time // it began, or UNAUTHENTICATE was used
 	enabled    features
 	user       *mailbox.User // who is logged in; nil: nobody
 	account    string        // whose session is counted
@@ -49,7 +50,7 @@ type conn struct {
 }
 
 func newConn(s *Server, nc *acceptor.Conn) *conn {
-	c := &conn{srv: s, set: s.set.Load(), nc: nc, state: notAuthenticated, done: make(chan struct{}, 1)}
+	c := &conn{srv: s, set: s.set.Load(), nc: nc, state: notAuthenticated, since: nc.Started, done: make(chan struct{}, 1)}
 	c.w.SetOutput(nc)
 	return c
 }
@@ -96,7 +97,7 @@ func (c *conn) work() {
 func (c *conn) patience() time.Duration {
 	switch {
 	case c.state == notAuthenticated:
-		return max(c.set.Limits.LoginTimeout-time.Since(c.nc.Started), time.Millisecond)
+		return max(c.set.Limits.LoginTimeout-time.Since(c.since), time.Millisecond)
 	case !c.resting:
 		return restTime
 	}
@@ -230,4 +231,18 @@ func (c *conn) fill(began time.Time, big bool) error {
 		return fmt.Errorf("%w: %w", errLost, err)
 	}
 	return nil
+}
+
+// read reads octets of a message: what is buffered, or straight into p.
+func (c *conn) read(p []byte) (int, error) {
+	if err := c.w.Flush(); err != nil {
+		c.closing = true
+		return 0, fmt.Errorf("%w: %w", errLost, err)
+	}
+	n, err := c.nc.Read(p, c.set.Limits.ArrivalTimeout)
+	if err != nil {
+		c.lost(err)
+		return n, fmt.Errorf("%w: %w", errLost, err)
+	}
+	return n, nil
 }

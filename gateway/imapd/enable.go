@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"context"
-	"strings"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
 )
@@ -20,12 +19,8 @@ const (
 // enable is ENABLE (RFC 9051 section 6.3.1, RFC 5161).
 func (c *conn) enable(_ context.Context, _ *imap.Command, d *imap.Decoder) (reply, error) {
 	var words []string
-	for first := true; first || !d.AtEnd(); first = false {
-		var w []byte
-		if !d.SP() || !d.Atom(&w) {
-			return reply{}, d.Err()
-		}
-		words = append(words, strings.ToUpper(string(w)))
+	if !d.Words(&words) {
+		return reply{}, d.Err()
 	}
 	c.write("* ENABLED")
 	for _, w := range words {

@@ -82,6 +82,12 @@ func (c *counters) command(name imap.Name, s status) {
 	}
 }
 
+func (c *counters) appended(octets int64) {
+	if c != nil {
+		c.octets.Add(float64(octets))
+	}
+}
+
 func (c *counters) idling(n float64) {
 	if c != nil {
 		c.idle.Add(n)

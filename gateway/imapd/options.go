@@ -141,7 +141,7 @@ func (l Limits) check() error {
 func (o Options) Validate() error {
 	errs := []error{o.Limits.withDefaults().check()}
 	for _, d := range o.Disable {
-		if !slices.ContainsFunc(capabilities, func(k capability) bool { return k.canDisable && strings.EqualFold(k.name, d) }) {
+		if !strings.EqualFold(d, compressName) && !slices.ContainsFunc(capabilities, func(k capability) bool { return k.canDisable && strings.EqualFold(k.name, d) }) {
 			errs = append(errs, fmt.Errorf("imapd: no capability that can be switched off is called %q", d))
 		}
 	}

@@ -81,6 +81,9 @@ func (c *conn) explain(err error) reply {
 	if r, is := errors.AsType[*imap.Refusal](err); is {
 		return reply{no, r.Code, r.Text}
 	}
+	if r, is := errors.AsType[errRefused](err); is {
+		return r.reply
+	}
 	if errors.Is(err, errLost) {
 		c.closing = true
 		return reply{}
