@@ -26,7 +26,7 @@ func (c *conn) idle(ctx context.Context, _ *imap.Command, d *imap.Decoder) (repl
 
 // idleLine reads the line that ends IDLE.
 func (c *conn) idleLine() {
-	line, err := c.line(len("DONE"))
+	line, err := c.line(len("DONE\r\n"))
 	if err != nil && c.closing {
 		return
 	}
