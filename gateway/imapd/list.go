@@ -103,11 +103,10 @@ func grow(list []listed, all bool) []listed {
 	at := make(map[string]int, 2*len(list))
 	out := list[:0]
 	for _, n := range list {
-		if i, ok := at[n.name]; ok { // a folder, and then its subscription
+		if _, ok := at[n.name]; ok { // a folder, and then its subscription
 			continue
-		} else if i = len(out); true {
-			at[n.name] = i
 		}
+		at[n.name] = len(out)
 		out = append(out, n)
 	}
 	for i := range len(out) {
