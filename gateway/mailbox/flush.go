@@ -146,13 +146,19 @@ func (p *plan) flushMessages(ctx context.Context) {
 func (p *plan) flushFolders(ctx context.Context) {
 	var rows [][]any
 	for _, d := range p.order {
-		if r := &d.row; r.ModSeq != d.f.row.ModSeq {
-			rows = append(rows, []any{
-				r.Next, int64(r.ModSeq), r.Messages, r.Unseen, r.Deleted, r.Size, r.DeletedSize, strings.Join(r.Keywords, " "), int64(r.ID),
-			})
+		if d.row.ModSeq != d.f.row.ModSeq {
+			rows = append(rows, d.update())
 		}
 	}
 	p.many(ctx, sqlUpdateFolder, rows)
+}
+
+// update returns the columns of a changed row.
+func (d *draft) update() []any {
+	r := &d.row
+	return []any{
+		r.Next, int64(r.ModSeq), r.Messages, r.Unseen, r.Deleted, r.Size, r.DeletedSize, strings.Join(r.Keywords, " "), int64(r.ID),
+	}
 }
 
 func (p *plan) flushUsers(ctx context.Context) {

@@ -30,7 +30,9 @@ type Kit struct {
 	Store *mailbox.Store
 	DB    *sqldb.DB
 	Blobs blob.Store
-	once  bool
+	// NoCheck is why Close does not check the store.
+	NoCheck string
+	once    bool
 }
 
 // New opens a store in a folder of the test's own, and closes it at the end.
@@ -62,12 +64,24 @@ func (p *Place) Open(t testing.TB) *Kit {
 	return k
 }
 
-// Close closes the store. It may be called twice.
+// Check has the store checked, and fails the test where it is not well.
+func (k *Kit) Check() {
+	k.T.Helper()
+	err := k.Store.Check(context.Background(), false, func(p mailbox.Problem) { k.T.Errorf("check: %+v", p) }, nil)
+	if err != nil {
+		k.T.Error(err)
+	}
+}
+
+// Close checks the store and closes it. It may be called twice.
 func (k *Kit) Close() {
 	if k.once {
 		return
 	}
 	k.once = true
+	if _, is := k.T.(*testing.T); is && k.NoCheck == "" {
+		k.Check()
+	}
 	for _, c := range []io.Closer{k.Store, k.Blobs, k.DB} {
 		if err := c.Close(); err != nil {
 			k.T.Error(err)

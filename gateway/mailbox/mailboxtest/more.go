@@ -302,3 +302,45 @@ func testLearner(t *testing.T, p *Place) {
 	default:
 	}
 }
+
+func testCheck(t *testing.T, p *Place) {
+	k := p.Open(t)
+	u := k.User("bob@example.com")
+	for i := range 4 {
+		k.Append(u, "INBOX", Message(fmt.Sprint(i)))
+	}
+	k.Check()
+	for _, q := range []string{
+		"UPDATE mailbox_objects SET refs = 7 WHERE id = (SELECT MIN(id) FROM mailbox_objects)",
+		"DELETE FROM mailbox_objects WHERE id = (SELECT MAX(id) FROM mailbox_objects)",
+		"UPDATE mailbox_folders SET unseen = 9, next = 2 WHERE name = 'INBOX'",
+		"UPDATE mailbox_users SET octets = 1",
+		"DELETE FROM mailbox_blocks",
+	} {
+		want(t, k.DB.Write(background, func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, q)
+			return err
+		}), nil)
+	}
+	run := func(repair bool) (list []string) {
+		err := k.Store.Check(background, repair, func(p mailbox.Problem) {
+			list = append(list, fmt.Sprint(p.What, p.Repaired))
+		}, nil)
+		want(t, err, nil)
+		return list
+	}
+	if found := run(false); len(found) != 5 {
+		t.Errorf("%q", found)
+	}
+	if found := run(true); len(found) != 5 {
+		t.Errorf("%q", found)
+	}
+	if found := run(false); len(found) != 0 {
+		t.Errorf("%q", found)
+	}
+	v := k.Select(u, "INBOX")
+	if f := v.Folder(); f.Messages != 3 || f.Next < 5 || f.Unseen != 3 || v.Len() != 3 {
+		t.Errorf("%+v", f)
+	}
+	v.Close()
+}

@@ -43,6 +43,7 @@ var suite = []struct {
 	{"Watch", testWatch},
 	{"JunkTeaches", testLearner},
 	{"ViewsAgreeWithTheModel", testModel},
+	{"CheckFindsAndMends", testCheck},
 }
 
 var background = context.Background()
