@@ -25,6 +25,7 @@ type crash struct {
 	blobs *blob.Files
 	must  map[string]string // folder and subject of what was promised -> flags
 	may   map[string]bool   // what may be there or not: the last operation's
+	ended bool
 	gone  map[string]bool   // what was promised to have gone
 	last  map[string]uint32 // folder -> highest UID that was told
 	uids  map[string]string // "folder validity uid" -> subject: never another
@@ -112,10 +113,11 @@ func (c *crash) work() {
 		return
 	}
 	defer v.Close()
-	c.may["flags INBOX m1"] = true
+	c.may["flags INBOX m1"], c.may["flags INBOX m2"] = true, true
 	if _, err := v.Change(ctx, UIDs{{2, 3}}, AddFlags, []string{`\Deleted`, "x"}, nil); err != nil {
 		return
 	}
+	clear(c.may)
 	c.must["INBOX m1"], c.must["INBOX m2"] = `\Deleted x`, `\Deleted x`
 	c.may["Archive m0"] = true
 	if _, err := v.Copy(ctx, One(1), "Archive"); err != nil {
