@@ -13,6 +13,7 @@ type compiler struct {
 	errs     Errors
 	warnings Errors
 	told     map[string]bool // unknown names
+	variable map[string]bool // names of variables that are set
 	body     bool            // a command but require was seen
 	loops    []string        // names of the foreverypart around, "" : no name
 	later    bool            // ihave asked for what there is not: errors come when the script runs

@@ -24,9 +24,21 @@ func editSpecs() []spec {
 }
 
 // protected tells whether scripts must leave a field alone (RFC 5293 section
-// 6): they could hide where mail came from, or loops.
-func protected(name string) bool {
-	return strings.EqualFold(name, "Received") || strings.EqualFold(name, "Auto-Submitted") || strings.EqualFold(name, LoopField)
+// 6): without it, nobody would see where mail came from, or that it loops.
+func protected(name string, add bool) bool {
+	return strings.EqualFold(name, LoopField) || !add && (strings.EqualFold(name, "Received") || strings.EqualFold(name, "Auto-Submitted"))
+}
+
+func (r *run) protected(name string, add bool) bool {
+	return protected(name, add) || r.suite != nil && r.suite.protected(name, add)
+}
+
+// fieldValue unfolds a value and takes the line end off (RFC 5322 section
+// 2.2.3); false where no field can have it.
+func fieldValue(v string) (string, bool) {
+	v = strings.TrimRight(strings.ReplaceAll(v, "\r\n", "\n"), "\n")
+	v = strings.NewReplacer("\n ", " ", "\n\t", "\t").Replace(v)
+	return v, strings.IndexByte(v, 0) < 0
 }
 
 type addHeaderCommand struct {
@@ -37,18 +49,35 @@ type addHeaderCommand struct {
 
 func compileAddHeader(c *compiler, n *node, a *args) command {
 	h := &addHeaderCommand{n.Pos, a.pos[0].strs[0], a.pos[1].strs[0], a.has("last")}
-	if name, ok := h.name.constant(); ok && !c.fieldName(h.name, name) {
+	if name, ok := h.name.constant(); ok && !c.fieldName(h.name, name, true) {
+		return nil
+	}
+	if v, ok := h.value.constant(); ok && !c.fieldValue(h.value, v) {
 		return nil
 	}
 	return h
 }
 
-func (c *compiler) fieldName(s *str, name string) bool {
+// fieldValue checks a value.
+func (c *compiler) fieldValue(s *str, v string) bool {
+	switch _, ok := fieldValue(v); {
+	case !ok:
+		c.errorf(s.Pos, "header field value '%s' is invalid", message.CleanValue(cut(v, 100)))
+		return false
+	case len(v) > maxAdded:
+		c.errorf(s.Pos, "header field is longer than %d octets", maxAdded)
+		return false
+	}
+	return true
+}
+
+// fieldName checks the name of a field that is to be added or deleted.
+func (c *compiler) fieldName(s *str, name string, add bool) bool {
 	switch {
 	case !message.ValidFieldName(name):
-		c.errorf(s.Pos, "invalid header field name '%s'", cut(name, 100))
+		c.errorf(s.Pos, "header field name '%s' is invalid", cut(name, 100))
 		return false
-	case protected(name):
+	case protected(name, add):
 		c.warnf(s.Pos, "the header field '%s' is left as it is", name)
 	}
 	return true
@@ -63,16 +92,19 @@ func (h *addHeaderCommand) exec(r *run) error {
 	if err != nil {
 		return r.at(h.Pos, err)
 	}
+	text, ok := fieldValue(value)
 	switch {
 	case !message.ValidFieldName(name):
-		return r.fail(h.Pos, nil, "invalid header field name %q", cut(name, 100))
+		return r.fail(h.Pos, nil, "header field name '%s' is invalid", cut(name, 100))
+	case !ok:
+		return r.fail(h.Pos, nil, "header field value '%s' is invalid", message.CleanValue(cut(value, 100)))
 	case len(value) > maxAdded:
 		return r.limit(h.Pos, "header field is longer than %d octets", maxAdded)
-	case protected(name):
+	case r.protected(name, true):
 		r.warn(h.Pos, "the header field '%s' is left as it is", name)
 		return nil
 	}
-	field, err := message.FormatField(name, value)
+	field, err := message.FormatField(name, text)
 	if err != nil {
 		return r.fail(h.Pos, err, "header field '%s' cannot be added: %v", name, err)
 	}
@@ -99,7 +131,7 @@ type deleteHeaderCommand struct {
 
 func compileDeleteHeader(c *compiler, n *node, a *args) command {
 	d := &deleteHeaderCommand{Pos: n.Pos, name: a.pos[0].strs[0]}
-	if name, ok := d.name.constant(); ok && !c.fieldName(d.name, name) {
+	if name, ok := d.name.constant(); ok && !c.fieldName(d.name, name, false) {
 		return nil
 	}
 	var ok bool
@@ -121,8 +153,8 @@ func (d *deleteHeaderCommand) exec(r *run) error {
 	}
 	switch {
 	case !message.ValidFieldName(name):
-		return r.fail(d.Pos, nil, "invalid header field name %q", cut(name, 100))
-	case protected(name):
+		return r.fail(d.Pos, nil, "header field name '%s' is invalid", cut(name, 100))
+	case r.protected(name, false):
 		r.warn(d.Pos, "the header field '%s' is left as it is", name)
 		return nil
 	}

@@ -11,8 +11,8 @@ var extensions = []string{
 	"vacation-seconds", "variables", "virustest",
 }
 
-// Builtins need no require (RFC 5228 section 2.7.3), and may have one.
-var builtins = []string{"comparator-i;octet", "comparator-i;ascii-casemap"}
+// builtins need no require (RFC 5228 section 2.7.3), and may have one.
+var builtins = []string{"comparator-i;octet", "comparator-i;ascii-casemap", "comparator-i;unicode-casemap"}
 
 // Extensions returns the names of all extensions that opt offers, in order,
 // as ManageSieve lists them.

@@ -38,6 +38,25 @@ func compileFlags(c *compiler, n *node, a *args) command {
 	return f
 }
 
+// maxVariableName is the length of a variable's name.
+const maxVariableName = 64
+
+// declare counts the variables of a script; the first one too many is told.
+func (c *compiler) declare(p Pos, name string) bool {
+	if c.variable[name] {
+		return true
+	}
+	if c.variable == nil {
+		c.variable = map[string]bool{}
+	}
+	c.variable[name] = true
+	if len(c.variable) == maxVariables+1 {
+		c.errorf(p, "the script has more than %d variables", maxVariables)
+		return false
+	}
+	return true
+}
+
 // variableName checks the name of a variable that is to be set.
 func (c *compiler) variableName(s *str) (string, bool) {
 	name := strings.ToLower(s.text)
@@ -46,8 +65,11 @@ func (c *compiler) variableName(s *str) (string, bool) {
 	case !c.has("variables"):
 		c.add(s.Pos, "variables are not available", `add require "variables" at the top`)
 		return "", false
+	case len(name) > maxVariableName:
+		c.errorf(s.Pos, "variable name is longer than %d characters", maxVariableName)
+		return "", false
 	case global && c.has("include") && validName(rest), validName(name):
-		return name, true
+		return name, c.declare(s.Pos, name)
 	case s.text != "" && strings.Trim(s.text, "0123456789") == "":
 		c.errorf(s.Pos, "the match variable ${%s} cannot be set", s.text)
 	default:

@@ -123,16 +123,16 @@ func (i *includeCommand) load(r *run) (*Script, error) {
 
 // enter runs an included script, which has variables of its own.
 func (r *run) enter(s *Script, name string) error {
-	frame, capture, loops := r.frame, r.capture, r.loops
+	frame, capture := r.frame, r.capture
 	r.frame = newFrame(name)
-	r.capture, r.loops = s.capture, nil
+	r.capture = s.capture
 	r.depth++
 	err := r.block(s.commands)
 	r.depth--
 	for _, v := range r.frame.vars {
 		r.used -= len(v)
 	}
-	r.frame, r.capture, r.loops = frame, capture, loops
+	r.frame, r.capture = frame, capture
 	if err == errReturn {
 		return nil
 	}

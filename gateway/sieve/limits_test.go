@@ -29,12 +29,11 @@ func TestLimitsKeep(t *testing.T) {
 		{"notifications", many(`notify "mailto:a%d@example.org";`, 11), Options{}},
 		{"steps", `foreverypart { foreverypart {` + many("if header \"a%d\" \"b\" { keep; }\n", 50) + `} }`, Options{Steps: 100}},
 		{"variables", many(`set "v%d" "0123456789";`, 20), Options{Variables: 100}},
-		{"number of variables", many(`set "v%d" "0";`, maxVariables+1), Options{}},
 		{"string", `set "a" "0123456789"; fileinto "${a}${a}${a}${a}${a}";`, Options{Variables: 40}},
 		{"pattern", `set "a" "(((((x{100}){10}){10})))"; if string :regex "x" "${a}${a}${a}${a}" { keep; }`, Options{}},
 		{"pattern's cost", `set "a" "((a|b|c|d)+){40}"; set "b" "` + strings.Repeat("abcd", 5000) + `"; ` + many(`if string :regex "${b}" "${a}%d" { keep; }`, 90), Options{}},
 		{"remember", many(`if duplicate :uniqueid "h%d" { keep; }`, 21), Options{}},
-		{"header", `addheader "X" "` + strings.Repeat("x", maxAdded+1) + `";`, Options{}},
+		{"header", `set "x" "` + strings.Repeat("x", maxAdded+1) + `"; addheader "X" "${x}";`, Options{}},
 		{"headers", many(`addheader "X%d" "`+strings.Repeat("x", 2000)+`";`, 300), Options{}},
 	}
 	for _, tt := range tests {
@@ -110,5 +109,18 @@ func TestBodyBeyondBoundIsNotSeen(t *testing.T) {
 	}
 	if got := actions(t, `if body :contains "needle" { discard; }`, env, Options{}); got != "discard" {
 		t.Error(got)
+	}
+}
+
+func TestNumberOfVariables(t *testing.T) {
+	t.Parallel()
+	src := `require "variables";`
+	for i := range maxVariables + 3 {
+		src += fmt.Sprintf(`set "v%d" "0";`, i)
+	}
+	_, err := Compile([]byte(src), Options{})
+	var errs Errors
+	if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(errs[0].Message, "more than 255 variables") {
+		t.Error(err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,9 +13,10 @@ import (
 type comparator uint8
 
 const (
-	casemap comparator = iota // i;ascii-casemap
-	octet                     // i;octet
-	numeric                   // i;ascii-numeric
+	casemap    comparator = iota // i;ascii-casemap
+	octet                        // i;octet
+	numeric                      // i;ascii-numeric
+	unicodemap                   // i;unicode-casemap (RFC 5051), without decomposition
 )
 
 // matchType is how a value and a key are put together.
@@ -89,6 +91,8 @@ func (c *compiler) comparator(m *matcher, s *str) bool {
 		m.comp = octet
 	case "i;ascii-casemap":
 		m.comp = casemap
+	case "i;unicode-casemap":
+		m.comp = unicodemap
 	case "i;ascii-numeric":
 		m.comp = numeric
 		if !c.has("comparator-i;ascii-numeric") {
@@ -96,7 +100,7 @@ func (c *compiler) comparator(m *matcher, s *str) bool {
 			return false
 		}
 	default:
-		c.add(s.Pos, fmt.Sprintf("unknown comparator '%s'", s.text), "i;octet, i;ascii-casemap or i;ascii-numeric")
+		c.add(s.Pos, fmt.Sprintf("unknown comparator '%s'", s.text), "i;octet, i;ascii-casemap, i;unicode-casemap or i;ascii-numeric")
 		return false
 	}
 	return true
@@ -122,16 +126,14 @@ func (c *compiler) prepare(m *matcher) *matcher {
 
 // key prepares a key.
 func (m *matcher) key(text string) (key, error) {
-	if m.comp == casemap && m.typ != matchRegex && m.typ != matchList {
-		text = fold(text)
-	}
+	text = m.fold(text)
 	k := key{text: text}
 	var err error
 	switch m.typ {
 	case matchMatches:
 		k.glob = parseGlob(text)
 	case matchRegex:
-		k.re, err = compilePattern(text, m.comp == casemap)
+		k.re, err = compilePattern(text, m.folds())
 	}
 	return k, err
 }
@@ -148,7 +150,7 @@ func (m *matcher) prepared(r *run) ([]key, error) {
 			return nil, err
 		}
 		if m.typ == matchRegex {
-			keys[i].re, err = r.pattern(text, m.comp == casemap)
+			keys[i].re, err = r.pattern(text, m.folds())
 		} else {
 			keys[i], err = m.key(text)
 		}
@@ -157,6 +159,33 @@ func (m *matcher) prepared(r *run) ([]key, error) {
 		}
 	}
 	return keys, nil
+}
+
+// folds tells whether case does not count.
+func (m *matcher) folds() bool { return m.comp == casemap || m.comp == unicodemap }
+
+// fold returns what is compared in place of s.
+func (m *matcher) fold(s string) string {
+	switch {
+	case m.typ == matchRegex || m.typ == matchList:
+		return s
+	case m.comp == casemap:
+		return fold(s)
+	case m.comp == unicodemap:
+		return foldUnicode(s)
+	}
+	return s
+}
+
+// foldUnicode maps letters to lower case where that takes as many octets, so
+// that places in the result are places in s.
+func foldUnicode(s string) string {
+	return strings.Map(func(c rune) rune {
+		if l := unicode.ToLower(unicode.ToUpper(c)); c != utf8.RuneError && utf8.RuneLen(l) == utf8.RuneLen(c) {
+			return l
+		}
+		return c
+	}, strings.ToValidUTF8(s, "?"))
 }
 
 // fold maps ASCII letters to lower case.
@@ -198,10 +227,7 @@ func (m *matcher) one(r *run, value string, keys []key) (bool, error) {
 	if err := r.spend(len(value) * (1 + len(keys)/8)); err != nil {
 		return false, err
 	}
-	folded := value
-	if m.comp == casemap && m.typ != matchRegex && m.typ != matchList {
-		folded = fold(value)
-	}
+	folded := m.fold(value)
 	for i := range keys {
 		ok, err := m.match(r, value, folded, &keys[i])
 		if ok || err != nil {
@@ -250,6 +276,9 @@ func (m *matcher) wildcards(r *run, value, folded string, g *glob) (bool, error)
 	}
 	match := make([]string, 1, 1+len(spans))
 	match[0] = value
+	if len(folded) != len(value) { // invalid UTF-8
+		value = folded
+	}
 	for _, s := range spans {
 		match = append(match, value[s.from:s.to])
 	}

@@ -53,6 +53,9 @@ func (b *breakSignal) Error() string { return "break" }
 // exec runs the block for every part: of the message, or of the part that a
 // loop around is at (RFC 5703 section 3).
 func (l *loopCommand) exec(r *run) error {
+	if len(r.loops) >= maxLoops { // of scripts that include each other
+		return r.limit(l.Pos, "foreverypart commands are nested deeper than %d levels", maxLoops)
+	}
 	b, err := r.parts()
 	if err != nil {
 		return r.at(l.Pos, err)

@@ -180,8 +180,9 @@ func (r *run) get(name string) string {
 	return r.frame.vars[name]
 }
 
-// maxVariables is how many variables a run may have.
-const maxVariables = 1000
+// maxVariables is how many variables a script may have, and how many global
+// ones there may be.
+const maxVariables = 255
 
 // set gives a variable its value, cut to what one may be.
 func (r *run) set(p Pos, name, value string) error {

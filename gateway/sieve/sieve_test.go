@@ -194,6 +194,8 @@ func TestBasicTests(t *testing.T) {
 		`address :user "from" "alice"`, `address :detail "from" "news"`, `!address :detail "to" ""`, `address :count "eq" "to" "2"`,
 		`envelope "from" "alice@example.org"`, `envelope :detail "to" "work"`, `!envelope "auth" ""`,
 		`allof(true, true)`, `!allof(true, false)`, `anyof(false, true)`, `!anyof(false, false)`, `not false`,
+		`header :contains :comparator "i;unicode-casemap" "subject" "GRÜ"`,
+		`!header :contains "subject" "GRÜ"`, `header :matches :comparator "i;unicode-casemap" "subject" "gr?*COAST"`,
 		`header :regex "subject" "^gr[^ ]+ from"`, `!header :regex :comparator "i;octet" "subject" "^gr"`,
 		`header :value "lt" :comparator "i;ascii-numeric" "x-count" "10"`,
 		`!header :value "gt" :comparator "i;ascii-numeric" "x-count" "10"`, `header :value "gt" "x-count" "10"`,
@@ -394,8 +396,14 @@ func TestEditHeader(t *testing.T) {
 	if h := run(`deleteheader :matches "x-multi" "*o*";`); strings.Contains(h, "one") || strings.Contains(h, "two") || !strings.Contains(h, "three") {
 		t.Errorf("deleted:\n%s", h)
 	}
-	if h := run(`deleteheader "received"; addheader "Received" "x";`); h != "" {
+	if h := run(`deleteheader "received"; deleteheader "auto-submitted"; addheader "` + LoopField + `" "x";`); h != "" {
 		t.Errorf("protected:\n%s", h)
+	}
+	if h := run("addheader \"X-Folded\" \"one\r\n two\r\n\";"); !strings.HasPrefix(h, "X-Folded: one two\r\n") {
+		t.Errorf("folded:\n%s", h)
+	}
+	if got := actions(t, `addheader "X" "y"; if size :over 398 { discard; }`, newEnv(t, sample), Options{}); got != "discard" {
+		t.Error("size without what was added:", got, newEnv(t, sample).Message.Size)
 	}
 	got := actions(t, `fileinto :copy "a"; addheader "X-A" "b"; if header "x-a" "b" { fileinto :copy "b"; }`, newEnv(t, sample), Options{})
 	if got != "fileinto a; fileinto b; implicit" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/message"
@@ -237,8 +238,59 @@ func (t *suite) compileScript(name string) bool {
 	case err != nil:
 		t.fail(err)
 	}
-	t.script = s
-	return err == nil
+	if t.script = s; err != nil {
+		return false
+	}
+	if t.included(s, nil); len(t.errs) > 0 {
+		t.errs = append(t.errs, "script "+name+" includes what does not compile")
+		t.script = nil
+		return false
+	}
+	return true
+}
+
+// included looks for errors in the scripts that s includes: in tests they are
+// found when a script is compiled.
+func (t *suite) included(s *Script, around []string) {
+	for _, i := range includes(s.commands, nil) {
+		id := string(i.where) + ":" + i.name
+		if slices.Contains(around, id) {
+			if !i.once {
+				t.errs = append(t.errs, "circular include of script '"+i.name+"'")
+			}
+			continue
+		}
+		sub, err := t.Script(context.Background(), i.where, i.name)
+		switch {
+		case errors.Is(err, ErrNoScript) && i.optional:
+		case errors.Is(err, ErrNoScript):
+			t.errs = append(t.errs, fmt.Sprintf("included %s script '%s' does not exist", i.where, i.name), "script not found")
+		case err != nil:
+			t.errs = append(t.errs, err.Error(), "included script '"+i.name+"' does not compile")
+		default:
+			n := len(t.errs)
+			if t.included(sub, append(slices.Clip(around), id)); len(t.errs) > n {
+				t.errs = append(t.errs, "included script '"+i.name+"' does not compile")
+			}
+		}
+	}
+}
+
+// includes lists the include commands, those of blocks too.
+func includes(commands []command, all []*includeCommand) []*includeCommand {
+	for _, c := range commands {
+		switch c := c.(type) {
+		case *includeCommand:
+			all = append(all, c)
+		case *loopCommand:
+			all = includes(c.block, all)
+		case *ifCommand:
+			for _, b := range c.branches {
+				all = includes(b.block, all)
+			}
+		}
+	}
+	return all
 }
 
 // runScript is test_script_run; with add the actions so far stay.

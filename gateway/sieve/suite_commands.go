@@ -51,6 +51,7 @@ func testsuiteSpecs() []spec {
 		{name: "test_message_print", command: suiteCommand(nothingElse)},
 		{name: "test_imap_metadata_set", tags: []tagSpec{{name: "mailbox", param: text("mailbox")}}, pos: text("annotation", "value"), command: compileSuiteMetadata},
 		{name: "test_script_compile", test: true, pos: text("file"), check: suiteTest(func(r *run, s []string) bool { return r.suite.compileScript(s[0]) })},
+		{name: "test_compile", test: true, pos: text("file"), check: suiteTest(func(r *run, s []string) bool { return r.suite.compileScript(s[0]) })},
 		{name: "test_multiscript", test: true, pos: []param{{aStrings, "scripts", false}}, check: suiteTest(func(r *run, s []string) bool { return r.suite.multiscript(r, s) })},
 		{name: "test_script_run", test: true, tags: []tagSpec{{name: "append_result"}}, check: func(_ *compiler, _ *node, a *args) test {
 			add := a.has("append_result")

@@ -115,7 +115,7 @@ func (t *suite) reload() {
 		t.env.Addresses = []smtp.Address{a}
 	}
 	t.env.Items = map[string]string{
-		"domain": "example.com", "host": "mail.example.com", "location": "MDA", "name": "Pigeonhole Sieve", "phase": "during", "version": "1",
+		"domain": "example.com", "host": "testsuite.example.com", "location": "MDA", "name": "Pigeonhole Sieve", "phase": "during", "version": "1",
 		"vnd.dovecot.default-mailbox": Inbox, "vnd.dovecot.username": "user", "tst.path": t.dir,
 	}
 	for k, v := range t.active {
@@ -168,6 +168,23 @@ func (t *suite) anyRecipient() bool { return t.active["sieve_vacation_check_reci
 
 func (t *suite) originalRecipient() bool {
 	return yesSetting(t.active["sieve_vacation_use_original_recipient"])
+}
+
+// protected tells whether the configuration keeps scripts from a field.
+func (t *suite) protected(name string, add bool) bool {
+	if strings.EqualFold(name, "Subject") { // it cannot be (RFC 5293 section 6)
+		return false
+	}
+	what := "forbid_delete"
+	if add {
+		what = "forbid_add"
+	}
+	for h := range strings.FieldsSeq(t.active["sieve_editheader_header"]) {
+		if strings.EqualFold(h, name) && yesSetting(t.active["sieve_editheader_header/"+h+"/"+what]) {
+			return true
+		}
+	}
+	return false
 }
 
 func yesSetting(v string) bool { return v == "yes" }
@@ -282,6 +299,7 @@ func (t *suite) execute(r *run) bool {
 		}
 		if err := t.carryOut(p.action); err != nil {
 			t.errs = append(t.errs, err.Error())
+			t.store(Inbox, t.message(nil), nil)
 			return false
 		}
 	}

@@ -71,17 +71,22 @@ func compileAll(c *compiler, n *node, _ *args) test {
 	return t
 }
 
+// sizeTest compares the size of the message as edited.
 type sizeTest struct {
 	over  bool
 	limit uint64
 }
 
 func (t *sizeTest) eval(r *run) (bool, error) {
-	size := uint64(max(0, r.env.Message.Size))
-	if t.over {
-		return size > t.limit, nil
+	size := r.env.Message.Size
+	if e := r.header.edited; e != nil {
+		size += int64(len(e) - len(r.env.Message.Header.Raw()))
 	}
-	return size < t.limit, nil
+	n := uint64(max(0, size))
+	if t.over {
+		return n > t.limit, nil
+	}
+	return n < t.limit, nil
 }
 
 func compileSize(c *compiler, n *node, a *args) test {
