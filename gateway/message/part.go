@@ -76,6 +76,9 @@ type WalkLimits struct {
 	Parts       int
 	HeaderBytes int
 	Buffer      int // octets read at a time, at least 8 KiB
+	// NoSizes, of WalkStructure: leaves that nobody wants are not decoded, and
+	// their Decoded is 0.
+	NoSizes bool
 }
 
 func (l WalkLimits) withDefaults() WalkLimits {

@@ -218,6 +218,10 @@ func (w *structureWalk) skip() {
 
 // leaf hands over the decoded content.
 func (w *structureWalk) leaf(e *Entity, out io.Writer) {
+	if out == nil && w.limits.NoSizes {
+		w.skip()
+		return
+	}
 	w.dec.reset(e.Content.kind, Plain)
 	for p := w.s.next(); p != nil; p = w.s.next() {
 		w.put(e, out, w.dec.decode(p))

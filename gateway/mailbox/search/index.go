@@ -1,0 +1,237 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Options configure full-text search. The zero value is good.
+type Options struct {
+	// Share is how much of one processor indexing may take while nobody waits
+	// for it, in percent; 0: 25.
+	Share int `yaml:"share"`
+	// Wait bounds how long a search waits for the index to take up what has
+	// arrived since; what is left then is read. 0: 150ms.
+	Wait time.Duration `yaml:"wait"`
+}
+
+const (
+	defaultShare = 25
+	defaultWait  = 150 * time.Millisecond
+
+	batchObjects = 1000            // objects or events of a transaction
+	batchTokens  = 8 << 20         // and octets of tokens
+	maxPause     = 2 * time.Second // between transactions, for Share's sake
+	idleCheck    = time.Minute     // looks for events that nobody told of
+	retryWait    = 5 * time.Second // after an error
+	maxAttempts  = 3               // at an object that cannot be read
+	forgetEvery  = 16              // transactions
+	openTime     = 30 * time.Second
+)
+
+// Check tells what is wrong with the options.
+func (o Options) Check() error {
+	if o.Share < 0 || o.Share > 100 {
+		return errors.New("share: a percentage, 1 to 100")
+	}
+	if o.Wait < 0 || o.Wait > time.Minute {
+		return errors.New("wait: at most a minute")
+	}
+	return nil
+}
+
+// Event is a change of what objects there are.
+type Event struct {
+	Seq     int64 // 1, 2, 3, ... without gaps
+	Object  int64
+	Removed bool
+}
+
+// Feed tells what objects there are.
+type Feed interface {
+	// Events lists what happened after the event of a Seq, in order, most at
+	// most.
+	Events(ctx context.Context, after int64, most int) ([]Event, error)
+	// LastEvent is the Seq of the newest event; 0: there was none.
+	LastEvent(ctx context.Context) (int64, error)
+	// ForgetEvents says that events up to seq are not asked for any more.
+	ForgetEvents(ctx context.Context, seq int64) error
+	// EventsChanged has a token when there are new events.
+	EventsChanged() <-chan struct{}
+	// Objects lists the objects with numbers above one, in order, most at most.
+	Objects(ctx context.Context, after int64, most int) ([]int64, error)
+}
+
+// Opener reads objects.
+type Opener interface {
+	// OpenObject reads a message. An error that is fs.ErrNotExist says that
+	// it is gone.
+	OpenObject(ctx context.Context, object int64) (io.ReadCloser, error)
+}
+
+// Deps is what an Index works with.
+type Deps struct {
+	Feed   Feed
+	Opener Opener
+	// URL is that of the database as sqldb.Options has it; PostgreSQL's is
+	// used, else the file search.db in Dir.
+	URL string
+	Dir string
+	Log *slog.Logger // nil: nothing is told
+}
+
+// Index is a full-text index. Its methods may be called by many at once.
+type Index struct {
+	opt  Options
+	deps Deps
+	log  *slog.Logger
+
+	mu  sync.RWMutex // eng is replaced under it
+	eng *engine
+
+	turn     chan struct{} // who has its token changes the index
+	state    state         // of who has the turn
+	attempts map[int64]int // at objects that could not be read
+	since    int           // transactions since events were forgotten
+	sets     *sets
+	closed   bool
+}
+
+// Open opens the index, and makes it anew where it is not there or damaged.
+// Nothing is indexed before Run or Search.
+func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
+	if err := opt.Check(); err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	opt.Share, opt.Wait = cmp.Or(opt.Share, defaultShare), cmp.Or(opt.Wait, defaultWait)
+	x := &Index{
+		opt: opt, deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)),
+		turn: make(chan struct{}, 1), attempts: map[int64]int{}, sets: setsPool.Get().(*sets),
+	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	if err := x.open(ctx); err != nil {
+		return nil, fmt.Errorf("search: %w", err)
+	}
+	x.turn <- struct{}{}
+	return x, nil
+}
+
+var errClosed = errors.New("search: closed")
+
+// Close ends the index; Run and searches must have ended. It may be called
+// twice.
+func (x *Index) Close() error {
+	<-x.turn
+	defer x.give()
+	if x.closed {
+		return nil
+	}
+	x.closed = true
+	return x.eng.close()
+}
+
+// open opens what is there, or else begins anew.
+func (x *Index) open(ctx context.Context) (err error) {
+	if x.eng, err = openEngine(x.deps.Dir, x.deps.URL); err != nil {
+		return err
+	}
+	usable, err := x.eng.prepare(ctx)
+	if err == nil && usable {
+		x.state, err = x.eng.state(ctx, x.eng.write)
+	}
+	switch {
+	case err == nil && usable:
+		return nil
+	case err == nil || damaged(err):
+		if err != nil {
+			x.log.Warn("the search index is damaged and made anew", "error", err)
+		}
+		return x.rebuild(ctx)
+	}
+	return errors.Join(err, x.eng.close())
+}
+
+// rebuild makes the index empty, to be filled from the list of objects. The
+// caller has the turn.
+func (x *Index) rebuild(ctx context.Context) error {
+	last, err := x.deps.Feed.LastEvent(ctx)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	fresh := state{event: last}
+	if x.eng.begin == "" {
+		x.eng.close()
+		if err := removeFiles(x.deps.Dir); err != nil {
+			return err
+		}
+		if x.eng, err = openEngine(x.deps.Dir, x.deps.URL); err != nil {
+			return err
+		}
+	}
+	if err := x.eng.reset(ctx, fresh); err != nil {
+		return err
+	}
+	x.state = fresh
+	return nil
+}
+
+// take waits for the turn.
+func (x *Index) take(ctx context.Context) error {
+	select {
+	case <-x.turn:
+		if x.closed {
+			x.give()
+			return errClosed
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (x *Index) give() { x.turn <- struct{}{} }
+
+// Run indexes what arrives until ctx ends. It takes Options.Share of a
+// processor at most.
+func (x *Index) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		begin := time.Now()
+		more, err := x.turnStep(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		pause, changed := idleCheck, x.deps.Feed.EventsChanged()
+		switch {
+		case err != nil:
+			x.log.Error("the search index does not get on", "error", err)
+			pause, changed = retryWait, nil
+		case more:
+			pause, changed = min(time.Since(begin)*time.Duration(100-x.opt.Share)/time.Duration(x.opt.Share), maxPause), nil
+		}
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-changed:
+		}
+		t.Stop()
+	}
+}
+
+// turnStep is step with the turn.
+func (x *Index) turnStep(ctx context.Context) (more bool, err error) {
+	if err := x.take(ctx); err != nil {
+		return false, err
+	}
+	defer x.give()
+	return x.step(ctx)
+}

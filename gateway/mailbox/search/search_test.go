@@ -1,0 +1,439 @@
+package search
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gapura-mail/gapura/gateway/mailbox/index"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
+)
+
+// fake is a store in memory. It is a folder of all its messages, too.
+type fake struct {
+	mu       sync.Mutex
+	mail     map[int64]string
+	events   []Event
+	first    int64 // Seq of events[0]
+	last     int64 // object
+	opened   int
+	changed  chan struct{}
+	forgot   chan int64
+	breakOne int64 // this object cannot be read
+	texts    map[string]*Text
+}
+
+func newFake() *fake {
+	return &fake{texts: map[string]*Text{}, mail: map[int64]string{}, first: 1, changed: make(chan struct{}, 1), forgot: make(chan int64, 1000)}
+}
+
+func (f *fake) add(msg string) int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last++
+	f.mail[f.last] = msg
+	f.event(f.last, false)
+	return f.last
+}
+
+func (f *fake) remove(object int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.mail, object)
+	f.event(object, true)
+}
+
+func (f *fake) event(object int64, removed bool) {
+	f.events = append(f.events, Event{f.first + int64(len(f.events)), object, removed})
+	select {
+	case f.changed <- struct{}{}:
+	default:
+	}
+}
+
+func (f *fake) Events(_ context.Context, after int64, most int) (list []Event, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, e := range f.events {
+		if e.Seq > after && len(list) < most {
+			list = append(list, e)
+		}
+	}
+	return list, nil
+}
+
+func (f *fake) LastEvent(context.Context) (int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.first + int64(len(f.events)) - 1, nil
+}
+
+func (f *fake) ForgetEvents(_ context.Context, seq int64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.events) > 0 && f.events[0].Seq <= seq {
+		f.events, f.first = f.events[1:], f.first+1
+	}
+	f.forgot <- seq
+	return nil
+}
+
+func (f *fake) EventsChanged() <-chan struct{} { return f.changed }
+
+func (f *fake) Objects(_ context.Context, after int64, most int) (list []int64, err error) {
+	all, _ := f.All(context.TODO())
+	for _, o := range all {
+		if o > after && len(list) < most {
+			list = append(list, o)
+		}
+	}
+	return list, nil
+}
+
+func (f *fake) OpenObject(_ context.Context, object int64) (io.ReadCloser, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.opened++
+	m, ok := f.mail[object]
+	switch {
+	case !ok:
+		return nil, fs.ErrNotExist
+	case object == f.breakOne:
+		return nil, io.ErrUnexpectedEOF
+	}
+	return io.NopCloser(strings.NewReader(m)), nil
+}
+
+func (f *fake) Len() int { return len(f.mail) }
+
+func (f *fake) All(context.Context) (list []int64, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for o := range f.mail {
+		list = append(list, o)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+func (f *fake) Among(_ context.Context, objects []int64) ([]int64, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(objects), func(o int64) bool { _, ok := f.mail[o]; return !ok }), nil
+}
+
+// scan is what a search must find.
+func (f *fake) scan(t *testing.T, where Where, text string) (list []int64) {
+	t.Helper()
+	pattern := squeeze(index.AppendFold(nil, text), 0)
+	for o, m := range f.mail {
+		x := f.texts[m]
+		if x == nil {
+			var err error
+			if x, err = Extract(strings.NewReader(m)); err != nil {
+				t.Fatal(err)
+			}
+			f.texts[m] = x
+		}
+		if where != Body && bytes.Contains(x.Header, pattern) || where != Header && bytes.Contains(x.Body, pattern) {
+			list = append(list, o)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+func openIndex(t testing.TB, f *fake, dir, url string) *Index {
+	t.Helper()
+	x, err := Open(t.Context(), Options{Wait: 1}, Deps{Feed: f, Opener: f, Dir: dir, URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func (x *Index) all(t testing.TB) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		if more, err = x.turnStep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+var vocabulary = strings.Fields("the meeting minutes Übermut café naïve of Straße and invoice-2026 C++ 会議の議事録 東京都 Приветствие мир ภาษาไทย office@example.org ﬁnance don't re-read x.y.z teammeeting meetings 10.5% naïveté한국어 a I")
+
+func randomMessage(r *rand.Rand) string {
+	words := func(n int) string {
+		var s []string
+		for range n {
+			w := vocabulary[r.Intn(len(vocabulary))]
+			if r.Intn(4) == 0 {
+				w += fmt.Sprint(r.Intn(300))
+			}
+			s = append(s, w)
+		}
+		return strings.Join(s, []string{" ", "\r\n", "  "}[r.Intn(3)])
+	}
+	return "Received: from nowhere\r\nFrom: " + vocabulary[r.Intn(len(vocabulary))] + " <a@example.org>\r\nSubject: " + strings.ReplaceAll(words(4), "\r\n", "\r\n ") +
+		"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + words(20) + "\r\n"
+}
+
+func TestASearchFindsWhatReadingFinds(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, dir, url string) {
+		r := rand.New(rand.NewSource(1))
+		f := newFake()
+		for range 300 {
+			f.add(randomMessage(r))
+		}
+		f.forgetAll() // the index begins with a list
+		x := openIndex(t, f, dir, url)
+		defer x.Close()
+		check := func(when string) {
+			t.Helper()
+			for range 40 {
+				text := vocabulary[r.Intn(len(vocabulary))]
+				switch r.Intn(4) {
+				case 0:
+					text += " " + vocabulary[r.Intn(len(vocabulary))]
+				case 1:
+					s := []rune(text)
+					i := r.Intn(len(s))
+					text = string(s[i:])
+				case 2:
+					text = strings.ToLower(text) + fmt.Sprint(r.Intn(300))
+				}
+				where := Where(r.Intn(3))
+				got, err := x.Search(t.Context(), where, text, f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want := f.scan(t, where, text); !slices.Equal(got, want) {
+					t.Fatalf("%s: %q in %d: %v, want %v", when, text, where, got, want)
+				}
+			}
+		}
+		check("empty index")
+		x.turnStep(t.Context())
+		check("partly filled")
+		x.all(t)
+		check("filled")
+		for range 100 {
+			f.add(randomMessage(r))
+		}
+		check("more came")
+		for o := int64(1); o < 80; o += 2 {
+			f.remove(o)
+		}
+		check("some went")
+		x.all(t)
+		check("all taken up")
+		for o := int64(1); o < 80; o++ {
+			n := 0
+			if err := x.eng.matching(t.Context(), x.eng.anyOf([]string{"hreceived", "hfrom"}), func(c int64) {
+				if c == o {
+					n++
+				}
+			}); err != nil || n != int(1-o%2) {
+				t.Fatalf("object %d is %d times in the index: %v", o, n, err)
+			}
+		}
+		if err := x.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f.add(randomMessage(r))
+		x = openIndex(t, f, dir, url)
+		check("opened again")
+	})
+}
+
+func (f *fake) forgetAll() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.first += int64(len(f.events))
+	f.events = nil
+}
+
+func TestOneWordIsFoundWithoutReading(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, dir, url string) {
+		f := newFake()
+		for i := range 200 {
+			f.add(fmt.Sprintf("Subject: s\r\n\r\nthe meeting number%d\r\n", i))
+		}
+		x := openIndex(t, f, dir, url)
+		defer x.Close()
+		x.all(t)
+		f.opened = 0
+		got, err := x.Search(t.Context(), Body, "Meeting", f)
+		if err != nil || len(got) != 200 || f.opened != 0 {
+			t.Errorf("%d found, %d read: %v", len(got), f.opened, err)
+		}
+		got, err = x.Search(t.Context(), Body, "number17", f)
+		if err != nil || len(got) != 11 || f.opened > 40 {
+			t.Errorf("%d found, %d read: %v", len(got), f.opened, err)
+		}
+		if got, err = x.Search(t.Context(), Header, "Meeting", f); err != nil || len(got) != 0 {
+			t.Errorf("header: %v %v", got, err)
+		}
+	})
+}
+
+func TestADamagedIndexIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	for name, damage := range map[string]func(t *testing.T, file string, x *Index){
+		"no file": func(t *testing.T, file string, x *Index) { x.Close(); os.Remove(file) },
+		"not a database": func(t *testing.T, file string, x *Index) {
+			x.Close()
+			if err := os.WriteFile(file, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"cut": func(t *testing.T, file string, x *Index) {
+			x.Close()
+			if err := os.Truncate(file, 8192+4096); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"octets": func(t *testing.T, file string, x *Index) {
+			x.Close()
+			b, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 8192; i < len(b); i++ {
+				b[i] ^= 0x5a
+			}
+			if err := os.WriteFile(file, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"older": func(t *testing.T, file string, x *Index) {
+			if _, err := x.eng.write.Exec("UPDATE search_state SET value = 0 WHERE name = 'version'"); err != nil {
+				t.Fatal(err)
+			}
+			x.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			f := newFake()
+			for i := range 100 {
+				f.add(fmt.Sprintf("Subject: s\r\n\r\nmeeting%d\r\n", i))
+			}
+			x := openIndex(t, f, dir, "")
+			x.all(t)
+			damage(t, filepath.Join(dir, fileName), x)
+			x = openIndex(t, f, dir, "")
+			defer x.Close()
+			for _, when := range []string{"at once", "later"} {
+				got, err := x.Search(t.Context(), Body, "meeting42", f)
+				if err != nil || !slices.Equal(got, []int64{43}) {
+					t.Errorf("%s: %v %v", when, got, err)
+				}
+				x.all(t)
+			}
+			f.opened = 0
+			if got, err := x.Search(t.Context(), Body, "meeting42", f); err != nil || len(got) != 1 || f.opened > 0 {
+				t.Errorf("not indexed again: %v %v, %d read", got, err, f.opened)
+			}
+		})
+	}
+}
+
+func TestMissingEventsMakeTheIndexAnew(t *testing.T) {
+	sqldbtest.Each(t, func(t *testing.T, dir, url string) {
+		f := newFake()
+		for i := range 70 {
+			f.add(fmt.Sprintf("Subject: s\r\n\r\nmeeting%d\r\n", i))
+		}
+		x := openIndex(t, f, dir, url)
+		x.all(t)
+		x.Close()
+		f.remove(3)
+		f.add("Subject: s\r\n\r\nlost and found\r\n")
+		f.forgetAll()
+		x = openIndex(t, f, dir, url)
+		defer x.Close()
+		x.all(t)
+		if got, err := x.Search(t.Context(), Body, "lost and", f); err != nil || !slices.Equal(got, []int64{71}) {
+			t.Errorf("%v %v", got, err)
+		}
+		// A store of yesterday.
+		f.mu.Lock()
+		delete(f.mail, 71)
+		f.last, f.first = 70, 1
+		f.mu.Unlock()
+		f.add("Subject: s\r\n\r\nanother message\r\n")
+		x.all(t)
+		if got, err := x.Search(t.Context(), Body, "another", f); err != nil || !slices.Equal(got, []int64{71}) {
+			t.Errorf("%v %v", got, err)
+		}
+	})
+}
+
+func TestRunIndexesAndForgets(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	x, err := Open(t.Context(), Options{Share: 100}, Deps{Feed: f, Opener: f, Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); x.Run(ctx) }()
+	var last int64
+	for i := range 600 {
+		f.add(fmt.Sprintf("Subject: s\r\n\r\nmeeting%d\r\n", i))
+		last++
+	}
+	for seq := range f.forgot {
+		if seq == last {
+			break
+		}
+	}
+	if len(f.events) != 0 {
+		t.Errorf("%d events are left", len(f.events))
+	}
+	stop()
+	<-ended
+	if err := x.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAMessageThatCannotBeReadIsPassedOver(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	for i := range 70 {
+		f.add(fmt.Sprintf("Subject: s\r\n\r\nmeeting%d\r\n", i))
+	}
+	f.breakOne = 5
+	x := openIndex(t, f, t.TempDir(), "")
+	defer x.Close()
+	failed := 0
+	for more := true; more; {
+		var err error
+		if more, err = x.turnStep(t.Context()); err != nil {
+			failed++
+			more = true
+		}
+	}
+	if failed != maxAttempts-1 {
+		t.Errorf("%d attempts failed", failed)
+	}
+	f.breakOne = 0
+	if got, err := x.Search(t.Context(), Body, "meeting4", f); err != nil || len(got) != 11 || !slices.Contains(got, 5) {
+		t.Errorf("%v %v", got, err)
+	}
+}
