@@ -15,7 +15,11 @@ func (c *conn) copyMessages(ctx context.Context, cmd *imap.Command, d *imap.Deco
 	if !d.CopyMove(&m) {
 		return reply{}, d.Err()
 	}
-	done, err := c.view.Copy(ctx, c.chosen(&m.Set, cmd.UID), m.Mailbox)
+	uids, err := c.chosen(&m.Set, cmd.UID)
+	if err != nil {
+		return reply{}, err
+	}
+	done, err := c.view.Copy(ctx, uids, m.Mailbox)
 	if err != nil {
 		return tryCreate(err)
 	}
@@ -32,7 +36,11 @@ func (c *conn) move(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (re
 	if c.view.ReadOnly() {
 		return reply{}, mailbox.ErrReadOnly
 	}
-	moved, err := c.view.Move(ctx, c.chosen(&m.Set, cmd.UID), m.Mailbox)
+	uids, err := c.chosen(&m.Set, cmd.UID)
+	if err != nil {
+		return reply{}, err
+	}
+	moved, err := c.view.Move(ctx, uids, m.Mailbox)
 	if err != nil {
 		return tryCreate(err)
 	}

@@ -16,7 +16,7 @@ func (c *conn) expunge(ctx context.Context, cmd *imap.Command, d *imap.Decoder) 
 		if !d.UIDExpunge(&s) {
 			return reply{}, d.Err()
 		}
-		uids = c.chosen(&s, true)
+		uids = c.named(&s, true)
 	} else if !d.End() {
 		return reply{}, d.Err()
 	}

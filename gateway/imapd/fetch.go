@@ -98,7 +98,10 @@ func (f *fetcher) choose(ctx context.Context, uid bool) (mailbox.UIDs, error) {
 			all = c.saved
 		}
 	}
-	asked := c.chosen(&f.Set, uid)
+	asked, err := c.chosen(&f.Set, uid)
+	if err != nil {
+		return nil, err
+	}
 	if f.Vanished {
 		gone, err := c.view.VanishedSince(ctx, f.ChangedSince, all)
 		if err != nil {
@@ -110,7 +113,6 @@ func (f *fetcher) choose(ctx context.Context, uid bool) (mailbox.UIDs, error) {
 			c.w.CRLF()
 		}
 	}
-	var err error
 	if f.HasChangedSince {
 		if asked, err = c.view.ChangedSince(ctx, f.ChangedSince, asked); err != nil {
 			return nil, err

@@ -34,7 +34,7 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 		s.compileKids(n, k)
 	case imap.SearchSeq, imap.SearchUID:
 		set := k.Set
-		n.set, n.op = s.c.chosen(&set, k.Op == imap.SearchUID), imap.SearchUID
+		n.set, n.op = s.c.named(&set, k.Op == imap.SearchUID), imap.SearchUID
 	case imap.SearchFlag, imap.SearchNoFlag:
 		n.flags = storeFlags(k.Flag)
 	case imap.SearchKeyword, imap.SearchNoKeyword:

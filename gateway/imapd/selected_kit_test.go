@@ -1,9 +1,11 @@
 package imapd_test
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -75,6 +77,11 @@ func second(t testing.TB, s *imapd.Server) *client {
 	c := login(t, s, "bob")
 	c.ok("SELECT INBOX")
 	return c
+}
+
+// newClient returns a client over a connection to any server.
+func newClient(t testing.TB, nc net.Conn) *client {
+	return &client{Conn: nc, t: t, r: bufio.NewReader(nc)}
 }
 
 var literalEnd = regexp.MustCompile(`\{(\d+)\}$`)

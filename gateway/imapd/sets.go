@@ -1,6 +1,8 @@
 package imapd
 
 import (
+	"strconv"
+
 	"github.com/gapura-mail/gapura/gateway/imap"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 )
@@ -15,8 +17,22 @@ func toUIDs(s *imap.NumSet) mailbox.UIDs {
 }
 
 // chosen returns the UIDs that a command's set means, of messages that are
-// there. Numbers beyond the last message are passed over.
-func (c *conn) chosen(s *imap.NumSet, uid bool) mailbox.UIDs {
+// there. A sequence number above the last one is an error (RFC 9051 section 9,
+// seq-number), of UIDs those that are not there are passed over.
+func (c *conn) chosen(s *imap.NumSet, uid bool) (mailbox.UIDs, error) {
+	n := c.view.Len()
+	if !uid && !s.Saved {
+		for _, r := range s.Ranges {
+			if max(r.Start, r.Stop) > n {
+				return nil, &imap.SyntaxError{Want: "no message number above " + strconv.FormatUint(uint64(n), 10)}
+			}
+		}
+	}
+	return c.named(s, uid), nil
+}
+
+// named is chosen, and passes over sequence numbers that are too great.
+func (c *conn) named(s *imap.NumSet, uid bool) mailbox.UIDs {
 	n := c.view.Len()
 	switch {
 	case s.Saved: // RFC 5182

@@ -22,12 +22,16 @@ func (c *conn) store(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (r
 		c.enabled |= featureCondStore
 		since = &s.UnchangedSince
 	}
-	ch, err := c.view.Change(ctx, c.chosen(&s.Set, cmd.UID), storeHow[s.How], flagNames(&s.Flags), since)
+	uids, err := c.chosen(&s.Set, cmd.UID)
+	if err != nil {
+		return reply{}, err
+	}
+	ch, err := c.view.Change(ctx, uids, storeHow[s.How], flagNames(&s.Flags), since)
 	if err != nil {
 		return reply{}, err
 	}
 	if c.newKeywords(&s.Flags) {
-		c.sync(ctx, !cmd.UID) // FLAGS comes before what has the new ones
+		c.sync(ctx, true) // FLAGS comes before what has the new ones, and numbers stay
 		if c.closing {
 			return reply{}, errLost
 		}

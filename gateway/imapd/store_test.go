@@ -12,7 +12,8 @@ func TestStoreChangesFlags(t *testing.T) {
 	c.is(`STORE 1:2 +FLAGS (\Seen $Junk)`, `* FLAGS (\Answered \Flagged \Deleted \Seen \Draft $Junk)`, `* 1 FETCH (FLAGS (\Seen $Junk))`, `* 2 FETCH (FLAGS (\Seen $Junk))`, "OK Stored")
 	c.is(`STORE 1 -FLAGS.SILENT \Seen`, "OK Stored")
 	c.is(`UID STORE 3 FLAGS (\Draft)`, `* 3 FETCH (UID 3 FLAGS (\Draft))`, "OK Stored")
-	c.is(`STORE 9 FLAGS (\Draft)`, "OK Stored")
+	c.is(`UID STORE 9 FLAGS (\Draft)`, "OK Stored")
+	c.fails(`STORE 9 FLAGS (\Draft)`, "BAD")
 	c.fails(`STORE 1 FLAGS (\Recent)`, "BAD")
 	got := d.ok("NOOP")
 	for _, want := range []string{`* FLAGS (`, `* 1 FETCH (FLAGS ($Junk))`, `* 2 FETCH (FLAGS (\Seen $Junk))`, `* 3 FETCH (FLAGS (\Draft))`} {
@@ -55,7 +56,7 @@ func TestCopyAndMove(t *testing.T) {
 	c.has(c.ok("COPY 2:3 Archive"), `^OK \[COPYUID \d+ 2:3 1:2\]`)
 	got := c.ask("MOVE 1,4 Archive")
 	c.has(strings.Join(got, "\n"), `^\* OK \[COPYUID \d+ 1,4 3:4\] .*\n\* 4 EXPUNGE\n\* 1 EXPUNGE\nOK`)
-	c.is("COPY 9 Archive", "OK Copied")
+	c.is("UID COPY 9 Archive", "OK Copied")
 	c.is("UID FETCH 1:* UID", "* 1 FETCH (UID 2)", "* 2 FETCH (UID 3)", "OK Fetched")
 	c.ok("UID MOVE 2 INBOX")
 	c.is("UID FETCH 1:* UID", "* 1 FETCH (UID 3)", "* 2 FETCH (UID 5)", "OK Fetched")
