@@ -49,7 +49,9 @@ var capabilities = []capability{
 	{"SEARCHRES", loggedIn, false},
 	{"WITHIN", loggedIn, false},
 	{"SORT", loggedIn, true},
+	{"SORT=DISPLAY", loggedIn, false},
 	{"ESORT", loggedIn, false},
+	{"I18NLEVEL=1", loggedIn, false},
 	{"PARTIAL", loggedIn, false},
 	{"THREAD=ORDEREDSUBJECT", loggedIn, true},
 	{"THREAD=REFERENCES", loggedIn, true},
@@ -67,7 +69,7 @@ var capabilities = []capability{
 
 // needs are capabilities that make no sense without another.
 var needs = map[string]string{
-	"QUOTA=RES-STORAGE": "QUOTA", "QUOTA=RES-MESSAGE": "QUOTA", "QRESYNC": "CONDSTORE", "ESORT": "SORT",
+	"QUOTA=RES-STORAGE": "QUOTA", "QUOTA=RES-MESSAGE": "QUOTA", "QRESYNC": "CONDSTORE", "ESORT": "SORT", "SORT=DISPLAY": "SORT",
 	"LIST-METADATA": "METADATA",
 }
 

@@ -35,11 +35,21 @@ func (c *conn) list(ctx context.Context, cmd *imap.Command, d *imap.Decoder) (re
 		patterns[i] = newPattern(l.Reference + p)
 	}
 	for i := range names {
+		n := &names[i]
+		n.matches = slices.ContainsFunc(patterns, func(p *pattern) bool { return p.matches(n.name) })
+		if err := ctx.Err(); err != nil {
+			return reply{}, err
+		}
+	}
+	if l.Select&imap.ListRecursiveMatch != 0 {
+		names = needed(names)
+	}
+	for i := range names {
 		if err := ctx.Err(); err != nil {
 			return reply{}, err
 		}
 		n := &names[i]
-		if !slices.ContainsFunc(patterns, func(p *pattern) bool { return p.matches(n.name) }) {
+		if !n.matches {
 			continue
 		}
 		if cmd.Name == imap.CmdLsub {
@@ -61,6 +71,26 @@ type listed struct {
 	selected   bool // by the selection options
 	children   bool // there are folders below it
 	below      bool // names that are selected are below it
+	matches    bool // one of the patterns
+}
+
+// needed takes away names that would be told only for what is below them, where
+// all of that is told itself (RFC 5258 section 3.5).
+func needed(names []listed) []listed {
+	above := make(map[string]bool)
+	for i := range names {
+		if names[i].matches || !names[i].selected {
+			continue
+		}
+		for name := names[i].name; ; above[name] = true {
+			cut := strings.LastIndex(name, mailbox.Separator)
+			if cut <= 0 {
+				break
+			}
+			name = name[:cut]
+		}
+	}
+	return slices.DeleteFunc(names, func(n listed) bool { return !n.selected && !above[n.name] })
 }
 
 // names lists those that the options select, INBOX first: folders, names that

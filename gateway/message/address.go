@@ -56,8 +56,9 @@ type addressParser struct {
 	comment string
 	closed  bool // an address in angle brackets ended the element
 
-	each func(AddressItem) // told of everything, if not nil
-	n    int               // mailboxes that it was told of
+	each  func(AddressItem) // told of everything, if not nil
+	route []byte            // of the address at hand, for each
+	n     int               // mailboxes that it was told of
 }
 
 // gap skips white space and comments; a comment may be a name.
@@ -219,7 +220,10 @@ func (p *addressParser) angle() {
 			continue
 		}
 		p.pos++
-		p.domain()
+		if d := p.domain(); p.each != nil {
+			p.route = append(append(p.route, '@'), d...)
+			p.route = append(p.route, ',')
+		}
 		p.skip()
 		p.accept(':')
 		p.skip()
@@ -303,7 +307,7 @@ func (p *addressParser) flush() {
 func (p *addressParser) emit(name string, a smtp.Address) {
 	if p.each != nil {
 		p.n++
-		p.each(AddressItem{Name: name, Address: a})
+		p.each(AddressItem{Name: name, Address: a, Route: strings.TrimSuffix(string(p.route), ",")})
 		return
 	}
 	p.boxes = append(p.boxes, Mailbox{Name: DecodeText(name), Address: a, Group: p.group})
@@ -325,6 +329,7 @@ type AddressItem struct {
 	Kind    AddressKind
 	Name    string       // display name of a mailbox or group, unquoted but not decoded
 	Address smtp.Address // of a mailbox; a part that is missing is empty
+	Route   string       // before a mailbox (RFC 5322 obs-route): "@a.example,@b.example"
 }
 
 // EachAddress calls f for what ParseAddressList would find in value, and for
@@ -342,7 +347,7 @@ func (p *addressParser) tell(i AddressItem) {
 }
 
 func (p *addressParser) reset() {
-	p.phrase, p.local = p.phrase[:0], p.local[:0]
+	p.phrase, p.local, p.route = p.phrase[:0], p.local[:0], p.route[:0]
 	p.word, p.spaced, p.closed, p.bare, p.comment = false, false, false, nil, ""
 }
 

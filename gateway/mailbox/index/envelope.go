@@ -125,7 +125,9 @@ func appendAddresses(dst []byte, value string, limit int, cut bool) ([]byte, boo
 		default:
 			dst = append(dst, '(')
 			dst = appendNString(dst, a.Name, a.Name != "")
-			dst = append(dst, " NIL "...)
+			dst = append(dst, ' ')
+			dst = appendNString(dst, a.Route, a.Route != "")
+			dst = append(dst, ' ')
 			dst = appendString(dst, orElse(a.Address.Local, "MISSING_MAILBOX"))
 			dst = append(dst, ' ')
 			dst = appendString(dst, orElse(a.Address.Domain, "MISSING_DOMAIN"))
