@@ -132,6 +132,7 @@ func fieldDocs() map[string]string {
 		"config.Log.Level":                   "Least severe lines that are written: debug, info, warn or error.",
 		"config.Networks.Relay":              "Networks that may relay without AUTH. Default: nobody.",
 		"config.SMTP.RefuseEarly":            "Whether refusals of the stages connect, helo and mail are answered at once, instead of at RCPT where sender and recipient are known; the greeting then waits for look-ups.",
+		"config.SMTP.RoutedRecipients":       "Whether recipients of strangers are taken whose local part holds another address: user%other.example@ours, other.example!user@ours or \"user@other.example\"@ours. Relay probes write so; a server behind us that follows such routes would relay for everybody.",
 		"config.Storage.Database":            "Where accounts, keys and the queue are listed: sqlite, in the data folder; or PostgreSQL as postgres://user@host/name, with the password in the environment (PGPASSWORD). A database serves one gateway: another is refused while that one runs. A change needs a restart.",
 		"config.Storage.Objects":             "Where octets of mail are: files, in the data folder; or S3 as s3://bucket/prefix?endpoint=https://host&region=name, with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment. Bucket and prefix belong to the database that they were first used with. A change needs a restart.",
 		"dkim.Options.RefusePartial":         "Whether a signature that leaves a part of the body unsigned (l=) gets the result policy instead of pass, so that it counts for nothing.",

@@ -15,8 +15,13 @@ type SMTP struct {
 	// Whether refusals of the stages connect, helo and mail are answered at
 	// once, instead of at RCPT where sender and recipient are known; the
 	// greeting then waits for look-ups.
-	RefuseEarly   bool `yaml:"refuse_early"`
-	smtpd.Options `yaml:",inline"`
+	RefuseEarly bool `yaml:"refuse_early"`
+	// Whether recipients of strangers are taken whose local part holds another
+	// address: user%other.example@ours, other.example!user@ours or
+	// "user@other.example"@ours. Relay probes write so; a server behind us that follows
+	// such routes would relay for everybody.
+	RoutedRecipients bool `yaml:"routed_recipients"`
+	smtpd.Options    `yaml:",inline"`
 }
 
 // elsewhere are options of smtpd that are written under limits.

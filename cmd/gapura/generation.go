@@ -96,7 +96,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
-		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Sealer: sealer,
+		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Routed: cfg.SMTP.RoutedRecipients, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Queue: s.stores.queue, Log: s.log,
 		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
 		Signer: signer{s.keys},

@@ -40,12 +40,16 @@ type Options struct {
 	// RefuseEarly answers refusals of the stages connect, helo and mail at
 	// once instead of at RCPT; the greeting then waits for look-ups.
 	RefuseEarly bool
-	Sealer      *mailauth.Signer // seals what is handed over (RFC 8617); nil: nothing is
-	Pipeline    *pipeline.Pipeline
-	Routes      *route.Table
-	Backends    map[string]Backend // by key of Routes, those in session
-	Queued      map[string]bool    // keys of Routes whose mail is queued
-	Log         *slog.Logger
+	// Routed takes recipients of strangers in our domains whose local part
+	// holds a way on to somebody else, as in user%other.example@ours: a server
+	// behind us might go it, and relay for everybody.
+	Routed   bool
+	Sealer   *mailauth.Signer // seals what is handed over (RFC 8617); nil: nothing is
+	Pipeline *pipeline.Pipeline
+	Routes   *route.Table
+	Backends map[string]Backend // by key of Routes, those in session
+	Queued   map[string]bool    // keys of Routes whose mail is queued
+	Log      *slog.Logger
 
 	Submission  Submission
 	Queue       Queue       // nil: there is none, and no way out

@@ -3,6 +3,7 @@ package inbound
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -31,6 +32,9 @@ type transaction struct {
 var (
 	relayDenied = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this server takes no mail for that domain")
 	// RFC 5321 section 4.5.3.1.10: the client sends the rest again.
+	// What relay probes ask for; RFC 5321 section 3.6.1 wants no such routes, and
+	// appendix F.2 lets servers refuse them.
+	routeDenied = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 1}, "Relaying denied: this address holds another one (percent sign, exclamation mark or quoted at sign)")
 	otherGroup  = smtp.NewReply(452, smtp.EnhancedCode{4, 5, 3}, "This recipient needs a transaction of its own; send it again")
 	recipientOk = smtp.NewReply(250, smtp.EnhancedCode{2, 1, 5}, "Recipient ok")
 )
@@ -45,6 +49,9 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 	key, ok := t.route(to, t.s.info.Submitted() || back.Outbound)
 	if !ok {
 		return t.answerRcpt(t.refusal(relayDenied, to), nil)
+	}
+	if !t.s.info.Submitted() && !t.s.h.opt.Routed && back.To.IsZero() && strings.ContainsAny(to.Local, "%@!") {
+		return t.answerRcpt(t.refusal(routeDenied, to), nil)
 	}
 	if t.s.info.Submitted() {
 		if r, err := t.mayReceive(ctx, key, to); err != nil || !r.IsZero() {

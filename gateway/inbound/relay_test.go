@@ -68,19 +68,23 @@ func TestOpenRelayMatrix(t *testing.T) {
 			for _, how := range slices.Sorted(maps.Keys(relayForms)) {
 				for _, queued := range []bool{true, false} {
 					name := fmt.Sprintf("%s/%s/%s/queue=%v", keys, who, how, queued)
-					t.Run(name, func(t *testing.T) { relayCase(t, list, who, how, queued) })
+					t.Run(name, func(t *testing.T) { relayCase(t, list, who, how, queued, false) })
+					if strings.ContainsAny(relayForms[how].rcpt, "%!\"") {
+						t.Run(name+"/routed", func(t *testing.T) { relayCase(t, list, who, how, queued, true) })
+					}
 				}
 			}
 		}
 	}
 }
 
-func relayCase(t *testing.T, keys []string, who, how string, queued bool) {
+func relayCase(t *testing.T, keys []string, who, how string, queued, routed bool) {
 	t.Parallel()
 	c, form := relayers[who], relayForms[how]
 	e, q := newSubmission(t)
 	e.keys = keys
 	e.also(func(o *Options) {
+		o.Routed = routed
 		if o.Backends["default"] = e.two; !queued {
 			o.Queue = nil
 		}
@@ -107,6 +111,10 @@ func relayCase(t *testing.T, keys []string, who, how string, queued bool) {
 	fallback := slices.Contains(keys, "default") && !strings.HasPrefix(to.Domain, "[")
 	outbound := strings.HasPrefix(q.sent(), "outbound: ")
 	switch {
+	case !routed && !c.may && strings.ContainsAny(to.Local, "%!@"):
+		if taken || len(e.one.texts)+len(e.two.texts) > 0 || q.sent() != "" || asReply(r, err).Error()[:9] != "550 5.7.1" {
+			t.Errorf("a relay probe: %v", asReply(r, err))
+		}
 	case form.local:
 		if !taken || len(e.one.texts) != 1 || q.sent() != "" || len(e.two.texts) > 0 {
 			t.Errorf("to our own: %v %v, queue %q, fallback %d", asReply(r, err), e.one.texts, q.sent(), len(e.two.texts))
