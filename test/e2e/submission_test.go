@@ -205,6 +205,7 @@ func TestStrangersDoNotRelay(t *testing.T) {
 	forms := []string{
 		"x@else.test", "x@sub.home.test", "x@home.test.else.test", "@home.test:x@else.test", "x@[127.0.0.1]", "x@[IPv6:::1]", "x%home.test@else.test",
 		"x@" + gapuraName, "x@localhost", `"x y"@else.test`, "x@outbound",
+		"x%else.test@home.test", "else.test!x@home.test", `"x@else.test"@home.test`, // what is behind us might go on there
 	}
 	for name, open := range map[string]func() *client{
 		"smtp":               func() *client { return dial(t, s.smtp) },
@@ -218,9 +219,6 @@ func TestStrangersDoNotRelay(t *testing.T) {
 			if r := c.cmd("RCPT TO:<" + to + ">"); r.code != 550 || !strings.Contains(r.text, "5.7.1 Relaying denied") {
 				t.Errorf("%s: %s: %s", name, to, r)
 			}
-		}
-		for _, to := range []string{"x%else.test@home.test", "else.test!x@home.test", `"x@else.test"@home.test`} {
-			c.ok(250, "RCPT TO:<"+to+">") // ours to know, whatever it looks like
 		}
 	}
 	for _, wrong := range []bool{false, true} {
