@@ -74,6 +74,7 @@ var mayImport = map[string][]string{
 	// Test kits: imported by tests alone.
 	"gateway/dns/dnstest":           {"gateway/dns"},
 	"gateway/blob/blobtest":         {"gateway/blob"},
+	"gateway/blob/s3test":           {"test/peers"},
 	"gateway/sqldb/sqldbtest":       {"gateway/sqldb", "test/peers"},
 	"gateway/mailbox/mailboxtest":   append([]string{"gateway/mailbox", "gateway/mailbox/index", "gateway/mailbox/search", "gateway"}, leaves...),
 	"gateway/acceptor/acceptortest": {},

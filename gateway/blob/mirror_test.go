@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/blob/s3test"
 )
 
 // TestMirrorIsACopyThatOpens copies a store that is written to meanwhile, again
@@ -65,7 +67,7 @@ func TestMirrorIsACopyThatOpens(t *testing.T) {
 					return x
 				}
 			} else {
-				at := s3URL(t)
+				at := s3test.URL(t)
 				dst = openS3(t, at)
 				reopen = func() Store { return openS3(t, at, live...) }
 			}

@@ -5,119 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/minio/minio-go/v7"
 
-	"github.com/gapura-mail/gapura/test/peers"
+	"github.com/gapura-mail/gapura/gateway/blob/s3test"
 )
 
-// gateway is the S3 server of the tests, begun by the first that needs it.
-var gateway struct {
-	once sync.Once
-	url  string // s3://bucket/...?endpoint=
-	why  string // there is none
-	stop func()
-	n    atomic.Int64
-}
-
-const bucket = "gapura"
-
-// s3URL gives a place of its own in a bucket.
-func s3URL(t testing.TB) string {
-	t.Helper()
-	gateway.once.Do(startGateway)
-	if gateway.why != "" {
-		peers.Missing(t, "%s", gateway.why)
-	}
-	return fmt.Sprintf("s3://%s/t%d?region=us-east-1&endpoint=%s", bucket, gateway.n.Add(1), url.QueryEscape(gateway.url))
-}
-
-// findGateway finds versitygw, which scripts/test-tools.sh installs.
-func findGateway() (string, error) {
-	if p, err := exec.LookPath("versitygw"); err == nil {
-		return p, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	p := filepath.Join(cache, "gapura-peers", "versitygw")
-	_, err = os.Stat(p)
-	return p, err
-}
-
-func startGateway() {
-	bin, err := findGateway()
-	if err != nil {
-		gateway.why = "no S3 server: scripts/test-tools.sh installs versitygw: " + err.Error()
-		return
-	}
-	dir, err := os.MkdirTemp("", "gapura-s3-test-")
-	if err != nil {
-		gateway.why = err.Error()
-		return
-	}
-	fail := func(err error) {
-		said, _ := os.ReadFile(filepath.Join(dir, "log"))
-		gateway.why = fmt.Sprintf("versitygw: %v\n%s", err, said)
-		os.RemoveAll(dir)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		fail(err)
-		return
-	}
-	addr := l.Addr().String()
-	l.Close()
-	const access, secret = "gapura-test", "gapura-test-secret"
-	os.Setenv("AWS_ACCESS_KEY_ID", access)
-	os.Setenv("AWS_SECRET_ACCESS_KEY", secret)
-	log, _ := os.Create(filepath.Join(dir, "log"))
-	defer log.Close()
-	root := filepath.Join(dir, "root")
-	if err := os.MkdirAll(filepath.Join(root, bucket), 0o700); err != nil {
-		fail(err)
-		return
-	}
-	c := exec.Command(bin, "--port", addr, "--access", access, "--secret", secret, "--quiet", "posix", root)
-	c.Stdout, c.Stderr = log, log
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := c.Start(); err != nil {
-		fail(err)
-		return
-	}
-	gateway.url = "http://" + addr
-	gateway.stop = func() {
-		c.Process.Kill()
-		c.Wait()
-		os.RemoveAll(dir)
-	}
-	for end := time.Now().Add(30 * time.Second); ; {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			conn.Close()
-			return
-		}
-		if time.Now().After(end) {
-			c.Process.Kill()
-			c.Wait()
-			fail(err)
-			gateway.stop = nil
-			return
-		}
-	}
-}
+const bucket = s3test.Bucket
 
 func openS3(t testing.TB, at string, live ...Ref) *S3 {
 	t.Helper()
@@ -135,7 +32,7 @@ func openS3(t testing.TB, at string, live ...Ref) *S3 {
 
 func TestS3PacksWhatComesTogether(t *testing.T) {
 	t.Parallel()
-	s := openS3(t, s3URL(t))
+	s := openS3(t, s3test.URL(t))
 	const n = 200
 	var wg sync.WaitGroup
 	refs := make([]Ref, n)
@@ -161,7 +58,7 @@ func TestS3PacksWhatComesTogether(t *testing.T) {
 // and is not removed either.
 func TestS3NeverOverwrites(t *testing.T) {
 	t.Parallel()
-	s := openS3(t, s3URL(t))
+	s := openS3(t, s3test.URL(t))
 	for _, n := range []int{10, 2 << 20} {
 		s.mu.Lock()
 		name := s.object(s.next)
@@ -187,7 +84,7 @@ func TestS3NeverOverwrites(t *testing.T) {
 // bucket.
 func TestS3HasOneOwner(t *testing.T) {
 	t.Parallel()
-	opt, err := ParseS3(s3URL(t))
+	opt, err := ParseS3(s3test.URL(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +139,7 @@ func TestS3HasOneOwner(t *testing.T) {
 
 func TestS3SaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	at := s3URL(t)
+	at := s3test.URL(t)
 	opt, err := ParseS3(strings.Replace(at, bucket, "no-such-bucket", 1))
 	if err != nil {
 		t.Fatal(err)

@@ -9,25 +9,18 @@ import (
 	"iter"
 	"log/slog"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"testing/iotest"
 
 	"go.uber.org/goleak"
+
+	"github.com/gapura-mail/gapura/gateway/blob/s3test"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if gateway.stop != nil {
-		gateway.stop()
-	}
-	if err := goleak.Find(); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m)
 }
 
 // opener opens a store again with what lives.
@@ -50,7 +43,7 @@ func stores(t *testing.T, f func(t *testing.T, open opener)) {
 	})
 	t.Run("s3", func(t *testing.T) {
 		t.Parallel()
-		at := s3URL(t)
+		at := s3test.URL(t)
 		f(t, func(live ...Ref) Store {
 			t.Helper()
 			return openS3(t, at, live...)
