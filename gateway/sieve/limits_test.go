@@ -31,7 +31,7 @@ func TestLimitsKeep(t *testing.T) {
 		{"variables", many(`set "v%d" "0123456789";`, 20), Options{Variables: 100}},
 		{"string", `set "a" "0123456789"; fileinto "${a}${a}${a}${a}${a}";`, Options{Variables: 40}},
 		{"pattern", `set "a" "(((((x{100}){10}){10})))"; if string :regex "x" "${a}${a}${a}${a}" { keep; }`, Options{}},
-		{"pattern's cost", `set "a" "((a|b|c|d)+){40}"; set "b" "` + strings.Repeat("abcd", 5000) + `"; ` + many(`if string :regex "${b}" "${a}%d" { keep; }`, 90), Options{}},
+		{"pattern's cost", `set "a" "((a|b|c|d)+){40}"; set "b" "` + strings.Repeat("abcd", 5000) + `"; ` + many(`if string :regex "${b}" "${a}%d" { keep; }`, 90), Options{Steps: 500_000}},
 		{"remember", many(`if duplicate :uniqueid "h%d" { keep; }`, 21), Options{}},
 		{"header", `set "x" "` + strings.Repeat("x", maxAdded+1) + `"; addheader "X" "${x}";`, Options{}},
 		{"headers", many(`addheader "X%d" "`+strings.Repeat("x", 2000)+`";`, 300), Options{}},

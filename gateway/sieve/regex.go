@@ -50,7 +50,7 @@ func compilePattern(text string, foldCase bool) (*pattern, error) {
 		return nil, err
 	}
 	re.Longest()
-	return &pattern{re: re, cost: 1 + 2*len(prog.Inst)}, nil
+	return &pattern{re: re, cost: 1 + 4*len(prog.Inst)}, nil
 }
 
 // reason returns why a pattern is none, without the words of a package.
