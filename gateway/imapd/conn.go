@@ -35,7 +35,8 @@ type conn struct {
 	account    string        // whose session is counted
 	view       *mailbox.View // the selected folder; nil: none
 	idling     bool          // in IDLE: the next line is DONE
-	watcher    *watcher      // nil: nobody looks for changes
+	armed      *mailbox.View // wakes this connection; nil: none does
+	notifying  *notifying    // nil: NOTIFY was not used
 	compressed bool
 
 	w      imap.Writer // all that is said goes through it, to nc
@@ -123,6 +124,9 @@ func (c *conn) turn() {
 		} else {
 			c.command()
 		}
+	}
+	if !c.closing {
+		c.arm()
 	}
 	c.flush()
 }

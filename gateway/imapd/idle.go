@@ -10,17 +10,13 @@ import (
 // idle is IDLE (RFC 9051 section 6.3.13): until the client says DONE, changes
 // are told when they happen. Nothing polls: the store's feed wakes the
 // connection.
-func (c *conn) idle(ctx context.Context, _ *imap.Command, d *imap.Decoder) (reply, error) {
+func (c *conn) idle(_ context.Context, _ *imap.Command, d *imap.Decoder) (reply, error) {
 	if !d.End() {
 		return reply{}, d.Err()
 	}
 	c.write("+ idling\r\n")
 	c.idling = true
 	c.srv.count.idling(1)
-	if c.view != nil {
-		c.watch(c.view.Changed())
-		c.sync(ctx, false) // what happened before the watcher
-	}
 	return reply{}, nil
 }
 
@@ -30,14 +26,12 @@ func (c *conn) idleLine() {
 	if err != nil && c.closing {
 		return
 	}
+	c.news()
 	c.endIdle()
 	r := done("IDLE completed")
 	if err != nil || !strings.EqualFold(string(line), "DONE") {
 		r = reply{bad, "", "IDLE ends with DONE"}
 	}
-	ctx := c.limited()
-	defer ctx.Cancel()
-	c.sync(ctx, false)
 	if !c.closing {
 		c.finish(imap.CmdIdle, r)
 	}
@@ -49,5 +43,4 @@ func (c *conn) endIdle() {
 		c.idling = false
 		c.srv.count.idling(-1)
 	}
-	c.unwatch()
 }

@@ -87,6 +87,7 @@ func (c *conn) enter(ctx context.Context, id account.Identity) (reply, error) {
 
 // deauthenticate forgets who is logged in.
 func (c *conn) deauthenticate() {
+	c.stopNotify()
 	if c.account != "" {
 		c.srv.leave(c.account)
 	}

@@ -26,6 +26,7 @@ func (c *conn) sync(ctx context.Context, keep bool) {
 	}
 	if ch.Any() {
 		c.tell(ch)
+		c.noticeNew(ctx, ch)
 	}
 }
 
@@ -99,17 +100,7 @@ func (c *conn) unselect() {
 		return
 	}
 	c.view.Close()
+	c.armed = nil
 	c.view, c.selected = nil, selected{}
 	c.state = authenticated
-}
-
-// news tells what somebody woke the connection for.
-func (c *conn) news() {
-	if !c.idling {
-		return
-	}
-	c.resting = false
-	ctx := c.limited()
-	defer ctx.Cancel()
-	c.sync(ctx, false)
 }

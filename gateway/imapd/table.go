@@ -42,6 +42,7 @@ var table = map[imap.Name]command{
 	imap.CmdGetMetadata:    {run: (*conn).getMetadata, in: loggedIn, needs: "METADATA"},
 	imap.CmdSetMetadata:    {run: (*conn).setMetadata, in: loggedIn, needs: "METADATA"},
 	imap.CmdUnauthenticate: {run: (*conn).unauthenticate, in: loggedIn, needs: "UNAUTHENTICATE"},
+	imap.CmdNotify:         {run: (*conn).notify, in: loggedIn, needs: "NOTIFY"},
 	imap.CmdAppend:         {run: (*conn).append, in: loggedIn},
 	imap.CmdCompress:       {run: (*conn).compress, in: loggedIn, needs: compressName},
 }

@@ -20,6 +20,7 @@ type View struct {
 	last Changes
 
 	wake atomic.Pointer[chan struct{}]
+	call atomic.Pointer[func()]
 }
 
 // Select opens a View of a folder; ErrNoFolder. Close it.
@@ -145,6 +146,18 @@ func (v *View) Changed() <-chan struct{} {
 	return c
 }
 
+// OnChange has f called when there may be something for Sync to tell, from now
+// on, which costs a session that waits no goroutine; nil: no more. f is called
+// with locks held: it must be quick, and call nothing of the Store. It may be
+// called once more after OnChange(nil).
+func (v *View) OnChange(f func()) {
+	if f == nil {
+		v.call.Store(nil)
+		return
+	}
+	v.call.Store(&f)
+}
+
 // Rest gives back what the View holds in memory and can get again: for a
 // session that is going to wait.
 func (v *View) Rest() { v.last = Changes{} }
@@ -154,6 +167,9 @@ func (f *folderState) notify() {
 	for v := range f.views {
 		if c := v.wake.Load(); c != nil {
 			wake(*c)
+		}
+		if f := v.call.Load(); f != nil {
+			(*f)()
 		}
 	}
 }

@@ -29,6 +29,7 @@ type Watch struct {
 	s    *Store
 	st   *userState
 	wake chan struct{}
+	call func() // nil: none
 	end  sync.Once
 
 	mu     sync.Mutex
@@ -38,12 +39,15 @@ type Watch struct {
 
 // Watch tells of what changes in any of the user's folders (NOTIFY), and which
 // folders there are. Close it.
-func (u *User) Watch(ctx context.Context) (*Watch, error) {
+//
+// onChange, when not nil, is called when there is something to Take, with locks
+// held: it must be quick, and call nothing of the Store.
+func (u *User) Watch(ctx context.Context, onChange func()) (*Watch, error) {
 	st, err := u.s.acquire(ctx, u.id)
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{s: u.s, st: st, wake: make(chan struct{}, 1)}
+	w := &Watch{s: u.s, st: st, wake: make(chan struct{}, 1), call: onChange}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.watches == nil {
@@ -127,6 +131,9 @@ func (w *Watch) note(d *userDraft) {
 		}
 	}
 	wake(w.wake)
+	if w.call != nil {
+		w.call()
+	}
 }
 
 // tell wakes views and watches. The user's mutex is held.

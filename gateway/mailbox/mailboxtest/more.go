@@ -229,7 +229,7 @@ func testCompact(t *testing.T, p *Place) {
 func testWatch(t *testing.T, p *Place) {
 	k := p.Open(t)
 	u := k.User("bob@example.com")
-	w, err := u.Watch(background)
+	w, err := u.Watch(background, nil)
 	want(t, err, nil)
 	defer w.Close()
 	k.Append(u, "INBOX", Message("1"))
