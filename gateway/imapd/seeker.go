@@ -69,7 +69,10 @@ func (c *conn) find(ctx context.Context, key *imap.SearchKey) (*found, error) {
 	if s.modseq {
 		c.enabled |= featureCondStore
 	}
-	uids, exact := s.narrow(&s.root, c.view.Only(mailbox.AllUIDs))
+	uids, some, exact := s.narrow(&s.root)
+	if !some {
+		uids = c.view.Only(mailbox.AllUIDs)
+	}
 	if exact && !s.modseq {
 		return &found{uids: uids}, nil
 	}
@@ -173,22 +176,26 @@ func union(a, b mailbox.UIDs) mailbox.UIDs {
 	return out
 }
 
-// narrow returns those of the UIDs that a key allows as far as sets say; exact:
-// that is all it says.
-func (s *seeker) narrow(n *node, uids mailbox.UIDs) (out mailbox.UIDs, exact bool) {
+// narrow returns the UIDs that a key allows as far as sets say; some: they do
+// say; exact: that is all the key says.
+func (s *seeker) narrow(n *node) (uids mailbox.UIDs, some, exact bool) {
 	switch n.op {
 	case imap.SearchUID:
-		return intersect(uids, n.set), true
+		return n.set, true, true
 	case imap.SearchAnd:
 		exact = true
 		for i := range n.kids {
-			var e bool
-			uids, e = s.narrow(&n.kids[i], uids)
-			exact = exact && e
+			in, is, e := s.narrow(&n.kids[i])
+			switch exact = exact && e; {
+			case is && some:
+				uids = intersect(uids, in)
+			case is:
+				uids, some = in, true
+			}
 		}
-		return uids, exact
+		return uids, some, exact
 	}
-	return uids, false
+	return nil, false, false
 }
 
 // intersect returns what is in both sets, in linear time.
