@@ -12,16 +12,15 @@ import (
 
 // node is a search key made ready.
 type node struct {
-	op     imap.SearchOp
-	cost   cost // of all of it
-	least  cost // of the cheapest key in it
-	flags  mailbox.Flags
-	num    int64
-	text   []byte // folded
-	str    string
-	needle int // of BODY and TEXT: which of the seeker's
-	set    mailbox.UIDs
-	kids   []node
+	op    imap.SearchOp
+	cost  cost // of all of it
+	least cost // of the cheapest key in it
+	flags mailbox.Flags
+	num   int64
+	text  []byte // folded
+	str   string
+	set   mailbox.UIDs
+	kids  []node
 }
 
 const daySeconds = 24 * 60 * 60
@@ -50,8 +49,8 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 		n.text, n.cost = index.AppendFold(nil, k.Str), costRecord
 		n.str = headerNames[k.Op] + k.Field
 	case imap.SearchBody, imap.SearchText:
-		n.text, n.cost, n.needle = index.AppendFold(nil, k.Str), costOctets, len(s.needles)
-		s.needles = append(s.needles, n.text)
+		n.text, n.cost = oneSpace(index.AppendFold(nil, k.Str)), costOctets
+		s.texts++
 	}
 	if n.kids == nil {
 		n.least = n.cost
@@ -60,22 +59,45 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 
 var headerNames = [...]string{imap.SearchFrom: "From", imap.SearchTo: "To", imap.SearchCc: "Cc", imap.SearchBcc: "Bcc", imap.SearchSubject: "Subject", imap.SearchFuzzy: ""}
 
-// compileKids makes the keys below one ready: the cheap ones come first.
+// compileKids makes the keys below one ready.
 func (s *seeker) compileKids(n *node, k *imap.SearchKey) {
 	n.kids = make([]node, len(k.Keys))
-	n.least = costOctets
 	for i := range k.Keys {
 		s.compile(&n.kids[i], &k.Keys[i])
-		n.cost = max(n.cost, n.kids[i].cost)
-		n.least = min(n.least, n.kids[i].least)
 	}
-	if len(k.Keys) == 0 {
-		n.least = costMeta
-	}
-	slices.SortStableFunc(n.kids, func(a, b node) int { return int(a.cost) - int(b.cost) })
 	if n.op == imap.SearchFuzzy { // RFC 6203: to take it literally is allowed
 		n.op = imap.SearchAnd
 	}
+	n.weigh()
+}
+
+// weigh tells the cost of a key by those below it, of which the cheap ones
+// come first.
+func (n *node) weigh() {
+	n.cost, n.least = costMeta, costOctets
+	for i := range n.kids {
+		n.cost = max(n.cost, n.kids[i].cost)
+		n.least = min(n.least, n.kids[i].least)
+	}
+	if len(n.kids) == 0 {
+		n.least = costMeta
+	}
+	slices.SortStableFunc(n.kids, func(a, b node) int { return int(a.cost) - int(b.cost) })
+}
+
+// oneSpace makes every run of white space one space, as it is in the text that
+// is searched.
+func oneSpace(b []byte) []byte {
+	out, space := b[:0], false
+	for _, c := range b {
+		if is := c <= ' '; is && space {
+			continue
+		} else if space = is; is {
+			c = ' '
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // judge tells what a key says of the message at hand, with what may be known

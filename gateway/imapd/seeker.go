@@ -27,7 +27,7 @@ type seeker struct {
 	now      int64
 	keywords mailbox.Keywords
 	root     node
-	needles  [][]byte // of BODY and TEXT, folded
+	texts    int // BODY and TEXT among the keys
 	modseq   bool
 	budget   int64 // octets that may still be read
 
@@ -72,6 +72,14 @@ func (c *conn) find(ctx context.Context, key *imap.SearchKey) (*found, error) {
 	uids, some, exact := s.narrow(&s.root)
 	if !some {
 		uids = c.view.Only(mailbox.AllUIDs)
+	}
+	if s.texts > 0 && c.srv.deps.Search != nil && uids.Len() > fewMessages {
+		if err := s.lookUp(&s.root); err != nil {
+			return nil, err
+		}
+		if found, some, e := s.narrow(&s.root); some {
+			uids, exact = found, e
+		}
 	}
 	if exact && !s.modseq {
 		return &found{uids: uids}, nil

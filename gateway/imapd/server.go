@@ -25,6 +25,7 @@ type Accounts interface {
 type Deps struct {
 	Accounts Accounts
 	Store    *mailbox.Store
+	Search   Searcher // nil: messages are read for SEARCH TEXT and BODY
 	Metrics  *Metrics // nil: nothing is counted
 }
 
