@@ -52,18 +52,11 @@ func TestSieveConnect(t *testing.T) {
 		return string(out), err
 	}
 	text := "require \"fileinto\";\r\nkeep;\r\n"
-	steps := [][]string{
-		{"--upload", "--localsieve", file("main.sieve", text)},
-		{"--upload", "--localsieve", file("odd.sieve", "# odd\r\nkeep;\r\n")},
-		{"--activate", "--remotesieve", "main.sieve"},
-		{"--checkscript", "--localsieve", filepath.Join(dir, "main.sieve")},
-		{"--download", "--remotesieve", "main.sieve", "--localsieve", filepath.Join(dir, "back")},
-		{"--delete", "--remotesieve", "odd.sieve"},
-	}
-	for _, args := range steps {
-		if out, err := run(args...); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
+	file("main.sieve", text)
+	file("odd.sieve", "# odd\r\nkeep;\r\n")
+	script := file("script", "upload main.sieve\nupload odd.sieve\nactivate main.sieve\ncheck main.sieve\ndownload main.sieve back\nrm odd.sieve\nquit\n")
+	if out, err := run("--exec", script); err != nil {
+		t.Fatalf("%v\n%s", err, out)
 	}
 	if out, err := run("--list"); err != nil || !strings.Contains(out, "main.sieve") || !strings.Contains(out, "ACTIVE") || strings.Contains(out, "odd") {
 		t.Errorf("%v: %s", err, out)
@@ -74,8 +67,8 @@ func TestSieveConnect(t *testing.T) {
 	if out, err := run("--upload", "--localsieve", file("x.sieve", "bad")); !strings.Contains(out, `unknown "bad"`) {
 		t.Errorf("%v: %s", err, out)
 	}
-	script, err := k.User("bob").ActiveScript(t.Context())
-	if err != nil || script.Name != "main.sieve" {
-		t.Errorf("%+v, %v", script, err)
+	active, err := k.User("bob").ActiveScript(t.Context())
+	if err != nil || active.Name != "main.sieve" {
+		t.Errorf("%+v, %v", active, err)
 	}
 }
