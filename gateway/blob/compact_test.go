@@ -230,3 +230,29 @@ func FuzzParseHeader(f *testing.F) {
 		}
 	})
 }
+
+// TestSegmentsInUseAreNotCompacted: what is being appended to a segment, or
+// moved out of it, has no record there yet that Compact could find.
+func TestSegmentsInUseAreNotCompacted(t *testing.T) {
+	t.Parallel()
+	l := &ledger{segments: map[uint64]*segment{}}
+	s := &segment{id: 1, size: 1000, live: 100, sealed: true}
+	l.segments[1] = s
+	for name, used := range map[string]func(on bool){
+		"pending":    func(on bool) { s.pending = map[bool]int{true: 1}[on] },
+		"not sealed": func(on bool) { s.sealed = !on },
+		"reaping":    func(on bool) { s.reaping = on },
+		"compacting": func(on bool) { s.compacting = on },
+		"kept":       func(on bool) { s.kept = on },
+	} {
+		used(true)
+		if got, _ := l.mostlyDead(); got != nil {
+			t.Error(name, "is compacted")
+		}
+		used(false)
+		if got, freed := l.mostlyDead(); got != s || freed != 900 {
+			t.Error(name, got, freed)
+		}
+		s.compacting = false
+	}
+}
