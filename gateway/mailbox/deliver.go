@@ -41,7 +41,7 @@ func (s *Store) Deliver(ctx context.Context, items ...Item) ([]Place, error) {
 			return nil, err
 		}
 	}
-	if err := s.journal.do(ctx, o); err != nil {
+	if err := s.journal.do(ctx, o, o.users()...); err != nil {
 		o.doubt()
 		return nil, err
 	}
@@ -81,6 +81,14 @@ func (o *deliver) prepare(ctx context.Context, d *delivery, item *Item) (err err
 		}
 	}
 	return nil
+}
+
+func (o *deliver) users() []*userState {
+	list := make([]*userState, len(o.items))
+	for i := range o.items {
+		list[i] = o.items[i].user
+	}
+	return list
 }
 
 func (o *deliver) release() {

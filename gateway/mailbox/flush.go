@@ -2,6 +2,7 @@ package mailbox
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -169,6 +170,9 @@ func (p *plan) flushUsers(ctx context.Context) {
 		}
 		if d.changed {
 			version = append(version, []any{u.id})
+		}
+		if p.s.shared && (d.changed || d.octets != 0 || len(d.drafts) > 0) {
+			p.fail(p.tx.Notify(ctx, channel, fmt.Sprint(p.s.process, " ", u.id)))
 		}
 	}
 	p.many(ctx, sqlUsage, usage)

@@ -27,9 +27,10 @@ var errAgain = errors.New("mailbox: again")
 
 // job is an op in the hands of the journal.
 type job struct {
-	op   op
-	err  error
-	done chan struct{}
+	op    op
+	users []*userState // whom it concerns
+	err   error
+	done  chan struct{}
 }
 
 // journal writes changes, many in one transaction: while one is being written
@@ -52,11 +53,12 @@ func newJournal(s *Store) *journal {
 
 // do has an op written and returns when that is durable and applied. What has
 // begun is not given up when ctx ends: nobody could tell what became of it.
-func (j *journal) do(ctx context.Context, o op) error {
+// users are those whom it concerns, acquired.
+func (j *journal) do(ctx context.Context, o op, users ...*userState) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	x := &job{op: o, done: make(chan struct{})}
+	x := &job{op: o, users: users, done: make(chan struct{})}
 	j.mu.Lock()
 	if j.closed {
 		j.mu.Unlock()
@@ -102,6 +104,9 @@ func (j *journal) write(list []*job) {
 	var p *plan
 	err := j.s.write(j.s.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		p = newPlan(j.s, tx)
+		if err := j.refresh(ctx, tx, list); err != nil {
+			return err
+		}
 		for _, x := range list {
 			x.err = x.op.plan(ctx, p)
 			if p.failed != nil {
@@ -132,6 +137,26 @@ func (j *journal) write(list []*job) {
 	if err == nil {
 		p.after()
 	}
+}
+
+// refresh takes up what other processes have done to the users concerned.
+func (j *journal) refresh(ctx context.Context, tx *sqldb.Tx, list []*job) error {
+	if !j.s.shared {
+		return nil
+	}
+	done := map[*userState]bool{}
+	for _, x := range list {
+		for _, u := range x.users {
+			if done[u] {
+				continue
+			}
+			done[u] = true
+			if err := j.s.refreshIn(ctx, tx, u); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // close waits until nothing is being written, and takes no more.

@@ -216,7 +216,14 @@ func (s *Store) forgetExpunged(ctx context.Context, key, modseq int64) error {
 		}
 		_, err := p.exec(ctx, sqlForgetOld, key, modseq)
 		return err
-	}))
+	}), concerned(st)...)
+}
+
+func concerned(st *userState) []*userState {
+	if st == nil {
+		return nil
+	}
+	return []*userState{st}
 }
 
 // expire expunges what has been in folders of a role or name for too long.
@@ -281,7 +288,7 @@ func (s *Store) expireFolder(ctx context.Context, owner int64, id FolderID, befo
 		if len(o.list) == 0 {
 			return nil
 		}
-		if err := s.journal.do(ctx, o); err != nil {
+		if err := s.journal.do(ctx, o, st); err != nil {
 			return err
 		}
 	}

@@ -44,13 +44,16 @@ func (s *Store) domainUse(ctx context.Context, q sqldb.Querier, domain string) (
 		return *d, nil
 	}
 	s.mu.Unlock()
+
 	var sum domainState
 	if err := q.QueryRow(ctx, sqlDomain, domain).Scan(&sum.octets, &sum.messages); err != nil {
 		return sum, fmt.Errorf("mailbox: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.domains[domain] = &sum
+	if !s.shared { // others' deliveries count too
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.domains[domain] = &sum
+	}
 	return sum, nil
 }
 

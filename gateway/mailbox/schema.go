@@ -161,6 +161,7 @@ const (
 	messageColumns   = `uid, modseq, flags, size, object, date, saved, sent`
 	sqlMessages      = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid`
 	sqlSomeMessages  = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid IN (` + someMarks + `) ORDER BY uid`
+	sqlMessagesSince = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND modseq > ?`
 	sqlInsertMessage = `INSERT INTO mailbox_messages (folder, ` + messageColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlUpdateMessage = `UPDATE mailbox_messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?`
 	sqlDeleteMessage = `DELETE FROM mailbox_messages WHERE folder = ? AND uid = ?`

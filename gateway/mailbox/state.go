@@ -29,8 +29,9 @@ type userState struct {
 	domain string
 
 	// Of Store.mu.
-	pins int
-	idle *list.Element // in Store.lru; nil: pinned
+	pins  int
+	stale bool          // another process has changed it
+	idle  *list.Element // in Store.lru; nil: pinned
 
 	ready chan struct{} // closed when err and all below are set
 	err   error
@@ -156,7 +157,7 @@ func (s *Store) acquire(ctx context.Context, id int64) (*userState, error) {
 		s.mu.Unlock()
 		return nil, ErrClosed
 	}
-	u := s.hot[id]
+	u, stale := s.hot[id], false
 	if u == nil {
 		u = &userState{id: id, ready: make(chan struct{})}
 		s.hot[id] = u
@@ -165,6 +166,7 @@ func (s *Store) acquire(ctx context.Context, id int64) (*userState, error) {
 		s.load(ctx, u)
 	} else {
 		u.pins++
+		stale = u.stale
 		if u.idle != nil {
 			s.lru.Remove(u.idle)
 			u.idle = nil
@@ -180,6 +182,12 @@ func (s *Store) acquire(ctx context.Context, id int64) (*userState, error) {
 	if err := u.err; err != nil {
 		s.release(u)
 		return nil, err
+	}
+	if stale || s.deaf.Load() {
+		if err := s.refresh(ctx, u); err != nil {
+			s.release(u)
+			return nil, err
+		}
 	}
 	return u, nil
 }

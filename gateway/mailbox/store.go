@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"iter"
@@ -37,6 +38,12 @@ type Store struct {
 	eventsChanged chan struct{}
 	lessons       chan lesson // nil: nobody learns
 	purges        chan struct{}
+
+	// Where other processes write too.
+	shared  bool
+	process string        // tells our own notifications
+	stale   chan struct{} // somebody's mail has changed
+	deaf    atomic.Bool   // nothing tells us of it
 
 	ids struct {
 		sync.Mutex
@@ -93,6 +100,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 	}
 	s := &Store{
 		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)), eventsChanged: make(chan struct{}, 1), purges: make(chan struct{}, 1),
+		shared: deps.DB.Shared(), process: rand.Text(), stale: make(chan struct{}, 1),
 		hot: map[int64]*userState{}, names: map[string]int64{}, inFlight: map[ObjectID]struct{}{},
 		domains: map[string]*domainState{}, locked: map[int64]struct{}{},
 	}
@@ -111,6 +119,11 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		s.wg.Go(s.teach)
 	}
 	s.wg.Go(s.tend)
+	if s.shared {
+		s.deaf.Store(true)
+		s.wg.Go(s.listen)
+		s.wg.Go(s.catchUp)
+	}
 	return s, nil
 }
 
@@ -299,6 +312,3 @@ func (s *Store) userNames(ctx context.Context, after string, most int) (names []
 	}
 	return names, rows.Err()
 }
-
-// refresh takes up what other processes have written; on SQLite there is none.
-func (s *Store) refresh(context.Context, *userState) error { return nil }

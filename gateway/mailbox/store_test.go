@@ -18,4 +18,10 @@ func TestSuite(t *testing.T) {
 			return &mailboxtest.Place{Dir: t.TempDir(), URL: sqldbtest.Postgres(t)}
 		})
 	})
+	t.Run("two processes", func(t *testing.T) {
+		t.Parallel()
+		mailboxtest.RunTwo(t, func(t *testing.T) *mailboxtest.Place {
+			return &mailboxtest.Place{Dir: t.TempDir(), URL: sqldbtest.Postgres(t)}
+		})
+	})
 }

@@ -44,7 +44,7 @@ func (u *User) do(ctx context.Context, make func(st *userState) (op, error)) err
 			return ErrNoUser
 		}
 		return o.plan(ctx, p)
-	}))
+	}), st)
 }
 
 // Folders lists the folders by name, INBOX first.
@@ -114,6 +114,17 @@ func (u *User) Lock(context.Context) (release func(), err error) {
 		delete(s.locked, u.id)
 		s.mu.Unlock()
 	}, nil
+}
+
+// Refresh takes up at once what other processes have done to the user's mail,
+// of which Views are told within a second otherwise.
+func (u *User) Refresh(ctx context.Context) error {
+	st, err := u.s.acquire(ctx, u.id)
+	if err != nil {
+		return err
+	}
+	defer u.s.release(st)
+	return u.s.refresh(ctx, st)
 }
 
 // Store is where the user's mail is.

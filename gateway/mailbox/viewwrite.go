@@ -58,7 +58,7 @@ func (v *View) Change(ctx context.Context, uids UIDs, how How, flags []string, u
 	out := &Changed{Keywords: v.row.Keywords}
 	err := v.steps(uids, func(list []uint32) error {
 		o := &change{v: v, list: list, how: how, flags: flags, since: unchangedSince}
-		if err := v.u.s.journal.do(ctx, o); err != nil {
+		if err := v.u.s.journal.do(ctx, o, v.f.user); err != nil {
 			return err
 		}
 		out.Done = append(out.Done, o.done...)
@@ -173,7 +173,7 @@ func (v *View) Expunge(ctx context.Context, uids UIDs, always bool) (gone UIDs, 
 	}
 	err = v.steps(uids, func(list []uint32) error {
 		o := &expunge{f: v.f, list: list, always: always}
-		if err := v.u.s.journal.do(ctx, o); err != nil {
+		if err := v.u.s.journal.do(ctx, o, v.f.user); err != nil {
 			return err
 		}
 		for _, r := range o.gone {
@@ -251,7 +251,7 @@ func (v *View) transfer(ctx context.Context, uids UIDs, to string, move bool) (*
 	step := func(list []uint32) error {
 		empty = false
 		o := &transfer{v: v, list: list, to: name, move: move}
-		if err := v.u.s.journal.do(ctx, o); err != nil {
+		if err := v.u.s.journal.do(ctx, o, v.f.user); err != nil {
 			return err
 		}
 		out.Folder, out.Validity = o.out.Folder, o.out.Validity

@@ -35,7 +35,8 @@ const (
 
 // postgres is PostgreSQL.
 type postgres struct {
-	texts sync.Map // query -> its translation
+	cfg   *pgx.ConnConfig // of readers
+	texts sync.Map        // query -> its translation
 	kept  atomic.Int64
 }
 
@@ -86,7 +87,7 @@ func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, e
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("sqldb: PostgreSQL: %w", err), read.Close(), write.Close())
 	}
-	return &postgres{}, read, write, nil
+	return &postgres{cfg: reading}, read, write, nil
 }
 
 // prepareWriter makes commits durable, whatever the server's default is, and

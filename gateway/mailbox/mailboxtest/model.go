@@ -51,7 +51,7 @@ type client struct {
 // what each is told with what must be, and QRESYNC's answers with the history.
 func testModel(t *testing.T, p *Place) {
 	for seed := range uint64(4) {
-		modelRun(t, p, seed)
+		modelRun(t, p, seed, false)
 	}
 }
 
@@ -62,14 +62,19 @@ type modelTest struct {
 	u       *mailbox.User
 	m       *model
 	clients []*client
+	// A second store on the same database.
+	two      bool
+	twin     *Kit
+	twinUser *mailbox.User
 }
 
-func modelRun(t *testing.T, p *Place, seed uint64) {
+func modelRun(t *testing.T, p *Place, seed uint64, two bool) {
 	x := &modelTest{
-		t: t, k: p.Open(t), r: rand.New(rand.NewPCG(seed, 1)),
+		t: t, k: p.Open(t), r: newRand(seed), two: two,
 		m: &model{next: 1, messages: map[uint32]map[string]bool{}, object: map[uint32]mailbox.ObjectID{}},
 	}
 	x.u = x.k.User(fmt.Sprintf("bob%d@example.com", seed))
+	x.double(p)
 	x.m.remember(1)
 	for range 3 {
 		x.open()
@@ -83,6 +88,21 @@ func modelRun(t *testing.T, p *Place, seed uint64) {
 	for _, c := range x.clients {
 		x.sync(c)
 	}
+	x.close()
+}
+
+// double opens the second store.
+func (x *modelTest) double(p *Place) {
+	if x.two {
+		x.twin = p.Twin(x.t, x.k)
+		x.twinUser = x.twin.User(x.u.Name())
+	}
+}
+
+func (x *modelTest) close() {
+	if x.twin != nil {
+		x.twin.Close()
+	}
 	x.k.Close()
 }
 
@@ -93,16 +113,19 @@ func (x *modelTest) reopen(p *Place) {
 		c.v.Close()
 	}
 	x.clients = nil
-	x.k.Close()
+	x.close()
 	x.k = p.Open(x.t)
 	x.u = x.k.User(x.u.Name())
+	x.double(p)
 	for range n {
 		x.open()
 	}
 }
 
 func (x *modelTest) open() {
-	c := &client{v: x.k.Select(x.u, "INBOX"), flags: map[uint32]string{}}
+	k, u := x.other()
+	want(x.t, u.Refresh(background), nil)
+	c := &client{v: k.Select(u, "INBOX"), flags: map[uint32]string{}}
 	for seq := range c.v.Len() {
 		c.uids = append(c.uids, c.v.UID(seq+1))
 	}
@@ -145,7 +168,8 @@ func (x *modelTest) step(i int) {
 	switch x.r.IntN(10) {
 	case 0, 1, 2:
 		flag := modelFlags[x.r.IntN(len(modelFlags))]
-		place := x.k.Append(x.u, "INBOX", Message(fmt.Sprint(i)), flag)
+		k, u := x.other()
+		place := k.Append(u, "INBOX", Message(fmt.Sprint(i)), flag)
 		if place.UID != x.m.next {
 			x.t.Fatalf("UID %d, not %d", place.UID, x.m.next)
 		}
@@ -164,6 +188,7 @@ func (x *modelTest) step(i int) {
 		x.resync(c)
 		return
 	}
+	want(x.t, x.u.Refresh(background), nil)
 	x.m.remember(x.k.Folder(x.u, "INBOX").ModSeq)
 }
 
@@ -247,6 +272,7 @@ func (x *modelTest) keep(c *client) {
 }
 
 func (x *modelTest) sync(c *client) {
+	want(x.t, c.v.User().Refresh(background), nil)
 	got, err := c.v.Sync(background, false)
 	want(x.t, err, nil)
 	x.follow(c, got)

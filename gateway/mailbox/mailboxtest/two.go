@@ -1,0 +1,108 @@
+package mailboxtest
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// borrowed is another's blob store.
+type borrowed struct{ blob.Store }
+
+// Close leaves it open.
+func (borrowed) Close() error { return nil }
+
+// Twin opens a second store on the database and blobs of the first, as another
+// process would.
+func (p *Place) Twin(t testing.TB, first *Kit) *Kit {
+	twin := *p
+	twin.Blobs = func(context.Context, testing.TB, *sqldb.DB) blob.Store { return borrowed{first.Blobs} }
+	return twin.Open(t)
+}
+
+// RunTwo runs what concerns two processes on one database.
+func RunTwo(t *testing.T, place func(t *testing.T) *Place) {
+	t.Run("ViewsAgreeWithTheModel", func(t *testing.T) {
+		t.Parallel()
+		for seed := range uint64(2) {
+			p := place(t)
+			modelRun(t, p, seed, true)
+		}
+	})
+	t.Run("OthersWakeSessions", func(t *testing.T) {
+		t.Parallel()
+		testWake(t, place(t))
+	})
+}
+
+func testWake(t *testing.T, p *Place) {
+	a := p.Open(t)
+	b := p.Twin(t, a)
+	u, w := a.User("bob@example.com"), b.User("bob@example.com")
+	a.Append(u, "INBOX", Message("0"))
+	v := a.Select(u, "INBOX")
+	watch, err := u.Watch(background)
+	want(t, err, nil)
+	defer watch.Close()
+	until := func(what string, f func(c *mailbox.Changes) bool) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(background, 20*time.Second)
+		defer cancel()
+		for {
+			select {
+			case <-v.Changed():
+			case <-ctx.Done():
+				t.Fatal(what, ctx.Err())
+			}
+			if f(a.Sync(v)) {
+				return
+			}
+		}
+	}
+	b.Append(w, "INBOX", Message("1"))
+	until("appended", func(c *mailbox.Changes) bool { return c.Appended == 1 })
+	x := b.Select(w, "INBOX")
+	_, err = x.Change(background, mailbox.One(1), mailbox.AddFlags, []string{"x"}, nil)
+	want(t, err, nil)
+	until("flags", func(c *mailbox.Changes) bool { return len(c.Flags) == 1 && c.Flags[0].UID == 1 && c.Keywords })
+	_, err = x.Expunge(background, mailbox.One(1), true)
+	want(t, err, nil)
+	until("expunged", func(c *mailbox.Changes) bool { return len(c.Expunged) == 1 })
+	if a.Text(v, 2) != Message("1") {
+		t.Error("the message is another")
+	}
+	want(t, w.PutScript(background, "s", []byte("keep;")), nil)
+	want(t, w.ActivateScript(background, "s"), nil)
+	want(t, w.Rename(background, "Sent", "Gone"), nil)
+	want(t, u.Refresh(background), nil)
+	if s, err := u.ActiveScript(background); err != nil || s.Name != "s" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	names := ""
+	for _, c := range watch.Take() {
+		names += fmt.Sprint(c.Folder.Name, c.Old, ";")
+	}
+	if names != "INBOX;GoneSent;" {
+		t.Errorf("%q", names)
+	}
+	want(t, b.Store.DeleteUser(background, "bob@example.com"), nil)
+	want(t, u.Refresh(background), nil)
+	_, err = v.Sync(background, false)
+	want(t, err, mailbox.ErrGone)
+}
+
+// other picks one of the stores, with its user.
+func (x *modelTest) other() (*Kit, *mailbox.User) {
+	if x.twin != nil && x.r.IntN(2) == 0 {
+		return x.twin, x.twinUser
+	}
+	return x.k, x.u
+}
+
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 1)) }
