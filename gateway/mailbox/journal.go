@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -102,6 +103,7 @@ func (j *journal) step() {
 // write writes a batch and tells its jobs.
 func (j *journal) write(list []*job) {
 	var p *plan
+	began := time.Now()
 	err := j.s.write(j.s.ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		p = newPlan(j.s, tx)
 		if err := j.refresh(ctx, tx, list); err != nil {
@@ -117,11 +119,15 @@ func (j *journal) write(list []*job) {
 	})
 	if err == nil {
 		p.apply()
+		j.s.deps.Metrics.wrote(p, len(list), time.Since(began))
 	}
 	var again []*job
 	for _, x := range list {
 		if err != nil {
 			x.err = err
+		}
+		if m := j.s.deps.Metrics; m != nil && errors.Is(x.err, ErrQuota) {
+			m.refused.Inc()
 		}
 		if x.err == errAgain {
 			again = append(again, x)

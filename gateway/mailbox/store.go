@@ -118,6 +118,9 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		s.lessons = make(chan lesson, maxLessons)
 		s.wg.Go(s.teach)
 	}
+	if deps.Metrics != nil {
+		deps.Metrics.store.Store(s)
+	}
 	s.wg.Go(s.tend)
 	if s.shared {
 		s.deaf.Store(true)
