@@ -3,6 +3,7 @@ package mailbox_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -17,7 +18,11 @@ func TestIdleViewsAreSmall(t *testing.T) {
 	const n = 200
 	views := make([]*mailbox.View, n)
 	for i := range views {
-		k.Append(k.User(fmt.Sprintf("u%d@example.com", i)), "INBOX", mailboxtest.Message("1"))
+		u := k.User(fmt.Sprintf("u%d@example.com", i))
+		o := k.Put(mailboxtest.Message("1"))
+		if _, err := u.Append(t.Context(), "INBOX", slices.Repeat([]mailbox.Item{{Object: o}}, 200)...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	k.Close()
 	k = p.Open(t)
@@ -31,6 +36,9 @@ func TestIdleViewsAreSmall(t *testing.T) {
 	for i, u := range users {
 		views[i] = k.Select(u, "INBOX")
 		<-views[i].Changed()
+		if len(k.Lines(views[i])) != 200 {
+			t.Fatal("other messages")
+		}
 		views[i].Rest()
 	}
 	runtime.GC()

@@ -16,7 +16,7 @@ const (
 	// maxHot is how many users without sessions are kept in memory.
 	maxHot = 10_000
 	// maxEntries is how many messages' rows are kept in memory.
-	maxEntries = 4_000_000
+	maxEntries = 1_000_000
 	// maxLog is how many changes of flags a folder remembers for its views.
 	maxLog = 2048
 )

@@ -19,8 +19,10 @@ type View struct {
 	uids *uidMap
 	last Changes
 
-	wake atomic.Pointer[chan struct{}]
-	call atomic.Pointer[func()]
+	wake    atomic.Pointer[chan struct{}]
+	call    atomic.Pointer[func()]
+	wake    atomic.Pointer[chan struct{}]
+	resting atomic.Bool
 }
 
 // Select opens a View of a folder; ErrNoFolder. Close it.
@@ -158,9 +160,32 @@ func (v *View) OnChange(f func()) {
 	v.call.Store(&f)
 }
 
+// smallRest is how many rows of a folder stay in memory while all who look at
+// it wait.
+const smallRest = 100
+
 // Rest gives back what the View holds in memory and can get again: for a
-// session that is going to wait.
-func (v *View) Rest() { v.last = Changes{} }
+// session that is going to wait. It ends with the next use.
+func (v *View) Rest() {
+	v.last = Changes{}
+	v.resting.Store(true)
+	st := v.f.user
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for other := range v.f.views {
+		if !other.resting.Load() {
+			return
+		}
+	}
+	n := 0
+	for _, b := range v.f.blocks {
+		n += len(b.list)
+	}
+	if n > smallRest {
+		v.f.blocks = nil
+		v.u.s.took(-n)
+	}
+}
 
 // notify wakes the views of a folder. The user's mutex is held.
 func (f *folderState) notify() {

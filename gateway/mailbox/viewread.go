@@ -104,6 +104,7 @@ func (v *View) Messages(ctx context.Context, uids UIDs, records bool, f func(m *
 
 // gather fills in the rows of n messages. Those that have gone have Object 0.
 func (v *View) gather(ctx context.Context, b *scratch, n int) error {
+	v.resting.Store(false)
 	if v.fromMemory(b, n) {
 		return nil
 	}

@@ -184,6 +184,9 @@ func (x *modelTest) step(i int) {
 	case 7:
 		x.keep(c)
 	default:
+		if x.r.IntN(4) == 0 {
+			c.v.Rest()
+		}
 		x.sync(c)
 		x.resync(c)
 		return
