@@ -21,7 +21,6 @@ type View struct {
 
 	wake    atomic.Pointer[chan struct{}]
 	call    atomic.Pointer[func()]
-	wake    atomic.Pointer[chan struct{}]
 	resting atomic.Bool
 }
 

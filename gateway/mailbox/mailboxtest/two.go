@@ -47,7 +47,7 @@ func testWake(t *testing.T, p *Place) {
 	u, w := a.User("bob@example.com"), b.User("bob@example.com")
 	a.Append(u, "INBOX", Message("0"))
 	v := a.Select(u, "INBOX")
-	watch, err := u.Watch(background)
+	watch, err := u.Watch(background, nil)
 	want(t, err, nil)
 	defer watch.Close()
 	until := func(what string, f func(c *mailbox.Changes) bool) {
