@@ -51,8 +51,10 @@ func TestPreviewShowsTextWithoutTricks(t *testing.T) {
 		"charset":   {"Content-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: base64\n\n8NLJ18XU", "Привет"},
 		"unnamed":   {"\ncaf\xe9\n", "café"},
 		"long":      {"\n" + strings.Repeat("ä", 300), strings.Repeat("ä", PreviewLength)},
-		"empty alternative": {"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>seen</p>\n--b--\n",
-			"seen"},
+		"empty alternative": {
+			"Content-Type: multipart/alternative; boundary=b\n\n--b\n\n \n--b\nContent-Type: text/html\n\n<p>seen</p>\n--b--\n",
+			"seen",
+		},
 		"file first": {"Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment; filename=a.txt\n\nfile\n--b\n\ntext\n--b--\n", "text"},
 		"none":       {"Content-Type: image/png\n\nxx", ""},
 	} {

@@ -144,7 +144,7 @@ func benchMessage(i int) string {
 		u := h % 1_000_000
 		// Few words are frequent, many are rare.
 		w := int(u * u / 1_000_000 * u / 1_000_000 * u / 1_000_000 / 25)
-		b.WriteString(syllables(w))
+		b.WriteString(wordOf(w))
 		if k%12 == 11 {
 			b.WriteString("\r\n")
 		} else {
@@ -154,12 +154,16 @@ func benchMessage(i int) string {
 	return b.String()
 }
 
-// syllables makes a word of a number below 40,000.
-func syllables(n int) string {
-	const c, v = "bcdfghklmnprstvz", "aeiou"
+// wordOf makes a word of a number, its letters as frequent as in English.
+func wordOf(n int) string {
+	const letters = "eeeeeeeeeeeettttttttaaaaaaaoooooooiiiiiiinnnnnnnsssssshhhhhhrrrrrrddddllllcccuuummmwwffggyyppbbvkjxqz"
+	h := uint64(n)*0x9e3779b97f4a7c15 + 0x1234567
 	var b []byte
-	for n += 80; n > 0; n /= 80 {
-		b = append(b, c[n%16], v[n/16%5])
+	for range 3 + n%7 {
+		h ^= h << 13
+		h ^= h >> 7
+		h ^= h << 17
+		b = append(b, letters[h%uint64(len(letters))])
 	}
 	return string(b)
 }
