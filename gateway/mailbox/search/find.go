@@ -172,10 +172,11 @@ func (x *Index) unindexed(ctx context.Context) (st state, objects []int64, err e
 func (x *Index) candidates(ctx context.Context, p *pattern) (maybe, sure []int64, err error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if err := x.eng.matching(ctx, x.eng.allOf(p.grams), func(o int64) { maybe = append(maybe, o) }); err != nil {
+	words := p.words()
+	if err := x.eng.matching(ctx, x.eng.allOf(p.grams, words), func(o int64) { maybe = append(maybe, o) }); err != nil {
 		return nil, nil, err
 	}
-	if words := p.words(); words != nil {
+	if words != nil {
 		err = x.eng.matching(ctx, x.eng.anyOf(words), func(o int64) { sure = append(sure, o) })
 	}
 	return sorted(maybe), sorted(sure), err
