@@ -36,6 +36,7 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 		n.set, n.op = s.c.named(&set, k.Op == imap.SearchUID), imap.SearchUID
 	case imap.SearchFlag, imap.SearchNoFlag:
 		n.flags = storeFlags(k.Flag)
+		s.count(n)
 	case imap.SearchKeyword, imap.SearchNoKeyword:
 		n.flags = s.keywords.Flag(k.Str)
 		n.op -= imap.SearchKeyword - imap.SearchFlag
@@ -54,6 +55,26 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 	}
 	if n.kids == nil {
 		n.least = n.cost
+	}
+}
+
+// count decides by the folder's counters what they can decide: often nothing is
+// marked as deleted, and all has been seen.
+func (s *seeker) count(n *node) {
+	f := s.c.view.Folder()
+	var none bool // no message answers to FLAG (or, of \Seen, to NOT FLAG)
+	switch n.flags {
+	case mailbox.Deleted:
+		none = f.Deleted == 0
+	case mailbox.Seen:
+		none = f.Unseen == 0
+	}
+	switch {
+	case !none:
+	case (n.op == imap.SearchFlag) == (n.flags == mailbox.Deleted):
+		n.op, n.set = imap.SearchUID, nil
+	default:
+		n.op = imap.SearchAnd
 	}
 }
 

@@ -72,6 +72,31 @@ func (c *client) searched(key string) string {
 	return strings.TrimSpace(strings.TrimPrefix(lines[0], "* SEARCH"))
 }
 
+func TestSearchByCounters(t *testing.T) {
+	t.Parallel()
+	_, _, c := folder(t, 3)
+	for _, step := range []struct{ do, deleted, undeleted, seen, unseen string }{
+		{"NOOP", "", "1 2 3", "", "1 2 3"},
+		{`STORE 2 +FLAGS (\Deleted)`, "2", "1 3", "", "1 2 3"},
+		{`STORE 1:3 +FLAGS (\Seen)`, "2", "1 3", "1 2 3", ""},
+		{`STORE 1:3 FLAGS ()`, "", "1 2 3", "", "1 2 3"},
+		{`EXPUNGE`, "", "1 2 3", "", "1 2 3"},
+	} {
+		c.ok(step.do)
+		for key, want := range map[string]string{
+			"DELETED": step.deleted, "UNDELETED": step.undeleted, "SEEN": step.seen, "UNSEEN": step.unseen, "NOT DELETED": step.undeleted, "NOT SEEN": step.unseen,
+		} {
+			if got := c.searched(key); got != want {
+				t.Errorf("%s: %s: %q, want %q", step.do, key, got, want)
+			}
+		}
+	}
+	c.is("UID SORT RETURN (PARTIAL 1:2 COUNT) (REVERSE DATE) UTF-8 UNDELETED", "* ESEARCH...", "OK...")
+	c.ok(`STORE 1 +FLAGS (\Deleted)`)
+	got := c.ask("UID SORT RETURN (PARTIAL 1:9 COUNT) (DATE) UTF-8 UNDELETED")
+	c.has(got[0], `UID COUNT 2 PARTIAL \(1:9 2:3\)$`)
+}
+
 func TestExtendedSearch(t *testing.T) {
 	t.Parallel()
 	_, _, c := folder(t, 6)

@@ -124,7 +124,7 @@ func (c *conn) sorted(ctx context.Context, s *imap.Sort) (*ordered, error) {
 // bySent answers from the store's index by Date, where all messages are asked
 // for in that order and not more than a piece of them is told; nil: it cannot.
 func (c *conn) bySent(ctx context.Context, s *imap.Sort) (*ordered, error) {
-	if len(s.By) != 1 || s.By[0].By != imap.SortDate || !isAll(&s.Key) || !s.Extended ||
+	if len(s.By) != 1 || s.By[0].By != imap.SortDate || !c.isAll(&s.Key) || !s.Extended ||
 		s.Partial == (imap.Partial{}) || s.Options&(imap.ReturnMin|imap.ReturnMax|imap.ReturnAll) != 0 {
 		return nil, nil
 	}
@@ -138,13 +138,17 @@ func (c *conn) bySent(ctx context.Context, s *imap.Sort) (*ordered, error) {
 	return r, err
 }
 
-// isAll tells whether a search program is ALL.
-func isAll(k *imap.SearchKey) bool {
-	if k.Op != imap.SearchAnd {
+// isAll tells whether a search program is true of all messages; UNDELETED is
+// where none is marked so, which is the rule.
+func (c *conn) isAll(k *imap.SearchKey) bool {
+	switch {
+	case k.Op == imap.SearchNoFlag && k.Flag == imap.Deleted:
+		return c.view.Folder().Deleted == 0
+	case k.Op != imap.SearchAnd:
 		return false
 	}
 	for i := range k.Keys {
-		if !isAll(&k.Keys[i]) {
+		if !c.isAll(&k.Keys[i]) {
 			return false
 		}
 	}
