@@ -39,7 +39,12 @@ type Copy struct {
 	Rcpts  []Recipient
 	User   string // who submitted it, "" : nobody who authenticated
 	Queue  Queueing
+	Facts  Facts // what was found about the message; none of one that was queued
 	Size   int64 // octets that Open gives
+	// PerRcpt: the sender hears what becomes of each recipient: by LMTP, by
+	// PRDR, because there is only one, or from the queue. Else a refusal of some
+	// is heard by nobody.
+	PerRcpt bool
 	// EightBit tells whether header or body may have octets above 127;
 	// UTF8Header whether the header block has.
 	EightBit, UTF8Header bool

@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"gateway/returnpath":      leaves,
 	"gateway/quota":           leaves,
 	"gateway/signing":         leaves,
+	"gateway/autoconf":        {},
 	"gateway/acceptor":        leaves,
 	"gateway/imap":            {"gateway/smtp"},
 	"gateway/mailbox":         append([]string{"gateway", "gateway/queue", "gateway/sieve", "gateway/mailbox/index", "gateway/mailbox/search"}, leaves...),

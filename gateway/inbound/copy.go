@@ -22,7 +22,8 @@ func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Res
 		return nil, err
 	}
 	return &gateway.Copy{
-		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue,
+		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue, Facts: result.Facts,
+		PerRcpt:    t.separate() || len(t.pipe.Rcpts()) == 1 && len(c.to) == 1 && t.led == 1,
 		Size:       int64(len(head)) + a.body.Size(),
 		EightBit:   t.params.Body == smtp.Body8BitMIME,
 		UTF8Header: t.params.SMTPUTF8 && hasHigh(head),

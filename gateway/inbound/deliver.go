@@ -15,6 +15,7 @@ import (
 type copyOf struct {
 	route  string
 	queued bool
+	local  bool // kept here; one copy for all routes of which that is so
 	from   smtp.ReversePath
 	queue  gateway.Queueing
 	edits  []gateway.Edit
@@ -91,7 +92,7 @@ func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 		}
 		for _, x := range t.goals[i] {
 			if r.Route != "" && r.Route != x.Route && !x.forwarded {
-				x.Route, x.queued = r.Route, t.queued(r.Route) || t.held() || t.tracked(x.Params)
+				x.Route, x.queued = r.Route, t.queued(r.Route) || t.held() || t.tracked(r.Route, x.Params)
 			}
 			c := copyOf{route: x.Route, queued: x.queued, from: t.from, queue: r.Queue, edits: r.Edits}
 			if c.queue.Priority == 0 {
@@ -100,6 +101,7 @@ func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 			if rewrite := t.s.h.opt.Rewrite; x.forwarded && rewrite != nil {
 				c.from = rewrite(t.from, t.pipe.Rcpts()[i].To.Domain)
 			}
+			c.local = t.local(c.route) && !c.queued
 			k := slices.IndexFunc(cs, c.same)
 			if k < 0 {
 				k, cs = len(cs), append(cs, &c)
@@ -112,7 +114,7 @@ func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 
 // same tells whether two copies are the same but for the recipients.
 func (c *copyOf) same(o *copyOf) bool {
-	return c.route == o.route && c.queued == o.queued && c.from == o.from && c.queue == o.queue && slices.Equal(c.edits, o.edits)
+	return (c.route == o.route || c.local && o.local) && c.queued == o.queued && c.from == o.from && c.queue == o.queue && slices.Equal(c.edits, o.edits)
 }
 
 // note merges what became of the copy into the replies for the accepted

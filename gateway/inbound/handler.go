@@ -49,7 +49,10 @@ type Options struct {
 	Routes   *route.Table
 	Backends map[string]Backend // by key of Routes, those in session
 	Queued   map[string]bool    // keys of Routes whose mail is queued
-	Log      *slog.Logger
+	// Local are keys of Routes whose mail is kept here: they share one
+	// backend, which takes its copy in session beside that of any other.
+	Local map[string]bool
+	Log   *slog.Logger
 
 	Submission  Submission
 	Queue       Queue       // nil: there is none, and no way out

@@ -53,6 +53,8 @@ func (h *handover) run(copies []*copyOf) {
 			session = append(session, c)
 		}
 	}
+	// What is kept here comes last: it fails least, and the queue can take over.
+	slices.SortStableFunc(session, func(a, b *copyOf) int { return order(a.local) - order(b.local) })
 	ok := h.begin(queued)
 	if len(session)+len(h.legs) > 1 {
 		ok = h.prepare() && ok
@@ -68,6 +70,13 @@ func (h *handover) run(copies []*copyOf) {
 		}
 	}
 	h.commit()
+}
+
+func order(last bool) int {
+	if last {
+		return 1
+	}
+	return 0
 }
 
 // begin makes a leg of each copy; what cannot be begun is noted.
@@ -172,7 +181,7 @@ func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
 func (c *copyOf) split(got []smtp.Reply, wait func(smtp.Reply) bool) (taken, rest *copyOf) {
 	a, b := *c, *c
 	a.to, a.of, b.to, b.of = nil, nil, nil, nil
-	b.queued = true
+	b.queued, b.local = true, false
 	for i := range c.to {
 		x, r := &a, got[min(i, len(got)-1)]
 		if wait(r) {

@@ -88,7 +88,7 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 func (t *transaction) accept(r gateway.Recipient, ruling pipeline.Ruling, list []target) {
 	for i := range list {
 		switch x := &list[i]; {
-		case x.queued:
+		case x.queued || t.local(x.Route):
 		case t.group == "":
 			t.group = x.Route
 		case t.group != x.Route && !t.separate():
@@ -106,7 +106,7 @@ func (t *transaction) accept(r gateway.Recipient, ruling pipeline.Ruling, list [
 func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.Reply, error) {
 	o := &t.s.h.opt
 	ours := t.s.info.Submitted()
-	alone := t.group == "" || t.group == x.Route || t.separate()
+	alone := t.group == "" || t.group == x.Route || t.separate() || t.local(x.Route)
 	switch {
 	case x.queued && o.Queue != nil:
 		return recipientOk, nil
@@ -134,7 +134,7 @@ func (t *transaction) verify(ctx context.Context, x *target, direct bool) (smtp.
 		x.queued = true
 		return recipientOk, nil
 	case reply.Positive():
-		x.queued = t.held() || t.tracked(x.Params)
+		x.queued = t.held() || t.tracked(x.Route, x.Params)
 		return reply, nil
 	}
 	refusals.WithLabelValues("backend", "reject").Inc()
@@ -148,11 +148,15 @@ func (t *transaction) held() bool {
 	return t.s.h.opt.Queue != nil && (t.params.HoldFor > 0 || t.params.HoldUntil.After(t.started))
 }
 
-// tracked tells whether our own client wants to hear of success: the queue
-// tells it, whatever the backend knows (RFC 3461).
-func (t *transaction) tracked(p smtp.RcptParams) bool {
-	return t.s.h.opt.Queue != nil && t.s.info.Submitted() && p.Notify&smtp.NotifySuccess != 0
+// tracked tells whether a client wants to hear of success (RFC 3461): the
+// queue tells our own, whatever the backend knows, and of what is kept here
+// everybody.
+func (t *transaction) tracked(route string, p smtp.RcptParams) bool {
+	return t.s.h.opt.Queue != nil && p.Notify&smtp.NotifySuccess != 0 && (t.s.info.Submitted() || t.local(route))
 }
+
+// local tells whether mail of a route is kept here.
+func (t *transaction) local(route string) bool { return t.s.h.opt.Local[route] }
 
 // refusal logs a refusal for a reason of the gateway's own.
 func (t *transaction) refusal(r smtp.Reply, to smtp.ForwardPath) smtp.Reply {

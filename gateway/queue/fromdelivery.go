@@ -29,7 +29,7 @@ var unread = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "the message could n
 // Deliver implements Transport.
 func (h handover) Deliver(ctx context.Context, j *Job) []Outcome {
 	c := &gateway.Copy{
-		ID: j.ID, From: j.From, Params: j.Params, Rcpts: j.Rcpts, User: j.User, Queue: j.Queue,
+		ID: j.ID, From: j.From, Params: j.Params, Rcpts: j.Rcpts, User: j.User, Queue: j.Queue, PerRcpt: true,
 		Size: j.Size, EightBit: j.EightBit, UTF8Header: j.UTF8Header,
 		Open: func() io.ReadCloser {
 			r, err := j.Open()
