@@ -17,13 +17,13 @@ import (
 
 // protocols are the listeners that there are; unbuilt those to come.
 var (
-	protocols = []string{"smtp", "lmtp", "submission", "submissions", "http"}
+	protocols = []string{"smtp", "lmtp", "submission", "submissions", "http", "https"}
 	unbuilt   = []string{"imap", "imaps", "pop3", "pop3s", "managesieve"}
 )
 
 // Words of keys that have few.
 var (
-	deliveries = []string{"proxy", "queue"}
+	deliveries = []string{"proxy", "queue", "mailbox"}
 	levels     = []string{"debug", "info", "warn", "error"}
 	onErrors   = []string{"continue", "defer"}
 	mails      = []string{"inbound", "submission"}
@@ -93,6 +93,7 @@ func (c *Config) check(d *decoder) {
 	if err := c.Suppression.Check(); err != nil {
 		d.wrong("suppression", "", "suppression: %v", err)
 	}
+	c.Mailboxes.check(d)
 	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)
@@ -149,12 +150,17 @@ func (x Domain) check(d *decoder, at string) {
 	switch x.Deliver {
 	case "proxy", "queue":
 		x.checkBackends(d, at)
-	case "mailbox", "outbound":
+		if x.Postmaster != "" {
+			d.wrong(at+".postmaster", "", "%s: postmaster is for deliver: mailbox; the backend knows its own", x.Name)
+		}
+	case "mailbox":
+		x.checkMailbox(d, at)
+	case "outbound":
 		d.wrong(at+".deliver", "deliver: proxy hands over in session, queue keeps it for a backend that may be away", "%s: deliver: %s is not built yet", x.Name, x.Deliver)
 	case "":
 		d.at(x.pos, "deliver: proxy", x.Name+": deliver is missing")
 	default:
-		d.wrong(at+".deliver", didYouMean(x.Deliver, []string{"proxy", "queue", "mailbox"}), "%s: unknown deliver %q", x.Name, x.Deliver)
+		d.wrong(at+".deliver", didYouMean(x.Deliver, deliveries), "%s: unknown deliver %q", x.Name, x.Deliver)
 	}
 }
 

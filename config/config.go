@@ -17,11 +17,14 @@ import (
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/lda"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
+	"github.com/gapura-mail/gapura/gateway/sieve"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/suppress"
@@ -46,6 +49,10 @@ type Config struct {
 	// Where mail of which domain goes: a domain, "*.domain" for its
 	// subdomains, or default for what no other names.
 	Domains Domains `yaml:"domains"`
+	// Mail that is kept here, of domains with deliver: mailbox.
+	Mailboxes Mailboxes `yaml:"mailboxes"`
+	// Bounds of users' Sieve scripts.
+	Sieve sieve.Options `yaml:"sieve"`
 	// How mail leaves for other servers.
 	Outbound outbound.Options `yaml:"outbound"`
 	// Mail that waits to be delivered.
@@ -94,7 +101,10 @@ type Config struct {
 // Listener is one address that clients connect to.
 type Listener struct {
 	// Protocol that is spoken: smtp, lmtp, submission (clients must begin TLS
-	// and log in), submissions (the same, inside TLS from the start) or http.
+	// and log in), submissions (the same, inside TLS from the start); imap, imaps,
+	// pop3, pop3s and managesieve for mail that is kept here; http (metrics,
+	// health and what mail programs ask a domain for), or https (the latter
+	// alone, for everybody).
 	Protocol string `yaml:"protocol"`
 	// Where it is spoken: HOST:PORT, :PORT, or unix:PATH.
 	Address string `yaml:"address"`
@@ -174,6 +184,12 @@ type Networks struct {
 	Relay []netip.Prefix `yaml:"relay"`
 }
 
+// Mailboxes say how mail is kept.
+type Mailboxes struct {
+	Store    mailbox.Options `yaml:",inline"`
+	Delivery lda.Options     `yaml:",inline"`
+}
+
 // Submission is what is done for mail of our own users and machines.
 type Submission struct {
 	inbound.Submission `yaml:",inline"`
@@ -220,17 +236,19 @@ func Default() *Config {
 	wire := smtpd.DefaultLimits()
 	wire.TextLine = 64 << 10
 	return &Config{
-		Hostname: host,
-		Data:     "data",
-		TLS:      TLS{cert.DefaultOptions()},
-		DNS:      DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
-		Outbound: outbound.DefaultOptions(),
-		Queue:    queue.DefaultOptions(),
-		Storage:  Storage{Database: "sqlite", Objects: "files"},
-		Accounts: account.DefaultOptions(),
-		Signing:  signing.DefaultOptions(),
-		MTASTS:   mtasts.DefaultOptions(),
-		TLSRPT:   tlsrpt.DefaultOptions(),
+		Hostname:  host,
+		Data:      "data",
+		TLS:       TLS{cert.DefaultOptions()},
+		DNS:       DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
+		Outbound:  outbound.DefaultOptions(),
+		Queue:     queue.DefaultOptions(),
+		Mailboxes: Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions()},
+		Sieve:     sieve.DefaultOptions(),
+		Storage:   Storage{Database: "sqlite", Objects: "files"},
+		Accounts:  account.DefaultOptions(),
+		Signing:   signing.DefaultOptions(),
+		MTASTS:    mtasts.DefaultOptions(),
+		TLSRPT:    tlsrpt.DefaultOptions(),
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,

@@ -15,8 +15,11 @@ type Domains []Domain
 type Domain struct {
 	// What is done with it; proxy: it is handed over in session, and the
 	// backend's reply is ours; queue: it is kept here until the backend takes
-	// it.
-	Deliver       string `yaml:"deliver"`
+	// it; mailbox: it is kept here for users, who read it over IMAP and POP3.
+	Deliver string `yaml:"deliver"`
+	// Who gets mail to postmaster of a mailbox domain, an address. Default:
+	// mailboxes.postmaster.
+	Postmaster    string `yaml:"postmaster"`
 	proxy.Options `yaml:",inline"`
 
 	Name string `yaml:"-"`

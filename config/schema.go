@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/cert"
+	"github.com/gapura-mail/gapura/gateway/lda"
 )
 
 // node is a part of a JSON Schema.
@@ -18,6 +19,8 @@ var words = map[string][]string{
 	"config.Filter.Mail":           mails,
 	"inbound.Submission.CheckFrom": checkFroms,
 	"config.Log.Level":             levels,
+	"lda.Options.Detail":           lda.Details,
+	"lda.Options.Full":             lda.Fulls,
 	"cert.Options.Mode":            {cert.ModeSelfSigned, cert.ModeFiles},
 	"proxy.Options.Balance":        {"first", "round-robin"},
 	"dnsbl.Zone.Type":              {"", "block", "allow"},

@@ -21,6 +21,7 @@ func (c *Config) Warnings() []Error {
 			warn(index("networks.relay", i), "", "%s is everyone: they may relay through this gateway", p)
 		}
 	}
+	c.warnMailboxes(d)
 	if c.serves("smtp", "lmtp") {
 		c.warnFilters(warn)
 	}
@@ -50,5 +51,20 @@ func (c *Config) warnFilters(warn func(path, hint, format string, args ...any)) 
 	}
 	if !has("antivirus") {
 		warn("filters", `- antivirus: {clamd: "127.0.0.1:3310"}`, "no antivirus: nothing looks for viruses")
+	}
+}
+
+// reading are the protocols by which mail that is kept here is read.
+var reading = []string{"imap", "imaps", "pop3", "pop3s"}
+
+func (c *Config) warnMailboxes(d *decoder) {
+	local := c.Local()
+	for i, l := range c.Listeners {
+		if len(local) == 0 && (slices.Contains(reading, l.Protocol) || l.Protocol == "managesieve") {
+			d.wrong(index("listeners", i), "domains: {example.org: {deliver: mailbox}}", "%s without a domain whose mail is kept here: there is nothing to read", l.Protocol)
+		}
+	}
+	if len(local) > 0 && !c.serves(reading...) {
+		d.at(local[0].pos, "listeners: [{protocol: imaps, address: \":993\"}]", local[0].Name+": mail is kept here, and no listener lets users read it")
 	}
 }

@@ -142,7 +142,9 @@ func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 		v.blame(&outs[i])
 		switch {
 		case x.Result == Delivered:
-			if x.Relayed && wants(r, relayed) {
+			if x.Final && wants(r, arrived) {
+				x.tell = arrived
+			} else if x.Relayed && wants(r, relayed) {
 				x.tell = relayed
 			}
 			continue

@@ -13,12 +13,16 @@ import (
 // backends of a domain whose mail is queued. dsn tells whether they pass on
 // what senders want to be notified of (RFC 3461); nil: they do not.
 func FromDelivery(begin func() gateway.Delivery, dsn func() bool) Transport {
-	return handover{begin, dsn}
+	return handover{begin, dsn, false}
 }
+
+// FromFinal makes a Transport of deliveries into mailboxes.
+func FromFinal(begin func() gateway.Delivery) Transport { return handover{begin, nil, true} }
 
 type handover struct {
 	begin func() gateway.Delivery
 	dsn   func() bool
+	final bool // nobody comes after it
 }
 
 // NextHop implements NextHop: the backends are one.
@@ -45,10 +49,12 @@ func (h handover) Deliver(ctx context.Context, j *Job) []Outcome {
 	if err != nil || len(replies) == 0 {
 		return same(len(j.Rcpts), Outcome{Reply: unread, Local: true})
 	}
-	relayed := h.dsn == nil || !h.dsn()
+	relayed := !h.final && (h.dsn == nil || !h.dsn())
 	outs := make([]Outcome, len(j.Rcpts))
 	for i := range outs {
 		outs[i] = outcomeOf(replies[min(i, len(replies)-1)], relayed)
+		outs[i].Final = h.final && outs[i].Result == Delivered
+		outs[i].Local = h.final
 	}
 	return outs
 }

@@ -22,6 +22,7 @@ const (
 	failed
 	delayed
 	relayed
+	arrived        // in the mailbox
 	deadlinePassed // delayed, because of DELIVERBY
 )
 
@@ -37,7 +38,7 @@ func wants(r *recipient, n notice) bool {
 		return p == 0 || p&smtp.NotifyFailure != 0
 	case delayed:
 		return p == 0 || p&smtp.NotifyDelay != 0
-	case relayed:
+	case relayed, arrived:
 		return p&smtp.NotifySuccess != 0
 	}
 	return true
@@ -107,6 +108,8 @@ func (q *Queue) about(e *entry, r *recipient, x *ruling, v *verdict) report.Noti
 		}
 	case delayed:
 		n.Action, n.WillRetryUntil = report.Delayed, wall(q.options().returnAt(e))
+	case arrived:
+		n.Action, n.Status = report.Delivered, smtp.EnhancedCode{2, 0, 0}
 	case relayed:
 		n.Action, n.Status = report.Relayed, smtp.EnhancedCode{2, 0, 0}
 	}

@@ -70,4 +70,7 @@ type Outcome struct {
 	// Relayed: the next hop does not know DSN, so that a success that was asked
 	// for is reported as relayed (RFC 3461 section 5.2.2).
 	Relayed bool
+	// Final: the message is in the recipient's mailbox, and nobody else will
+	// report a success that was asked for (RFC 3461 section 5.2.1).
+	Final bool
 }
