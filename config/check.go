@@ -17,8 +17,8 @@ import (
 
 // protocols are the listeners that there are; unbuilt those to come.
 var (
-	protocols = []string{"smtp", "lmtp", "submission", "submissions", "http", "https"}
-	unbuilt   = []string{"imap", "imaps", "pop3", "pop3s", "managesieve"}
+	protocols = []string{"smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https"}
+	unbuilt   = []string{"managesieve"}
 )
 
 // Words of keys that have few.
@@ -94,6 +94,12 @@ func (c *Config) check(d *decoder) {
 		d.wrong("suppression", "", "suppression: %v", err)
 	}
 	c.Mailboxes.check(d)
+	if err := c.IMAP.Validate(); err != nil {
+		d.wrong("imap", "", "imap: %s", plainly(err))
+	}
+	if err := c.POP3.Validate(); err != nil {
+		d.wrong("pop3", "", "pop3: %s", plainly(err))
+	}
 	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)
@@ -109,7 +115,7 @@ func (c *Config) serves(protocol ...string) bool {
 func (l Listener) check(d *decoder, at string) {
 	switch {
 	case l.Protocol == "":
-		d.wrong(at, "protocol: smtp, submission, submissions, lmtp or http", "protocol is missing")
+		d.wrong(at, "protocol: smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s or http", "protocol is missing")
 	case slices.Contains(unbuilt, l.Protocol):
 		d.wrong(at+".protocol", "", "protocol %s is not built yet", l.Protocol)
 	case !slices.Contains(protocols, l.Protocol):
@@ -129,8 +135,18 @@ func (l Listener) check(d *decoder, at string) {
 	} else if l.Mode != "" && !unix {
 		d.wrong(at+".mode", "", "mode is for addresses that begin with unix:")
 	}
-	if l.Auth && (l.Protocol == "lmtp" || l.Protocol == "http") {
-		d.wrong(at+".auth", "", "nobody logs in by %s", l.Protocol)
+	switch l.Protocol {
+	case "lmtp", "http", "https":
+		if l.Auth {
+			d.wrong(at+".auth", "", "nobody logs in by %s", l.Protocol)
+		}
+	case "imap", "imaps", "pop3", "pop3s", "managesieve":
+		if l.Auth {
+			d.wrong(at+".auth", "leave it out", "auth: clients of %s log in always", l.Protocol)
+		}
+		if len(l.XClient) > 0 {
+			d.wrong(at+".xclient", "", "xclient is SMTP's; %s has none", l.Protocol)
+		}
 	}
 }
 

@@ -16,12 +16,14 @@ import (
 	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/imapd"
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
+	"github.com/gapura-mail/gapura/gateway/pop3d"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/sieve"
@@ -53,6 +55,10 @@ type Config struct {
 	Mailboxes Mailboxes `yaml:"mailboxes"`
 	// Bounds of users' Sieve scripts.
 	Sieve sieve.Options `yaml:"sieve"`
+	// How IMAP is spoken.
+	IMAP imapd.Options `yaml:"imap"`
+	// How POP3 is spoken.
+	POP3 pop3d.Options `yaml:"pop3"`
 	// How mail leaves for other servers.
 	Outbound outbound.Options `yaml:"outbound"`
 	// Mail that waits to be delivered.
@@ -244,6 +250,8 @@ func Default() *Config {
 		Queue:     queue.DefaultOptions(),
 		Mailboxes: Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions()},
 		Sieve:     sieve.DefaultOptions(),
+		IMAP:      imapd.Options{Limits: imapd.DefaultLimits()},
+		POP3:      pop3d.Options{Limits: pop3d.DefaultLimits()},
 		Storage:   Storage{Database: "sqlite", Objects: "files"},
 		Accounts:  account.DefaultOptions(),
 		Signing:   signing.DefaultOptions(),

@@ -23,22 +23,6 @@ func demoConfig() (*config.Config, error) {
 	return config.Parse(filepath.Join(dir, "demo.yaml"), demoYAML)
 }
 
-// startDemo starts a sink behind the gateway.
-func (s *server) startDemo(a *app, cfg *config.Config) error {
-	maildir := filepath.Join(cfg.Data, "mail")
-	k := &sink{maildir: maildir, unknown: "unknown"}
-	l, err := listen("127.0.0.1:2526", 0)
-	if err != nil {
-		return err
-	}
-	go func() {
-		if err := k.serve(a.ctx, l, false); err != nil {
-			s.fatal <- err
-		}
-	}()
-	return nil
-}
-
 // demoUser is the user that the first start makes.
 const demoUser = "demo@example.test"
 
@@ -54,19 +38,17 @@ func (s *server) tellDemo(a *app, cfg *config.Config) error {
 	default:
 		fmt.Fprintf(a.stdout, "The user %s has the password %s (shown only now; rm -r %s starts anew)\n", demoUser, password, cfg.Data)
 	}
-	fmt.Fprintf(a.stdout, `Gapura listens on 127.0.0.1:2525 and hands mail for example.test to a sink. Try:
-
-  printf 'From: me@example.com\r\nSubject: hello\r\n\r\nHi!\r\n' | curl -v smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt demo@example.test -T -
-`)
-	for _, l := range cfg.Listeners {
-		if l.Protocol == "submission" {
-			fmt.Fprintf(a.stdout, `  printf 'From: %[1]s\r\nSubject: hello\r\n\r\nHi!\r\n' | curl -v -k --ssl-reqd smtp://%[2]s --user '%[1]s:%[3]s' --mail-from %[1]s --mail-rcpt %[1]s -T -
-`, demoUser, l.Address, password)
-		}
-	}
-	fmt.Fprintf(a.stdout, `  ls %s/new
-  curl http://127.0.0.1:8080/metrics
-
-`, filepath.Join(cfg.Data, "mail"))
+	fmt.Fprintf(a.stdout, demoText, demoUser, password)
 	return nil
 }
+
+// demoText has lines that work as they stand: %[1]s is the user, %[2]s the
+// password.
+const demoText = `Gapura is a whole mail system for example.test on 127.0.0.1: SMTP 2525, submission 2587 and 2465, IMAP 2143 and
+2993, POP3 2110 and 2995, HTTP 8080. Send a message from outside, send one as the user, read the newest:
+
+  printf 'From: me@example.com\r\nSubject: hello\r\n\r\nHi!\r\n' | curl smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt %[1]s -T -
+  printf 'From: %[1]s\r\nSubject: to myself\r\n\r\nHi!\r\n' | curl -k --ssl-reqd smtp://127.0.0.1:2587 --user '%[1]s:%[2]s' --mail-from %[1]s --mail-rcpt %[1]s -T -
+  curl -k 'imaps://127.0.0.1:2993/INBOX;MAILINDEX=*' --user '%[1]s:%[2]s'
+
+`

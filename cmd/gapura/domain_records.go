@@ -212,6 +212,7 @@ func (p *domainPlan) tlsa() {
 var services = map[string]string{
 	"submissions": "_submissions._tcp", "submission": "_submission._tcp",
 	"imaps": "_imaps._tcp", "imap": "_imap._tcp", "pop3s": "_pop3s._tcp", "pop3": "_pop3._tcp",
+	"managesieve": "_sieve._tcp", // RFC 5804 section 1.8
 }
 
 func (p *domainPlan) srv() {

@@ -15,6 +15,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/inbound"
+	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/outbound"
@@ -35,6 +36,8 @@ type generation struct {
 	groups     map[string]*proxy.Group
 	routes     *route.Table
 	queued     map[string]bool // routes whose mail is queued
+	local      map[string]bool // routes whose mail is kept here
+	lda        *lda.LDA
 	transports map[string]queue.Transport
 	out        *outbound.Transport // the way to other servers
 	bounces    *bounce.Bounces
@@ -97,7 +100,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Routed: cfg.SMTP.RoutedRecipients, Sealer: sealer,
-		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Queue: s.stores.queue, Log: s.log,
+		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Local: g.local, Queue: s.stores.queue, Log: s.log,
 		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
 		Signer: signer{s.keys},
 	})
@@ -202,9 +205,16 @@ func (j *judge) close() {
 // openRoutes opens the domains' backends and the table that leads to them.
 func (g *generation) openRoutes(s *server) (map[string]inbound.Backend, error) {
 	backends := map[string]inbound.Backend{}
-	g.queued = map[string]bool{}
+	g.queued, g.local = map[string]bool{}, map[string]bool{}
+	if err := g.openLocal(s); err != nil {
+		return nil, err
+	}
 	var keys []string
 	for _, d := range g.cfg.Domains {
+		if keys = append(keys, d.Name); d.Deliver == "mailbox" {
+			g.local[d.Name], backends[d.Name] = true, g.lda
+			continue
+		}
 		group, err := proxy.New(d.Name, d.Options, proxy.Deps{Hello: g.cfg.Hostname, Log: s.log, Metrics: s.proxy})
 		if err != nil {
 			return nil, g.cfg.Errorf(d.Position(), "%s: %v", d.Name, err)
@@ -213,7 +223,6 @@ func (g *generation) openRoutes(s *server) (map[string]inbound.Backend, error) {
 		g.closers = append(g.closers, func() { group.Close() })
 		backends[d.Name] = group
 		g.queued[d.Name] = d.Deliver == "queue"
-		keys = append(keys, d.Name)
 	}
 	var err error
 	g.routes, err = route.NewTable(keys)

@@ -7,13 +7,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// httpHandler answers /healthz, /readyz, /metrics, and as mta-sts.DOMAIN the
-// policies of our domains.
+// httpHandler answers /healthz, /readyz, /metrics, and what is published.
 func (s *server) httpHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.HandleFunc("GET /.well-known/mta-sts.txt", s.stsPolicy)
+	s.publish(mux)
 	mux.Handle("GET /metrics", promhttp.Handler())
 	return mux
 }
@@ -27,7 +26,7 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	for _, d := range gen.cfg.Domains {
-		if !gen.groups[d.Name].Ready() {
+		if group := gen.groups[d.Name]; group != nil && !group.Ready() {
 			http.Error(w, "no backend of "+d.Name+" answers", http.StatusServiceUnavailable)
 			return
 		}

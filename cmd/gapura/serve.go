@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -26,7 +22,11 @@ import (
 	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/imapd"
+	"github.com/gapura-mail/gapura/gateway/lda"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/outbound"
+	"github.com/gapura-mail/gapura/gateway/pop3d"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
@@ -39,7 +39,7 @@ import (
 
 // serveCmd is `gapura serve`.
 type serveCmd struct {
-	Demo       bool   `help:"Run on embedded defaults: loopback, ./data, a sink behind it."`
+	Demo       bool   `help:"Run on embedded defaults: a whole mail system on loopback, in ./data."`
 	CPUProfile string `name:"cpu-profile" hidden:"" help:"Write a CPU profile here (pprof)."`
 }
 
@@ -82,11 +82,6 @@ func (c *serveCmd) Run(a *app) error {
 	level := &slog.LevelVar{}
 	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	s := &server{load: load, log: log, level: level, listeners: map[listenerKey]*listening{}, fatal: make(chan error, 16), demo: c.Demo}
-	if c.Demo {
-		if err := s.startDemo(a, cfg); err != nil {
-			return err
-		}
-	}
 	if err := s.apply(cfg); err != nil {
 		s.close()
 		return err
@@ -142,10 +137,15 @@ type server struct {
 	suppress  *suppress.List
 	quota     *quota.Quota
 	returns   *returnpath.Store
+	mail      *mailboxes
+	lda       *lda.Metrics
+	imap      *imapd.Metrics
+	pop3      *pop3d.Metrics
 
 	suppressMetrics *suppress.Metrics
 	quotaMetrics    *quota.Metrics
 	bounceMetrics   *bounce.Metrics
+	mailboxMetrics  *mailbox.Metrics
 
 	stores *stores
 
@@ -154,16 +154,6 @@ type server struct {
 	gen          atomic.Pointer[generation]
 	fatal        chan error // a listener failed
 	demo         bool
-}
-
-// listenerKey tells listeners apart over a reload.
-type listenerKey struct{ protocol, address string }
-
-// listening is an open listener and what serves it.
-type listening struct {
-	addr net.Addr
-	smtp *smtpd.Server
-	http *http.Server
 }
 
 // gcPercent trades memory for time: the live heap is small beside the bodies'
@@ -210,6 +200,7 @@ func (s *server) apply(cfg *config.Config) error {
 	setAccounts()
 	s.suppress.Reconfigure(cfg.Suppression)
 	s.quota.Reconfigure(cfg.Quota)
+	s.mail.configure(cfg)
 	old := s.gen.Swap(gen)
 	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
 	s.stores.queue.SetTransports(gen.transports)
@@ -259,111 +250,20 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 	if s.bounceMetrics, err = bounce.NewMetrics(reg); err != nil {
 		return err
 	}
+	if s.lda, err = lda.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.imap, err = imapd.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.pop3, err = pop3d.NewMetrics(reg); err != nil {
+		return err
+	}
+	s.mailboxMetrics = mailbox.NewMetrics(reg)
 	s.metrics, err = smtpd.NewMetrics(reg)
 	return errors.Join(err,
 		gauge("gapura_message_memory_bytes", "Memory that all messages together take; limits.memory bounds it.", s.budget.Memory),
 		gauge("gapura_message_spool_bytes", "Spool that all messages together take; limits.spool bounds it.", s.budget.Spool))
-}
-
-// openMissing opens the listeners that are not open yet and reconfigures the
-// others. Nothing is served before the returned functions are called; after
-// an error nothing has changed.
-func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(), err error) {
-	var undo []func()
-	defer func() {
-		if err != nil {
-			for _, f := range undo {
-				f()
-			}
-		}
-	}()
-	for _, lc := range cfg.Listeners {
-		key := listenerKey{lc.Protocol, lc.Address}
-		if l := s.listeners[key]; l != nil {
-			if l.smtp != nil { // what it would refuse must not be found out half-way
-				if _, err := smtpd.New(gen.smtpOptions(lc, s), gen.handler); err != nil {
-					return nil, fmt.Errorf("%s %s: %w", lc.Protocol, lc.Address, err)
-				}
-			}
-			start = append(start, func() { s.reconfigure(l, lc, gen) })
-			continue
-		}
-		nl, err := listen(lc.Address, lc.FileMode())
-		if err != nil {
-			return nil, fmt.Errorf("cannot listen: %w%s", err, portHint(err))
-		}
-		undo = append(undo, func() { nl.Close() })
-		l := &listening{addr: nl.Addr()}
-		var serve func() error
-		if lc.Protocol == "http" {
-			l.http = &http.Server{Handler: s.httpHandler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-			serve = func() error { return l.http.Serve(nl) }
-		} else {
-			if l.smtp, err = smtpd.New(gen.smtpOptions(lc, s), gen.handler); err != nil {
-				return nil, err
-			}
-			serve = func() error { return l.smtp.Serve(nl) }
-		}
-		start = append(start, func() {
-			s.listeners[key] = l
-			s.log.Info("listening", "protocol", lc.Protocol, "address", nl.Addr().String())
-			go func() {
-				if err := serve(); err != nil && !errors.Is(err, smtpd.ErrServerClosed) && !errors.Is(err, http.ErrServerClosed) {
-					s.fatal <- fmt.Errorf("%s %s: %w", lc.Protocol, lc.Address, err)
-				}
-			}()
-		})
-	}
-	return start, nil
-}
-
-func (s *server) reconfigure(l *listening, lc config.Listener, gen *generation) {
-	if path, ok := strings.CutPrefix(lc.Address, "unix:"); ok {
-		if err := os.Chmod(path, lc.FileMode()); err != nil {
-			s.log.Error("listener keeps its mode", "address", lc.Address, "error", err.Error())
-		}
-	}
-	if l.smtp == nil {
-		return
-	}
-	if err := l.smtp.Reconfigure(gen.smtpOptions(lc, s), gen.handler); err != nil {
-		s.log.Error("listener keeps its old configuration", "address", lc.Address, "error", err.Error())
-	}
-}
-
-// portHint helps with the commonest reason.
-func portHint(err error) string {
-	if errors.Is(err, os.ErrPermission) {
-		return " (ports below 1024 need CAP_NET_BIND_SERVICE: see deploy/gapura.service)"
-	}
-	return ""
-}
-
-// closeUnwanted drains the listeners that cfg does not name any more.
-func (s *server) closeUnwanted(cfg *config.Config) {
-	wanted := map[listenerKey]bool{}
-	for _, lc := range cfg.Listeners {
-		wanted[listenerKey{lc.Protocol, lc.Address}] = true
-	}
-	for key, l := range s.listeners {
-		if !wanted[key] {
-			delete(s.listeners, key)
-			go l.shutdown()
-		}
-	}
-}
-
-// shutdown says 421 to open connections at their next idle point and waits
-// for them.
-func (l *listening) shutdown() {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	if l.smtp != nil {
-		l.smtp.Shutdown(ctx)
-	}
-	if l.http != nil {
-		l.http.Shutdown(ctx)
-	}
 }
 
 // close drains everything and closes the generation.

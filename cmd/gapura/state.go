@@ -37,6 +37,11 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 			return nil, err
 		}
 	}
+	if s.mail == nil {
+		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics); err != nil {
+			return nil, err
+		}
+	}
 	if s.suppress == nil {
 		if s.suppress, err = suppress.Open(ctx, cfg.Suppression, suppress.Deps{DB: s.db, Log: s.log, Metrics: s.suppressMetrics}); err != nil {
 			return nil, err

@@ -98,6 +98,9 @@ func (s *server) closeStores() {
 	if s.stores == nil {
 		return
 	}
+	if err := s.mail.close(); err != nil {
+		s.log.Error("mailboxes", "error", err.Error())
+	}
 	s.stores.out.Close()
 	if err := s.stores.blobs.Close(); err != nil {
 		s.log.Error("blobs", "error", err.Error())
@@ -125,6 +128,9 @@ func (g *generation) openTransports(s *server, r dns.Resolver) error {
 			x, known := group.Offers()
 			return known && x.DSN
 		})
+	}
+	for name := range g.local {
+		g.transports[name] = g.localTransport()
 	}
 	return nil
 }

@@ -143,3 +143,17 @@ func (a *Accounts) isUser(ctx context.Context, name string) (bool, error) {
 	}
 	return err == nil, err
 }
+
+// First returns the user of a domain who was added first and is not disabled,
+// "" : there is none here; of domain "" the first of all.
+func (a *Accounts) First(ctx context.Context, domain string) (name string, err error) {
+	like := "%"
+	if domain != "" {
+		like = "%@" + strings.ReplaceAll(domain, "%", "")
+	}
+	err = a.deps.DB.Read().QueryRow(ctx, "SELECT name FROM account_users WHERE disabled = 0 AND name LIKE ? ORDER BY created, name LIMIT 1", like).Scan(&name)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return "", nil
+	}
+	return name, err
+}
