@@ -46,7 +46,7 @@ type Options struct {
 // Limits bound what a client may do. Zero means the default.
 type Limits struct {
 	// CommandSize is the length of a command in octets, its literals included
-	// but for the messages of APPEND; longer: BAD. Default and at most 65536.
+	// but for the messages of APPEND; longer: BAD. Default 65536, at most that.
 	CommandSize int `yaml:"command_size"`
 	// Message is the size of a message in octets (RFC 7889); larger: NO
 	// [TOOBIG]. Default 50MiB.
@@ -66,8 +66,8 @@ type Limits struct {
 	// Default 1m.
 	LoginTimeout time.Duration `yaml:"login_timeout"`
 	// IdleTimeout is how long the server waits for the next command, or for
-	// the end of IDLE; longer: BYE. Default and at least 30m (RFC 9051 section
-	// 5.4).
+	// the end of IDLE; longer: BYE. Default 30m, at least that (RFC 9051
+	// section 5.4).
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// ArrivalTimeout is how long a command may take from its first octet to
 	// its last, and a message of APPEND between two octets; longer: BYE.

@@ -58,7 +58,7 @@ type Limits struct {
 	// connection closes. Default 1m.
 	LoginTimeout time.Duration `yaml:"login_timeout"`
 	// IdleTimeout is how long the server waits for the next command; longer:
-	// the connection closes, and nothing is removed. Default and at least 10m
+	// the connection closes, and nothing is removed. Default 10m, at least that
 	// (RFC 1939 section 3).
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// ArrivalTimeout is how long a command line may take from its first octet
