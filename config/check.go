@@ -15,10 +15,9 @@ import (
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
-// protocols are the listeners that there are; unbuilt those to come.
 var (
-	protocols = []string{"smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "http", "https"}
-	unbuilt   = []string{"managesieve"}
+	// protocols are the listeners that there are.
+	protocols = []string{"smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve", "http", "https"}
 )
 
 // Words of keys that have few.
@@ -97,6 +96,9 @@ func (c *Config) check(d *decoder) {
 	if err := c.IMAP.Validate(); err != nil {
 		d.wrong("imap", "", "imap: %s", plainly(err))
 	}
+	if err := c.ManageSieve.Validate(); err != nil {
+		d.wrong("managesieve", "", "managesieve: %s", plainly(err))
+	}
 	if err := c.POP3.Validate(); err != nil {
 		d.wrong("pop3", "", "pop3: %s", plainly(err))
 	}
@@ -116,10 +118,8 @@ func (l Listener) check(d *decoder, at string) {
 	switch {
 	case l.Protocol == "":
 		d.wrong(at, "protocol: smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s or http", "protocol is missing")
-	case slices.Contains(unbuilt, l.Protocol):
-		d.wrong(at+".protocol", "", "protocol %s is not built yet", l.Protocol)
 	case !slices.Contains(protocols, l.Protocol):
-		d.wrong(at+".protocol", didYouMean(l.Protocol, slices.Concat(protocols, unbuilt)), "unknown protocol %q", l.Protocol)
+		d.wrong(at+".protocol", didYouMean(l.Protocol, protocols), "unknown protocol %q", l.Protocol)
 	}
 	path, unix := strings.CutPrefix(l.Address, "unix:")
 	switch {

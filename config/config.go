@@ -27,6 +27,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/sieve"
+	"github.com/gapura-mail/gapura/gateway/sieved"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/suppress"
@@ -59,6 +60,8 @@ type Config struct {
 	IMAP imapd.Options `yaml:"imap"`
 	// How POP3 is spoken.
 	POP3 pop3d.Options `yaml:"pop3"`
+	// How ManageSieve is spoken.
+	ManageSieve sieved.Options `yaml:"managesieve"`
 	// How mail leaves for other servers.
 	Outbound outbound.Options `yaml:"outbound"`
 	// Mail that waits to be delivered.
@@ -242,21 +245,22 @@ func Default() *Config {
 	wire := smtpd.DefaultLimits()
 	wire.TextLine = 64 << 10
 	return &Config{
-		Hostname:  host,
-		Data:      "data",
-		TLS:       TLS{cert.DefaultOptions()},
-		DNS:       DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
-		Outbound:  outbound.DefaultOptions(),
-		Queue:     queue.DefaultOptions(),
-		Mailboxes: Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions()},
-		Sieve:     sieve.DefaultOptions(),
-		IMAP:      imapd.Options{Limits: imapd.DefaultLimits()},
-		POP3:      pop3d.Options{Limits: pop3d.DefaultLimits()},
-		Storage:   Storage{Database: "sqlite", Objects: "files"},
-		Accounts:  account.DefaultOptions(),
-		Signing:   signing.DefaultOptions(),
-		MTASTS:    mtasts.DefaultOptions(),
-		TLSRPT:    tlsrpt.DefaultOptions(),
+		Hostname:    host,
+		Data:        "data",
+		TLS:         TLS{cert.DefaultOptions()},
+		DNS:         DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
+		Outbound:    outbound.DefaultOptions(),
+		Queue:       queue.DefaultOptions(),
+		Mailboxes:   Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions()},
+		Sieve:       sieve.DefaultOptions(),
+		IMAP:        imapd.Options{Limits: imapd.DefaultLimits()},
+		POP3:        pop3d.Options{Limits: pop3d.DefaultLimits()},
+		ManageSieve: sieved.Options{Limits: sieved.DefaultLimits()},
+		Storage:     Storage{Database: "sqlite", Objects: "files"},
+		Accounts:    account.DefaultOptions(),
+		Signing:     signing.DefaultOptions(),
+		MTASTS:      mtasts.DefaultOptions(),
+		TLSRPT:      tlsrpt.DefaultOptions(),
 		Limits: Limits{
 			Message: 50 << 20, Recipients: 100, Connections: 2000, ConnectionsPerIP: 20, Hops: 50,
 			Header: 512 << 10, Field: 256 << 10, BodyMemory: 2 << 20, Memory: 1 << 30, Spool: 10 << 30,

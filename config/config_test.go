@@ -15,7 +15,6 @@ func TestMistakesAreToldAllAtOnce(t *testing.T) {
 		{"several", "limits: {recipients: many, hops: 2.5}\nlog: {level: loud}\n", `f.yaml:1:22: "many" is no number (write it like 100 or 50MiB)
 f.yaml:1:34: "2.5" is no number (write it like 100 or 50MiB)
 f.yaml:2:14: log.level: unknown level "loud" (debug, info, warn or error)`},
-		{"protocol to come", "listeners:\n  - {protocol: managesieve, address: ':4190'}\ndomains: {a.test: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n", `f.yaml:2:16: protocol managesieve is not built yet`},
 		{"protocol unknown", "listeners:\n  - {protocol: stmp, address: ':25'}\n", `f.yaml:2:16: unknown protocol "stmp" (did you mean "smtp"?)`},
 		{"address", "listeners:\n  - {protocol: http, address: '25'}\n", `f.yaml:2:31: address "25" is no HOST:PORT (write it like 0.0.0.0:25, :25 or unix:/path)`},
 		{"filter to come", "filters:\n  - spam: {}\n", `f.yaml:2:5: filter "spam" is not built yet`},

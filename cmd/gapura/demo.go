@@ -45,7 +45,7 @@ func (s *server) tellDemo(a *app, cfg *config.Config) error {
 // demoText has lines that work as they stand: %[1]s is the user, %[2]s the
 // password.
 const demoText = `Gapura is a whole mail system for example.test on 127.0.0.1: SMTP 2525, submission 2587 and 2465, IMAP 2143 and
-2993, POP3 2110 and 2995, HTTP 8080. Send a message from outside, send one as the user, read the newest:
+2993, POP3 2110 and 2995, ManageSieve 4190, HTTP 8080. Send a message from outside, send one as the user, read the newest:
 
   printf 'From: me@example.com\r\nSubject: hello\r\n\r\nHi!\r\n' | curl smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt %[1]s -T -
   printf 'From: %[1]s\r\nSubject: to myself\r\n\r\nHi!\r\n' | curl -k --ssl-reqd smtp://127.0.0.1:2587 --user '%[1]s:%[2]s' --mail-from %[1]s --mail-rcpt %[1]s -T -

@@ -15,6 +15,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/imapd"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
+	"github.com/gapura-mail/gapura/gateway/sieved"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
@@ -48,6 +49,9 @@ func (s *server) newService(lc config.Listener, gen *generation) (service, error
 	case "pop3", "pop3s":
 		srv, err := pop3d.New(gen.pop3Options(lc, s), pop3d.Deps{Accounts: s.accounts, Maildrops: pop3d.Mailboxes(s.mail.Store), Metrics: s.pop3})
 		return pop3Service{srv}, err
+	case "managesieve":
+		srv, err := sieved.New(gen.sieveOptions(lc, s), sieved.Deps{Accounts: s.accounts, Users: sieved.Mailboxes(s.mail.Store), Metrics: s.managesieve})
+		return sieveService{srv}, err
 	}
 	srv, err := smtpd.New(gen.smtpOptions(lc, s), gen.handler)
 	return smtpService{srv}, err
@@ -69,6 +73,12 @@ type pop3Service struct{ *pop3d.Server }
 
 func (x pop3Service) configure(lc config.Listener, gen *generation, s *server) error {
 	return x.Reconfigure(gen.pop3Options(lc, s))
+}
+
+type sieveService struct{ *sieved.Server }
+
+func (x sieveService) configure(lc config.Listener, gen *generation, s *server) error {
+	return x.Reconfigure(gen.sieveOptions(lc, s))
 }
 
 // httpService answers the same always: it asks for the generation each time.
@@ -112,6 +122,14 @@ func (g *generation) pop3Options(lc config.Listener, s *server) pop3d.Options {
 	opt := g.cfg.POP3
 	opt.Listener, opt.Hostname = lc.Protocol, g.cfg.Hostname
 	opt.TLS, opt.ImplicitTLS, opt.ProxyFrom, opt.Logger = g.loginTLS(s), lc.Protocol == "pop3s", lc.ProxyProtocol, s.log
+	return opt
+}
+
+// sieveOptions are the options of a listener.
+func (g *generation) sieveOptions(lc config.Listener, s *server) sieved.Options {
+	opt := g.cfg.ManageSieve
+	opt.Listener, opt.Hostname, opt.Sieve = lc.Protocol, g.cfg.Hostname, scriptOptions(g.cfg)
+	opt.TLS, opt.ProxyFrom, opt.Logger = g.loginTLS(s), lc.ProxyProtocol, s.log
 	return opt
 }
 

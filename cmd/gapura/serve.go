@@ -31,6 +31,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/returnpath"
+	"github.com/gapura-mail/gapura/gateway/sieved"
 	"github.com/gapura-mail/gapura/gateway/signing"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -141,6 +142,8 @@ type server struct {
 	lda       *lda.Metrics
 	imap      *imapd.Metrics
 	pop3      *pop3d.Metrics
+
+	managesieve *sieved.Metrics
 
 	suppressMetrics *suppress.Metrics
 	quotaMetrics    *quota.Metrics
@@ -257,6 +260,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return err
 	}
 	if s.pop3, err = pop3d.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.managesieve, err = sieved.NewMetrics(reg); err != nil {
 		return err
 	}
 	s.mailboxMetrics = mailbox.NewMetrics(reg)

@@ -43,7 +43,7 @@ type Options struct {
 // Limits bound what a client may do. Zero means the default.
 type Limits struct {
 	// Script is the size of a script in octets, at most 512 KiB; larger: NO
-	// (QUOTA/MAXSIZE). Default 512KiB.
+	// (QUOTA/MAXSIZE). Default 524288.
 	Script int `yaml:"script"`
 	// BadCommands is how many commands may be malformed, unknown or out of
 	// place without a good one between them; more: BYE. Default 20.
@@ -54,7 +54,7 @@ type Limits struct {
 	// Default 1m.
 	LoginTimeout time.Duration `yaml:"login_timeout"`
 	// IdleTimeout is how long the server waits for the next command; longer:
-	// BYE. Default and at least 30m (RFC 5804 section 1.2).
+	// BYE. Default 30m, at least that (RFC 5804 section 1.2).
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// ArrivalTimeout is how long a line may take from its first octet to its
 	// last, and a script between two octets. Default 1m.
