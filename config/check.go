@@ -15,10 +15,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
-var (
-	// protocols are the listeners that there are.
-	protocols = []string{"smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve", "http", "https"}
-)
+// protocols are the listeners that there are.
+var protocols = []string{"smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "managesieve", "http", "https"}
 
 // Words of keys that have few.
 var (
