@@ -75,8 +75,6 @@ func (s *Scripts) compile(x mailbox.Script) (*sieve.Script, error) {
 type box struct {
 	user    *mailbox.User
 	scripts *Scripts
-	key     string // what is remembered is by this
-	known   map[string]bool
 }
 
 var (
