@@ -10,5 +10,6 @@ type checkCmd struct {
 	DANE    checkDANE    `cmd:"" name:"dane" help:"A mail server's certificates by TLSA records (RFC 7672)."`
 	MTASTS  checkMTASTS  `cmd:"" name:"mta-sts" help:"Record and policy of MTA-STS (RFC 8461)."`
 	TLSRPT  checkTLSRPT  `cmd:"" name:"tls-rpt" help:"Record of TLS reporting (RFC 8460)."`
+	Store   checkStore   `cmd:"" help:"Every row of the mailboxes, and the octets of every message."`
 	Address checkAddress `cmd:"" help:"Whether an address is valid in SMTP and in a header (RFC 5321, RFC 5322)."`
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
@@ -37,11 +38,34 @@ func (s *server) openControl(path string) (io.Closer, error) {
 		}
 	})
 	mux.HandleFunc("POST /queue", s.actOnQueue)
+	mux.HandleFunc("POST /mail/check", s.checkMail)
 	mux.HandleFunc("POST /outbound/status", s.showOutbound)
 	mux.HandleFunc("POST /outbound/resume", s.resumeOutbound)
-	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go srv.Serve(l)
-	return srv, nil
+	c := &control{Server: http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}
+	ctx, cancel := context.WithCancel(context.Background())
+	c.cancel = cancel
+	mux.HandleFunc("POST /mail", func(w http.ResponseWriter, _ *http.Request) {
+		c.ferries.Add(1)
+		defer c.ferries.Done()
+		s.ferry(ctx, w)
+	})
+	go c.Serve(l)
+	return c, nil
+}
+
+// control serves other commands.
+type control struct {
+	http.Server
+	cancel  func() // ends what carries mail
+	ferries sync.WaitGroup
+}
+
+// Close implements io.Closer.
+func (c *control) Close() error {
+	err := c.Server.Close()
+	c.cancel()
+	c.ferries.Wait()
+	return err
 }
 
 // reloadCmd is `gapura reload`.

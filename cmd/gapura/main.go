@@ -42,6 +42,10 @@ type cli struct {
 	Outbound outboundCmd `cmd:"" help:"How mail leaves for other servers."`
 	Suppress suppressCmd `cmd:"" help:"Addresses that are not to be written to."`
 	Quota    quotaCmd    `cmd:"" help:"How much users, domains and clients have sent, and who is held."`
+	Import   importCmd   `cmd:"" help:"Bring mail from elsewhere into a mailbox."`
+	Export   exportCmd   `cmd:"" help:"Write a copy of a mailbox, for other programs."`
+	Backup   backupCmd   `cmd:"" help:"Copy everything, while the gateway runs."`
+	Restore  restoreCmd  `cmd:"" help:"Bring a backup back."`
 	Plugin   pluginCmd   `cmd:"" help:"Filters in processes of their own."`
 }
 

@@ -29,15 +29,14 @@ func (f *passwordFlags) password(a *app, user string) (password string, generate
 	if f.PasswordStdin && f.Generate {
 		return "", false, usageError{errors.New("--password-stdin and --generate exclude each other")}
 	}
-	in, ok := a.stdin.(*os.File)
-	typed := ok && term.IsTerminal(int(in.Fd()))
+	fd, typed := terminal(a.stdin)
 	switch {
 	case f.PasswordStdin:
 		password, err = firstLine(a.stdin)
 	case f.Generate || !typed:
 		return account.GeneratePassword(), true, nil
 	default:
-		password, err = typePassword(a, int(in.Fd()))
+		password, err = typePassword(a, fd)
 	}
 	if err == nil && !f.Force {
 		err = account.CheckPassword(user, password)
@@ -58,19 +57,30 @@ func firstLine(r io.Reader) (string, error) {
 	return line, nil
 }
 
+// terminal tells whether somebody types what is read.
+func terminal(r io.Reader) (fd int, ok bool) {
+	f, ok := r.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	return int(f.Fd()), term.IsTerminal(int(f.Fd()))
+}
+
+// askSecret asks for what must not be seen.
+func askSecret(a *app, fd int, prompt string) (string, error) {
+	fmt.Fprint(a.stderr, prompt)
+	defer fmt.Fprintln(a.stderr)
+	b, err := term.ReadPassword(fd)
+	return string(b), err
+}
+
 // typePassword asks twice.
 func typePassword(a *app, fd int) (string, error) {
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(a.stderr, prompt)
-		defer fmt.Fprintln(a.stderr)
-		b, err := term.ReadPassword(fd)
-		return string(b), err
-	}
-	one, err := ask("Password: ")
+	one, err := askSecret(a, fd, "Password: ")
 	if err != nil {
 		return "", err
 	}
-	two, err := ask("Again: ")
+	two, err := askSecret(a, fd, "Again: ")
 	if err == nil && one != two {
 		err = errors.New("the two differ; nothing is changed")
 	}

@@ -74,6 +74,9 @@ const (
 	sqlRefs        = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
 	sqlRefsNew     = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
 
+	sqlClearNew     = `DELETE FROM queue_new`
+	sqlClearWaiting = `DELETE FROM queue_waiting`
+
 	sqlOldest    = `SELECT id, segment, start, size, data FROM queue_waiting ORDER BY id LIMIT 1`
 	sqlOldestNew = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
 
@@ -127,6 +130,21 @@ func migrate(ctx context.Context, db *sqldb.DB) error {
 		return fmt.Errorf("queue: forget what was prepared: %w", err)
 	}
 	return nil
+}
+
+// Clear forgets all queued mail, before the queue is opened.
+func Clear(ctx context.Context, db *sqldb.DB) error {
+	if err := migrate(ctx, db); err != nil {
+		return err
+	}
+	return db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+		for _, query := range [...]string{sqlClearNew, sqlClearWaiting} {
+			if _, err := tx.Exec(ctx, query); err != nil {
+				return fmt.Errorf("queue: clear: %w", err)
+			}
+		}
+		return nil
+	})
 }
 
 // Live lists the blobs that the queue's rows refer to, each once, for opening

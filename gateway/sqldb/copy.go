@@ -17,8 +17,8 @@ const copyRows = 2000
 
 // Snapshot writes all rows, as they are at one moment, to a new SQLite file
 // gapura.db in the folder dir, whichever database this is. Others may write
-// meanwhile. Components in skip are left out; an error leaves a file that is
-// not whole.
+// meanwhile. Of PostgreSQL the components in skip are left out; an error leaves
+// a file that is not whole.
 func (db *DB) Snapshot(ctx context.Context, dir string, skip ...string) (err error) {
 	name := filepath.Join(dir, fileName)
 	fresh, err := createPrivate(name)
@@ -28,7 +28,7 @@ func (db *DB) Snapshot(ctx context.Context, dir string, skip ...string) (err err
 	case !fresh:
 		return fmt.Errorf("sqldb: snapshot: %s is there already", name)
 	}
-	if _, ok := db.eng.(*lite); ok && len(skip) == 0 {
+	if _, ok := db.eng.(*lite); ok {
 		return db.vacuumInto(ctx, name)
 	}
 	to, err := Open(ctx, Options{Dir: dir})
@@ -181,6 +181,14 @@ func copyTable(ctx context.Context, r *Reader, to *DB, table string) error {
 	}
 	defer rows.Close()
 	columns, err := rows.rows.Columns()
+	if err != nil {
+		return err
+	}
+	// Steps of the migration may have filled it.
+	err = to.Write(ctx, func(ctx context.Context, tx *Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM "`+table+`"`)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func rowsOf(t *testing.T, db *DB) (list []string) {
 
 var copySteps = []string{
 	`CREATE TABLE copy_item (id INTEGER PRIMARY KEY, name TEXT NOT NULL, octets BLOB NOT NULL, ratio REAL) STRICT`,
-	`CREATE INDEX copy_item_name ON copy_item (name); CREATE TABLE copy_other (a TEXT NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID`,
+	`CREATE INDEX copy_item_name ON copy_item (name); CREATE TABLE copy_other (a TEXT NOT NULL, b INTEGER NOT NULL, PRIMARY KEY (a, b)) WITHOUT ROWID;
+	INSERT INTO copy_other VALUES ('made by a step', 7)`,
 }
 
 // TestSnapshotLoads takes a snapshot of each database and loads it into each.

@@ -1,0 +1,330 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// backupCmd is `gapura backup`.
+type backupCmd struct {
+	Dir string `arg:"" help:"The folder; the backup that it has is brought up to date."`
+}
+
+// Help is printed below the flags.
+func (*backupCmd) Help() string {
+	return `Copies mailboxes, queue, users, keys and certificates as they are at one moment,
+while the gateway runs. Into a folder with an earlier backup only what has
+changed since is copied, segment by segment; the earlier one stays good until
+the new one is whole. PostgreSQL and S3 are copied into files, too.
+
+Examples:
+  gapura backup /srv/backup/gapura
+  gapura -c /etc/gapura/gapura.yaml --json backup /mnt/nightly`
+}
+
+// What a backup's folder has: the rows in database, the segments of mail and
+// queue, the other files of the data folder in files, the configuration, and
+// the manifest, which is written last.
+const (
+	backupDatabase = "database"
+	backupFiles    = "files"
+	backupConfig   = "config"
+	backupManifest = "gapura-backup.json"
+	backupFormat   = 1
+)
+
+// manifest says what a backup is of.
+type manifest struct {
+	Format   int       `json:"format"`
+	Version  string    `json:"version"`
+	Hostname string    `json:"hostname"`
+	Made     time.Time `json:"made"`
+	Octets   int64     `json:"octets"` // of all messages
+	Segments int       `json:"segments"`
+	Copied   int64     `json:"copied"` // octets that this run has copied
+}
+
+// backupStores are the folders of segments, and who refers to them.
+var backupStores = []struct {
+	name string
+	read func(ctx context.Context, cfg *config.Config) (blob.Store, error)
+	live func(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error]
+}{
+	{"mail", readMailBlobs, mailbox.Refs},
+	{"queue", readBlobs, queue.Live},
+}
+
+// readMailBlobs opens the octets of the mailboxes for reading; the gateway may
+// have them open meanwhile.
+func readMailBlobs(ctx context.Context, cfg *config.Config) (blob.Store, error) {
+	if !strings.HasPrefix(cfg.Storage.Objects, "s3:") {
+		return blob.OpenFiles(ctx, blob.Options{Dir: mailDir(cfg), ReadOnly: true}, nil)
+	}
+	opt, err := blob.ParseS3(cfg.Storage.Objects)
+	if err != nil {
+		return nil, err
+	}
+	opt.Prefix += "mail/"
+	opt.ReadOnly = true
+	return blob.OpenS3(ctx, opt, nil, nil)
+}
+
+// maxBackupTries bounds how often the rows are copied again because segments
+// that they refer to were compacted away meanwhile.
+const maxBackupTries = 5
+
+// Run implements the command.
+func (c *backupCmd) Run(a *app) (err error) {
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(cfg.Data); err != nil {
+		return err
+	}
+	if err := usableBackup(c.Dir); err != nil {
+		return err
+	}
+	db, err := openDatabase(a.ctx, cfg, asCommand)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	m := manifest{Format: backupFormat, Version: version(), Hostname: cfg.Hostname, Made: time.Now().UTC()}
+	b := &backup{app: a, cfg: cfg, db: db, dir: c.Dir, manifest: &m}
+	if err := b.run(); err != nil {
+		return err
+	}
+	return a.print(m, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %d octets of mail in %d segments, %d copied now\n", c.Dir, m.Octets, m.Segments, m.Copied)
+	})
+}
+
+// usableBackup makes the folder. One with other things in it is refused.
+func usableBackup(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	ours := []string{backupDatabase, backupDatabase + ".new", backupFiles, backupConfig, backupManifest, "mail", "queue"}
+	for _, e := range list {
+		if !slices.Contains(ours, e.Name()) {
+			return fmt.Errorf("%s has %s in it, which no backup has; name a folder of its own", dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// backup is one run.
+type backup struct {
+	*app
+	cfg *config.Config
+	db  *sqldb.DB
+	dir string
+	*manifest
+}
+
+// run copies the segments, which takes long, then the rows, then the segments
+// that came meanwhile, so that the rows refer to nothing that is not there.
+func (b *backup) run() error {
+	if _, err := b.mirror(true); err != nil {
+		return err
+	}
+	fresh := filepath.Join(b.dir, backupDatabase+".new")
+	var sizes []map[string]int64
+	for try := 1; ; try++ {
+		if err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700)); err != nil {
+			return err
+		}
+		if err := b.db.Snapshot(b.ctx, fresh, "search"); err != nil {
+			return err
+		}
+		var err error
+		if sizes, err = b.mirror(false); err != nil {
+			return err
+		}
+		missing, err := b.missing(fresh, sizes)
+		if err != nil {
+			return err
+		}
+		if missing == nil {
+			break
+		}
+		if try == maxBackupTries {
+			return fmt.Errorf("rows refer to %s, which is not there; gapura check store tells more", missing)
+		}
+	}
+	if err := b.otherFiles(); err != nil {
+		return err
+	}
+	return b.finish(fresh, sizes)
+}
+
+// mirror copies the segments.
+func (b *backup) mirror(show bool) (sizes []map[string]int64, err error) {
+	for _, s := range backupStores {
+		src, err := s.read(b.ctx, b.cfg)
+		if err != nil {
+			return nil, err
+		}
+		p := bar{}
+		if show {
+			p = b.newBar(s.name, -1)
+		}
+		var before int64
+		got, err := blob.Mirror(b.ctx, src.(blob.Segments), filepath.Join(b.dir, s.name), func(n, of int64) {
+			p.set(n, of)
+			b.Copied += n - before
+			before = n
+		})
+		p.end()
+		if err = errors.Join(err, src.Close()); err != nil {
+			return nil, err
+		}
+		sizes = append(sizes, got)
+	}
+	return sizes, nil
+}
+
+// missing returns what rows refer to and the copies do not have; nil: nothing.
+func (b *backup) missing(dir string, sizes []map[string]int64) (*blob.Ref, error) {
+	db, err := sqldb.Open(b.ctx, sqldb.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	b.Octets, b.Segments = 0, 0
+	for i, s := range backupStores {
+		b.Segments += len(sizes[i])
+		for ref, err := range s.live(b.ctx, db) {
+			if err != nil {
+				return nil, err
+			}
+			if !blob.Covers(sizes[i], ref) {
+				return &ref, nil
+			}
+			b.Octets += ref.Size
+		}
+	}
+	return nil, nil
+}
+
+// notInBackup are what the data folder has beside: copied in another way, made
+// anew, or of the running process.
+var notInBackup = []string{"gapura.db", "gapura.db-wal", "gapura.db-shm", "blobs", "mail", "search", "spool", "control.sock"}
+
+// otherFiles copies what else there is: certificates, the configuration.
+func (b *backup) otherFiles() error {
+	to := filepath.Join(b.dir, backupFiles)
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(b.cfg.Data)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if slices.Contains(notInBackup, e.Name()) || strings.HasPrefix(e.Name(), "search") {
+			continue
+		}
+		if err := copyTree(filepath.Join(b.cfg.Data, e.Name()), filepath.Join(to, e.Name())); err != nil {
+			return err
+		}
+	}
+	to = filepath.Join(b.dir, backupConfig)
+	if err := os.RemoveAll(to); err != nil {
+		return err
+	}
+	for _, name := range append([]string{b.config}, b.cfg.Policy...) {
+		if err := copyTree(name, filepath.Join(to, filepath.Base(name))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// copyTree copies a file, or a folder with what is in it; what is neither is
+// passed over.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		return copyFile(name, filepath.Join(to, rel))
+	})
+}
+
+func copyFile(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	r, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	w, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	if err == nil {
+		err = w.Sync()
+	}
+	return errors.Join(err, w.Close())
+}
+
+// finish puts the new rows into the place of the old ones, and then removes
+// the segments that only those referred to.
+func (b *backup) finish(fresh string, sizes []map[string]int64) error {
+	old := filepath.Join(b.dir, backupDatabase)
+	if err := os.RemoveAll(old); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, old); err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(b.manifest, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(b.dir, backupManifest), append(text, '\n'), 0o600); err != nil {
+		return err
+	}
+	for i, s := range backupStores {
+		if err := blob.Prune(filepath.Join(b.dir, s.name), sizes[i]); err != nil {
+			return err
+		}
+	}
+	d, err := os.Open(b.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

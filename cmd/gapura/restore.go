@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/queue"
+)
+
+// restoreCmd is `gapura restore`.
+type restoreCmd struct {
+	Dir          string `arg:"" help:"The folder of a backup."`
+	WithoutQueue bool   `name:"without-queue" help:"Leave out the mail that was queued."`
+}
+
+// Help is printed below the flags.
+func (*restoreCmd) Help() string {
+	return `Brings a backup back into the storage of the configuration, which must be empty:
+the data folder, the PostgreSQL database, the S3 bucket. A backup of one kind of
+storage goes into any other, so this is also how to move from SQLite and files
+to PostgreSQL and S3. The gateway must not run.
+
+Mail that had been queued when the backup was made is queued again and may
+arrive twice; --without-queue leaves it out.
+
+Examples:
+  gapura restore /srv/backup/gapura
+  gapura -c new-machine.yaml restore /mnt/nightly`
+}
+
+// Run implements the command.
+func (c *restoreCmd) Run(a *app) (err error) {
+	cfg, err := config.Load(a.config)
+	if err != nil {
+		return err
+	}
+	m, err := readManifest(c.Dir)
+	if err != nil {
+		return err
+	}
+	if err := checkOwner(cfg.Data); err != nil {
+		return err
+	}
+	if err := emptyData(cfg.Data); err != nil {
+		return err
+	}
+	if err := c.restore(a, cfg); err != nil {
+		return fmt.Errorf("%w; what was restored so far is not whole: empty the storage before trying again", err)
+	}
+	return a.print(m, func(w io.Writer) {
+		fmt.Fprintf(w, "restored: %d octets of mail, as of %s\n", m.Octets, m.Made.Format("2006-01-02 15:04:05 MST"))
+	})
+}
+
+func readManifest(dir string) (m manifest, err error) {
+	b, err := os.ReadFile(filepath.Join(dir, backupManifest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("%s has no whole backup: %s is not there", dir, backupManifest)
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &m)
+	}
+	if err == nil && m.Format != backupFormat {
+		err = fmt.Errorf("%s: format %d is of another version (%s)", dir, m.Format, m.Version)
+	}
+	return m, err
+}
+
+// emptyData makes the data folder; an error tells that it has something in it.
+func emptyData(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(dir)
+	if err == nil && len(list) > 0 {
+		err = fmt.Errorf("%s is not empty (%s); move it away before restoring", dir, list[0].Name())
+	}
+	return err
+}
+
+// restore copies the files, the segments, and at last the rows.
+func (c *restoreCmd) restore(a *app, cfg *config.Config) error {
+	files := filepath.Join(c.Dir, backupFiles)
+	if _, err := os.Stat(files); err == nil {
+		if err := copyTree(files, cfg.Data); err != nil {
+			return err
+		}
+	}
+	for _, s := range backupStores {
+		dst, err := s.read(a.ctx, cfg)
+		if err != nil {
+			return err
+		}
+		p := a.newBar(s.name, -1)
+		err = blob.Restore(a.ctx, filepath.Join(c.Dir, s.name), dst.(blob.Segments), p.set)
+		p.end()
+		if err = errors.Join(err, dst.Close()); err != nil {
+			return err
+		}
+	}
+	return c.rows(a.ctx, cfg)
+}
+
+// rows loads the database, and has mail programs notice that time has gone
+// back.
+func (c *restoreCmd) rows(ctx context.Context, cfg *config.Config) (err error) {
+	from := filepath.Join(c.Dir, backupDatabase)
+	if cfg.Storage.Database == "" || cfg.Storage.Database == "sqlite" {
+		if err := copyTree(from, cfg.Data); err != nil {
+			return err
+		}
+	}
+	db, err := openDatabase(ctx, cfg, asGateway)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if cfg.Storage.Database != "" && cfg.Storage.Database != "sqlite" {
+		if err := db.Load(ctx, from); err != nil {
+			return err
+		}
+	}
+	if c.WithoutQueue {
+		if err := queue.Clear(ctx, db); err != nil {
+			return err
+		}
+	}
+	// UIDs that were given after the backup must not be given again.
+	return mailbox.Restored(ctx, db)
+}
