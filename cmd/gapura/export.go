@@ -38,15 +38,15 @@ func (c *exportCmd) Run(a *app) (err error) {
 	if err != nil {
 		return plainError(err)
 	}
+	sink, err := c.sink()
+	if err != nil {
+		return err
+	}
 	conn, err := a.dialFerry(a.ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	sink, err := c.sink()
-	if err != nil {
-		return err
-	}
 	began := time.Now()
 	var b bar
 	n, err := transfer.Export(a.ctx, conn, user, c.Folder, sink, func(t transfer.Total) { b = a.newBar("export", t.Octets) }, func(size int64, key, failed string) {
