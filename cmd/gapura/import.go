@@ -79,7 +79,7 @@ Takeout, whose labels become folders.
 Examples:
   gapura import mbox /var/mail/ana --user ana@example.org
   gapura import mbox "All mail Including Spam and Trash.mbox" --user ana@example.org
-  gapura import mbox ~/.thunderbird/x.default/Mail/Local\ Folders --user ana@example.org`
+  gapura import mbox ~/.thunderbird/x.default/Mail/pop.example.org --user ana@example.org`
 }
 
 // Run implements the command.
