@@ -373,7 +373,7 @@ func fieldDocs() map[string]string {
 		"sieve.Options.Redirects":            "Redirects of one run; below 0: none.",
 		"sieve.Options.ScriptSize":           "Octets of a script.",
 		"sieve.Options.Separators":           "Characters between user and detail in an address.",
-		"sieve.Options.Steps":                "What one run may cost in steps: a step for each command and test, and for each 64 octets looked at.",
+		"sieve.Options.Steps":                "What one run may cost in steps: a step for each command and test, and for each 64 octets looked at; regular expressions cost more.",
 		"sieve.Options.Time":                 "How long one run may take.",
 		"sieve.Options.VacationDefault":      "The time between two vacation replies where the script does not say.",
 		"sieve.Options.VacationMax":          "The longest time between two vacation replies.",
