@@ -27,12 +27,15 @@ type modelSession struct {
 	name    string
 	qresync bool
 	known   known
-	modseq  string // HIGHESTMODSEQ that it may use to come back
+	modseq  uint64 // up to which it knows all changes
+	newest  uint64 // of the messages that the command told
+	code    uint64 // HIGHESTMODSEQ that it told
 }
 
 var (
 	fetchLine    = regexp.MustCompile(`^\* (\d+) FETCH \((.*)\)$`)
 	uidItem      = regexp.MustCompile(`\bUID (\d+)`)
+	modseqItem   = regexp.MustCompile(`\bMODSEQ \((\d+)\)`)
 	flagsItem    = regexp.MustCompile(`\bFLAGS \(([^)]*)\)`)
 	vanishedLine = regexp.MustCompile(`^\* VANISHED (\(EARLIER\) )?(\S+)$`)
 	highestCode  = regexp.MustCompile(`\[HIGHESTMODSEQ (\d+)\]`)
@@ -42,8 +45,13 @@ var (
 func (m *modelSession) do(command string) {
 	m.t.Helper()
 	lines := m.ask(command)
+	m.newest, m.code = 0, 0
 	for _, l := range lines {
 		m.take(command, l)
+	}
+	// Errata 1809 and 1810 of RFC 5162: what a program may believe to know.
+	if m.modseq = max(m.modseq, m.newest); m.code > 0 {
+		m.modseq = m.code
 	}
 	if last := lines[len(lines)-1]; !strings.HasPrefix(last, "OK") {
 		m.t.Fatalf("%s: %s: %q", m.name, command, last)
@@ -54,7 +62,7 @@ func (m *modelSession) do(command string) {
 func (m *modelSession) take(command, l string) {
 	m.t.Helper()
 	if c := highestCode.FindStringSubmatch(l); c != nil {
-		m.modseq = c[1]
+		m.code, _ = strconv.ParseUint(c[1], 10, 64)
 	}
 	if v := vanishedLine.FindStringSubmatch(l); v != nil {
 		m.vanished(v[2], v[1] != "")
@@ -101,6 +109,10 @@ func (m *modelSession) fetched(l string, f []string) {
 		m.known.uids[n-1] = uint32(uid)
 	} else if m.qresync {
 		m.t.Fatalf("%s: FETCH without UID: %q", m.name, l)
+	}
+	if q := modseqItem.FindStringSubmatch(f[2]); q != nil {
+		q, _ := strconv.ParseUint(q[1], 10, 64)
+		m.newest = max(m.newest, q)
 	}
 	if g := flagsItem.FindStringSubmatch(f[2]); g != nil && m.known.uids[n-1] != 0 {
 		m.known.flags[m.known.uids[n-1]] = sortedFlags(g[1])
@@ -281,6 +293,8 @@ func (m *model) step() {
 		s.do(prefix + "SEARCH ALL")
 	case n < 18:
 		m.back()
+	case n < 19 && s.qresync:
+		m.breaks(s)
 	default:
 		s.do("NOOP")
 	}
@@ -340,20 +354,7 @@ func (m *model) back() {
 	}
 	// EXISTS comes before VANISHED (EARLIER): the numbers are those of now,
 	// and the UIDs known so far are looked up by UID.
-	flags := a.known.flags
-	a.known = known{flags: map[uint32]string{}}
-	lines := a.ask("SELECT INBOX (QRESYNC (" + m.validity + " " + a.modseq + extra + "))")
-	for _, l := range lines {
-		if v := vanishedLine.FindStringSubmatch(l); v != nil {
-			for uid := range numbers(v[2]) {
-				delete(flags, uid)
-			}
-		} else {
-			a.take("SELECT", l)
-		}
-	}
-	maps.Copy(flags, a.known.flags)
-	a.known.flags = flags
+	flags := m.resync(a, extra)
 	if extra != "" { // what is above what it knew it has to ask for
 		a.do("UID FETCH 1:* (UID)")
 		for _, u := range a.known.uids {
@@ -365,4 +366,36 @@ func (m *model) back() {
 	a.known.uids = slices.Sorted(maps.Keys(flags))
 	m.same(a, m.truth())
 	a.do("UNSELECT")
+}
+
+// resync selects with QRESYNC, and returns the flags by UID that are then
+// known.
+func (m *model) resync(a *modelSession, extra string) map[uint32]string {
+	m.t.Helper()
+	flags := a.known.flags
+	a.known = known{flags: map[uint32]string{}}
+	a.newest, a.code = 0, 0
+	for _, l := range a.ask(fmt.Sprintf("SELECT INBOX (QRESYNC (%s %d%s))", m.validity, a.modseq, extra)) {
+		if v := vanishedLine.FindStringSubmatch(l); v != nil {
+			for uid := range numbers(v[2]) {
+				delete(flags, uid)
+			}
+		} else {
+			a.take("SELECT", l)
+		}
+	}
+	maps.Copy(flags, a.known.flags)
+	a.known.flags, a.modseq = flags, a.code
+	return flags
+}
+
+// breaks has the connection of a session break, perhaps with something not yet
+// told, and the program come back with another.
+func (m *model) breaks(s *modelSession) {
+	m.t.Helper()
+	s.Close()
+	s.client = login(m.t, m.server, "bob")
+	s.ok("ENABLE QRESYNC")
+	s.known.uids = slices.Sorted(maps.Keys(m.resync(s, "")))
+	m.same(s, m.truth())
 }

@@ -28,7 +28,7 @@ func (c *conn) selectFolder(ctx context.Context, cmd *imap.Command, d *imap.Deco
 	if err != nil {
 		return reply{}, err
 	}
-	c.view, c.state = v, inFolder
+	c.view, c.state, c.told = v, inFolder, v.Folder().ModSeq
 	if err := c.describe(ctx); err != nil {
 		c.unselect()
 		return reply{}, err

@@ -11,6 +11,7 @@ import (
 // its fields belong to the commands of that state.
 type selected struct {
 	saved mailbox.UIDs // the result that SEARCH saved (RFC 5182)
+	told  uint64       // modification sequence up to which all has been told
 }
 
 // sync tells what changed in the selected folder (RFC 9051 section 7.4). With
@@ -27,6 +28,16 @@ func (c *conn) sync(ctx context.Context, keep bool) {
 	if ch.Any() {
 		c.tell(ch)
 		c.noticeNew(ctx, ch)
+	}
+	f := c.view.Folder()
+	switch {
+	case c.view.Len() == f.Messages:
+		c.told = f.ModSeq
+	case c.enabled&featureQResync != 0:
+		// What has gone is told later than newer changes: a client that comes
+		// back must not believe that it knows all up to those (RFC 7162
+		// section 3.2).
+		c.w.Raw("* OK [HIGHESTMODSEQ ").Uint(c.told).Raw("] Some have gone, which is told later\r\n")
 	}
 }
 
