@@ -2,11 +2,9 @@ package imapd
 
 import (
 	"context"
-	"crypto/tls"
 	"strconv"
 	"strings"
 
-	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/imap"
 )
@@ -111,19 +109,13 @@ func (c *conn) caps() string {
 }
 
 // mayLogIn tells whether secrets may be sent here.
-func (c *conn) mayLogIn() bool {
-	return c.nc.TLS != nil || acceptor.Contains(c.set.PlaintextFrom, c.nc.Remote.Addr())
-}
-
-// trusted stands for TLS where none is needed. No handshake was done: nobody
-// can be bound to it.
-var trusted tls.ConnectionState
+func (c *conn) mayLogIn() bool { return c.nc.Secure(c.set.PlaintextFrom) != nil }
 
 // peer is the client as accounts know it.
 func (c *conn) peer() account.Peer {
-	p := account.Peer{Addr: c.nc.Remote.Addr().Unmap(), TLS: c.nc.TLS, Service: "imap"}
-	if p.TLS == nil && c.mayLogIn() {
-		p.TLS = &trusted
+	p := account.Peer{Addr: c.nc.Remote.Addr().Unmap(), TLS: c.nc.Secure(c.set.PlaintextFrom), Service: "imap"}
+	if shown := c.srv.deps.Shown; shown != nil && c.nc.TLS != nil {
+		p.Certificate = shown(c.nc.TLS.ServerName, c.nc.Started)
 	}
 	return p
 }

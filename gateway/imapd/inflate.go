@@ -234,7 +234,7 @@ func (c *code) symbol(z *inflater, in *[]byte) (int, error) {
 }
 
 // set makes the code of the symbols' lengths; 0: it is not used. Only a code
-// with one word may be incomplete.
+// with one word of one bit may be incomplete.
 func (c *code) set(lengths []uint8) error {
 	*c = code{}
 	for _, l := range lengths {
@@ -248,7 +248,7 @@ func (c *code) set(lengths []uint8) error {
 			return errInflate
 		}
 	}
-	if left > 0 && used > 1 {
+	if left > 0 && used > 0 && (used > 1 || c.count[1] == 0) {
 		return errInflate
 	}
 	var at [17]uint16

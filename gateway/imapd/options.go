@@ -181,8 +181,15 @@ func (s *settings) on(capability string) bool {
 
 // accepting are the options of the acceptor below.
 func (s *settings) accepting(m *acceptor.Metrics) acceptor.Options {
+	tls := s.TLS
+	if tls != nil && !tls.DynamicRecordSizingDisabled {
+		// One write for a response, not one for each 1,400 octets: a client waits
+		// for the whole of it.
+		tls = tls.Clone()
+		tls.DynamicRecordSizingDisabled = true
+	}
 	return acceptor.Options{
-		Listener: s.Listener, TLS: s.TLS, ImplicitTLS: s.ImplicitTLS, ProxyFrom: s.ProxyFrom, Limits: s.Limits.Accepting,
+		Listener: s.Listener, TLS: tls, ImplicitTLS: s.ImplicitTLS, ProxyFrom: s.ProxyFrom, Limits: s.Limits.Accepting,
 		Connections: s.Connections, Logger: s.Logger, Metrics: m,
 	}
 }
