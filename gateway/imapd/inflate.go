@@ -18,6 +18,7 @@ type inflater struct {
 	last   bool // block
 	left   int  // octets of a stored block
 	codes  *codes
+	failed error // for good
 }
 
 const (
@@ -45,18 +46,24 @@ func (z *inflater) decode(in *[]byte) error {
 		if z.step == nil {
 			z.step = (*inflater).block
 		}
-		if err := z.step(z, in); err != nil {
-			if errors.Is(err, errMore) {
-				*in, z.bits, z.n = rest, bits, n
-				if len(rest) > flateHeader {
-					return errInflate
-				}
-			}
-			if z.told < len(z.window) {
-				return nil
-			}
-			return err
+		err := z.failed
+		if err == nil {
+			err = z.step(z, in)
 		}
+		if err == nil {
+			continue
+		}
+		*in, z.bits, z.n = rest, bits, n
+		if errors.Is(err, errMore) && len(rest) > flateHeader {
+			err = errInflate
+		}
+		if !errors.Is(err, errMore) {
+			z.failed = err
+		}
+		if z.told < len(z.window) {
+			return nil
+		}
+		return err
 	}
 	return nil
 }
@@ -127,13 +134,14 @@ func (z *inflater) block(in *[]byte) error {
 
 // storedOctets reads octets of a stored block.
 func (z *inflater) storedOctets(in *[]byte) error {
-	for z.left > 0 && z.n > 0 {
+	switch {
+	case z.left == 0:
+		z.step = nil
+		return nil
+	case z.n > 0:
 		v, _ := z.take(in, 8)
 		z.window = append(z.window, byte(v))
 		z.left--
-	}
-	if z.left == 0 {
-		z.step = nil
 		return nil
 	}
 	if len(*in) == 0 {
