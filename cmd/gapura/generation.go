@@ -32,6 +32,7 @@ import (
 type generation struct {
 	cfg        *config.Config
 	tls        *tls.Config
+	shown      func(name string, connected time.Time) []byte // which certificate a client has seen
 	handler    *inbound.Handler
 	groups     map[string]*proxy.Group
 	routes     *route.Table
@@ -66,6 +67,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		return nil, err
 	}
 	g.tls = &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}
+	g.shown = certs.Shown
 	resolver, closeResolver, err := openResolver(cfg, s.dns)
 	if err != nil {
 		return nil, err

@@ -114,6 +114,7 @@ func (g *generation) imapOptions(lc config.Listener, s *server) imapd.Options {
 	opt := g.cfg.IMAP
 	opt.Listener, opt.Hostname, opt.Version = lc.Protocol, g.cfg.Hostname, version()
 	opt.TLS, opt.ImplicitTLS, opt.ProxyFrom, opt.Logger = g.loginTLS(s), lc.Protocol == "imaps", lc.ProxyProtocol, s.log
+	opt.Shown = g.shown
 	return opt
 }
 

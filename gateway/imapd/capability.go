@@ -114,7 +114,7 @@ func (c *conn) mayLogIn() bool { return c.nc.Secure(c.set.PlaintextFrom) != nil 
 // peer is the client as accounts know it.
 func (c *conn) peer() account.Peer {
 	p := account.Peer{Addr: c.nc.Remote.Addr().Unmap(), TLS: c.nc.Secure(c.set.PlaintextFrom), Service: "imap"}
-	if shown := c.srv.deps.Shown; shown != nil && c.nc.TLS != nil {
+	if shown := c.set.Shown; shown != nil && c.nc.TLS != nil {
 		p.Certificate = shown(c.nc.TLS.ServerName, c.nc.Started)
 	}
 	return p

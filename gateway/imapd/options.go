@@ -25,6 +25,9 @@ type Options struct {
 	TLS *tls.Config `yaml:"-"`
 	// ImplicitTLS begins with TLS, before the greeting.
 	ImplicitTLS bool `yaml:"-"`
+	// Shown tells which certificate a client was shown who asked for a name, for
+	// channel binding (cert.Store has it); nil: nobody knows.
+	Shown func(name string, connected time.Time) []byte `yaml:"-"`
 	// ProxyFrom names the peers that begin with a PROXY protocol header.
 	ProxyFrom []netip.Prefix `yaml:"-"`
 	// PlaintextFrom names the networks whose clients may log in without TLS;

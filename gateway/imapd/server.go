@@ -5,7 +5,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/account"
@@ -26,11 +25,8 @@ type Accounts interface {
 type Deps struct {
 	Accounts Accounts
 	Store    *mailbox.Store
-	// Shown tells which certificate a client was shown who asked for a name,
-	// for channel binding (cert.Store has it); nil: nobody knows.
-	Shown   func(name string, connected time.Time) []byte
-	Search  Searcher // nil: messages are read for SEARCH TEXT and BODY
-	Metrics *Metrics // nil: nothing is counted
+	Search   Searcher // nil: messages are read for SEARCH TEXT and BODY
+	Metrics  *Metrics // nil: nothing is counted
 }
 
 // Server serves connections of one listener or several.
