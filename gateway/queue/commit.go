@@ -269,10 +269,10 @@ func (q *Queue) register(entries []*entry) error {
 
 // admits tells whether e is to be tried as soon as it is stored. q.mu is held.
 func (q *Queue) admits(e *entry, now int64) bool {
-	if e.hold != "" || e.due > now || len(q.entries) >= maxMemory {
+	if e.hold != "" || e.due > now || len(q.entries) >= q.most {
 		return false
 	}
-	if d := q.peekDest(e); d != nil && (d.down() || d.crowded(maxMemory-len(q.entries))) {
+	if d := q.peekDest(e); d != nil && (d.down() || d.crowded(q.most-len(q.entries))) {
 		return false
 	}
 	f := q.sched.flows[e.flow]

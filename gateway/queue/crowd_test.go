@@ -9,10 +9,15 @@ import (
 	"time"
 )
 
+// crowd is how many entries are in memory here. What is done is the same as with
+// maxMemory, which takes the race detector a minute.
+const crowd = 4000
+
 // TestASlowDestinationDoesNotFillMemory: very much for one that takes its
 // time, from many senders, leaves room for what others have waiting.
 func TestASlowDestinationDoesNotFillMemory(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.q.most = crowd
 		var quick atomic.Bool
 		l.next.before = func(ctx context.Context, j *Job) {
 			if j.Destination != "slow.test" || quick.Load() {
@@ -30,11 +35,11 @@ func TestASlowDestinationDoesNotFillMemory(t *testing.T) {
 			return delivered
 		}
 		l.start()
-		const senders = 500
+		const senders = 100
 		var wg sync.WaitGroup
 		for i := range senders {
 			wg.Go(func() {
-				for range maxMemory * 5 / 4 / senders {
+				for range crowd * 5 / 4 / senders {
 					l.send(fmt.Sprintf("u@s%d.test", i), mail, "x@slow.test")
 				}
 			})
@@ -107,10 +112,11 @@ func TestAFlowIsLoadedInParts(t *testing.T) {
 // take their time for, the rest is loaded once there is room.
 func TestFullMemoryIsFilledAgain(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.q.most = crowd
 		end := make(chan struct{})
 		l.next.before = func(context.Context, *Job) { <-end }
 		l.start()
-		const dests, each = maxLoaded / 8, 10
+		dests, each := l.q.loadable()/8, 10
 		var wg sync.WaitGroup
 		for i := range dests {
 			wg.Go(func() {
@@ -127,7 +133,7 @@ func TestFullMemoryIsFilledAgain(t *testing.T) {
 		l.q.mu.Lock()
 		n, starved := len(l.q.entries), l.q.starved
 		l.q.mu.Unlock()
-		if !starved || n > maxLoaded {
+		if !starved || n > l.q.loadable() {
 			t.Errorf("%d entries in memory, starved %v", n, starved)
 		}
 		close(end)

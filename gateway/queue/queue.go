@@ -19,15 +19,16 @@ import (
 const (
 	// maxMemory is how many entries are in memory, whatever waits.
 	maxMemory = 20_000
-	// maxLoaded is how many of them are loaded from rows; the rest is for what
-	// is just being accepted.
-	maxLoaded = maxMemory * 3 / 4
 	// maxFlow is how many a flow may have there of what it just sends.
 	maxFlow = 1000
 	// loadMost is how many rows of a bucket are loaded at once; loadAgain how
 	// few are left when more are loaded.
 	loadMost, loadAgain = 256, 64
 )
+
+// loadable is how many entries are loaded from rows; the rest of memory is for
+// what is just being accepted.
+func (q *Queue) loadable() int { return q.most * 3 / 4 }
 
 // Deps is what a Queue needs from its surroundings.
 type Deps struct {
@@ -50,6 +51,7 @@ type Queue struct {
 	opt     atomic.Pointer[Options]
 	names   atomic.Pointer[naming]
 	clock   clock
+	most    int          // maxMemory; less in tests, set before anything happens
 	ids     atomic.Int64 // the last one given
 	tidying atomic.Bool
 	kept    atomic.Int64 // octets of messages in memory
@@ -115,7 +117,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 		deps.Log = slog.Default()
 	}
 	q := &Queue{
-		db: deps.DB, write: deps.DB.Write, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()},
+		db: deps.DB, write: deps.DB.Write, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()}, most: maxMemory,
 		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{}, rows: make(exclusion, 1),
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}

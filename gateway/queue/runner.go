@@ -146,7 +146,7 @@ func (q *Queue) loads() error {
 	for {
 		q.mu.Lock()
 		bucket, at := q.backlog.next()
-		limit := min(loadMost, (maxLoaded-len(q.entries))/8)
+		limit := min(loadMost, (q.loadable()-len(q.entries))/8)
 		stop := at > q.clock.now() || q.closed
 		q.starved = !stop && limit <= 0
 		q.mu.Unlock()
@@ -360,12 +360,12 @@ func (q *Queue) unpark(buckets []uint32) {
 }
 
 // crowded tells whether no more rows for d are to be loaded. q.mu is held.
-func (q *Queue) crowded(d *dest) bool { return d.crowded(maxLoaded - len(q.entries)) }
+func (q *Queue) crowded(d *dest) bool { return d.crowded(q.loadable() - len(q.entries)) }
 
 // relieve has some of what is parked for d looked at when there is room for it
 // again. q.mu is held.
 func (q *Queue) relieve(d *dest) {
-	if len(d.parked) == 0 || d.until != 0 || d.crowded((maxLoaded-len(q.entries))/2) {
+	if len(d.parked) == 0 || d.until != 0 || d.crowded((q.loadable()-len(q.entries))/2) {
 		return
 	}
 	var buckets []uint32

@@ -27,7 +27,7 @@ func (q *Queue) stored(b *batch) {
 		q.settled(e)
 	}
 	q.dispatch()
-	if q.starved && len(q.entries) < maxLoaded-loadMost {
+	if q.starved && len(q.entries) < q.loadable()-loadMost {
 		q.starved = false
 		q.wake()
 	}
