@@ -23,7 +23,9 @@ func (c *conn) chosen(s *imap.NumSet, uid bool) (mailbox.UIDs, error) {
 	n := c.view.Len()
 	if !uid && !s.Saved {
 		for _, r := range s.Ranges {
-			if max(r.Start, r.Stop) > n {
+			// A client that has not heard of an expunge yet may say 45:*, and
+			// means what is new; the last one is in it, as with Dovecot.
+			if r.Start != imap.Star && r.Stop != imap.Star && max(r.Start, r.Stop) > n {
 				return nil, &imap.SyntaxError{Want: "no message number above " + strconv.FormatUint(uint64(n), 10)}
 			}
 		}
