@@ -20,6 +20,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
@@ -197,6 +198,8 @@ type Networks struct {
 type Mailboxes struct {
 	Store    mailbox.Options `yaml:",inline"`
 	Delivery lda.Options     `yaml:",inline"`
+	// Full-text search.
+	Search search.Options `yaml:"search"`
 }
 
 // Submission is what is done for mail of our own users and machines.
@@ -251,7 +254,7 @@ func Default() *Config {
 		DNS:         DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
 		Outbound:    outbound.DefaultOptions(),
 		Queue:       queue.DefaultOptions(),
-		Mailboxes:   Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions()},
+		Mailboxes:   Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions(), search.DefaultOptions()},
 		Sieve:       sieve.DefaultOptions(),
 		IMAP:        imapd.Options{Limits: imapd.DefaultLimits()},
 		POP3:        pop3d.Options{Limits: pop3d.DefaultLimits()},

@@ -12,6 +12,9 @@ func (m Mailboxes) check(d *decoder) {
 	if err := m.Store.Check(); err != nil {
 		d.wrong("mailboxes", "", "mailboxes: %v", err)
 	}
+	if err := m.Search.Check(); err != nil {
+		d.wrong("mailboxes.search", "", "mailboxes.search: %v", err)
+	}
 	if err := m.Delivery.Check(); err != nil {
 		d.wrong("mailboxes.junk", `junk: "X-Spam-Flag: YES"`, "mailboxes: %v", err)
 	}

@@ -69,7 +69,7 @@ var mayImport = map[string][]string{
 	"plugins/sdk":             {"gateway", "gateway/parts", "gateway/message", "gateway/smtp", "gateway/body", "plugins/wire"},
 	"plugins/wire":            {"gateway", "gateway/message", "gateway/smtp"},
 	"plugins/example":         {"gateway", "plugins/sdk"},
-	"config":                  {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns", "gateway/inbound", "gateway/account", "gateway/sqldb", "gateway/blob", "gateway/outbound", "gateway/outbound/mtasts", "gateway/outbound/tlsrpt", "gateway/queue", "gateway/signing", "gateway/suppress", "gateway/quota", "gateway/bounce", "gateway/mailbox", "gateway/sieve", "gateway/lda", "gateway/imapd", "gateway/pop3d", "gateway/sieved", "gateway/acceptor"},
+	"config":                  {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns", "gateway/inbound", "gateway/account", "gateway/sqldb", "gateway/blob", "gateway/outbound", "gateway/outbound/mtasts", "gateway/outbound/tlsrpt", "gateway/queue", "gateway/signing", "gateway/suppress", "gateway/quota", "gateway/bounce", "gateway/mailbox", "gateway/mailbox/search", "gateway/sieve", "gateway/lda", "gateway/imapd", "gateway/pop3d", "gateway/sieved", "gateway/acceptor"},
 	"config/fielddocs":        {},
 	"cmd/gapura":              {"*"},
 	// Test kits: imported by tests alone.

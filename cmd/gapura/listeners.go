@@ -44,7 +44,7 @@ func (s *server) newService(lc config.Listener, gen *generation) (service, error
 	case "http", "https":
 		return s.newHTTP(lc), nil
 	case "imap", "imaps":
-		srv, err := imapd.New(gen.imapOptions(lc, s), imapd.Deps{Accounts: s.accounts, Store: s.mail.Store, Metrics: s.imap})
+		srv, err := imapd.New(gen.imapOptions(lc, s), imapd.Deps{Accounts: s.accounts, Store: s.mail.Store, Search: s.mail.search, Metrics: s.imap})
 		return imapService{srv}, err
 	case "pop3", "pop3s":
 		srv, err := pop3d.New(gen.pop3Options(lc, s), pop3d.Deps{Accounts: s.accounts, Maildrops: pop3d.Mailboxes(s.mail.Store), Metrics: s.pop3})

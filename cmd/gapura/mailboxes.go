@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/sieve"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -22,6 +24,8 @@ type mailboxes struct {
 	*mailbox.Store
 	blobs   blob.Store
 	scripts *lda.Scripts
+	search  *search.Index // of the running gateway only
+	index   func()        // ends indexing
 }
 
 // mailDir is where the octets of kept mail are: apart from those of the queue.
@@ -53,24 +57,57 @@ func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *s
 	if err != nil {
 		return nil, err
 	}
-	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m})
+	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true})
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	return &mailboxes{store, blobs, lda.NewScripts(scriptOptions(cfg))}, nil
+	return &mailboxes{Store: store, blobs: blobs, scripts: lda.NewScripts(scriptOptions(cfg))}, nil
+}
+
+// searchDir is where the search index is, but on PostgreSQL. It is made anew
+// where it is missing.
+func searchDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "search") }
+
+// openSearch opens the search index, and indexes beside everything else what
+// it lacks.
+func (m *mailboxes) openSearch(ctx context.Context, cfg *config.Config, log *slog.Logger, metrics *search.Metrics) (err error) {
+	deps := m.Store.ForSearch()
+	deps.Dir, deps.Log, deps.Metrics = searchDir(cfg), log, metrics
+	if strings.HasPrefix(cfg.Storage.Database, "postgres") {
+		deps.URL = cfg.Storage.Database
+	}
+	if err := os.MkdirAll(deps.Dir, 0o700); err != nil {
+		return err
+	}
+	if m.search, err = search.Open(ctx, cfg.Mailboxes.Search, deps); err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		m.search.Run(run)
+	}()
+	m.index = func() { cancel(); <-done }
+	return nil
 }
 
 // close ends it, when nobody uses it any more.
-func (m *mailboxes) close() error {
+func (m *mailboxes) close() (err error) {
 	if m == nil {
 		return nil
 	}
-	return errors.Join(m.Store.Close(), m.blobs.Close())
+	if m.search != nil {
+		m.index()
+		err = m.search.Close()
+	}
+	return errors.Join(err, m.Store.Close(), m.blobs.Close())
 }
 
 // configure takes new options.
 func (m *mailboxes) configure(cfg *config.Config) {
 	m.Store.Configure(cfg.Mailboxes.Store)
+	m.search.Reconfigure(cfg.Mailboxes.Search)
 	m.scripts.Reconfigure(scriptOptions(cfg))
 }
 

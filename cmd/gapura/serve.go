@@ -25,6 +25,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/imapd"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
 	"github.com/gapura-mail/gapura/gateway/proxy"
@@ -149,6 +150,7 @@ type server struct {
 	quotaMetrics    *quota.Metrics
 	bounceMetrics   *bounce.Metrics
 	mailboxMetrics  *mailbox.Metrics
+	searchMetrics   *search.Metrics
 
 	stores *stores
 
@@ -265,7 +267,7 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 	if s.managesieve, err = sieved.NewMetrics(reg); err != nil {
 		return err
 	}
-	s.mailboxMetrics = mailbox.NewMetrics(reg)
+	s.mailboxMetrics, s.searchMetrics = mailbox.NewMetrics(reg), search.NewMetrics(reg)
 	s.metrics, err = smtpd.NewMetrics(reg)
 	return errors.Join(err,
 		gauge("gapura_message_memory_bytes", "Memory that all messages together take; limits.memory bounds it.", s.budget.Memory),

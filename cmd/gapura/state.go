@@ -41,6 +41,9 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics); err != nil {
 			return nil, err
 		}
+		if err := s.mail.openSearch(ctx, cfg, s.log, s.searchMetrics); err != nil {
+			return nil, err
+		}
 	}
 	if s.suppress == nil {
 		if s.suppress, err = suppress.Open(ctx, cfg.Suppression, suppress.Deps{DB: s.db, Log: s.log, Metrics: s.suppressMetrics}); err != nil {

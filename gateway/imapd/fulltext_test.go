@@ -1,9 +1,7 @@
 package imapd_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"testing"
 	"time"
 
@@ -12,35 +10,14 @@ import (
 	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 )
 
-// feed is a store as an index sees it.
-type feed struct{ *mailbox.Store }
-
-func (f feed) Events(ctx context.Context, after int64, most int) (out []search.Event, err error) {
-	list, err := f.Store.Events(ctx, after, most)
-	for _, e := range list {
-		out = append(out, search.Event{Seq: e.Seq, Object: int64(e.Object), Removed: e.Removed})
-	}
-	return out, err
-}
-
-func (f feed) Objects(ctx context.Context, after int64, most int) (out []int64, err error) {
-	list, err := f.Store.Objects(ctx, mailbox.ObjectID(after), most)
-	for _, o := range list {
-		out = append(out, int64(o))
-	}
-	return out, err
-}
-
-func (f feed) OpenObject(ctx context.Context, object int64) (io.ReadCloser, error) {
-	return f.Store.OpenObject(ctx, mailbox.ObjectID(object))
-}
-
 // TestSearchByTheIndex compares searches that the index answers with those
 // that read all messages.
 func TestSearchByTheIndex(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, mailbox.Options{})
-	x, err := search.Open(t.Context(), search.Options{}, search.Deps{Feed: feed{store}, Opener: feed{store}, Dir: t.TempDir()})
+	deps := store.ForSearch()
+	deps.Dir = t.TempDir()
+	x, err := search.Open(t.Context(), search.Options{}, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +33,7 @@ func TestSearchByTheIndex(t *testing.T) {
 	putItems(t, store, "bob", "INBOX", items...)
 	putItems(t, store, "carl", "INBOX", items[0], item(t, store, letter("letter 77 of spring"), time.Unix(1_000_000_000, 0)))
 	var sessions []*client
-	for _, found := range []imapd.Searcher{nil, x} {
+	for _, found := range []*search.Index{nil, x} {
 		s, err := imapd.New(imapd.Options{Listener: "imap", Hostname: "mx.example.test", PlaintextFrom: everywhere}, imapd.Deps{Accounts: accounts{}, Store: store, Search: found})
 		if err != nil {
 			t.Fatal(err)

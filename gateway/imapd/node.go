@@ -8,6 +8,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/imap"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/mailbox/index"
+	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 )
 
 // node is a search key made ready.
@@ -50,7 +51,7 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 		n.text, n.cost = index.AppendFold(nil, k.Str), costRecord
 		n.str = headerNames[k.Op] + k.Field
 	case imap.SearchBody, imap.SearchText:
-		n.text, n.cost = oneSpace(index.AppendFold(nil, k.Str)), costOctets
+		n.text, n.cost = search.Fold(k.Str), costOctets
 		s.texts++
 	}
 	if n.kids == nil {
@@ -104,21 +105,6 @@ func (n *node) weigh() {
 		n.least = costMeta
 	}
 	slices.SortStableFunc(n.kids, func(a, b node) int { return int(a.cost) - int(b.cost) })
-}
-
-// oneSpace makes every run of white space one space, as it is in the text that
-// is searched.
-func oneSpace(b []byte) []byte {
-	out, space := b[:0], false
-	for _, c := range b {
-		if is := c <= ' '; is && space {
-			continue
-		} else if space = is; is {
-			c = ' '
-		}
-		out = append(out, c)
-	}
-	return out
 }
 
 // judge tells what a key says of the message at hand, with what may be known

@@ -10,6 +10,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/crew"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/mailbox/search"
 )
 
 // ErrServerClosed is returned by Serve after Shutdown.
@@ -25,8 +26,8 @@ type Accounts interface {
 type Deps struct {
 	Accounts Accounts
 	Store    *mailbox.Store
-	Search   Searcher // nil: messages are read for SEARCH TEXT and BODY
-	Metrics  *Metrics // nil: nothing is counted
+	Search   *search.Index // nil: messages are read for SEARCH TEXT and BODY
+	Metrics  *Metrics      // nil: nothing is counted
 }
 
 // Server serves connections of one listener or several.

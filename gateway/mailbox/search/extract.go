@@ -111,6 +111,9 @@ func appendText[T string | []byte](dst []byte, s T) []byte {
 	return append(squeeze(dst, n), '\n')
 }
 
+// Fold makes a text what it is looked for as in a Text.
+func Fold(text string) []byte { return squeeze(index.AppendFold(nil, text), 0) }
+
 // squeeze makes one space of every run of white space in b[from:].
 func squeeze(b []byte, from int) []byte {
 	to := from

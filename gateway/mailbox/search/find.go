@@ -33,6 +33,7 @@ type Folder interface {
 // An empty text is in every message. What is not indexed yet is read, and so is
 // what the index does not know exactly.
 func (x *Index) Search(ctx context.Context, where Where, text string, in Folder) ([]int64, error) {
+	defer x.deps.Metrics.searched(time.Now())
 	p := newPattern(where, text)
 	if len(p.text) == 0 || in.Len() <= smallFolder || len(p.grams) == 0 {
 		all, err := in.All(ctx)
@@ -121,9 +122,10 @@ func withUnfilled(ctx context.Context, in Folder, here []int64, filled int64) ([
 
 // catchUp takes up what has arrived, within Options.Wait.
 func (x *Index) catchUp(ctx context.Context) error {
-	wait, cancel := context.WithTimeout(ctx, x.opt.Wait)
+	most := x.opt.Load().Wait
+	wait, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
-	deadline := time.Now().Add(x.opt.Wait)
+	deadline := time.Now().Add(most)
 	for time.Now().Before(deadline) {
 		if x.take(wait) != nil {
 			break // somebody else is at it
@@ -185,6 +187,7 @@ func (x *Index) candidates(ctx context.Context, p *pattern) (maybe, sure []int64
 // only reads objects and returns those that have the pattern.
 func (x *Index) only(ctx context.Context, p *pattern, objects []int64) ([]int64, error) {
 	objects = sorted(objects)
+	x.deps.Metrics.opened(len(objects))
 	has := make([]bool, len(objects))
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -6,8 +6,6 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/gapura-mail/gapura/gateway/mailbox/index"
 )
 
 // gramsVersion is that of what follows: an index of another is made anew.
@@ -274,7 +272,7 @@ type pattern struct {
 }
 
 func newPattern(where Where, s string) pattern {
-	p := pattern{where: where, text: squeeze(index.AppendFold(nil, s), 0)}
+	p := pattern{where: where, text: Fold(s)}
 	looked := p.text[:min(len(p.text), maxPattern)]
 	p.grams = append(spread(looked, eachPair), spread(looked, eachGram)...)
 	eachWord(p.text, func(w []byte) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,9 +23,6 @@ type Options struct {
 }
 
 const (
-	defaultShare = 25
-	defaultWait  = 150 * time.Millisecond
-
 	batchObjects = 1000            // objects or events of a transaction
 	batchTokens  = 8 << 20         // and octets of tokens
 	maxPause     = 2 * time.Second // between transactions, for Share's sake
@@ -34,6 +32,9 @@ const (
 	forgetEvery  = 16              // transactions
 	openTime     = 30 * time.Second
 )
+
+// DefaultOptions are those of the zero value.
+func DefaultOptions() Options { return Options{Share: 25, Wait: 150 * time.Millisecond} }
 
 // Check tells what is wrong with the options.
 func (o Options) Check() error {
@@ -84,11 +85,13 @@ type Deps struct {
 	URL string
 	Dir string
 	Log *slog.Logger // nil: nothing is told
+	// Metrics are counted; nil: nothing is.
+	Metrics *Metrics
 }
 
 // Index is a full-text index. Its methods may be called by many at once.
 type Index struct {
-	opt  Options
+	opt  atomic.Pointer[Options]
 	deps Deps
 	log  *slog.Logger
 
@@ -101,6 +104,8 @@ type Index struct {
 	since    int           // transactions since events were forgotten
 	sets     *sets
 	closed   bool
+
+	reached atomic.Int64 // state.event, for who has no turn
 }
 
 // Open opens the index, and makes it anew where it is not there or damaged.
@@ -109,18 +114,26 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
 	if err := opt.Check(); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
-	opt.Share, opt.Wait = cmp.Or(opt.Share, defaultShare), cmp.Or(opt.Wait, defaultWait)
 	x := &Index{
-		opt: opt, deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)),
+		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)),
 		turn: make(chan struct{}, 1), attempts: map[int64]int{}, sets: setsPool.Get().(*sets),
 	}
+	x.Reconfigure(opt)
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	if err := x.open(ctx); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
 	}
 	x.turn <- struct{}{}
+	deps.Metrics.observe(x)
 	return x, nil
+}
+
+// Reconfigure takes new options, which have been checked.
+func (x *Index) Reconfigure(opt Options) {
+	d := DefaultOptions()
+	opt.Share, opt.Wait = cmp.Or(opt.Share, d.Share), cmp.Or(opt.Wait, d.Wait)
+	x.opt.Store(&opt)
 }
 
 var errClosed = errors.New("search: closed")
@@ -144,7 +157,10 @@ func (x *Index) open(ctx context.Context) (err error) {
 	}
 	usable, err := x.eng.prepare(ctx)
 	if err == nil && usable {
-		x.state, err = x.eng.state(ctx, x.eng.write)
+		var s state
+		if s, err = x.eng.state(ctx, x.eng.write); err == nil {
+			x.setState(s)
+		}
 	}
 	switch {
 	case err == nil && usable:
@@ -180,8 +196,13 @@ func (x *Index) rebuild(ctx context.Context) error {
 	if err := x.eng.reset(ctx, fresh); err != nil {
 		return err
 	}
-	x.state = fresh
+	x.setState(fresh)
 	return nil
+}
+
+func (x *Index) setState(s state) {
+	x.state = s
+	x.reached.Store(s.event)
 }
 
 // take waits for the turn.
@@ -215,7 +236,8 @@ func (x *Index) Run(ctx context.Context) {
 			x.log.Error("the search index does not get on", "error", err)
 			pause, changed = retryWait, nil
 		case more:
-			pause, changed = min(time.Since(begin)*time.Duration(100-x.opt.Share)/time.Duration(x.opt.Share), maxPause), nil
+			share := time.Duration(x.opt.Load().Share)
+			pause, changed = min(time.Since(begin)*(100-share)/share, maxPause), nil
 		}
 		t := time.NewTimer(pause)
 		select {

@@ -59,7 +59,8 @@ func (x *Index) apply(ctx context.Context, after state, changes []change) error 
 		after, err = x.eng.state(ctx, x.eng.write)
 	}
 	if err == nil {
-		x.state = after
+		x.setState(after)
+		x.deps.Metrics.indexed(len(changes))
 	}
 	return err
 }
@@ -88,7 +89,7 @@ func (x *Index) events(ctx context.Context) ([]Event, error) {
 		}
 	}
 	if s, err := x.eng.state(ctx, x.eng.write); err != nil || s != x.state {
-		x.state = s // another process was first
+		x.setState(s) // another process was first
 		return nil, err
 	}
 	x.log.Info("the search index lacks events and is made anew")
