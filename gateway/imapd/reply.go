@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"syscall"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -102,5 +103,8 @@ func (c *conn) explain(err error) reply {
 		return reply{}
 	}
 	c.log(slog.LevelError, "command failed", slog.String("command", string(c.cmd.Name)), slog.Any("error", err))
+	if errors.Is(err, syscall.ENOSPC) {
+		return reply{no, "UNAVAILABLE", "The server has no space left; try again later"}
+	}
 	return reply{no, "UNAVAILABLE", "Internal error; try again later"}
 }

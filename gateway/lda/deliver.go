@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -125,6 +126,9 @@ func (j *job) failed(err error, attrs ...any) smtp.Reply {
 	j.l.Log.Error("not delivered", append([]any{"id", j.m.ID, "error", err.Error()}, attrs...)...)
 	if r, ok := smtp.AsReply(err); ok && r.Temporary() {
 		return r
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return noSpace
 	}
 	return localError
 }

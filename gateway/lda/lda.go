@@ -89,6 +89,7 @@ var (
 	fullNow     = smtp.NewReply(452, smtp.EnhancedCode{4, 2, 2}, "The mailbox is full")
 	fullForGood = smtp.NewReply(552, smtp.EnhancedCode{5, 2, 2}, "The mailbox is full")
 	tooBig      = smtp.NewReply(552, smtp.EnhancedCode{5, 2, 3}, "The message is larger than this mailbox takes")
+	noSpace     = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 1}, "Insufficient system storage; try again later")
 	localError  = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "Local error; try again later")
 )
 

@@ -219,6 +219,8 @@ func (*postgres) unique(err error) bool { return code(err) == "23505" }
 // again: serialization failure, deadlock.
 func (*postgres) again(err error) bool { return code(err) == "40001" || code(err) == "40P01" }
 
+func (*postgres) full(err error) bool { return code(err) == "53100" }
+
 func code(err error) string {
 	if e := (*pgconn.PgError)(nil); errors.As(err, &e) {
 		return e.Code

@@ -84,10 +84,11 @@ type engine interface {
 	gone(w *writer) bool
 	// survives: after a failed statement the transaction goes on.
 	survives() bool
-	// unique, again: what an error means. Again says that the whole
-	// transaction may succeed when it is run again.
+	// unique, again, full: what an error means. Again says that the whole
+	// transaction may succeed when it is run again, full that the disk is.
 	unique(err error) bool
 	again(err error) bool
+	full(err error) bool
 	// committed is called after each commit, with no transaction open.
 	committed(w *writer)
 	close() error

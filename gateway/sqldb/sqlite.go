@@ -180,6 +180,11 @@ func (*lite) unique(err error) bool {
 	return false
 }
 
+func (*lite) full(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
 // again: SQLite's transactions wait for each other.
 func (*lite) again(error) bool { return false }
 

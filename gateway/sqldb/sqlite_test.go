@@ -107,6 +107,22 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullIsNoSpace: what SQLite says of a full disk is what files say.
+func TestFullIsNoSpace(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, open(t, Options{Dir: t.TempDir()}))
+	err := db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+		if _, err := tx.Exec(ctx, "PRAGMA max_page_count = 20"); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "INSERT INTO t_item (name, data) VALUES (?, ?)", "x", make([]byte, 1<<20))
+		return err
+	})
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Error(err)
+	}
+}
+
 // TestOtherProcessWritesToo: commands open the database that the gateway has
 // open.
 func TestOtherProcessWritesToo(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 )
 
 var (
@@ -136,10 +137,12 @@ func (tx *Tx) end() {
 
 func explain(eng engine, err error) error {
 	switch {
-	case errors.Is(err, ErrUnique), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, ErrUnique), errors.Is(err, syscall.ENOSPC), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case eng.unique(err):
 		return fmt.Errorf("%w: %w", ErrUnique, err)
+	case eng.full(err): // what files say
+		return fmt.Errorf("%w: %w", syscall.ENOSPC, err)
 	case errors.Is(err, sql.ErrConnDone):
 		return ErrClosed
 	}

@@ -214,7 +214,7 @@ func (w *writer) try(savepoints bool) (err error) {
 	}
 	if err := w.eng.commit(ctx, w); err != nil {
 		w.undo(ctx)
-		return fmt.Errorf("sqldb: commit: %w", err)
+		return fmt.Errorf("sqldb: commit: %w", explain(w.eng, err))
 	}
 	w.eng.committed(w)
 	return nil

@@ -1,0 +1,208 @@
+package e2e_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// filled does one thing again and again until more says no; what was answered
+// OK is in the ledger, what was refused is not. It returns how many were and
+// the last refusal.
+func filled(t testing.TB, c *imapLine, l *ledger, size int, more func(taken, refused int) bool) (taken, refused int, last refusal) {
+	t.Helper()
+	x := &trial{t: t}
+	for more(taken, refused) {
+		d := l.begin(&deed{kind: "append", to: "INBOX", marks: []string{markOf(0)}})
+		err := x.answer(c, l, d, "APPEND INBOX"+literals(summed(d.marks[0], size)))
+		if errors.As(err, &last) {
+			l.refused(d)
+			refused++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken++
+	}
+	return taken, refused, last
+}
+
+// mailed delivers messages until more says no.
+func mailed(t testing.TB, g *gapura, l *ledger, size int, more func(taken, refused int) bool) (taken, refused int) {
+	t.Helper()
+	for i := 0; more(taken, refused); i++ {
+		mark := markOf(0)
+		switch r := dial(t, g.smtp).mail("ann@sender.test", l.user, summed(mark, size)); r.code {
+		case 250:
+			l.mailed[mark] = true
+			taken++
+		case 451, 452:
+			refused++
+			l.said = append(l.said, r.String())
+		default:
+			t.Fatalf("%d accepted, then %s", taken, r)
+		}
+	}
+	return taken, refused
+}
+
+// allThere compares a user's mailbox with the ledger and has the store checked.
+func allThere(t testing.TB, g *gapura, l *ledger) {
+	t.Helper()
+	x := &trial{t: t, g: g, ledgers: []*ledger{l}, knew: map[string]*watched{}, watching: []*watched{nil}}
+	x.verify(0)
+	storeClean(t, g, "running")
+}
+
+// loggedIn connects as a user.
+func loggedIn(t testing.TB, g *gapura, user string) *imapLine {
+	t.Helper()
+	c, err := dialIMAP(g.imap(), user, "secret-word")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.conn.Close() })
+	return c
+}
+
+// TestMailboxDiskFull: with no room left mail is refused for now, by SMTP and
+// IMAP, nothing is half there, what is there can be read and expunged, and
+// when there is room again mail is taken again, with nobody's help.
+func TestMailboxDiskFull(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m"); err != nil {
+		missing(t, "mount: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
+	ballast, err := write(data, "ballast", strings.Repeat("x", 8<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const user = "ana@kept.test"
+	g := serveKeptIn(t, dir, "", user)
+	l := newLedger(user, 1, trialFolders...)
+	c := loggedIn(t, g, user)
+	mailed(t, g, l, 1000, func(taken, _ int) bool { return taken < 10 })
+	allThere(t, g, l) // the ledger knows the UIDs now
+	taken, refused, said := filled(t, c, l, 100<<10, func(_, refused int) bool { return refused < 5 })
+	// Small ones, too, until nothing at all fits any more.
+	few, _, said2 := filled(t, c, l, 300, func(_, refused int) bool { return refused < 50 })
+	put, putOff := mailed(t, g, l, 20<<10, func(_, refused int) bool { return refused < 10 })
+	t.Logf("%d and %d appended, %d delivered until the disk was full; then %q, %q and %d put off", taken, few, put, said, said2, putOff)
+	if taken == 0 || refused == 0 || !strings.Contains(string(said), "no space left") || !strings.Contains(string(said2), "no space left") {
+		t.Errorf("%d appended, %d refused, %q", taken, refused, said)
+	}
+	if len(l.said) == 0 || !strings.HasPrefix(l.said[len(l.said)-1], "452 4.3.1") {
+		t.Errorf("%q", l.said)
+	}
+	if _, err := readFolder(t, c, "INBOX"); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	moved := uidsOf(l, "INBOX", 3)
+	for _, command := range []string{"UID COPY %s Archive", "UID MOVE %s Archive", `UID STORE %s FLAGS (\Flagged)`} { // OK or NO, nothing half
+		kind := strings.ToLower(strings.Fields(command)[1])
+		d := &deed{kind: kind, from: "INBOX", to: "Archive", uids: moved, marks: marksOf(l, "INBOX", moved)}
+		if kind == "store" {
+			d.to, d.marks = `\Flagged`, nil
+		}
+		if kind == "store" && len(moved) > 0 && l.folders["INBOX"].have[moved[0]].mark == "" {
+			continue // they were moved
+		}
+		l.begin(d)
+		err := (&trial{t: t}).answer(c, l, d, fmt.Sprintf(command, setOf(moved)))
+		var no refusal
+		if errors.As(err, &no) {
+			l.refused(d)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s on the full disk: %v", kind, err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	if n, no, said := filled(t, c, l, 10<<10, func(taken, refused int) bool { return taken < 10 && refused < 20 }); no > 0 || n < 10 {
+		t.Errorf("with room again %d appended, %d refused: %s", n, no, said)
+	}
+	if n, no := mailed(t, g, l, 10<<10, func(taken, refused int) bool { return taken < 10 && refused < 20 }); no > 0 || n < 10 {
+		t.Errorf("with room again %d delivered, %d put off", n, no)
+	}
+	allThere(t, g, l)
+	g.kill()
+	g.start()
+	allThere(t, g, l)
+}
+
+// uidsOf are the first UIDs of a folder.
+func uidsOf(l *ledger, folder string, n int) []uint32 {
+	list := []uint32{}
+	for uid := range l.folders[folder].have {
+		list = append(list, uid)
+	}
+	slices.Sort(list)
+	return list[:min(n, len(list))]
+}
+
+func marksOf(l *ledger, folder string, uids []uint32) (marks []string) {
+	for _, uid := range uids {
+		marks = append(marks, l.folders[folder].have[uid].mark)
+	}
+	return marks
+}
+
+// TestMailboxSyncErrors: where the disk says that it could not write, APPEND
+// and deliveries are refused for now; what was answered OK is there after a
+// crash, and mail is taken again as soon as the disk writes.
+func TestMailboxSyncErrors(t *testing.T) {
+	t.Parallel()
+	strace := tool(t, "strace")
+	for _, when := range []string{"1+2", "2+3", "1+1"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			const user = "ana@kept.test"
+			g := serveKept(t, "", user)
+			l := newLedger(user, 1, trialFolders...)
+			c := loggedIn(t, g, user)
+			filled(t, c, l, 1000, func(taken, _ int) bool { return taken < 5 })
+			allThere(t, g, l)
+			p, err := start("strace", exec.Command(strace, "-f", "-q", "-e", "trace=fdatasync,fsync,sync_file_range", "-e", "inject=fdatasync,fsync:error=EIO:when="+when,
+				"-p", fmt.Sprint(g.cmd.Process.Pid)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(p.stop)
+			for refused := 0; refused == 0; {
+				select {
+				case <-p.done:
+					missing(t, "strace: %s", p.output(0))
+				default:
+				}
+				_, refused, _ = filled(t, c, l, 1000, func(a, b int) bool { return a+b < 1 })
+			}
+			a, b, said := filled(t, c, l, 20<<10, func(a, b int) bool { return a+b < 20 })
+			d, e := mailed(t, g, l, 20<<10, func(a, b int) bool { return a+b < 20 })
+			p.stop()
+			n, no, _ := filled(t, c, l, 20<<10, func(a, b int) bool { return a < 10 && b < 20 })
+			t.Logf("%d appended, %d refused (%s), %d delivered, %d put off; afterwards %d refused before %d were appended", a, b, said, d, e, no, n)
+			if n < 10 || no > 1 {
+				t.Error("it does not recover")
+			}
+			// What was refused may be there all the same: nobody could tell.
+			g.kill()
+			g.start()
+			allThere(t, g, l)
+		})
+	}
+}
