@@ -127,7 +127,7 @@ func (j *job) passOn(ctx context.Context, p *parcel, s send) error {
 	c.Params = smtp.MailParams{Body: c.Params.Body, SMTPUTF8: c.Params.SMTPUTF8, RequireTLS: c.Params.RequireTLS}
 	c.Rcpts = []gateway.Recipient{{To: smtp.ForwardPath{Address: s.to}, Route: route}}
 	if j.l.Rewrite != nil {
-		c.From = j.l.Rewrite(c.From, p.target.Address.Domain)
+		c.From = j.l.Rewrite(c.From, j.m.Rcpts[p.rcpt].To.Domain)
 	}
 	c.Open, c.Size = j.m.with(nil, s.header)
 	if err := j.l.Queue.Submit(ctx, &c, route); err != nil {
