@@ -412,6 +412,26 @@ func TestRelayedIsToldWhereAsked(t *testing.T) {
 	})
 }
 
+// TestArrivalInAMailboxIsToldWhereAsked (RFC 3461 section 5.2.1).
+func TestArrivalInAMailboxIsToldWhereAsked(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome {
+			o := delivered
+			o.Final, o.Local = true, true
+			return o
+		}
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test", "c@x.test")
+		c.Rcpts[1].Params.Notify = smtp.NotifySuccess
+		l.commit(c)
+		settle()
+		all := l.next.all()
+		if len(all) != 2 || !strings.Contains(all[1].body, "Action: delivered") || strings.Contains(all[1].body, "b@x.test") {
+			t.Errorf("%+v", all)
+		}
+	})
+}
+
 // TestWaitingIsNoAttempt: a transport that wants to wait has made no attempt,
 // and its destination has not failed.
 func TestWaitingIsNoAttempt(t *testing.T) {
