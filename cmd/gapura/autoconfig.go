@@ -46,7 +46,7 @@ var programs = map[string]autoconf.Server{
 // where none are kept here.
 func settingsOf(cfg *config.Config, domain string, local func(domain string) bool) (autoconf.Settings, bool) {
 	name, err := smtp.ASCIIDomain(domain)
-	if err != nil || !local(name) {
+	if err != nil || name == "" || !local(name) {
 		return autoconf.Settings{}, false
 	}
 	set := autoconf.Settings{Domain: name}

@@ -47,7 +47,9 @@ func (c *configCheck) Run(a *app) error {
 	cfg, err := config.Load(file)
 	if err == nil {
 		report.Warnings = append(report.Warnings, cfg.Warnings()...)
-		err = checkConfig(cfg)
+		if err = checkConfig(cfg); err == nil {
+			report.Warnings = append(report.Warnings, a.checkLocal(cfg)...)
+		}
 	}
 	report.OK = err == nil
 	if err != nil {

@@ -39,6 +39,7 @@ type generation struct {
 	queued     map[string]bool // routes whose mail is queued
 	local      map[string]bool // routes whose mail is kept here
 	lda        *lda.LDA
+	forget     []func() // what is remembered of accounts
 	transports map[string]queue.Transport
 	out        *outbound.Transport // the way to other servers
 	bounces    *bounce.Bounces
@@ -98,6 +99,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		return nil, err
 	}
 	accounts := newSMTPAccounts(s.accounts, certs.Shown)
+	g.forget = append(g.forget, accounts.may.forget, accounts.targets.forget)
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},

@@ -36,6 +36,8 @@ type service interface {
 	Shutdown(ctx context.Context) error
 	// configure makes new connections go by a generation.
 	configure(lc config.Listener, gen *generation, s *server) error
+	// End closes the connections of a user and counts them.
+	End(user string) int
 }
 
 // newService makes what a listener needs.
@@ -85,6 +87,9 @@ func (x sieveService) configure(lc config.Listener, gen *generation, s *server) 
 type httpService struct{ *http.Server }
 
 func (httpService) configure(config.Listener, *generation, *server) error { return nil }
+
+// End implements service: nobody logs in.
+func (httpService) End(string) int { return 0 }
 
 // Serve implements service.
 func (x httpService) Serve(l net.Listener) error {

@@ -122,8 +122,10 @@ func scriptOptions(cfg *config.Config) sieve.Options {
 
 // openLocal makes the delivery into mailboxes, of domains that are kept here.
 func (g *generation) openLocal(s *server) (err error) {
+	accounts := newLocalAccounts(s.accounts)
+	g.forget = append(g.forget, accounts.targets.forget, accounts.own.forget)
 	deps := lda.Deps{
-		Accounts: newLocalAccounts(s.accounts), Route: g.localRoute, Hostname: g.cfg.Hostname, Separator: g.cfg.Accounts.Separator,
+		Accounts: accounts, Route: g.localRoute, Hostname: g.cfg.Hostname, Separator: g.cfg.Accounts.Separator,
 		Rewrite:     func(from smtp.ReversePath, domain string) smtp.ReversePath { return g.bounces.Rewrite(from, domain) },
 		Sign:        mailer{keys: s.keys}.sign,
 		Postmasters: map[string]string{}, Log: s.log, Metrics: s.lda,

@@ -29,6 +29,7 @@ type cli struct {
 	Explain  explainCmd  `cmd:"" help:"Run filters and policy on one message and tell why."`
 	User     userCmd     `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
 	Alias    aliasCmd    `cmd:"" help:"Addresses that lead to users or elsewhere."`
+	Mailbox  mailboxCmd  `cmd:"" help:"Mail that is kept here: folders, quota, removal."`
 	Config   configCmd   `cmd:"" name:"config" help:"Check and explain the configuration."`
 	Sink     sinkCmd     `cmd:"" help:"Run a server that files or drops what it gets."`
 	Check    checkCmd    `cmd:"" help:"One check by itself, for diagnosis."`

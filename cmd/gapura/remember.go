@@ -42,6 +42,13 @@ func (r *remembered[V]) get(key string, ask func() (V, error)) (V, error) {
 	return v, nil
 }
 
+// forget drops everything.
+func (r *remembered[V]) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now, r.old = map[string]V{}, nil
+}
+
 // turn forgets the older half when it is time, or full. r.mu is held.
 func (r *remembered[V]) turn() {
 	switch since := time.Since(r.turned); {

@@ -3,11 +3,13 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -27,6 +29,13 @@ const patience = 20 * time.Second
 // scriptCommands are the commands of scripts besides gapura:
 //
 //	smtp ADDR FILE   speak the dialogue of FILE: lines "C: said", "S: regexp"
+//	imap ADDR FILE   the same for IMAP: "C: said"; "S: regexp" wants a line that
+//	                 matches and passes over those before it, but not over a
+//	                 tagged one; "L: text" sends a line as it stands, a literal's,
+//	                 "T: " begins TLS
+//	pop3 ADDR FILE   the same for POP3 (and ManageSieve): "S: regexp" is about the
+//	                 next line, "M: regexp" about all lines to a single
+//	                 dot, "U: regexp" passes over lines until one matches
 //	http ADDR PATH   GET; the answer is stdout; ! for a status other than 200
 //	zone FILE        answer from a zone file on the address in $RESOLVER
 //	exits N CMD...   run a command that ends with exit code N
@@ -35,6 +44,8 @@ const patience = 20 * time.Second
 func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"smtp":  scriptSMTP,
+		"imap":  scriptIMAP,
+		"pop3":  scriptPOP3,
 		"http":  scriptHTTP,
 		"exits": scriptExits,
 		"zone": func(ts *testscript.TestScript, _ bool, args []string) {
@@ -88,6 +99,89 @@ func scriptSMTP(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 	}
+}
+
+// dialogue runs the lines of a file over a connection, which may begin with
+// TLS: tls:ADDR. said answers the lines that are not "C: ".
+func dialogue(ts *testscript.TestScript, args []string, said func(in *bufio.Reader, mark, text string)) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: imap|pop3 [tls:]ADDR FILE")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	addr, secure := strings.CutPrefix(args[0], "tls:")
+	c, err := dialWhenThere(ctx, addr)
+	ts.Check(err)
+	defer c.Close()
+	if secure {
+		c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+	}
+	c.SetDeadline(time.Now().Add(patience))
+	in := bufio.NewReader(c)
+	for line := range strings.Lines(os.Expand(ts.ReadFile(args[1]), ts.Getenv)) {
+		line = strings.TrimRight(line, "\n")
+		switch mark, text := line[:min(3, len(line))], line[min(3, len(line)):]; mark {
+		case "C: ", "L: ":
+			_, err = fmt.Fprintf(c, "%s\r\n", text)
+			ts.Check(err)
+		case "T: ":
+			c = tls.Client(c, &tls.Config{InsecureSkipVerify: true})
+			c.SetDeadline(time.Now().Add(patience))
+			in = bufio.NewReader(c)
+		default:
+			said(in, mark, text)
+		}
+	}
+}
+
+// nextLine reads a line, which goes to stdout.
+func nextLine(ts *testscript.TestScript, in *bufio.Reader) string {
+	line, err := in.ReadString('\n')
+	ts.Check(err)
+	line = strings.TrimRight(line, "\r\n")
+	fmt.Fprintln(ts.Stdout(), line)
+	return line
+}
+
+func scriptIMAP(ts *testscript.TestScript, neg bool, args []string) {
+	dialogue(ts, args, func(in *bufio.Reader, mark, text string) {
+		if mark != "S: " {
+			return
+		}
+		want := regexp.MustCompile("^" + text)
+		for {
+			line := nextLine(ts, in)
+			if want.MatchString(line) {
+				return
+			}
+			if word, _, _ := strings.Cut(line, " "); regexp.MustCompile("^[a-z][0-9]+$").MatchString(word) {
+				ts.Fatalf("the server said %s where %q was wanted", line, text)
+			}
+		}
+	})
+}
+
+func scriptPOP3(ts *testscript.TestScript, neg bool, args []string) {
+	dialogue(ts, args, func(in *bufio.Reader, mark, text string) {
+		got := ""
+		switch mark {
+		case "S: ":
+			got = nextLine(ts, in)
+		case "U: ":
+			for got = nextLine(ts, in); !regexp.MustCompile("^"+text).MatchString(got); {
+				got = nextLine(ts, in)
+			}
+		case "M: ":
+			for line := nextLine(ts, in); line != "."; line = nextLine(ts, in) {
+				got += line + "\n"
+			}
+		default:
+			return
+		}
+		if !regexp.MustCompile("(?s)^" + text).MatchString(got) {
+			ts.Fatalf("the server said %s where %q was wanted", got, text)
+		}
+	})
 }
 
 // readReply reads a reply of one or several lines.

@@ -231,7 +231,11 @@ func (s *server) warnings(cfg *config.Config) []config.Error {
 	if s.demo {
 		return nil
 	}
-	return cfg.Warnings()
+	list, err := localWarnings(context.Background(), cfg, s.accounts)
+	if err != nil {
+		s.log.Error("accounts", "error", err.Error())
+	}
+	return append(cfg.Warnings(), list...)
 }
 
 // register makes the metrics of parts that do not register theirs themselves.

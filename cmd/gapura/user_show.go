@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
@@ -26,6 +27,7 @@ type userDetails struct {
 	AppPasswords []credentialRow `json:"app_passwords"`
 	Aliases      []string        `json:"aliases"`
 	SendAs       []string        `json:"send_as"`
+	Mailbox      *mailboxRow     `json:"mailbox,omitempty"`
 }
 
 // credentialRow is an app password as it is printed.
@@ -66,12 +68,13 @@ func (r credentialRow) String() string {
 
 // Run implements the command.
 func (c *userShow) Run(a *app) error {
-	return a.withAccounts(func(x *account.Accounts) error {
+	var d userDetails
+	err := a.withAccounts(func(x *account.Accounts) error {
 		u, err := x.User(a.ctx, c.User)
 		if err != nil {
 			return err
 		}
-		d := userDetails{userRow: rowOf(u), Aliases: []string{}, SendAs: []string{}}
+		d = userDetails{userRow: rowOf(u), Aliases: []string{}, SendAs: []string{}}
 		creds, err := x.Credentials(a.ctx, u.Name)
 		if err != nil {
 			return err
@@ -89,14 +92,24 @@ func (c *userShow) Run(a *app) error {
 			return err
 		}
 		d.SendAs = append(d.SendAs, grants...)
-		return a.print(d, d.text)
+		return nil
 	})
+	if err == nil {
+		d.Mailbox, err = a.usageOf(d.Name)
+	}
+	if err != nil {
+		return err
+	}
+	return a.print(d, d.text)
 }
 
 func (d userDetails) text(w io.Writer) {
 	state := map[bool]string{true: ", disabled", false: ""}[d.Disabled]
 	password := map[bool]string{true: "", false: ", without a password here"}[d.Password]
 	fmt.Fprintf(w, "%s %s%s%s\n", d.Name, d.Display, state, password)
+	if m := d.Mailbox; m != nil {
+		fmt.Fprintf(w, "mailbox: %d messages, %s, limit %s\n", m.Messages, sizeText(m.Octets), m.limit())
+	}
 	for _, r := range d.AppPasswords {
 		fmt.Fprintf(w, "app password: %s\n", r)
 	}
@@ -106,4 +119,21 @@ func (d userDetails) text(w io.Writer) {
 	for _, s := range d.SendAs {
 		fmt.Fprintf(w, "may send as: %s\n", s)
 	}
+}
+
+// usageOf returns what a user's mailbox takes; nil: it has none, or no mail is
+// kept here.
+func (a *app) usageOf(user string) (*mailboxRow, error) {
+	cfg, err := config.Load(a.config)
+	if err != nil || len(cfg.Local()) == 0 {
+		return nil, err
+	}
+	answer, err := a.askMailboxes(cfg, mailboxAsk{Do: "show", User: user})
+	if isNoMailbox(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &answer.Details.mailboxRow, nil
 }

@@ -282,6 +282,21 @@ func (s *Server) Draining() bool { return s.drain.Load() }
 // Stopped tells whether the connections are being cut short.
 func (s *Server) Stopped() bool { return s.stop.Load() }
 
+// End closes the connections of a user (Conn.LogIn), who is gone or may not be
+// served any more, and returns how many there were. It does not wait for them.
+func (s *Server) End(user string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		if user != "" && c.user == user {
+			c.cancel()
+			c.raw.Close()
+			n++
+		}
+	}
+	return n
+}
+
 // Shutdown closes the listeners and waits for the connections. Those that
 // wait and are not busy (Conn.Wait) are told at once, others when they are
 // busy no more. When ctx ends the rest are cut short: their contexts end, and

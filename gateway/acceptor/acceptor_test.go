@@ -359,3 +359,41 @@ func TestOptionsAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestTheConnectionsOfAUserEnd, those of others go on.
+func TestTheConnectionsOfAUserEnd(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, acceptor.Options{}, func(c *acceptor.Conn) {
+		l := acceptor.Line{Max: 100, Idle: time.Hour, Within: time.Minute}
+		b, err := c.ReadLine(&l, false)
+		if err != nil {
+			return
+		}
+		c.LogIn(strings.TrimRight(string(b), "\r\n"))
+		echo(c)
+	})
+	login := func(user string) (net.Conn, *bufio.Reader) {
+		nc := dial(t, s)
+		r := bufio.NewReader(nc)
+		io.WriteString(nc, user+"\r\nhello\r\n")
+		if line, err := r.ReadString('\n'); err != nil || !strings.HasPrefix(line, "hello") {
+			t.Fatalf("%q, %v", line, err)
+		}
+		return nc, r
+	}
+	_, ana := login("ana")
+	bobs, bob := login("bob")
+	if n := s.End("ana"); n != 1 {
+		t.Errorf("%d ended", n)
+	}
+	if b, _ := io.ReadAll(ana); len(b) > 40 {
+		t.Errorf("ana hears %q", b)
+	}
+	if s.End("") != 0 || s.End("nobody") != 0 {
+		t.Error("somebody was nobody")
+	}
+	io.WriteString(bobs, "bye\r\n")
+	if b, err := io.ReadAll(bob); err != nil || !strings.HasPrefix(string(b), "bye") {
+		t.Errorf("bob: %q, %v", b, err)
+	}
+}

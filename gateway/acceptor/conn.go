@@ -44,6 +44,7 @@ type Conn struct {
 	quiet           bool  // the client is not thought to send more
 	deaf            error // of writing
 	first           [1]byte
+	user            string // who has logged in; under the server's mutex
 }
 
 // Context ends when the connection does, and when the server cuts it short.
@@ -58,6 +59,14 @@ func (c *Conn) Stopped() bool { return c.srv.Stopped() }
 // Quiet says that the client will send no more, so that closing the
 // connection loses nothing.
 func (c *Conn) Quiet() { c.quiet = true }
+
+// LogIn says whose connection it is from now on, "" : nobody's; End finds it by
+// that.
+func (c *Conn) LogIn(user string) {
+	c.srv.mu.Lock()
+	c.user = user
+	c.srv.mu.Unlock()
+}
 
 // serve does all from the first octet to the last.
 func (c *Conn) serve() {

@@ -145,11 +145,12 @@ func (a *Accounts) isUser(ctx context.Context, name string) (bool, error) {
 }
 
 // First returns the user of a domain who was added first and is not disabled,
-// "" : there is none here; of domain "" the first of all.
+// "" : there is none here; of domain "" the first of all, of "%.domain" the
+// first of its subdomains.
 func (a *Accounts) First(ctx context.Context, domain string) (name string, err error) {
 	like := "%"
 	if domain != "" {
-		like = "%@" + strings.ReplaceAll(domain, "%", "")
+		like = "%@" + domain
 	}
 	err = a.deps.DB.Read().QueryRow(ctx, "SELECT name FROM account_users WHERE disabled = 0 AND name LIKE ? ORDER BY created, name LIMIT 1", like).Scan(&name)
 	if errors.Is(err, sqldb.ErrNoRows) {

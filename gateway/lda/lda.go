@@ -130,6 +130,12 @@ func (l *LDA) Verify(ctx context.Context, _ smtp.ReversePath, p smtp.MailParams,
 	return full, nil
 }
 
+// Reached tells whether somebody gets mail for an address.
+func (l *LDA) Reached(ctx context.Context, to smtp.Address) (bool, error) {
+	list, err := l.resolve(ctx, to)
+	return len(list) > 0, err
+}
+
 // resolve returns who gets mail for an address; nobody: it is refused. What
 // was resolved before leads to itself: an alias that leads to others and to
 // the user of its own name does so once only.

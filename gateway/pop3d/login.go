@@ -32,6 +32,7 @@ func (c *conn) login(mechanism string, initial []byte, ask func([]byte) ([]byte,
 		return err
 	}
 	c.rset(nil)
+	c.LogIn(c.user)
 	return nil
 }
 

@@ -58,6 +58,7 @@ func (c *conn) enter(ctx *deadline.Context, x *exchange, mechanism string, initi
 		return err
 	}
 	c.name = id.User
+	c.LogIn(id.User)
 	return nil
 }
 

@@ -144,6 +144,7 @@ func (x *exchange) end(user string, r smtp.Reply, err error) smtp.Reply {
 			return replyAuthFailed
 		}
 		c.info.User = user
+		c.LogIn(user)
 	}
 	return r
 }

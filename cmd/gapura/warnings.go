@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/lda"
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// localWarnings tell of domains whose mail is kept here for nobody. A directory
+// may have users whom nobody here knows of.
+func localWarnings(ctx context.Context, cfg *config.Config, x *account.Accounts) (list []config.Error, err error) {
+	warn := func(d config.Domain, format string, args ...any) {
+		var es config.Errors
+		if errors.As(cfg.Errorf(d.Position(), format, args...), &es) {
+			list = append(list, es...)
+		}
+	}
+	for _, d := range cfg.Local() {
+		first, err := firstOf(ctx, x, d.Name)
+		if err != nil {
+			return list, err
+		}
+		if first == "" && cfg.Accounts.LDAP == nil && cfg.Accounts.OAuth == nil {
+			warn(d, "%s: the domain has no users: all mail to it is refused (gapura user add ana@%s)", d.Name, strings.TrimPrefix(d.Name, "*."))
+		}
+		reached, err := postmasterReached(ctx, cfg, x, d)
+		if err != nil {
+			return list, err
+		}
+		if !reached {
+			warn(d, "%s: nobody gets mail to postmaster, whom every domain must have: add a user, or name one (mailboxes: {postmaster: ana@example.org})", d.Name)
+		}
+	}
+	return list, nil
+}
+
+func firstOf(ctx context.Context, x *account.Accounts, domain string) (string, error) {
+	name, err := smtp.ASCIIDomain(strings.TrimPrefix(domain, "*."))
+	if err != nil {
+		return "", nil // told elsewhere
+	}
+	if strings.HasPrefix(domain, "*.") {
+		return x.First(ctx, "%."+name)
+	}
+	return x.First(ctx, name)
+}
+
+// postmasterReached tells whether somebody gets mail to postmaster, by the
+// delivery's own rules.
+func postmasterReached(ctx context.Context, cfg *config.Config, x *account.Accounts, d config.Domain) (bool, error) {
+	local := map[string]bool{}
+	for _, o := range cfg.Local() {
+		local[strings.ToLower(o.Name)] = true
+	}
+	l, err := lda.New(cfg.Mailboxes.Delivery, lda.Deps{
+		Accounts: newLocalAccounts(x), Separator: cfg.Accounts.Separator, Postmasters: map[string]string{strings.TrimPrefix(d.Name, "*."): d.Postmaster},
+		Route: func(to smtp.Address) (string, bool) { return to.Domain, local[strings.ToLower(to.Domain)] },
+	})
+	if err != nil {
+		return true, nil // told elsewhere
+	}
+	return l.Reached(ctx, smtp.Address{Local: "postmaster", Domain: strings.TrimPrefix(d.Name, "*.")})
+}
+
+// checkLocal adds localWarnings where there is a database yet; what keeps it
+// from being read is no mistake of the configuration.
+func (a *app) checkLocal(cfg *config.Config) (list []config.Error) {
+	if len(cfg.Local()) == 0 || checkOwner(cfg.Data) != nil {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Data, "gapura.db")); err != nil && cfg.Storage.Database == "sqlite" {
+		return nil // and none is made
+	}
+	a.withDatabaseOf(cfg, asCommand, func(db *sqldb.DB) error {
+		x, err := account.Open(a.ctx, cfg.Accounts, account.Deps{DB: db})
+		if err != nil {
+			return err
+		}
+		defer x.Close()
+		list, err = localWarnings(a.ctx, cfg, x)
+		return err
+	})
+	return list
+}
