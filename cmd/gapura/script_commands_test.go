@@ -168,7 +168,7 @@ func scriptPOP3(ts *testscript.TestScript, neg bool, args []string) {
 		case "S: ":
 			got = nextLine(ts, in)
 		case "U: ":
-			for got = nextLine(ts, in); !regexp.MustCompile("^"+text).MatchString(got); {
+			for got = nextLine(ts, in); !regexp.MustCompile("^" + text).MatchString(got); {
 				got = nextLine(ts, in)
 			}
 		case "M: ":
