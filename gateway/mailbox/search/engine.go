@@ -5,15 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 )
-
-// change is what is done to one object: its tokens are kept, or it goes.
-type change struct {
-	object int64
-	remove bool
-	tokens string
-}
 
 // state is how far the index has come.
 type state struct {
@@ -23,50 +16,64 @@ type state struct {
 
 // dialect is what SQLite and PostgreSQL say differently.
 type dialect struct {
-	make    []string // the tables
-	drop    []string
-	put     string // object, tokens
-	remove  string // object
-	match   string // expression
-	begin   string // first statement of a transaction
-	or, and string // between tokens
-	not     string // between what is wanted and what is not
+	make  []string // the tables
+	begin string   // first statement of a transaction
 }
 
-var sqliteDialect = dialect{
-	make: []string{
-		`CREATE TABLE IF NOT EXISTS search_state (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID`,
-		`CREATE VIRTUAL TABLE IF NOT EXISTS search_objects USING fts5(tokens, content='', contentless_delete=1, detail=none, tokenize='ascii')`,
-		// A transaction's tokens are one segment: fewer to merge.
-		`INSERT INTO search_objects (search_objects, rank) VALUES ('hashsize', 16777216)`,
-	},
-	put:    `INSERT OR REPLACE INTO search_objects (rowid, tokens) VALUES (?, ?)`,
-	remove: `DELETE FROM search_objects WHERE rowid = ?`,
-	match:  `SELECT group_concat(rowid, ' ') FROM search_objects WHERE search_objects MATCH ?`,
-	or:     " OR ", and: " AND ", not: " NOT ",
-}
+var tables = []string{"search_postings", "search_words", "search_segments", "search_removed", "search_objects", "search_state"}
+
+var sqliteDialect = dialect{make: []string{
+	`CREATE TABLE IF NOT EXISTS search_state (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID`,
+	`CREATE TABLE IF NOT EXISTS search_segments (id INTEGER PRIMARY KEY, objects BLOB NOT NULL)`,
+	`CREATE TABLE IF NOT EXISTS search_words (segment INTEGER NOT NULL, first BLOB NOT NULL, page INTEGER NOT NULL, tokens BLOB NOT NULL, PRIMARY KEY (segment, first))`,
+	`CREATE TABLE IF NOT EXISTS search_postings (segment INTEGER NOT NULL, page INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, page))`,
+	`CREATE TABLE IF NOT EXISTS search_removed (object INTEGER PRIMARY KEY)`,
+}}
 
 var postgresDialect = dialect{
 	make: []string{
 		`CREATE TABLE IF NOT EXISTS search_state (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL)`,
-		`CREATE TABLE IF NOT EXISTS search_objects (object BIGINT NOT NULL PRIMARY KEY, tokens TSVECTOR NOT NULL)`,
-		`CREATE INDEX IF NOT EXISTS search_objects_tokens ON search_objects USING GIN (tokens)`,
+		`CREATE TABLE IF NOT EXISTS search_segments (id BIGINT NOT NULL PRIMARY KEY, objects BYTEA NOT NULL)`,
+		`CREATE TABLE IF NOT EXISTS search_words (segment BIGINT NOT NULL, first BYTEA NOT NULL, page BIGINT NOT NULL, tokens BYTEA NOT NULL, PRIMARY KEY (segment, first))`,
+		`CREATE TABLE IF NOT EXISTS search_postings (segment BIGINT NOT NULL, page BIGINT NOT NULL, data BYTEA NOT NULL, PRIMARY KEY (segment, page))`,
+		`CREATE TABLE IF NOT EXISTS search_removed (object BIGINT NOT NULL PRIMARY KEY)`,
 	},
-	drop:   []string{`DROP TABLE IF EXISTS search_objects`, `DROP TABLE IF EXISTS search_state`},
-	put:    `INSERT INTO search_objects (object, tokens) VALUES ($1, $2::text::tsvector) ON CONFLICT (object) DO UPDATE SET tokens = excluded.tokens`,
-	remove: `DELETE FROM search_objects WHERE object = $1`,
-	match:  `SELECT string_agg(object::text, ' ') FROM search_objects WHERE tokens @@ $1::text::tsquery`,
-	begin:  fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, advisoryLock),
-	or:     " | ", and: " & ", not: " & !",
+	begin: fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, advisoryLock),
 }
+
+// Both databases number arguments like this.
+const (
+	sqlVersion    = `SELECT value FROM search_state WHERE name = 'version'`
+	sqlState      = `SELECT name, value FROM search_state`
+	sqlSegments   = `SELECT id, objects FROM search_segments ORDER BY id`
+	sqlRemoved    = `SELECT object FROM search_removed`
+	sqlAddSegment = `INSERT INTO search_segments (id, objects) VALUES ($1, $2)`
+	sqlAddWords   = `INSERT INTO search_words (segment, first, page, tokens) VALUES ($1, $2, $3, $4)`
+	sqlAddPosting = `INSERT INTO search_postings (segment, page, data) VALUES ($1, $2, $3)`
+	sqlRemove     = `INSERT INTO search_removed (object) VALUES ($1) ON CONFLICT (object) DO NOTHING`
+	sqlForget     = `DELETE FROM search_removed WHERE object = $1`
+	sqlDrop       = `DELETE FROM search_segments WHERE id = $1`
+	sqlDropWords  = `DELETE FROM search_words WHERE segment = $1`
+	sqlDropPosts  = `DELETE FROM search_postings WHERE segment = $1`
+	sqlStrays     = `SELECT DISTINCT segment FROM search_words WHERE segment NOT IN (SELECT id FROM search_segments)
+		UNION SELECT DISTINCT segment FROM search_postings WHERE segment NOT IN (SELECT id FROM search_segments)`
+	sqlPage  = `SELECT page, tokens FROM search_words WHERE segment = $1 AND first <= $2 ORDER BY first DESC LIMIT 1`
+	sqlPages = `SELECT page, tokens FROM search_words WHERE segment = $1 AND first < $3 AND
+		first >= COALESCE((SELECT first FROM search_words WHERE segment = $1 AND first <= $2 ORDER BY first DESC LIMIT 1), $2) ORDER BY first`
+	sqlPosting = `SELECT data FROM search_postings WHERE segment = $1 AND page = $2`
+)
 
 // advisoryLock makes the processes of one database index one after another.
 const advisoryLock = 0x67617073 // "gaps"
 
-// engine keeps tokens and state.
+// engine keeps segments and state.
 type engine struct {
 	dialect
 	write, read *sql.DB
+
+	// What is live. It is changed by who has the turn, under Index.mu.
+	live []*segment
+	next int64 // a segment's id that was never used
 }
 
 func (e *engine) close() error {
@@ -84,16 +91,120 @@ func (e *engine) prepare(ctx context.Context) (usable bool, err error) {
 		}
 	}
 	var version int64
-	err = e.write.QueryRowContext(ctx, `SELECT value FROM search_state WHERE name = 'version'`).Scan(&version)
+	err = e.write.QueryRowContext(ctx, sqlVersion).Scan(&version)
 	if err == sql.ErrNoRows {
 		return false, nil
 	}
-	return version == gramsVersion, err
+	if err != nil || version != tokensVersion {
+		return false, err
+	}
+	return true, e.load(ctx)
+}
+
+// load reads which segments there are, and removes what an interrupted merge
+// left.
+func (e *engine) load(ctx context.Context) error {
+	list, err := e.segments(ctx)
+	if err != nil {
+		return err
+	}
+	if e.next == 0 {
+		strays, err := ids(ctx, e.write, sqlStrays)
+		if err != nil {
+			return err
+		}
+		for _, id := range strays {
+			if err := e.dropPages(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	removed, err := ids(ctx, e.write, sqlRemoved)
+	if err != nil {
+		return err
+	}
+	e.live = list
+	for _, s := range list {
+		e.next = max(e.next, s.id)
+	}
+	e.next++
+	e.note(removed)
+	return nil
+}
+
+func (e *engine) segments(ctx context.Context) (list []*segment, err error) {
+	rows, err := e.write.QueryContext(ctx, sqlSegments)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		s := &segment{}
+		var b sql.RawBytes
+		if err := rows.Scan(&s.id, &b); err != nil {
+			return nil, err
+		}
+		if s.objects, err = decodeObjects(b); err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	return list, rows.Err()
+}
+
+// note counts removed objects.
+func (e *engine) note(removed []int64) {
+	for _, object := range removed {
+		for _, s := range e.live {
+			if _, ok := slices.BinarySearch(s.objects, object); ok {
+				s.dead++
+			}
+		}
+	}
+}
+
+// has returns those objects that a segment has.
+func (e *engine) has(objects []int64) (list []int64) {
+	for _, object := range objects {
+		for _, s := range e.live {
+			if _, ok := slices.BinarySearch(s.objects, object); ok {
+				list = append(list, object)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// replace has one segment live instead of others.
+func (e *engine) replace(old []*segment, fresh *segment) {
+	live := slices.DeleteFunc(slices.Clone(e.live), func(s *segment) bool { return slices.Contains(old, s) })
+	if len(fresh.objects) > 0 {
+		live = append(live, fresh)
+	}
+	e.live = live
+}
+
+// ids reads a list of numbers.
+func ids(ctx context.Context, q queryer, query string) (list []int64, err error) {
+	rows, err := q.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var n int64
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		list = append(list, n)
+	}
+	return list, rows.Err()
 }
 
 // state reads how far the index has come.
 func (e *engine) state(ctx context.Context, q queryer) (s state, err error) {
-	rows, err := q.QueryContext(ctx, `SELECT name, value FROM search_state`)
+	rows, err := q.QueryContext(ctx, sqlState)
 	if err != nil {
 		return s, err
 	}
@@ -118,103 +229,95 @@ type queryer interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// apply does changes and sets the state, all or nothing. It does nothing when
-// the state is not before any more: another process was first.
-func (e *engine) apply(ctx context.Context, before, after state, changes []change) (done bool, err error) {
-	tx, err := e.write.BeginTx(ctx, nil)
-	if err != nil {
-		return false, err
-	}
-	defer tx.Rollback()
-	if e.begin != "" {
-		if _, err := tx.ExecContext(ctx, e.begin); err != nil {
-			return false, err
-		}
-	}
-	if s, err := e.state(ctx, tx); err != nil || s != before {
-		return false, err
-	}
-	put, err := tx.PrepareContext(ctx, e.put)
-	if err != nil {
-		return false, err
-	}
-	defer put.Close()
-	for _, c := range changes {
-		if c.remove {
-			_, err = tx.ExecContext(ctx, e.remove, c.object)
-		} else {
-			_, err = put.ExecContext(ctx, c.object, c.tokens)
-		}
-		if err != nil {
-			return false, err
-		}
-	}
-	if err := e.setState(ctx, tx, after); err != nil {
-		return false, err
-	}
-	return true, tx.Commit()
-}
-
-func (e *engine) setState(ctx context.Context, tx *sql.Tx, s state) error {
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO search_state (name, value) VALUES ('event', %d), ('filled', %d), ('version', %d)
-		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, s.event, s.filled, gramsVersion))
-	return err
-}
-
-// reset makes the index empty and sets the state, on PostgreSQL.
-func (e *engine) reset(ctx context.Context, s state) error {
+// transaction runs f in one.
+func (e *engine) transaction(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := e.write.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	for _, list := range [][]string{e.drop, e.make} {
-		for _, q := range list {
-			if _, err := tx.ExecContext(ctx, q); err != nil {
-				return err
-			}
+	if e.begin != "" {
+		if _, err := tx.ExecContext(ctx, e.begin); err != nil {
+			return err
 		}
 	}
-	if err := e.setState(ctx, tx, s); err != nil {
+	if err := f(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
-// allOf finds the objects that have all of the grams, or everything, but none
-// of the words.
-func (e *engine) allOf(grams, words []string) string {
-	s := "((" + strings.Join(grams, e.and) + ")" + e.or + everything + ")"
-	if len(words) > 0 {
-		s += e.not + "(" + e.anyOf(words) + ")"
+var errOther = errors.New("search: another process was first")
+
+// apply adds what a batch has as a segment, removes objects and sets the
+// state, all or nothing. It does nothing when the state is not before any
+// more: another process was first.
+func (e *engine) apply(ctx context.Context, before, after state, b *batch, removed []int64) (fresh *segment, done bool, err error) {
+	id := e.next
+	e.next++
+	err = e.transaction(ctx, func(tx *sql.Tx) error {
+		if s, err := e.state(ctx, tx); err != nil {
+			return err
+		} else if s != before {
+			return errOther
+		}
+		if len(b.objects) > 0 {
+			w := pageWriter{ctx: ctx, tx: tx, segment: id}
+			if err := b.write(&w); err != nil {
+				return err
+			}
+			if _, err := tx.ExecContext(ctx, sqlAddSegment, id, encodeObjects(b.objects)); err != nil {
+				return err
+			}
+			fresh = &segment{id: id, objects: b.objects}
+		}
+		for _, object := range removed {
+			if _, err := tx.ExecContext(ctx, sqlRemove, object); err != nil {
+				return err
+			}
+		}
+		return e.setState(ctx, tx, after)
+	})
+	if err == errOther {
+		return nil, false, nil
 	}
-	return s
+	return fresh, err == nil, err
 }
 
-func (e *engine) anyOf(tokens []string) string { return strings.Join(tokens, e.or) }
+func (e *engine) setState(ctx context.Context, tx *sql.Tx, s state) error {
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`INSERT INTO search_state (name, value) VALUES ('event', %d), ('filled', %d), ('version', %d)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, s.event, s.filled, tokensVersion))
+	return err
+}
 
-// matching calls f with the objects that an expression finds. They come as one
-// text: a row each costs several times as much.
-func (e *engine) matching(ctx context.Context, expression string, f func(object int64)) error {
-	var list sql.RawBytes
-	rows, err := e.read.QueryContext(ctx, e.match, expression)
-	if err != nil {
-		return err
+// reset makes the index empty and sets the state.
+func (e *engine) reset(ctx context.Context, s state) error {
+	err := e.transaction(ctx, func(tx *sql.Tx) error {
+		for _, name := range tables {
+			if _, err := tx.ExecContext(ctx, "DROP TABLE IF EXISTS "+name); err != nil {
+				return err
+			}
+		}
+		for _, q := range e.make {
+			if _, err := tx.ExecContext(ctx, q); err != nil {
+				return err
+			}
+		}
+		return e.setState(ctx, tx, s)
+	})
+	if err == nil {
+		e.live, e.next = nil, 1
 	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := rows.Scan(&list); err != nil {
+	return err
+}
+
+// dropPages removes what a segment has, which is not live.
+func (e *engine) dropPages(ctx context.Context, id int64) error {
+	return e.transaction(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, sqlDropWords, id); err != nil {
 			return err
 		}
-		for n, i := int64(0), 0; i < len(list); i++ {
-			if c := list[i]; c >= '0' && c <= '9' {
-				n = n*10 + int64(c-'0')
-			}
-			if i == len(list)-1 || list[i] == ' ' {
-				f(n)
-				n = 0
-			}
-		}
-	}
-	return rows.Err()
+		_, err := tx.ExecContext(ctx, sqlDropPosts, id)
+		return err
+	})
 }

@@ -35,7 +35,7 @@ type Folder interface {
 func (x *Index) Search(ctx context.Context, where Where, text string, in Folder) ([]int64, error) {
 	defer x.deps.Metrics.searched(time.Now())
 	p := newPattern(where, text)
-	if len(p.text) == 0 || in.Len() <= smallFolder || len(p.grams) == 0 {
+	if len(p.text) == 0 || in.Len() <= smallFolder || !p.indexed() {
 		all, err := in.All(ctx)
 		if err != nil || len(p.text) == 0 {
 			return sorted(all), err
@@ -170,18 +170,44 @@ func (x *Index) unindexed(ctx context.Context) (st state, objects []int64, err e
 	return st, nil, nil
 }
 
-// candidates asks the index.
+// candidates asks the index, one segment beside another.
 func (x *Index) candidates(ctx context.Context, p *pattern) (maybe, sure []int64, err error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	words := p.words()
-	if err := x.eng.matching(ctx, x.eng.allOf(p.grams, words), func(o int64) { maybe = append(maybe, o) }); err != nil {
+	live := x.eng.live
+	type answer struct{ maybe, sure set }
+	answers := make([]answer, len(live))
+	err = each(ctx, len(live), func(ctx context.Context, i int) (err error) {
+		answers[i].maybe, answers[i].sure, err = x.eng.find(ctx, live[i], p)
+		return err
+	})
+	if err != nil {
 		return nil, nil, err
 	}
-	if words != nil {
-		err = x.eng.matching(ctx, x.eng.anyOf(words), func(o int64) { sure = append(sure, o) })
+	for i, s := range live {
+		maybe = answers[i].maybe.objects(maybe, s.objects)
+		sure = answers[i].sure.objects(sure, s.objects)
 	}
-	return sorted(maybe), sorted(sure), err
+	return sorted(maybe), sorted(sure), nil
+}
+
+// each calls f with the numbers below n, some of them at once.
+func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(maxReaders, runtime.GOMAXPROCS(0), n) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if err := f(ctx, i); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
 }
 
 // only reads objects and returns those that have the pattern.
@@ -189,23 +215,11 @@ func (x *Index) only(ctx context.Context, p *pattern, objects []int64) ([]int64,
 	objects = sorted(objects)
 	x.deps.Metrics.opened(len(objects))
 	has := make([]bool, len(objects))
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(maxReaders, runtime.GOMAXPROCS(0), len(objects)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(objects) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
-				ok, err := x.has(ctx, p, objects[i])
-				if err != nil {
-					cancel(err)
-				}
-				has[i] = ok
-			}
-		})
-	}
-	wg.Wait()
-	if err := context.Cause(ctx); err != nil {
+	err := each(ctx, len(objects), func(ctx context.Context, i int) (err error) {
+		has[i], err = x.has(ctx, p, objects[i])
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	n := 0

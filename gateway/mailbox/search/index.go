@@ -24,7 +24,7 @@ type Options struct {
 
 const (
 	batchObjects = 1000            // objects or events of a transaction
-	batchTokens  = 8 << 20         // and octets of tokens
+	batchOctets  = 32 << 20        // and octets of memory, about
 	maxPause     = 2 * time.Second // between transactions, for Share's sake
 	idleCheck    = time.Minute     // looks for events that nobody told of
 	retryWait    = 5 * time.Second // after an error
@@ -102,7 +102,6 @@ type Index struct {
 	state    state         // of who has the turn
 	attempts map[int64]int // at objects that could not be read
 	since    int           // transactions since events were forgotten
-	sets     *sets
 	closed   bool
 
 	reached atomic.Int64 // state.event, for who has no turn
@@ -116,7 +115,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
 	}
 	x := &Index{
 		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)),
-		turn: make(chan struct{}, 1), attempts: map[int64]int{}, sets: setsPool.Get().(*sets),
+		turn: make(chan struct{}, 1), attempts: map[int64]int{},
 	}
 	x.Reconfigure(opt)
 	ctx, cancel := context.WithTimeout(ctx, openTime)
@@ -236,8 +235,7 @@ func (x *Index) Run(ctx context.Context) {
 			x.log.Error("the search index does not get on", "error", err)
 			pause, changed = retryWait, nil
 		case more:
-			share := time.Duration(x.opt.Load().Share)
-			pause, changed = min(time.Since(begin)*(100-share)/share, maxPause), nil
+			pause, changed = x.pause(begin), nil
 		}
 		t := time.NewTimer(pause)
 		select {
@@ -249,11 +247,20 @@ func (x *Index) Run(ctx context.Context) {
 	}
 }
 
-// turnStep is step with the turn.
+// pause is how long Share wants it to rest from what took since begin.
+func (x *Index) pause(begin time.Time) time.Duration {
+	share := time.Duration(x.opt.Load().Share)
+	return min(time.Since(begin)*(100-share)/share, maxPause)
+}
+
+// turnStep is step with the turn, and tidies up.
 func (x *Index) turnStep(ctx context.Context) (more bool, err error) {
 	if err := x.take(ctx); err != nil {
 		return false, err
 	}
 	defer x.give()
-	return x.step(ctx)
+	if more, err = x.step(ctx); err == nil {
+		err = x.merge(ctx)
+	}
+	return more, err
 }

@@ -57,7 +57,7 @@ func TestScale(t *testing.T) {
 		dir = t.TempDir()
 	}
 	g := generated{n}
-	x, err := Open(t.Context(), Options{}, Deps{Feed: g, Opener: g, Dir: dir, URL: os.Getenv("GAPURA_SEARCH_URL")})
+	x, err := Open(t.Context(), Options{Share: 100}, Deps{Feed: g, Opener: g, Dir: dir, URL: os.Getenv("GAPURA_SEARCH_URL")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 )
 
 // step does one transaction's worth of indexing: events first, new mail being
@@ -28,19 +29,20 @@ func (x *Index) stepOnce(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	after := x.state
-	var changes []change
+	b := &batch{}
+	var removed []int64
 	switch {
 	case len(events) > 0:
-		changes, after.event, err = x.ofEvents(ctx, events)
+		removed, after.event, err = x.ofEvents(ctx, b, events)
 	case after.filled >= 0:
-		changes, after.filled, err = x.ofList(ctx, after.filled)
+		after.filled, err = x.ofList(ctx, b, after.filled)
 	default:
 		return false, x.forget(ctx)
 	}
-	if err != nil {
-		return false, err
+	if err == nil {
+		err = x.apply(ctx, after, b, removed)
 	}
-	if err := x.apply(ctx, after, changes); err != nil {
+	if err != nil {
 		return false, err
 	}
 	if x.since++; x.since >= forgetEvery {
@@ -50,19 +52,64 @@ func (x *Index) stepOnce(ctx context.Context) (more bool, err error) {
 }
 
 // apply does what was found out; another process may have been first.
-func (x *Index) apply(ctx context.Context, after state, changes []change) error {
-	done, err := x.eng.apply(ctx, x.state, after, changes)
+func (x *Index) apply(ctx context.Context, after state, b *batch, removed []int64) error {
+	has := x.eng.has(removed)
+	fresh, done, err := x.eng.apply(ctx, x.state, after, b, has)
 	if err != nil {
 		return err
 	}
-	if !done {
-		after, err = x.eng.state(ctx, x.eng.write)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	switch {
+	case !done:
+		if after, err = x.eng.state(ctx, x.eng.write); err == nil {
+			err = x.eng.load(ctx)
+		}
+	default:
+		x.eng.note(has)
+		if fresh != nil {
+			x.eng.live = append(x.eng.live, fresh)
+		}
 	}
 	if err == nil {
 		x.setState(after)
-		x.deps.Metrics.indexed(len(changes))
+		x.deps.Metrics.indexed(len(b.objects) + len(removed))
 	}
 	return err
+}
+
+// merge makes one segment of many, until there are few.
+func (x *Index) merge(ctx context.Context) error {
+	for {
+		from := x.eng.due()
+		if from == nil {
+			return nil
+		}
+		fresh, err := x.eng.merge(ctx, from, func(begin time.Time) error {
+			t := time.NewTimer(x.pause(begin))
+			defer t.Stop()
+			select {
+			case <-t.C:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		if err == nil {
+			err = x.eng.publish(ctx, from, fresh)
+		}
+		if err != nil {
+			return err
+		}
+		x.mu.Lock() // searches in the old ones have ended
+		x.eng.replace(from, fresh)
+		x.mu.Unlock()
+		for _, s := range from {
+			if err := x.eng.dropPages(ctx, s.id); err != nil {
+				return err
+			}
+		}
+	}
 }
 
 // events lists what comes next. Where events are missing, because the index or
@@ -97,80 +144,69 @@ func (x *Index) events(ctx context.Context) ([]Event, error) {
 }
 
 // ofEvents finds out what events change, and up to which one.
-func (x *Index) ofEvents(ctx context.Context, events []Event) (changes []change, last int64, err error) {
+func (x *Index) ofEvents(ctx context.Context, b *batch, events []Event) (removed []int64, last int64, err error) {
 	gone := map[int64]bool{}
 	for _, e := range events {
 		if e.Removed {
 			gone[e.Object] = true
+			removed = append(removed, e.Object)
 		}
 	}
-	size := 0
 	for _, e := range events {
-		c := change{object: e.Object, remove: e.Removed}
-		if !e.Removed && gone[e.Object] {
-			last = e.Seq
-			continue
-		}
-		if !e.Removed {
-			if c.tokens, err = x.tokens(ctx, e.Object); err != nil {
+		if !e.Removed && !gone[e.Object] {
+			if err := x.tokens(ctx, b, e.Object); err != nil {
 				return nil, 0, err
 			}
 		}
-		if c.remove || c.tokens != "" {
-			changes = append(changes, c)
-		}
-		last = e.Seq
-		if size += len(c.tokens); size > batchTokens {
+		if last = e.Seq; b.size > batchOctets {
+			// The rest comes next time; to have removed it already does no harm.
 			break
 		}
 	}
-	return changes, last, nil
+	return removed, last, nil
 }
 
 // ofList takes up objects behind one, and tells up to which; -1: all.
-func (x *Index) ofList(ctx context.Context, after int64) (changes []change, last int64, err error) {
+func (x *Index) ofList(ctx context.Context, b *batch, after int64) (last int64, err error) {
 	list, err := x.deps.Feed.Objects(ctx, after, batchObjects)
 	if err != nil || len(list) == 0 {
-		return nil, -1, err
+		return -1, err
 	}
-	size := 0
 	for _, object := range list {
-		tokens, err := x.tokens(ctx, object)
-		if err != nil {
-			return nil, 0, err
+		if err := x.tokens(ctx, b, object); err != nil {
+			return 0, err
 		}
-		if tokens != "" {
-			changes = append(changes, change{object: object, tokens: tokens})
-		}
-		last = object
-		if size += len(tokens); size > batchTokens {
+		if last = object; b.size > batchOctets {
 			break
 		}
 	}
-	return changes, last, nil
+	return last, nil
 }
 
-// tokens reads an object; "": it is gone.
-func (x *Index) tokens(ctx context.Context, object int64) (string, error) {
+// tokens adds an object to a batch, but one that has gone.
+func (x *Index) tokens(ctx context.Context, b *batch, object int64) error {
 	t, err := x.text(ctx, object)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", nil
+		return nil
 	case err != nil && ctx.Err() == nil:
 		if x.attempts[object]++; x.attempts[object] < maxAttempts {
-			return "", fmt.Errorf("object %d: %w", object, err)
+			return fmt.Errorf("object %d: %w", object, err)
 		}
 		// Whoever searches reads it, or finds that it cannot be read.
 		delete(x.attempts, object)
 		x.log.Error("a message cannot be read for the search index", "object", object, "error", err)
-		return everything, nil
+		b.begin(object)
+		b.token(everything)
+		return nil
 	case err != nil:
-		return "", err
+		return err
 	}
 	defer t.release()
 	delete(x.attempts, object)
-	defer x.sets.clear()
-	return string(x.sets.tokens(t)), nil
+	b.begin(object)
+	b.add(t)
+	return nil
 }
 
 // text reads the text of an object.
