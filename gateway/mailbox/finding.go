@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -68,14 +69,20 @@ func (f feed) OpenObject(ctx context.Context, object int64) (io.ReadCloser, erro
 
 // Find returns the messages of the view that have a text (SEARCH TEXT, BODY).
 func (v *View) Find(ctx context.Context, x *search.Index, where search.Where, text string) (UIDs, error) {
-	f := finder{v: v, uids: map[int64][]uint32{}}
+	f := finder{v: v}
 	objects, err := x.Search(ctx, where, text, &f)
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(f.list, func(a, b located) int { return cmp.Compare(a.object, b.object) })
 	var list []uint32
-	for _, o := range objects {
-		list = append(list, f.uids[o]...)
+	for _, l := range f.list {
+		for len(objects) > 0 && objects[0] < l.object {
+			objects = objects[1:]
+		}
+		if len(objects) > 0 && objects[0] == l.object {
+			list = append(list, l.uid)
+		}
 	}
 	slices.Sort(list)
 	var out UIDs
@@ -85,11 +92,17 @@ func (v *View) Find(ctx context.Context, x *search.Index, where search.Where, te
 	return out, nil
 }
 
+// located says that a message has an object.
+type located struct {
+	object int64
+	uid    uint32
+}
+
 // finder is a view as search sees it. It remembers which messages have the
 // objects that it told of.
 type finder struct {
 	v    *View
-	uids map[int64][]uint32
+	list []located
 }
 
 // Len implements search.Folder.
@@ -97,41 +110,43 @@ func (f *finder) Len() int { return int(f.v.Len()) }
 
 // All implements search.Folder.
 func (f *finder) All(ctx context.Context) ([]int64, error) {
-	clear(f.uids)
+	f.list = f.list[:0]
 	return f.gather(ctx, AllUIDs, func(int64) bool { return true })
 }
 
+// walkShare is how many messages are walked over in the time in which one
+// object is looked for.
+const walkShare = 3
+
 // Among implements search.Folder.
-func (f *finder) Among(ctx context.Context, objects []int64) ([]int64, error) {
-	clear(f.uids)
-	uids := AllUIDs
-	if len(objects) <= maxObjects {
-		set := make(map[ObjectID]struct{}, len(objects))
-		for _, o := range objects {
-			set[ObjectID(o)] = struct{}{}
-		}
-		var err error
-		if uids, err = f.v.WithObjects(ctx, set); err != nil || len(uids) == 0 {
-			return nil, err
-		}
+func (f *finder) Among(ctx context.Context, objects []int64) (list []int64, err error) {
+	f.list = f.list[:0]
+	if len(objects) > f.Len()/walkShare {
+		return f.gather(ctx, AllUIDs, func(o int64) bool {
+			_, ok := slices.BinarySearch(objects, o)
+			return ok
+		})
 	}
-	return f.gather(ctx, uids, func(o int64) bool {
-		_, ok := slices.BinarySearch(objects, o)
-		return ok
-	})
+	ids := make([]ObjectID, len(objects))
+	for i, o := range objects {
+		ids[i] = ObjectID(o)
+	}
+	err = f.v.eachWith(ctx, ids, func(id ObjectID, uid uint32) { list = f.add(list, int64(id), uid) })
+	return list, err
+}
+
+// add notes that a message has an object.
+func (f *finder) add(list []int64, object int64, uid uint32) []int64 {
+	f.list = append(f.list, located{object, uid})
+	return append(list, object)
 }
 
 // gather lists the objects of messages.
 func (f *finder) gather(ctx context.Context, uids UIDs, wanted func(object int64) bool) (list []int64, err error) {
 	_, err = f.v.Messages(ctx, uids, false, func(m *Message) error {
-		o := int64(m.Object)
-		if !wanted(o) {
-			return nil
+		if o := int64(m.Object); wanted(o) {
+			list = f.add(list, o, m.UID)
 		}
-		if _, again := f.uids[o]; !again {
-			list = append(list, o)
-		}
-		f.uids[o] = append(f.uids[o], m.UID)
 		return nil
 	})
 	return list, err

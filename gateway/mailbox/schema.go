@@ -166,7 +166,7 @@ const (
 	sqlUpdateMessage = `UPDATE mailbox_messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?`
 	sqlDeleteMessage = `DELETE FROM mailbox_messages WHERE folder = ? AND uid = ?`
 	sqlChanged       = `SELECT uid FROM mailbox_messages WHERE folder = ? AND modseq > ?`
-	sqlWithObjects   = `SELECT uid FROM mailbox_messages WHERE folder = ? AND object IN (` + someMarks + `)`
+	sqlWithObjects   = `SELECT object, uid FROM mailbox_messages WHERE folder = ? AND object IN (` + someMarks + `)`
 	sqlBySent        = `SELECT uid FROM mailbox_messages WHERE folder = ? ORDER BY sent, uid LIMIT ?`
 	sqlBySentReverse = `SELECT uid FROM mailbox_messages WHERE folder = ? ORDER BY sent DESC, uid LIMIT ?`
 

@@ -393,7 +393,13 @@ func (v *View) WithObjects(ctx context.Context, objects map[ObjectID]struct{}) (
 		return nil, nil
 	}
 	if len(objects) <= maxObjects && !v.allLoaded() {
-		return v.findObjects(ctx, slices.Collect(maps.Keys(objects)))
+		var uids []uint32
+		err := v.eachWith(ctx, slices.Collect(maps.Keys(objects)), func(_ ObjectID, uid uint32) { uids = append(uids, uid) })
+		slices.Sort(uids)
+		for _, uid := range uids {
+			out.Add(uid)
+		}
+		return out, err
 	}
 	_, err = v.Messages(ctx, AllUIDs, false, func(m *Message) error {
 		if _, ok := objects[m.Object]; ok {
@@ -407,31 +413,29 @@ func (v *View) WithObjects(ctx context.Context, objects map[ObjectID]struct{}) (
 // maxObjects is how many objects are looked for one by one.
 const maxObjects = 10_000
 
-// findObjects is WithObjects by the index.
-func (v *View) findObjects(ctx context.Context, ids []ObjectID) (out UIDs, err error) {
-	var uids []uint32
+// eachWith calls f for the messages that have one of the objects, by the index,
+// in no order.
+func (v *View) eachWith(ctx context.Context, ids []ObjectID, f func(id ObjectID, uid uint32)) error {
 	for part := range slices.Chunk(ids, some) {
 		rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlWithObjects, append([]any{v.row.key}, marks(part)...)...)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for rows.Next() {
+			var id ObjectID
 			var uid uint32
-			if err := rows.Scan(&uid); err != nil {
+			if err := rows.Scan(&id, &uid); err != nil {
 				rows.Close()
-				return nil, err
+				return err
 			}
 			if v.uids.has(uid) {
-				uids = append(uids, uid)
+				f(id, uid)
 			}
 		}
+		rows.Close()
 		if err := rows.Err(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	slices.Sort(uids)
-	for _, uid := range uids {
-		out.Add(uid)
-	}
-	return out, nil
+	return nil
 }

@@ -14,18 +14,24 @@
 // # The index
 //
 // It knows for every object (a message's octets, shared by folders and users)
-// the set of grams in its texts, in no order: three characters each, one and two of
-// scripts that write without spaces, the ends of words next to each other, and
-// whole words, the header's and the body's apart. A search asks for the objects that have all the grams of the
-// pattern and reads those to see whether they have the pattern itself; where
-// the pattern is one word, objects that have it as a word need not be read. So
-// answers are exact, whatever the index does not know. Patterns of one or two
-// letters have no grams: all messages of the folder are read.
+// its words, the header's and the body's apart; grams of three characters where
+// one is no letter; single characters and pairs of scripts that write without
+// spaces; and hashes of the ends of words next to each other. A pattern that
+// lies within a word is looked for in the words of the index itself: who has it
+// is known exactly, and no message is read. Of longer patterns the index tells
+// who has all the pieces, and these messages are read to see whether they have
+// the pattern itself. Patterns of punctuation alone, shorter than three
+// characters, have no pieces: all messages of the folder are read.
+//
+// What is indexed at once becomes a segment: its words, one after another in
+// order, in pages; and beside each page the places of the objects that have
+// them, as distances or as bitmaps. A segment never changes. Eight of about one
+// size are merged into one; what was removed is left out then.
 //
 // The index follows the store's events behind the deliveries. What it has not
 // taken up when a search comes, it takes up within Options.Wait; what is left
 // then is read. It can be lost at any time and is made anew.
 //
-// It lies in an SQLite file of its own (FTS5, contentless), or in a PostgreSQL
-// database (tsvector, GIN).
+// It lies in an SQLite file of its own, or in tables of the PostgreSQL
+// database.
 package search
