@@ -2,7 +2,7 @@
 gateway_up() { # NAME PORT [FURTHER-PIDS]
   daemon "$1" env BENCH_DATA="$BENCH_DATA" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/${1#gateway-}.yaml" serve && ready "$1" "127.0.0.1:$2" "$(pid "$1")${3:+,$3}"
 }
-up_benchdns() { daemon benchdns "$GAPURA/scripts/bench/dns.py" 12753 "$BENCH_DATA/zone.json" && ready benchdns 127.0.0.1:12753; }
+up_benchdns() { daemon benchdns "$GAPURA/scripts/bench/dns.py" 12709 "$BENCH_DATA/zone.json" && ready benchdns 127.0.0.1:12709; }
 up_gateway-plain() { gateway_up gateway-plain 12700; }
 up_gateway-full() { need benchdns; gateway_up gateway-full 12710; }
 up_gateway-clamd() { need clamd; need benchdns; gateway_up gateway-clamd 12720 "$(pid clamd)"; }
