@@ -38,9 +38,10 @@ const (
 // Files is a Store in a folder.
 type Files struct {
 	ledger
-	opt  Options
-	fs   FS
-	lock io.Closer
+	opt     Options
+	fs      FS
+	lock    io.Closer
+	reading handles
 
 	// Under the ledger's mutex.
 	cur      *segment      // small blobs go there; nil: none yet
@@ -78,6 +79,7 @@ func openFiles(ctx context.Context, opt Options, live uses) (*Files, error) {
 		return err
 	}
 	if opt.ReadOnly {
+		f.reading.closed = true // another process removes segments
 		return f, nil
 	}
 	if err := f.open(ctx, live); err != nil {
@@ -120,7 +122,7 @@ func (f *Files) closeOrRemove(s *segment, file File, dead bool) (err error) {
 		err = file.Close()
 	}
 	if dead {
-		err = errors.Join(err, f.fs.Remove(f.path(s.id)))
+		err = errors.Join(err, f.fs.Remove(f.path(s.id)), f.reading.drop(s.id))
 	}
 	return err
 }
@@ -145,7 +147,8 @@ func (f *Files) Close() error {
 	}
 	f.mu.Unlock()
 	f.reaper.stop()
-	if err := f.lock.Close(); err != nil {
+	err := f.reading.close()
+	if err := errors.Join(err, f.lock.Close()); err != nil {
 		return fmt.Errorf("blob: close: %w", err)
 	}
 	return nil

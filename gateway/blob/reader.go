@@ -21,16 +21,17 @@ func (f *Files) Open(ctx context.Context, ref Ref) (Reader, error) {
 	if !ref.valid() {
 		return nil, fmt.Errorf("blob: open: %w", errRef)
 	}
-	file, err := f.fs.Open(f.path(ref.Segment))
+	x, err := f.reading.get(ref.Segment, func() (File, error) { return f.fs.Open(f.path(ref.Segment)) })
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("blob: open %s: %w", ref, ErrNotFound)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("blob: open: %w", err)
 	}
-	r, err := newReader(file, ref)
+	w := newWindow(&f.reading, x, ref)
+	r, err := newReader(w, ref)
 	if err != nil {
-		file.Close()
+		w.Close()
 		return nil, fmt.Errorf("blob: open %s: %w", ref, err)
 	}
 	return r, nil
