@@ -102,6 +102,13 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer control.Close()
+	tidied := make(chan struct{})
+	ctx, cancel := context.WithCancel(a.ctx)
+	go func() {
+		defer close(tidied)
+		tidy(ctx)
+	}()
+	defer func() { cancel(); <-tidied }()
 	log.Info("ready", "version", version(), "hostname", cfg.Hostname)
 	for {
 		select {

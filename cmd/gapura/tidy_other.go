@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// unmapProgram is Linux's.
+func unmapProgram() {}
