@@ -308,7 +308,7 @@ func (f *fetcher) items(start int64) {
 			w.Raw("UID ").Num(m.UID)
 		case imap.FetchFlags:
 			w.Raw("FLAGS ")
-			f.c.writeFlags(f.keywords, m.Flags)
+			f.c.writeFlags(f.keywords, m)
 		case imap.FetchInternalDate:
 			w.Raw("INTERNALDATE ").DateTime(m.InternalDate())
 		case imap.FetchSize:

@@ -22,7 +22,7 @@ func TestFetchTellsWhatIsAskedFor(t *testing.T) {
 	putItems(t, store, "bob", "INBOX", item(t, store, nested, time.Unix(1_000_000_000, 0), `\Flagged`, "$Forwarded"))
 	c := login(t, s, "bob")
 	c.ok("EXAMINE INBOX")
-	c.is("FETCH 1 (UID FLAGS INTERNALDATE RFC822.SIZE)", `* 1 FETCH (UID 1 FLAGS (\Flagged $Forwarded) INTERNALDATE " 9-Sep-2001 01:46:40 +0000" RFC822.SIZE `+itoa(len(nested))+")", "OK Fetched")
+	c.is("FETCH 1 (UID FLAGS INTERNALDATE RFC822.SIZE)", `* 1 FETCH (UID 1 FLAGS (\Recent \Flagged $Forwarded) INTERNALDATE " 9-Sep-2001 01:46:40 +0000" RFC822.SIZE `+itoa(len(nested))+")", "OK Fetched")
 	c.is("FETCH 1 BODY[HEADER.FIELDS (subject X-None)]", "* 1 FETCH (BODY[HEADER.FIELDS (subject X-None)] {18}\r\nSubject: outer\r\n\r\n)", "OK Fetched")
 	c.is("FETCH 1 BODY.PEEK[HEADER.FIELDS.NOT (subject from MIME-version)]", "* 1 FETCH (BODY[HEADER.FIELDS.NOT (subject from MIME-version)] {45}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n)", "OK Fetched")
 	c.is("FETCH 1 BODY[2.HEADER.FIELDS (X-IN)]", "* 1 FETCH (BODY[2.HEADER.FIELDS (X-IN)] {11}\r\nX-In: 1\r\n\r\n)", "OK Fetched")
@@ -45,7 +45,7 @@ func TestFetchTellsWhatIsAskedFor(t *testing.T) {
 	c.fails("FETCH 1 BODY[", "BAD")
 	c.fails("FETCH 1 (BODY[1.X])", "BAD")
 	c.fails("FETCH 1:2 UID", "BAD")
-	c.is("UID FETCH 5:* FLAGS", "* 1 FETCH (UID 1 FLAGS (\\Flagged $Forwarded) MODSEQ...", "OK Fetched")
+	c.is("UID FETCH 5:* FLAGS", "* 1 FETCH (UID 1 FLAGS (\\Recent \\Flagged $Forwarded) MODSEQ...", "OK Fetched")
 	c.ok("ENABLE IMAP4rev2")
 	c.is("FETCH 1 PREVIEW", `* 1 FETCH (PREVIEW "hällo world")`, "OK Fetched")
 }

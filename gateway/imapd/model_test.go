@@ -120,7 +120,7 @@ func (m *modelSession) fetched(l string, f []string) {
 }
 
 func sortedFlags(s string) string {
-	f := strings.Fields(s)
+	f := strings.Fields(strings.ReplaceAll(s, `\Recent`, "")) // which is each session's own
 	slices.Sort(f)
 	return strings.Join(f, " ")
 }

@@ -36,6 +36,10 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 		set := k.Set
 		n.set, n.op = s.c.named(&set, k.Op == imap.SearchUID), imap.SearchUID
 	case imap.SearchFlag, imap.SearchNoFlag:
+		if k.Flag == imap.Recent {
+			s.compileRecent(n)
+			break
+		}
 		n.flags = storeFlags(k.Flag)
 		s.count(n)
 	case imap.SearchKeyword, imap.SearchNoKeyword:
@@ -57,6 +61,17 @@ func (s *seeker) compile(n *node, k *imap.SearchKey) {
 	if n.kids == nil {
 		n.least = n.cost
 	}
+}
+
+// compileRecent makes a set of RECENT, and of OLD what is not in it.
+func (s *seeker) compileRecent(n *node) {
+	recent := node{op: imap.SearchUID, set: s.c.view.Only(s.c.view.Recent())}
+	if n.op == imap.SearchFlag {
+		*n = recent
+		return
+	}
+	n.op, n.kids = imap.SearchNot, []node{recent}
+	n.weigh()
 }
 
 // count decides by the folder's counters what they can decide: often nothing is
@@ -147,7 +162,7 @@ func (s *seeker) judge(n *node, level cost) verdict {
 func (s *seeker) meta(n *node) bool {
 	m := s.m
 	switch n.op {
-	case imap.SearchFlag: // nothing is \Recent, and nothing has a keyword that is not known
+	case imap.SearchFlag: // nothing has a keyword that is not known
 		return n.flags != 0 && m.Flags&n.flags == n.flags
 	case imap.SearchNoFlag:
 		return m.Flags&n.flags == 0

@@ -1,6 +1,7 @@
 package imapd_test
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -36,4 +37,21 @@ func TestQResync(t *testing.T) {
 	d.ok("UID EXPUNGE 6")
 	e.has(e.ok("UID FETCH 6:* (FLAGS) (CHANGEDSINCE "+was+" VANISHED)"), `VANISHED`)
 	e.has(e.ok("UID FETCH 1:* (FLAGS) (CHANGEDSINCE "+was+" VANISHED)"), `^\* VANISHED \(EARLIER\) 2,4,6`)
+}
+
+// TestCloseTellsWhatTheClientKnows: HIGHESTMODSEQ, where nothing but its own
+// expunge has happened.
+func TestCloseTellsWhatTheClientKnows(t *testing.T) {
+	t.Parallel()
+	s, _, c := folder(t, 4)
+	c.fails("CLOSE", "OK Closed")
+	c.ok("ENABLE QRESYNC")
+	c.ok("SELECT INBOX")
+	c.fails("CLOSE", "OK Closed")
+	c.ok("SELECT INBOX")
+	c.ok(`STORE 1 +FLAGS.SILENT (\Deleted)`)
+	second(t, s).ok(`STORE 3 +FLAGS.SILENT (\Flagged)`)
+	got := c.ok("CLOSE")
+	c.has(got, `^\* 3 FETCH \(UID 3 MODSEQ \(\d+\) FLAGS \(\\Flagged\)\)\nOK \[HIGHESTMODSEQ \d+\] Closed$`)
+	c.has(c.ok("STATUS INBOX (MESSAGES HIGHESTMODSEQ)"), `MESSAGES 3 `+strings.Trim(got[strings.Index(got, "HIGHESTMODSEQ"):strings.Index(got, "]")], "[]")+`\)`)
 }

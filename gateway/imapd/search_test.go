@@ -34,7 +34,7 @@ func TestSearchKeys(t *testing.T) {
 	c := searchable(t)
 	for key, want := range map[string]string{
 		"ALL": "1 2 3 4 5", "1": "1", "2:*": "2 3 4 5", "UID 2,4": "2 4", "NOT 2:4": "1 5", "SEEN": "1", "UNSEEN": "2 3 4 5", "UNDELETED UNFLAGGED": "1 3 5",
-		"DELETED": "4", "DRAFT": "5", "KEYWORD $junk": "3", "UNKEYWORD $junk 1:3": "1 2", "KEYWORD nobody": "", "NEW": "", "RECENT": "", "OLD": "1 2 3 4 5",
+		"DELETED": "4", "DRAFT": "5", "KEYWORD $junk": "3", "UNKEYWORD $junk 1:3": "1 2", "KEYWORD nobody": "", "NEW": "2 3 4 5", "RECENT": "1 2 3 4 5", "OLD": "", "NOT OLD 2": "2",
 		"OR SEEN FLAGGED": "1 2", "(OR (SEEN) (FLAGGED)) 2": "2", "NOT (OR SEEN NOT FLAGGED)": "2",
 		"BEFORE 2-Jan-2020": "1", "ON 2-Jan-2020": "2", "SINCE 4-Jan-2020": "4 5", "SENTON 2-Feb-2021": "2", "SENTBEFORE 2-Feb-2021 3:3": "3", "SENTSINCE 1-Jan-2024": "1 4 5",
 		"YOUNGER 3600": "5", "OLDER 3600": "1 2 3 4", "LARGER 5000": "4", "SMALLER 300": "1 2 5", "SAVEDSINCE 1-Jan-2024": "1 2 3 4 5", "SAVEDBEFORE 1-Jan-2024": "", "SAVEDATESUPPORTED": "1 2 3 4 5",

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
@@ -35,6 +36,8 @@ type seeker struct {
 	record index.Record
 	probe  probe
 	err    error
+	judged int       // messages
+	told   time.Time // when the client heard of it last
 }
 
 // cost is what has to be known of a message for a key.
@@ -95,6 +98,9 @@ func (s *seeker) run(uids mailbox.UIDs) (*found, error) {
 	if s.root.least == costMeta {
 		rest = nil
 		if _, err := s.c.view.Messages(s.ctx, uids, false, func(m *mailbox.Message) error {
+			if err := s.tick(); err != nil {
+				return err
+			}
 			s.m = m
 			switch s.judge(&s.root, costMeta) {
 			case match:
@@ -127,7 +133,7 @@ func (s *seeker) run(uids mailbox.UIDs) (*found, error) {
 
 // deep judges a message by its record and its octets.
 func (s *seeker) deep(m *mailbox.Message) (bool, error) {
-	if err := s.ctx.Err(); err != nil {
+	if err := errors.Join(s.ctx.Err(), s.tick()); err != nil {
 		return false, err
 	}
 	s.m = m
@@ -147,6 +153,28 @@ func (s *seeker) deep(m *mailbox.Message) (bool, error) {
 		return false, s.pass(err)
 	}
 	return v == match, nil
+}
+
+// tickEvery is after how many messages the clock is looked at.
+const tickEvery = 64
+
+// tick tells the client now and then that a search goes on, which keeps it from
+// giving up, and finds out that it has.
+func (s *seeker) tick() error {
+	if s.judged++; s.judged%tickEvery != 0 {
+		return nil
+	}
+	switch now := time.Now(); {
+	case s.told.IsZero():
+		s.told = now
+	case now.Sub(s.told) >= s.c.srv.pace:
+		s.told = now
+		s.c.write("* OK Still searching\r\n")
+		if s.c.flush(); s.c.closing {
+			return errLost
+		}
+	}
+	return nil
 }
 
 // note takes a message's modification sequence.

@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -61,7 +62,7 @@ func (c *conn) describe(ctx context.Context) error {
 	c.w.Raw("] These can be changed\r\n")
 	c.number(c.view.Len(), "EXISTS")
 	if c.enabled&featureRev2 == 0 {
-		c.w.Raw("* 0 RECENT\r\n")
+		c.number(c.view.RecentLen(), "RECENT")
 		first, err := c.view.FirstUnseen(ctx)
 		if err != nil {
 			return err
@@ -158,13 +159,38 @@ func (c *conn) closeFolder(ctx context.Context, _ *imap.Command, d *imap.Decoder
 	if !d.End() {
 		return reply{}, d.Err()
 	}
-	if !c.view.ReadOnly() {
-		if _, err := c.view.Expunge(ctx, mailbox.AllUIDs, false); err != nil {
-			return reply{}, err
+	if c.view.ReadOnly() {
+		c.unselect()
+		return done("Closed"), nil
+	}
+	resync := c.enabled&featureQResync != 0
+	if resync {
+		if c.sync(ctx, false); c.closing {
+			return reply{}, errLost
 		}
 	}
+	known := c.told
+	gone, err := c.view.Expunge(ctx, mailbox.AllUIDs, false)
+	if err != nil {
+		return reply{}, err
+	}
+	var code string
+	if resync && len(gone) > 0 {
+		code = c.closedAt(ctx, known)
+	}
 	c.unselect()
-	return done("Closed"), nil
+	return reply{ok, code, "Closed"}, nil
+}
+
+// closedAt is the modification sequence of a client that knew all up to known
+// and closed the folder (RFC 7162 section 3.2.8): what it is not told it has to
+// know by itself, so that it must be the only change.
+func (c *conn) closedAt(ctx context.Context, known uint64) string {
+	ch, err := c.view.Sync(ctx, true)
+	if err != nil || ch.ModSeq != known+1 {
+		return ""
+	}
+	return "HIGHESTMODSEQ " + strconv.FormatUint(ch.ModSeq, 10)
 }
 
 // unselectFolder is UNSELECT (RFC 9051 section 6.4.2).

@@ -66,9 +66,8 @@ func folder(t testing.TB, n int) (*imapd.Server, *mailbox.Store, *client) {
 	if n > 0 {
 		put(t, store, "bob", "INBOX", list...)
 	}
-	c := login(t, s, "bob")
-	c.ok("SELECT INBOX")
-	return s, store, c
+	second(t, s).Close() // it has taken up what is \Recent
+	return s, store, second(t, s)
 }
 
 // second returns another session with INBOX selected.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/acceptor"
 	"github.com/gapura-mail/gapura/gateway/account"
@@ -37,10 +38,13 @@ type Server struct {
 	set   atomic.Pointer[settings]
 	crew  crew.Crew
 	count *counters
+	pace  time.Duration // how often a long search says that it goes on
 
 	mu       sync.Mutex
 	sessions map[string]int // by user
 }
+
+const searchPace = 5 * time.Second
 
 // New returns a Server over deps.
 func New(opt Options, deps Deps) (*Server, error) {
@@ -48,7 +52,7 @@ func New(opt Options, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{deps: deps, sessions: make(map[string]int), count: deps.Metrics.of(opt.Listener)}
+	s := &Server{deps: deps, sessions: make(map[string]int), count: deps.Metrics.of(opt.Listener), pace: searchPace}
 	s.set.Store(set)
 	s.Server, err = acceptor.New(set.accepting(deps.Metrics.accepting()), s)
 	return s, err

@@ -84,10 +84,15 @@ func storeFlags(f imap.Flag) (out mailbox.Flags) {
 	return out
 }
 
-// writeFlags writes flags in parentheses.
-func (c *conn) writeFlags(k mailbox.Keywords, f mailbox.Flags) {
+// writeFlags writes a message's flags in parentheses.
+func (c *conn) writeFlags(k mailbox.Keywords, m *mailbox.Message) {
+	f := m.Flags
 	c.w.Byte('(')
 	first := true
+	if c.isRecent(m.UID) {
+		c.w.Raw(`\Recent`)
+		first = false
+	}
 	for _, s := range systemFlags {
 		if f&s.store == 0 {
 			continue

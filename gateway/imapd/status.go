@@ -64,7 +64,7 @@ func (c *conn) statusItem(f *mailbox.Folder, item imap.StatusItem) {
 		c.w.Byte('(').Raw(f.ID.String()).Byte(')')
 	case imap.StatusDeletedStorage: // RFC 9208 section 4.1.4
 		c.w.Uint(uint64(f.DeletedSize))
-	default: // RECENT is nobody's
-		c.w.Byte('0')
+	case imap.StatusRecent:
+		c.w.Num(f.Recent)
 	}
 }

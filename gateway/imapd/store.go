@@ -87,7 +87,7 @@ func (c *conn) tellStored(ch *mailbox.Changed, uid, silent bool) {
 		}
 		if !silent {
 			c.w.Raw("FLAGS ")
-			c.writeFlags(keywords, m.Flags)
+			c.writeFlags(keywords, m)
 		}
 		c.w.Raw(")\r\n")
 	}

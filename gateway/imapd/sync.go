@@ -57,7 +57,7 @@ func (c *conn) tell(ch *mailbox.Changes) {
 	if ch.Appended > 0 {
 		c.number(ch.Exists, "EXISTS")
 		if c.enabled&featureRev2 == 0 {
-			c.w.Raw("* 0 RECENT\r\n")
+			c.number(c.view.RecentLen(), "RECENT")
 		}
 	}
 	if ch.Keywords {
@@ -94,14 +94,15 @@ func (c *conn) tellFlags(m *mailbox.Message) {
 	if c.enabled&featureCondStore != 0 {
 		c.w.Raw("MODSEQ (").Uint(m.ModSeq).Raw(") ")
 	}
-	c.w.Raw("FLAGS (")
-	for i, name := range c.view.Folder().Keywords.Names(m.Flags) {
-		if i > 0 {
-			c.w.SP()
-		}
-		c.w.Raw(name)
-	}
-	c.w.Raw("))\r\n")
+	c.w.Raw("FLAGS ")
+	c.writeFlags(c.view.Folder().Keywords, m)
+	c.w.Raw(")\r\n")
+}
+
+// isRecent tells whether a message has \Recent, which IMAP4rev2 has not any
+// more (RFC 9051 appendix E).
+func (c *conn) isRecent(uid uint32) bool {
+	return c.enabled&featureRev2 == 0 && c.view.Recent().Contains(uid)
 }
 
 // unselect leaves the selected folder.

@@ -10,8 +10,8 @@ import (
 // keywords, which are bits of their folder's Keywords.
 type Flags uint64
 
-// The system flags. \Recent is not kept: a server for IMAP4rev1 may tell that
-// no message is recent.
+// The system flags. \Recent is none of them: it is a matter of the session, see
+// View.Recent.
 const (
 	Seen Flags = 1 << iota
 	Answered

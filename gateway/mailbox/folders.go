@@ -254,6 +254,7 @@ func (p *plan) renameInbox(ctx context.Context, st *userState, to string, ids []
 	if err != nil {
 		return err
 	}
+	f.recent.Store(in.f.recent.Load())
 	out, err := p.folder(ctx, f)
 	if err != nil {
 		return err

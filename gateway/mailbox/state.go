@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -66,6 +67,9 @@ type folderState struct {
 	views  map[*View]struct{}
 	log    []logged // changes of flags after logFrom
 	since  uint64   // the log has all changes after it
+	// recent is the UID from which messages are \Recent to the next View that
+	// takes them up.
+	recent atomic.Uint32
 }
 
 // logged is a change of one message's flags.
@@ -272,7 +276,9 @@ func (s *Store) readUser(ctx context.Context, q sqldb.Querier, u *userState) err
 	}
 	u.folders = u.folders[:0]
 	for _, row := range rows {
-		u.folders = append(u.folders, &folderState{user: u, row: row})
+		f := &folderState{user: u, row: row}
+		f.recent.Store(row.Next)
+		u.folders = append(u.folders, f)
 	}
 	u.sort()
 	u.subscribed, err = readNames(ctx, q, sqlSubscriptions, u.id)

@@ -96,6 +96,7 @@ type Folder struct {
 	Messages    uint32
 	Unseen      uint32
 	Deleted     uint32 // with \Deleted
+	Recent      uint32 // that the next session to SELECT it sees as \Recent; a View's Folder has 0
 	Size        int64  // octets of all messages
 	DeletedSize int64  // DELETED-STORAGE
 	Keywords    Keywords

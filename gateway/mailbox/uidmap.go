@@ -186,12 +186,39 @@ func (m *uidMap) after(uid uint32) uint32 {
 	return m.from(uid)
 }
 
-// only returns those of a set that are there.
+// run finds the first that is not there at or above i; blockSize: there is none.
+func (b *bitmap) run(i uint32) uint32 {
+	w := ^b[i/64] >> (i % 64) << (i % 64)
+	for j := i / 64; ; w = ^b[j] {
+		if w != 0 {
+			return j*64 + uint32(bits.TrailingZeros64(w))
+		}
+		if j++; j == uint32(len(b)) {
+			return blockSize
+		}
+	}
+}
+
+// only returns those of a set that are there: what lies together at once.
 func (m *uidMap) only(set UIDs) (out UIDs) {
-	m.each(set, func(uid uint32) bool {
-		out.Add(uid)
-		return true
-	})
+	for _, r := range set {
+		i, _ := m.find(r.First >> blockShift)
+		for at := r.First % blockSize; i < len(m.blocks); i, at = i+1, 0 {
+			b := &m.blocks[i]
+			first := b.at << blockShift
+			if first > r.Last {
+				break
+			}
+			if first > r.First {
+				at = 0
+			}
+			for k := b.bits.next(at); k < blockSize && first+k <= r.Last; {
+				end := b.bits.run(k)
+				out.AddRange(Range{first + k, min(first+end-1, r.Last)})
+				k = b.bits.next(end)
+			}
+		}
+	}
 	return out
 }
 

@@ -52,7 +52,7 @@ func (u *User) Folders(ctx context.Context) (list []Folder, err error) {
 	err = u.with(ctx, func(st *userState) error {
 		list = make([]Folder, len(st.folders))
 		for i, f := range st.folders {
-			list[i] = f.row.Folder
+			list[i] = f.folder()
 		}
 		return nil
 	})
@@ -70,7 +70,7 @@ func (u *User) Folder(ctx context.Context, name string) (out Folder, err error) 
 		if f == nil {
 			return ErrNoFolder
 		}
-		out = f.row.Folder
+		out = f.folder()
 		return nil
 	})
 	return out, err
@@ -81,7 +81,7 @@ func (u *User) WithRole(ctx context.Context, role Role) (out Folder, err error) 
 	err = u.with(ctx, func(st *userState) error {
 		for _, f := range st.folders {
 			if f.row.Role == role && role != RoleNone {
-				out = f.row.Folder
+				out = f.folder()
 				return nil
 			}
 		}

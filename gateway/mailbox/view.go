@@ -18,6 +18,8 @@ type View struct {
 	row  folderRow
 	uids *uidMap
 	last Changes
+	// What is \Recent here.
+	recent UIDs
 
 	wake    atomic.Pointer[chan struct{}]
 	call    atomic.Pointer[func()]
@@ -34,17 +36,16 @@ func (u *User) Select(ctx context.Context, name string, readOnly bool) (*View, e
 	if err != nil {
 		return nil, err
 	}
-	v, err := u.open(ctx, st, clean)
+	v, err := u.open(ctx, st, clean, readOnly)
 	if err != nil {
 		u.s.release(st)
 		return nil, err
 	}
-	v.readOnly = readOnly
 	return v, nil
 }
 
 // open makes the View of a folder of st.
-func (u *User) open(ctx context.Context, st *userState, name string) (*View, error) {
+func (u *User) open(ctx context.Context, st *userState, name string, readOnly bool) (*View, error) {
 	for {
 		st.mu.Lock()
 		f := st.find(name)
@@ -53,7 +54,8 @@ func (u *User) open(ctx context.Context, st *userState, name string) (*View, err
 			return nil, ErrNoFolder
 		}
 		if f.uids != nil {
-			v := &View{u: u, f: f, row: f.row, uids: f.uids}
+			v := &View{u: u, f: f, row: f.row, uids: f.uids, readOnly: readOnly}
+			v.takeRecent(1)
 			if len(f.views) == 0 {
 				f.log, f.since = nil, f.row.ModSeq
 				f.views = map[*View]struct{}{}
@@ -114,10 +116,9 @@ func (v *View) UIDsOf(seqs UIDs) (out UIDs) {
 			out.AddRange(Range{from, to})
 			continue
 		}
-		v.uids.each(UIDs{{from, to}}, func(uid uint32) bool {
-			out.Add(uid)
-			return true
-		})
+		for _, r := range v.uids.only(UIDs{{from, to}}) {
+			out.AddRange(r)
+		}
 	}
 	return out
 }

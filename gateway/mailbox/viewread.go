@@ -82,7 +82,10 @@ func (v *View) Messages(ctx context.Context, uids UIDs, records bool, f func(m *
 		if n == 0 {
 			return missed, nil
 		}
-		err := v.gather(ctx, b, n)
+		err := ctx.Err()
+		if err == nil {
+			err = v.gather(ctx, b, n)
+		}
 		if err == nil && records {
 			err = v.records(ctx, b, n)
 		}

@@ -50,6 +50,7 @@ func (v *View) Sync(ctx context.Context, keep bool) (*Changes, error) {
 	}
 	v.row = f.row
 	cur := f.uids
+	v.takeRecent(old.Next)
 	changed, known := f.changedSince(old.ModSeq, old.Next, v)
 	st.mu.RUnlock()
 

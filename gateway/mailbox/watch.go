@@ -75,7 +75,7 @@ func (w *Watch) Take() []FolderChange {
 	}
 	w.st.mu.RLock()
 	for f, c := range set {
-		c.Folder = f.row.Folder
+		c.Folder = f.folder()
 		if !(c.Created && c.Removed) {
 			list = append(list, *c)
 		}
