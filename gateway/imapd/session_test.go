@@ -64,7 +64,7 @@ func TestCompressedSession(t *testing.T) {
 	c.expect("+ ")
 	login(t, s, "bob@example.test").ok("APPEND INBOX {3+}\r\nabc")
 	c.expect("* 2 EXISTS")
-	c.expect("* 0 RECENT")
+	c.expect("* 2 RECENT")
 	c.send("DONE\r\n")
 	c.expect("i OK")
 }
