@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +79,9 @@ func TestSearchEndsWithTheServer(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop() // no patience
 	go func() { ended <- s.Shutdown(ctx) }()
+	for !s.Stopped() {
+		runtime.Gosched() // the search waits for its words to be read
+	}
 	for {
 		l := c.line()
 		if strings.HasPrefix(l, "* BYE") {
