@@ -46,11 +46,16 @@ mailboxes() { # TARGET LMTP IMAP POP3 USER
   line() { sed "s/^{/{\"case\":\"$1\",\"target\":\"$t\",/" >>"$results"; }
   "$LAB/mailload" load -lmtp -addr "127.0.0.1:$2" -pid "$pids" -sessions 20 -size 4096 -users 50 -rcpt "$rcpt" -n 100000000 -limit 700ms >/dev/null
   "$LAB/mailload" load -lmtp -addr "127.0.0.1:$2" -pid "$pids" -sessions 20 -size 4096 -users 50 -rcpt "$rcpt" -n 100000000 -limit "${SECS:-3}s" | line mailbox-lmtp-s20-4k
+  "$LAB/mailload" pop -addr "127.0.0.1:$4" -pid "$pids" -user "$5" -sessions 50 -dur 1s >/dev/null # the first logins
   "$LAB/mailload" pop -addr "127.0.0.1:$4" -pid "$pids" -user "$5" -sessions 50 -dur "${SECS:-3}s" | line mailbox-pop3-50
   "$LAB/mailload" imap -addr "127.0.0.1:$3" -pid "$pids" -user "$5" -sessions 50 -dur 1s >/dev/null
   "$LAB/mailload" imap -addr "127.0.0.1:$3" -pid "$pids" -user "$5" -sessions 50 -dur "${SECS:-3}s" | line mailbox-imap-50
-  if [ -n "${6:-}" ]; then
-    "$LAB/mailload" idle -addr "127.0.0.1:$3" -pid "$pids" -n 5000 -imap "${5//%d/1}:pass" | line mailbox-idle-5000
+  if [ -n "${6:-}" ]; then # of a process that has done nothing else
+    "$BENCH/peers.sh" stop "$t"
+    "$BENCH/peers.sh" start "$t" || return 0
+    pids=$(sed -n 's/^PIDS=//p' "$LAB/run/$t.env")
+    sleep 2
+    "$LAB/mailload" idle -addr "127.0.0.1:$3" -pid "$pids" -n 5000 -hold 5s -imap "${5//%d/1}:pass" | line mailbox-idle-5000
   fi
   "$BENCH/peers.sh" stop "$t"
 }
