@@ -27,6 +27,7 @@ const (
 	batchOctets  = 32 << 20        // and octets of memory, about
 	maxPause     = 2 * time.Second // between transactions, for Share's sake
 	idleCheck    = time.Minute     // looks for events that nobody told of
+	gatherTime   = time.Second     // for more to come; searches do not wait for it
 	retryWait    = 5 * time.Second // after an error
 	maxAttempts  = 3               // at an object that cannot be read
 	forgetEvery  = 16              // transactions
@@ -237,15 +238,42 @@ func (x *Index) Run(ctx context.Context) {
 		case more:
 			pause, changed = x.pause(begin), nil
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-t.C:
-		case <-changed:
+		if x.sleep(ctx, pause, changed) {
+			x.sleep(ctx, gatherTime, nil) // more may come, and many cost less than one by one
 		}
-		t.Stop()
 	}
 }
+
+// sleep waits, and tells whether it was for a change that it ended.
+func (x *Index) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-changed:
+		return true
+	}
+	return false
+}
+
+// Wait waits until there is nothing to index, which Run does meanwhile.
+func (x *Index) Wait(ctx context.Context) error {
+	for {
+		if err := x.take(ctx); err != nil {
+			return err
+		}
+		last, err := x.deps.Feed.LastEvent(ctx)
+		done := x.state.filled < 0 && x.state.event >= last
+		x.give()
+		if err != nil || done {
+			return err
+		}
+		x.sleep(ctx, waitStep, nil)
+	}
+}
+
+const waitStep = 20 * time.Millisecond
 
 // pause is how long Share wants it to rest from what took since begin.
 func (x *Index) pause(begin time.Time) time.Duration {
@@ -260,7 +288,7 @@ func (x *Index) turnStep(ctx context.Context) (more bool, err error) {
 	}
 	defer x.give()
 	if more, err = x.step(ctx); err == nil {
-		err = x.merge(ctx)
+		return x.mended(ctx, more, x.merge(ctx))
 	}
 	return more, err
 }

@@ -73,6 +73,9 @@ func openPostgres(databaseURL string) (*engine, error) {
 
 // damaged tells of an error after which the file is made anew.
 func damaged(err error) bool {
+	if errors.Is(err, errDamaged) {
+		return true
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return false

@@ -32,7 +32,7 @@ func (g generated) OpenObject(_ context.Context, object int64) (io.ReadCloser, e
 	if object > g.n {
 		return nil, fs.ErrNotExist
 	}
-	return io.NopCloser(strings.NewReader(benchMessage(int(object)))), nil
+	return io.NopCloser(strings.NewReader(benchMessage(int(object), 20+int(object*7919%120)))), nil
 }
 
 func (g generated) All(ctx context.Context) ([]int64, error) { return g.Objects(ctx, 0, int(g.n)) }
@@ -70,12 +70,21 @@ func TestScale(t *testing.T) {
 	if fi, err := os.Stat(dir + "/" + fileName); err == nil {
 		t.Logf("%d octets each", fi.Size()/n)
 	}
-	rare, often := wordOf(31_238), wordOf(3)
-	for _, text := range []string{rare, "meeting " + strconv.Itoa(int(n/2)), rare[1:5], often, wordOf(500), "zzzyx", wordOf(40) + " " + wordOf(77), "ann42@example"} {
-		for _, when := range []string{"cold", "warm"} {
+	for _, c := range []struct{ what, text string }{
+		{"a rare word", wordOf(31_238)},
+		{"a word in 1 %", wordOf(500)},
+		{"a frequent word", wordOf(3)},
+		{"no word", "zzzyx"},
+		{"a phrase of one", "meeting " + strconv.Itoa(int(n/2))},
+		{"two words", wordOf(40) + " " + wordOf(77)},
+		{"within a word", wordOf(31_238)[1:5]},
+		{"an address", "ann42@example"},
+		{"the end of a word", wordOf(40)[2:] + " " + wordOf(500)},
+	} {
+		for _, when := range []string{"first", "again"} {
 			begin := time.Now()
-			got, err := x.Search(t.Context(), Anywhere, text, g)
-			t.Logf("%q: %d found in %v, %s (%v)", text, len(got), time.Since(begin), when, err)
+			got, err := x.Search(t.Context(), Anywhere, c.text, g)
+			t.Logf("%8.1f ms  %-18s %q, %s: %d found (%v)", float64(time.Since(begin).Microseconds())/1000, c.what, c.text, when, len(got), err)
 		}
 	}
 }

@@ -13,6 +13,11 @@ import (
 // filled. More: there is more to do.
 func (x *Index) step(ctx context.Context) (more bool, err error) {
 	more, err = x.stepOnce(ctx)
+	return x.mended(ctx, more, err)
+}
+
+// mended makes a damaged index anew.
+func (x *Index) mended(ctx context.Context, more bool, err error) (bool, error) {
 	if err != nil && damaged(err) {
 		x.log.Warn("the search index is damaged and made anew", "error", err)
 		return true, x.rebuild(ctx)
@@ -86,17 +91,16 @@ func (x *Index) merge(ctx context.Context) error {
 			return nil
 		}
 		fresh, err := x.eng.merge(ctx, from, func(begin time.Time) error {
-			t := time.NewTimer(x.pause(begin))
-			defer t.Stop()
-			select {
-			case <-t.C:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
+			x.sleep(ctx, x.pause(begin), nil)
+			return ctx.Err()
 		})
 		if err == nil {
 			err = x.eng.publish(ctx, from, fresh)
+		}
+		if err == errOther {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			return x.eng.load(ctx)
 		}
 		if err != nil {
 			return err
