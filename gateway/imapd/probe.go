@@ -144,5 +144,9 @@ func (p *probe) has(n *node) bool {
 		}
 		p.text = t
 	}
+	if err := p.s.ctx.Err(); err != nil { // there may be many texts, and the message be large
+		p.s.err = err
+		return false
+	}
 	return bytes.Contains(p.text.Body, n.text) || n.op == imap.SearchText && bytes.Contains(p.text.Header, n.text)
 }

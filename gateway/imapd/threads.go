@@ -112,9 +112,10 @@ func (b *threadBuilder) link() {
 			before = r
 		}
 		// What a message says itself is worth more than what others said of it.
-		if before == nobody || !b.above(i, before) {
-			b.nodes[i].parent = before
+		if before != nobody && b.above(i, before) {
+			before = nobody // a loop: the link is broken, and no other made
 		}
+		b.nodes[i].parent = before
 	}
 }
 
