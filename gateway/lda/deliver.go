@@ -23,7 +23,8 @@ func (delivery) Abort() {}
 
 // parcel is the copy of one user.
 type parcel struct {
-	rcpt   int // of the Copy
+	rcpt   int   // of the Copy
+	also   []int // others of the Copy that lead to the same
 	target Target
 	user   *mailbox.User // nil: it goes elsewhere
 	plan   plan
@@ -96,7 +97,8 @@ func (j *job) address(ctx context.Context, i int) {
 		j.replies[i] = noUser
 	}
 	for _, t := range list {
-		if j.has(t) { // by another alias
+		if have := j.have(t); have != nil { // by another alias
+			have.also = append(have.also, i)
 			continue
 		}
 		p := &parcel{rcpt: i, target: t}
@@ -110,14 +112,14 @@ func (j *job) address(ctx context.Context, i int) {
 	}
 }
 
-// has tells whether somebody gets the message already.
-func (j *job) has(t Target) bool {
+// have returns the copy of somebody who gets the message already.
+func (j *job) have(t Target) *parcel {
 	for _, p := range j.parcels {
 		if p.target.User == t.User && p.target.Address.Equal(t.Address) {
-			return true
+			return p
 		}
 	}
-	return false
+	return nil
 }
 
 // failed logs what went wrong, and returns what the client hears. A reply of
@@ -168,19 +170,43 @@ func (j *job) store(ctx context.Context) {
 		return
 	}
 	_, err := j.l.Mailboxes.Deliver(ctx, items...)
-	if len(of) == 1 || err == nil {
+	if err == nil {
 		for _, p := range of {
-			p.reply = j.stored(p, err)
+			p.reply = delivered
 		}
 		return
 	}
 	for _, p := range of {
-		mine, err := puts.items(ctx, p)
-		if err == nil {
-			_, err = j.l.Mailboxes.Deliver(ctx, mine...)
+		if len(of) > 1 {
+			err = puts.deliver(ctx, p)
+		}
+		if noFolder(err) {
+			j.l.Log.Warn("a folder cannot be made, or has gone; INBOX has the mail", "id", j.m.ID, "user", p.target.User, "folder", p.folders(), "error", err.Error())
+			p.plan.toInbox()
+			err = puts.deliver(ctx, p)
 		}
 		p.reply = j.stored(p, err)
 	}
+}
+
+// noFolder tells whether nothing was stored for want of a folder, which trying
+// again would not bring: the mail is kept instead (RFC 5228 section 2.10.6).
+func noFolder(err error) bool {
+	for _, e := range []error{mailbox.ErrNoFolder, mailbox.ErrLimit, mailbox.ErrName, mailbox.ErrInbox, mailbox.ErrRole, mailbox.ErrExists} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// deliver stores one copy.
+func (x *puts) deliver(ctx context.Context, p *parcel) error {
+	items, err := x.items(ctx, p)
+	if err == nil {
+		_, err = x.j.l.Mailboxes.Deliver(ctx, items...)
+	}
+	return err
 }
 
 // stored says what an attempt to store a copy means.
@@ -247,10 +273,8 @@ func (j *job) answer(ctx context.Context) {
 		}
 		j.tell(ctx, p)
 		j.replies[p.rcpt] = worse(j.replies[p.rcpt], p.reply)
-	}
-	for i, r := range j.replies {
-		if r.IsZero() { // somebody else's parcel is this one's
-			j.replies[i] = delivered
+		for _, i := range p.also {
+			j.replies[i] = worse(j.replies[i], p.reply)
 		}
 	}
 }

@@ -170,6 +170,10 @@ func (j *job) plan(ctx context.Context, p *parcel, a sieve.Action, home store) e
 			p.plan.reject = "The recipient does not take this message"
 		}
 	case sieve.Vacation:
+		if j.junk() { // whose sender is forged, mostly
+			j.l.Log.Info("no vacation reply to junk", "id", j.m.ID, "user", p.target.User)
+			return nil
+		}
 		p.plan.after = append(p.plan.after, send{
 			action: "vacation", mail: &a.Reply, fcc: a.Fcc, once: remembered{memory("vacation", a.Key), j.now.Add(max(a.Period, time.Second))},
 		})
@@ -192,6 +196,16 @@ func (x *plan) add(s store) {
 		}
 	}
 	x.stores = append(x.stores, s)
+}
+
+// toInbox puts all copies into INBOX.
+func (x *plan) toInbox() {
+	stores := x.stores
+	x.stores = nil
+	for _, s := range stores {
+		s.folder, s.create = mailbox.Inbox, false
+		x.add(s)
+	}
 }
 
 // folder finds where fileinto means. A folder that is not there, and is not to
@@ -222,7 +236,7 @@ func (j *job) folder(ctx context.Context, p *parcel, a sieve.FileInto) (store, e
 		return s, err
 	case a.Create && role != mailbox.RoleNone:
 		_, err := p.user.Create(ctx, name, role)
-		if errors.Is(err, mailbox.ErrExists) || errors.Is(err, mailbox.ErrRole) {
+		if noFolder(err) { // by now another has made it; else the mail goes to INBOX
 			err = nil
 		}
 		s.create = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,7 +30,8 @@ type send struct {
 	header []byte      // of a redirect; nil: as it came
 	mail   *sieve.Mail // that a script has written; nil: the message itself
 	fcc    *sieve.FileInto
-	once   remembered // key "" : nothing
+	once   remembered    // key "" : nothing
+	memory *mailbox.User // who remembers; nil: nobody
 }
 
 // toWhom is for the log.
@@ -45,8 +47,20 @@ func (s send) toWhom() string {
 }
 
 // forward is what becomes of a copy for somebody elsewhere: an alias of ours
-// that mail from the queue was for.
-func (j *job) forward(p *parcel) send { return send{action: "forward", to: p.target.Address} }
+// that mail from the queue was for. Where the alias leads to a user here too,
+// whose copy may have to be tried again, that user's memory keeps it from being
+// sent again with it.
+func (j *job) forward(p *parcel) send {
+	s := send{action: "forward", to: p.target.Address}
+	for _, o := range j.parcels {
+		if o.user != nil && (o.rcpt == p.rcpt || slices.Contains(o.also, p.rcpt)) {
+			s.memory = o.user
+			s.once = remembered{memory("forward", j.m.ID+" "+s.to.String()), j.now.Add(retried)}
+			break
+		}
+	}
+	return s
+}
 
 // redirect adds a redirect to the plan. One that can go nowhere keeps the mail.
 func (j *job) redirect(p *parcel, a sieve.Redirect, home store) {
@@ -57,7 +71,7 @@ func (j *job) redirect(p *parcel, a sieve.Redirect, home store) {
 	}
 	p.plan.before = append(p.plan.before, send{
 		action: "redirect", to: a.To, header: a.Header,
-		once: remembered{memory("redirect", j.m.ID+" "+a.To.String()), j.now.Add(retried)},
+		once: remembered{memory("redirect", j.m.ID+" "+a.To.String()), j.now.Add(retried)}, memory: p.user,
 	})
 }
 
@@ -88,7 +102,7 @@ func (j *job) heard(p *parcel) bool {
 		return false
 	}
 	for _, o := range j.parcels {
-		if o != p && o.rcpt == p.rcpt {
+		if o != p && (o.rcpt == p.rcpt || slices.Contains(o.also, p.rcpt)) {
 			return false
 		}
 	}
@@ -111,7 +125,7 @@ func refusal(reason string) smtp.Reply {
 // passOn queues the message for somebody else, once.
 func (j *job) passOn(ctx context.Context, p *parcel, s send) error {
 	if s.once.key != "" {
-		switch done, err := seen(ctx, p.user, s.once.key); {
+		switch done, err := seen(ctx, s.memory, s.once.key); {
 		case err != nil:
 			return err
 		case done:
@@ -138,7 +152,7 @@ func (j *job) passOn(ctx context.Context, p *parcel, s send) error {
 	if s.once.key == "" {
 		return nil
 	}
-	return keep(ctx, p.user, s.once.key, s.once.until)
+	return keep(ctx, s.memory, s.once.key, s.once.until)
 }
 
 // after does what nobody was promised: where it fails it is not done.
