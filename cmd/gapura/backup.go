@@ -98,6 +98,9 @@ func (c *backupCmd) Run(a *app) (err error) {
 	if err := checkOwner(cfg.Data); err != nil {
 		return err
 	}
+	if err := outside(c.Dir, cfg.Data); err != nil {
+		return err
+	}
 	if err := usableBackup(c.Dir); err != nil {
 		return err
 	}
@@ -114,6 +117,31 @@ func (c *backupCmd) Run(a *app) (err error) {
 	return a.print(m, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %d octets of mail in %d segments, %d copied now\n", c.Dir, m.Octets, m.Segments, m.Copied)
 	})
+}
+
+// outside tells whether a backup may be in dir: not in the data folder, which
+// it would copy itself with.
+func outside(dir, data string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if data, err = filepath.Abs(data); err != nil {
+		return err
+	}
+	if real, err := filepath.EvalSymlinks(data); err == nil {
+		data = real
+	}
+	for at := dir; ; at = filepath.Dir(at) { // the part that is there
+		if real, err := filepath.EvalSymlinks(at); err == nil {
+			dir = filepath.Join(real, strings.TrimPrefix(dir, at))
+			break
+		}
+	}
+	if rel, err := filepath.Rel(data, dir); err == nil && filepath.IsLocal(rel) {
+		return fmt.Errorf("%s is inside the data folder %s; name a folder elsewhere", dir, data)
+	}
+	return nil
 }
 
 // usableBackup makes the folder. One with other things in it is refused.
@@ -255,7 +283,14 @@ func (b *backup) otherFiles() error {
 		return err
 	}
 	for _, name := range append([]string{b.config}, b.cfg.Policy...) {
-		if err := copyTree(name, filepath.Join(to, filepath.Base(name))); err != nil {
+		into := filepath.Join(to, filepath.Base(name))
+		for i := 2; ; i++ { // a policy of another folder may have the same name
+			if _, err := os.Lstat(into); err != nil {
+				break
+			}
+			into = filepath.Join(to, fmt.Sprint(i, "-", filepath.Base(name)))
+		}
+		if err := copyTree(name, into); err != nil {
 			return err
 		}
 	}

@@ -136,19 +136,19 @@ func (w *place) count(user, folder string) string {
 
 func TestMailIsKeptWhereNoFolderCanBeMade(t *testing.T) {
 	w := newPlace(t, mailbox.Options{Folders: 6})
-	w.script(bob, `require ["fileinto", "mailbox"]; fileinto :create "one more";`)
-	w.want("reply", w.deliver(w.mail("A", "", bob)), "250")
-	w.want("INBOX", w.count(bob, mailbox.Inbox), "1")
-	w.want("again", w.deliver(w.mail("A", "", bob)), "250")
-	w.want("INBOX, again", w.count(bob, mailbox.Inbox), "1")
-	w.want("two users", w.deliver(w.mail("B", "", bob, carol)), "250 250")
-	w.want("INBOX of bob", w.count(bob, mailbox.Inbox), "2")
-	w.want("INBOX of carol", w.count(carol, mailbox.Inbox), "1")
+	w.script(theBob, `require ["fileinto", "mailbox"]; fileinto :create "one more";`)
+	w.want("reply", w.deliver(w.mail("A", "", theBob)), "250")
+	w.want("INBOX", w.count(theBob, mailbox.Inbox), "1")
+	w.want("again", w.deliver(w.mail("A", "", theBob)), "250")
+	w.want("INBOX, again", w.count(theBob, mailbox.Inbox), "1")
+	w.want("two users", w.deliver(w.mail("B", "", theBob, theCarol)), "250 250")
+	w.want("INBOX of bob", w.count(theBob, mailbox.Inbox), "2")
+	w.want("INBOX of carol", w.count(theCarol, mailbox.Inbox), "1")
 }
 
 func TestCopyForAnotherIsSentOnceHoweverOftenTheUsersIsTried(t *testing.T) {
-	w := newPlace(t, mailbox.Options{Only: map[string]mailbox.Limits{bob: {Octets: 10}}})
-	w.aliases["team@here.test"] = []string{bob, "guest@far.test"}
+	w := newPlace(t, mailbox.Options{Only: map[string]mailbox.Limits{theBob: {Octets: 10}}})
+	w.aliases["team@here.test"] = []string{theBob, "guest@far.test"}
 	for range 3 {
 		w.want("reply", w.deliver(w.mail("A", "", "team@here.test")), "452")
 	}
@@ -156,19 +156,19 @@ func TestCopyForAnotherIsSentOnceHoweverOftenTheUsersIsTried(t *testing.T) {
 }
 
 func TestWhatBecomesOfACopyIsSaidOfAllWhoLeadToIt(t *testing.T) {
-	w := newPlace(t, mailbox.Options{Only: map[string]mailbox.Limits{bob: {Octets: 10}}})
-	w.aliases["info@here.test"] = []string{bob}
-	w.aliases["both@here.test"] = []string{bob, carol}
-	w.want("replies", w.deliver(w.mail("A", "", bob, "info@here.test", "both@here.test", carol)), "452 452 452 250")
-	w.want("carol", w.count(carol, mailbox.Inbox), "1")
+	w := newPlace(t, mailbox.Options{Only: map[string]mailbox.Limits{theBob: {Octets: 10}}})
+	w.aliases["info@here.test"] = []string{theBob}
+	w.aliases["both@here.test"] = []string{theBob, theCarol}
+	w.want("replies", w.deliver(w.mail("A", "", theBob, "info@here.test", "both@here.test", theCarol)), "452 452 452 250")
+	w.want("carol", w.count(theCarol, mailbox.Inbox), "1")
 }
 
 func TestJunkGetsNoVacationReply(t *testing.T) {
 	w := newPlace(t, mailbox.Options{})
-	w.script(bob, `require "vacation"; vacation "gone";`)
-	w.want("junk", w.deliver(w.mail("A", "X-Spam-Flag: YES\r\n", bob)), "250")
+	w.script(theBob, `require "vacation"; vacation "gone";`)
+	w.want("junk", w.deliver(w.mail("A", "X-Spam-Flag: YES\r\n", theBob)), "250")
 	w.want("junk is answered", strings.Join(w.queued, ", "), "")
-	w.want("Junk", w.count(bob, "Junk"), "1")
-	w.want("mail", w.deliver(w.mail("B", "", bob)), "250")
+	w.want("Junk", w.count(theBob, "Junk"), "1")
+	w.want("mail", w.deliver(w.mail("B", "", theBob)), "250")
 	w.want("answered", strings.Join(w.queued, ", "), " > ann@far.test")
 }

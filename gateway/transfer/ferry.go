@@ -74,8 +74,11 @@ func Import(ctx context.Context, conn io.ReadWriteCloser, user string, over bool
 			return n, err
 		}
 	}
-	if s, ok := src.(interface{ SyncWith(f func() error) }); ok {
-		s.SyncWith(f.sync)
+	if s, ok := src.(interface{ SyncWith(f func() (int64, error)) }); ok {
+		s.SyncWith(func() (int64, error) {
+			err := f.sync()
+			return n.Failed, err
+		})
 	}
 	for m, err := range src.Messages(ctx) {
 		switch {

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/gapura-mail/gapura/gateway/imap"
 )
@@ -121,7 +122,7 @@ func (m *Maildir) find(dir, name string, depth int) error {
 }
 
 func isMaildir(dir string) bool {
-	info, err := os.Stat(filepath.Join(dir, "cur"))
+	info, err := os.Lstat(filepath.Join(dir, "cur"))
 	return err == nil && info.IsDir()
 }
 
@@ -143,10 +144,22 @@ func folderName(s string) string {
 	return strings.ReplaceAll(s, "/", "_")
 }
 
+// maxList bounds a list of subscriptions, in octets.
+const maxList = 4 << 20
+
+func readList(name string) ([]byte, error) {
+	r, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxList))
+}
+
 // subscriptions reads Dovecot's or Courier's list; nil: there is none.
 func (m *Maildir) subscriptions() map[string]bool {
 	for _, name := range []string{"subscriptions", "courierimapsubscribed"} {
-		b, err := os.ReadFile(filepath.Join(m.dir, name))
+		b, err := readList(filepath.Join(m.dir, name))
 		if err != nil {
 			continue
 		}
@@ -175,7 +188,7 @@ func (m *Maildir) subscriptions() map[string]bool {
 // readKeywords reads which keyword each letter means: Dovecot's
 // dovecot-keywords has "0 name" for a.
 func (f *maildirFolder) readKeywords() {
-	r, err := os.Open(filepath.Join(f.dir, "dovecot-keywords"))
+	r, err := os.OpenFile(filepath.Join(f.dir, "dovecot-keywords"), os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return
 	}
@@ -192,6 +205,9 @@ func (f *maildirFolder) readKeywords() {
 
 // messages lists the messages in cur or new, oldest first.
 func messages(dir string) ([]fs.DirEntry, error) {
+	if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%s is no folder; symbolic links are not followed", dir)
+	}
 	all, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -250,7 +266,8 @@ func (f *maildirFolder) message(sub string, e fs.DirEntry) (*Message, error) {
 	}
 	m.Date, m.Size = info.ModTime(), info.Size()
 	m.Open = func(context.Context) (io.ReadCloser, error) {
-		r, err := os.Open(name)
+		// A user's Maildir that root reads must not lead elsewhere.
+		r, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -53,12 +53,13 @@ type IMAP struct {
 	conn    net.Conn
 	client  *imapclient.Client
 	folders []imapFolder
-	sync    func() error
+	sync    func() (failed int64, err error)
+	failed  int64 // so far
 }
 
 // SyncWith has f called before Took is told of a batch: it makes durable what
-// was given.
-func (x *IMAP) SyncWith(f func() error) { x.sync = f }
+// was given, and tells how many messages have failed so far.
+func (x *IMAP) SyncWith(f func() (failed int64, err error)) { x.sync = f }
 
 type imapFolder struct {
 	Folder
@@ -258,16 +259,18 @@ func (x *IMAP) folder(ctx context.Context, f *imapFolder, yield func(*Message, e
 	if s.UIDValidity != f.validity {
 		return false, errors.New("was made anew meanwhile; run this again")
 	}
+	before := x.failed
 	for batch := range slices.Chunk(f.uids, imapBatch) {
 		if more, err := x.batch(ctx, f, batch, yield); !more || err != nil {
 			return more, err
 		}
 		if x.sync != nil {
-			if err := x.sync(); err != nil {
+			if x.failed, err = x.sync(); err != nil {
 				return false, err
 			}
 		}
-		if x.opt.Took != nil {
+		// From one that failed on, all are asked for again by a further run.
+		if x.opt.Took != nil && x.failed == before {
 			if err := x.opt.Took(f.Name, f.validity, uint32(batch[len(batch)-1])); err != nil {
 				return false, err
 			}

@@ -111,3 +111,38 @@ func TestIMAP(t *testing.T) {
 		t.Errorf("a wrong password: %v", err)
 	}
 }
+
+// TestWhatFailedIsFetchedAgain: as a message that was above the quota.
+func TestWhatFailedIsFetchedAgain(t *testing.T) {
+	t.Parallel()
+	u, addr := remote(t)
+	if err := u.Create("INBOX", nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 120 {
+		add(t, u, "INBOX", fmt.Sprintf("Subject: %d\r\n\r\n", i))
+	}
+	var done uint32
+	src, err := DialIMAP(t.Context(), IMAPOptions{
+		Address: addr, Plaintext: true, User: "ana", Password: "secret",
+		Took: func(_ string, _, uid uint32) error { done = uid; return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	if _, _, err := src.Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	src.SyncWith(func() (int64, error) { return int64(n / 100), nil }) // one of the second batch fails
+	for _, err := range src.Messages(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	if n != 120 || done != 50 {
+		t.Errorf("%d messages, all up to %d are taken", n, done)
+	}
+}

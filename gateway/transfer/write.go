@@ -226,12 +226,18 @@ func (s *MboxSink) Folder(f Folder) error {
 		if p = strings.TrimLeft(p, "."); p == "" {
 			p = "_"
 		}
-		parts[i] = p
-		if i < len(parts)-1 {
-			parts[i] += ".sbd"
+		switch last := i == len(parts)-1; {
+		case !last:
+			p += ".sbd"
+		case strings.HasSuffix(p, ".sbd"): // which those alone are that hold others
+			p += "_"
 		}
+		parts[i] = p
 	}
 	name := filepath.Join(append([]string{s.dir}, parts...)...)
+	for exists(name) { // of another folder: .A beside A
+		name += "_"
+	}
 	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -241,6 +247,11 @@ func (s *MboxSink) Folder(f Folder) error {
 	}
 	s.files[f.Name] = &mboxOut{file, bufio.NewWriterSize(file, 64<<10)}
 	return nil
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // Write implements Sink.
