@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,10 +39,12 @@ Examples:
   gapura -c /etc/gapura/gapura.yaml --json backup /mnt/nightly`
 }
 
-// What a backup's folder has: the rows in database, the segments of mail and
-// queue, the other files of the data folder in files, the configuration, and
-// the manifest, which is written last.
+// What a backup's folder has: the segments of mail and queue, which all runs
+// share; a folder of its own for each run, with the rows in database, the other
+// files of the data folder in files, and the configuration; the manifest, which
+// names the folder of the last whole run.
 const (
+	backupState    = "state-"
 	backupDatabase = "database"
 	backupFiles    = "files"
 	backupConfig   = "config"
@@ -56,6 +59,7 @@ type manifest struct {
 	Hostname string    `json:"hostname"`
 	Made     time.Time `json:"made"`
 	Octets   int64     `json:"octets"` // of all messages
+	State    string    `json:"state"`  // the folder with all but the segments
 	Segments int       `json:"segments"`
 	Copied   int64     `json:"copied"` // octets that this run has copied
 }
@@ -104,12 +108,16 @@ func (c *backupCmd) Run(a *app) (err error) {
 	if err := usableBackup(c.Dir); err != nil {
 		return err
 	}
+	state, err := nextState(c.Dir)
+	if err != nil {
+		return err
+	}
 	db, err := openDatabase(a.ctx, cfg, asCommand)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	m := manifest{Format: backupFormat, Version: version(), Hostname: cfg.Hostname, Made: time.Now().UTC()}
+	m := manifest{Format: backupFormat, Version: version(), Hostname: cfg.Hostname, Made: time.Now().UTC(), State: state}
 	b := &backup{app: a, cfg: cfg, db: db, dir: c.Dir, manifest: &m}
 	if err := b.run(); err != nil {
 		return err
@@ -153,13 +161,28 @@ func usableBackup(dir string) error {
 	if err != nil {
 		return err
 	}
-	ours := []string{backupDatabase, backupDatabase + ".new", backupFiles, backupConfig, backupManifest, "mail", "queue"}
+	ours := []string{backupManifest, backupManifest + ".new", "mail", "queue"}
 	for _, e := range list {
-		if !slices.Contains(ours, e.Name()) {
+		if !slices.Contains(ours, e.Name()) && !strings.HasPrefix(e.Name(), backupState) {
 			return fmt.Errorf("%s has %s in it, which no backup has; name a folder of its own", dir, e.Name())
 		}
 	}
 	return nil
+}
+
+// nextState names the folder of a new run: another than the last whole one's.
+// What a run that was broken off has left there is removed.
+func nextState(dir string) (string, error) {
+	n := 0
+	m, err := readManifest(dir)
+	if err == nil {
+		n, err = strconv.Atoi(strings.TrimPrefix(m.State, backupState))
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", err
+	}
+	name := fmt.Sprint(backupState, n+1)
+	return name, os.RemoveAll(filepath.Join(dir, name))
 }
 
 // backup is one run.
@@ -177,10 +200,10 @@ func (b *backup) run() error {
 	if _, err := b.mirror(true); err != nil {
 		return err
 	}
-	fresh := filepath.Join(b.dir, backupDatabase+".new")
+	fresh := filepath.Join(b.dir, b.State, backupDatabase)
 	var sizes []map[string]int64
 	for try := 1; ; try++ {
-		if err := errors.Join(os.RemoveAll(fresh), os.Mkdir(fresh, 0o700)); err != nil {
+		if err := errors.Join(os.RemoveAll(fresh), os.MkdirAll(fresh, 0o700)); err != nil {
 			return err
 		}
 		if err := b.db.Snapshot(b.ctx, fresh, "search"); err != nil {
@@ -204,7 +227,7 @@ func (b *backup) run() error {
 	if err := b.otherFiles(); err != nil {
 		return err
 	}
-	return b.finish(fresh, sizes)
+	return b.finish(sizes)
 }
 
 // mirror copies the segments.
@@ -258,14 +281,11 @@ func (b *backup) missing(dir string, sizes []map[string]int64) (*blob.Ref, error
 
 // notInBackup are what the data folder has beside: copied in another way, made
 // anew, or of the running process.
-var notInBackup = []string{"gapura.db", "gapura.db-wal", "gapura.db-shm", "blobs", "mail", "search", "spool", "control.sock"}
+var notInBackup = []string{restoring, "gapura.db", "gapura.db-wal", "gapura.db-shm", "blobs", "mail", "search", "spool", "control.sock"}
 
 // otherFiles copies what else there is: certificates, the configuration.
 func (b *backup) otherFiles() error {
-	to := filepath.Join(b.dir, backupFiles)
-	if err := os.RemoveAll(to); err != nil {
-		return err
-	}
+	to := filepath.Join(b.dir, b.State, backupFiles)
 	list, err := os.ReadDir(b.cfg.Data)
 	if err != nil {
 		return err
@@ -278,10 +298,7 @@ func (b *backup) otherFiles() error {
 			return err
 		}
 	}
-	to = filepath.Join(b.dir, backupConfig)
-	if err := os.RemoveAll(to); err != nil {
-		return err
-	}
+	to = filepath.Join(b.dir, b.State, backupConfig)
 	for _, name := range append([]string{b.config}, b.cfg.Policy...) {
 		into := filepath.Join(to, filepath.Base(name))
 		for i := 2; ; i++ { // a policy of another folder may have the same name
@@ -335,21 +352,24 @@ func copyFile(from, to string) error {
 	return errors.Join(err, w.Close())
 }
 
-// finish puts the new rows into the place of the old ones, and then removes
-// the segments that only those referred to.
-func (b *backup) finish(fresh string, sizes []map[string]int64) error {
-	old := filepath.Join(b.dir, backupDatabase)
-	if err := os.RemoveAll(old); err != nil {
-		return err
-	}
-	if err := os.Rename(fresh, old); err != nil {
-		return err
-	}
+// finish makes this run the one that counts, at one instant, and then removes
+// what only the earlier ones had.
+func (b *backup) finish(sizes []map[string]int64) error {
 	text, err := json.MarshalIndent(b.manifest, "", "  ")
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(b.dir, backupManifest), append(text, '\n'), 0o600); err != nil {
+	fresh := filepath.Join(b.dir, backupManifest+".new")
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	if err := writeDurably(fresh, append(text, '\n')); err != nil {
+		return err
+	}
+	if err := syncTree(filepath.Join(b.dir, b.State)); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Rename(fresh, filepath.Join(b.dir, backupManifest)), syncDir(b.dir)); err != nil {
 		return err
 	}
 	for i, s := range backupStores {
@@ -357,7 +377,41 @@ func (b *backup) finish(fresh string, sizes []map[string]int64) error {
 			return err
 		}
 	}
-	d, err := os.Open(b.dir)
+	old, err := filepath.Glob(filepath.Join(b.dir, backupState+"*"))
+	for _, dir := range old {
+		if filepath.Base(dir) != b.State {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return errors.Join(err, syncDir(b.dir))
+}
+
+// writeDurably writes a new file.
+func writeDurably(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// syncTree makes all files and names below dir durable.
+func syncTree(dir string) error {
+	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return syncDir(name)
+	})
+}
+
+// syncDir makes a folder's names, or a file, durable.
+func syncDir(name string) error {
+	d, err := os.Open(name)
 	if err != nil {
 		return err
 	}

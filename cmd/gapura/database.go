@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"syscall"
 
 	"github.com/gapura-mail/gapura/config"
@@ -18,10 +19,17 @@ const (
 	asCommand = false // beside the gateway, which sees changed rows by itself
 )
 
-// openDatabase opens the database that the configuration names.
+// restoring is in a data folder while a restore is not through.
+const restoring = "restore.unfinished"
+
+// openDatabase opens the database that the configuration names, unless a
+// restore of it was broken off.
 func openDatabase(ctx context.Context, cfg *config.Config, gateway bool) (*sqldb.DB, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(cfg.Data, restoring)); err == nil {
+		return nil, fmt.Errorf("a restore into %s was broken off, and what is there is not whole; empty it and restore again", cfg.Data)
 	}
 	return sqldb.Open(ctx, sqldb.Options{URL: cfg.Storage.Database, Dir: cfg.Data, Sole: gateway})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // restoreCmd is `gapura restore`.
@@ -53,7 +55,7 @@ func (c *restoreCmd) Run(a *app) (err error) {
 	if err := emptyData(cfg.Data); err != nil {
 		return err
 	}
-	if err := c.restore(a, cfg); err != nil {
+	if err := c.restore(a, cfg, filepath.Join(c.Dir, m.State)); err != nil {
 		return fmt.Errorf("%w; what was restored so far is not whole: empty the storage before trying again", err)
 	}
 	return a.print(m, func(w io.Writer) {
@@ -64,7 +66,7 @@ func (c *restoreCmd) Run(a *app) (err error) {
 func readManifest(dir string) (m manifest, err error) {
 	b, err := os.ReadFile(filepath.Join(dir, backupManifest))
 	if errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("%s has no whole backup: %s is not there", dir, backupManifest)
+		return m, fmt.Errorf("%s has no whole backup: %w", dir, err)
 	}
 	if err == nil {
 		err = json.Unmarshal(b, &m)
@@ -87,9 +89,14 @@ func emptyData(dir string) error {
 	return err
 }
 
-// restore copies the files, the segments, and at last the rows.
-func (c *restoreCmd) restore(a *app, cfg *config.Config) error {
-	files := filepath.Join(c.Dir, backupFiles)
+// restore copies the files, the segments, and at last the rows. Until it is
+// through the data folder says so, and nobody opens it.
+func (c *restoreCmd) restore(a *app, cfg *config.Config, state string) error {
+	mark := filepath.Join(cfg.Data, restoring)
+	if err := errors.Join(writeDurably(mark, nil), syncDir(cfg.Data)); err != nil {
+		return err
+	}
+	files := filepath.Join(state, backupFiles)
 	if _, err := os.Stat(files); err == nil {
 		if err := copyTree(files, cfg.Data); err != nil {
 			return err
@@ -107,19 +114,25 @@ func (c *restoreCmd) restore(a *app, cfg *config.Config) error {
 			return err
 		}
 	}
-	return c.rows(a.ctx, cfg)
+	if err := c.rows(a.ctx, cfg, state); err != nil {
+		return err
+	}
+	return errors.Join(syncTree(cfg.Data), os.Remove(mark), syncDir(cfg.Data))
 }
 
 // rows loads the database, and has mail programs notice that time has gone
 // back.
-func (c *restoreCmd) rows(ctx context.Context, cfg *config.Config) (err error) {
-	from := filepath.Join(c.Dir, backupDatabase)
+func (c *restoreCmd) rows(ctx context.Context, cfg *config.Config, state string) (err error) {
+	from := filepath.Join(state, backupDatabase)
+	if list, err := os.ReadDir(from); err != nil || len(list) == 0 {
+		return fmt.Errorf("%s has no rows: %w", from, cmp.Or(err, fs.ErrNotExist))
+	}
 	if cfg.Storage.Database == "" || cfg.Storage.Database == "sqlite" {
 		if err := copyTree(from, cfg.Data); err != nil {
 			return err
 		}
 	}
-	db, err := openDatabase(ctx, cfg, asGateway)
+	db, err := sqldb.Open(ctx, sqldb.Options{URL: cfg.Storage.Database, Dir: cfg.Data, Sole: asGateway})
 	if err != nil {
 		return err
 	}

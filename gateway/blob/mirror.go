@@ -173,6 +173,9 @@ func Mirror(ctx context.Context, src Segments, dir string, done func(n, of int64
 	return sizes, (osFS{}).SyncDir(dir)
 }
 
+// unfinished ends the name of a copy that is not whole.
+const unfinished = ".new"
+
 // copySegment copies a segment, as far as it goes by now, and gives the copy
 // the time of the original where that is believed to be whole.
 func copySegment(ctx context.Context, src Segments, e Segment, name string) (int64, error) {
@@ -185,7 +188,7 @@ func copySegment(ctx context.Context, src Segments, e Segment, name string) (int
 	if time.Since(changed) < settleTime {
 		changed = time.Unix(0, 0)
 	}
-	temporary := name + ".new"
+	temporary := name + unfinished
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return 0, err
@@ -230,10 +233,11 @@ func Prune(dir string, sizes map[string]int64) error {
 		return err
 	}
 	for _, e := range list {
-		if _, segment := segmentID(e.Name); !segment {
+		whole := strings.TrimSuffix(e.Name, unfinished)
+		if _, segment := segmentID(whole); !segment {
 			continue
 		}
-		if _, keep := sizes[e.Name]; !keep {
+		if _, keep := sizes[e.Name]; !keep { // or was broken off
 			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name)))
 		}
 	}

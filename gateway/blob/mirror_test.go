@@ -135,6 +135,9 @@ func TestMirrorCopiesWhatMayHaveChanged(t *testing.T) {
 	if err != nil || len(sizes) != 0 {
 		t.Fatal(sizes, err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, segmentName(1)+unfinished), nil, 0o600); err != nil { // a copy that was killed
+		t.Fatal(err)
+	}
 	if err := Prune(dir, sizes); err != nil {
 		t.Fatal(err)
 	}

@@ -271,6 +271,7 @@ type mboxReader struct {
 	skip   bool // what is read belongs to a field that is left out
 	out    []byte
 	blank  []byte // an empty line that may be the last
+	joined []byte // it and the line after it: not in r's buffer
 	err    error
 }
 
@@ -317,10 +318,12 @@ func (m *mboxReader) next() {
 		}
 		return
 	}
-	if begins && len(m.blank) > 0 {
-		m.out = append(m.out, m.blank...)
+	m.joined = m.joined[:0]
+	if begins {
+		m.joined = append(m.joined, m.blank...)
 		m.blank = m.blank[:0]
 	}
+	m.out = m.joined
 	if empty {
 		m.blank = append(m.blank[:0], line...)
 		return
@@ -328,10 +331,9 @@ func (m *mboxReader) next() {
 	if begins && line[0] == '>' && bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) {
 		line = line[1:]
 	}
-	if len(m.out) > 0 {
-		m.out = append(m.out, line...)
-	} else {
-		m.out = line
+	if m.out = line; len(m.joined) > 0 {
+		m.joined = append(m.joined, line...)
+		m.out = m.joined
 	}
 }
 
