@@ -110,6 +110,27 @@ func TestImportIsResumable(t *testing.T) {
 	}
 }
 
+// TestMailThatOnlyLooksTheSameIsKept: without a Message-ID, what differs beyond
+// the preview is other mail; the same octets are the same.
+func TestMailThatOnlyLooksTheSameIsKept(t *testing.T) {
+	t.Parallel()
+	k := mailboxtest.New(t)
+	dir := t.TempDir()
+	for i, end := range []string{"one", "two", "one"} {
+		write(t, filepath.Join(dir, "cur", fmt.Sprintf("1.%d.h:2,", i)), "Subject: report\n\n"+strings.Repeat("the same words ", 100)+"\n"+end+"\n")
+	}
+	for range 2 {
+		src, err := OpenMaildir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		carry(t, k, src)
+		if n := k.Select(k.User("ana@example.org"), "INBOX").Len(); n != 2 {
+			t.Fatalf("%d messages, want 2", n)
+		}
+	}
+}
+
 // TestExportGivesBackWhatCame imports, exports and compares.
 func TestExportGivesBackWhatCame(t *testing.T) {
 	t.Parallel()

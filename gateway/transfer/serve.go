@@ -3,6 +3,7 @@ package transfer
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -57,12 +58,14 @@ type docks struct {
 type load struct {
 	carried
 	data   []byte
+	digest []byte // of its octets, where data has not all of them
 	object *mailbox.Object
 	err    error
 }
 
-// seen are the messages of a folder, by size and ENVELOPE: the same mail is
-// the same in these, wherever it comes from.
+// seen are the messages of a folder, by size, ENVELOPE and preview: the same
+// mail is the same in these, wherever it comes from. Without a Message-ID
+// different mail may be, too: there the octets count.
 type seen struct {
 	seed maphash.Seed
 	sums map[uint64]struct{}
@@ -189,7 +192,9 @@ func (d *docks) take(ctx context.Context, c carried) error {
 		l.data = head
 		d.octets += int64(len(head))
 	} else {
-		l.object, l.err = d.store.Put(ctx, -1, io.MultiReader(bytes.NewReader(head), octets))
+		sum := sha256.New()
+		l.object, l.err = d.store.Put(ctx, -1, io.TeeReader(io.MultiReader(bytes.NewReader(head), octets), sum))
+		l.digest = sum.Sum(nil)
 		if _, err := io.Copy(io.Discard, octets); err != nil {
 			return err
 		}
@@ -240,7 +245,7 @@ func (d *docks) deliver(ctx context.Context) ([]Result, error) {
 			continue
 		}
 		folder := d.names[l.Folder]
-		again, err := d.again(ctx, folder, l.object)
+		again, err := d.again(ctx, folder, l)
 		if err != nil {
 			return nil, err
 		}
@@ -260,14 +265,14 @@ func (d *docks) deliver(ctx context.Context) ([]Result, error) {
 	for k, item := range items {
 		if _, err := d.store.Deliver(ctx, item); err != nil {
 			results[of[k]].Error = err.Error()
-			d.forget(item)
+			d.forget(item.Folder, d.batch[of[k]])
 		}
 	}
 	return results, ctx.Err()
 }
 
 // again notes a message of a folder and tells whether it was there.
-func (d *docks) again(ctx context.Context, folder string, o *mailbox.Object) (bool, error) {
+func (d *docks) again(ctx context.Context, folder string, l *load) (bool, error) {
 	s, ok := d.known[folder]
 	if !ok {
 		var err error
@@ -276,15 +281,28 @@ func (d *docks) again(ctx context.Context, folder string, o *mailbox.Object) (bo
 		}
 		d.known[folder] = s
 	}
-	sum := s.sum(o.Size(), o.Indexed().Record)
+	sum, err := l.sum(s)
 	_, known := s.sums[sum]
 	s.sums[sum] = struct{}{}
-	return known, nil
+	return known, err
 }
 
-func (d *docks) forget(item mailbox.Item) {
-	s := d.known[item.Folder]
-	delete(s.sums, s.sum(item.Object.Size(), item.Object.Indexed().Record))
+func (d *docks) forget(folder string, l *load) {
+	s := d.known[folder]
+	if sum, err := l.sum(s); err == nil {
+		delete(s.sums, sum)
+	}
+}
+
+// sum is the message's in s.
+func (l *load) sum(s seen) (uint64, error) {
+	return s.sum(l.object.Size(), l.object.Indexed().Record, func() ([]byte, error) {
+		if l.digest == nil {
+			sum := sha256.Sum256(l.data)
+			l.digest = sum[:]
+		}
+		return l.digest, nil
+	})
 }
 
 // messages reads which a folder has.
@@ -296,21 +314,47 @@ func (d *docks) messages(ctx context.Context, folder string) (seen, error) {
 	}
 	defer v.Close()
 	_, err = v.Messages(ctx, mailbox.AllUIDs, true, func(m *mailbox.Message) error {
-		s.sums[s.sum(m.Size, m.Record)] = struct{}{}
-		return nil
+		sum, err := s.sum(m.Size, m.Record, func() ([]byte, error) { return digest(ctx, v, m) })
+		if errors.Is(err, mailbox.ErrExpunged) {
+			return nil
+		}
+		s.sums[sum] = struct{}{}
+		return err
 	})
 	return s, err
 }
 
-func (s *seen) sum(size int64, record []byte) uint64 {
+// digest reads the octets of a message.
+func digest(ctx context.Context, v *mailbox.View, m *mailbox.Message) ([]byte, error) {
+	r, err := v.Open(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	sum := sha256.New()
+	_, err = io.Copy(sum, r)
+	return sum.Sum(nil), err
+}
+
+// sum is by what a message is known; octets gives their digest, where it is
+// needed.
+func (s *seen) sum(size int64, record []byte, octets func() ([]byte, error)) (uint64, error) {
 	var h maphash.Hash
 	h.SetSeed(s.seed)
 	h.Write(binary.BigEndian.AppendUint64(nil, uint64(size)))
-	if r, err := index.Open(record); err == nil {
+	r, err := index.Open(record)
+	if err == nil {
 		h.Write(r.AppendEnvelope(nil, 0))
 		h.Write(r.Preview())
 	}
-	return h.Sum64()
+	if err != nil || len(r.MessageID()) == 0 {
+		b, err := octets()
+		if err != nil {
+			return 0, err
+		}
+		h.Write(b)
+	}
+	return h.Sum64(), nil
 }
 
 func serveExport(ctx context.Context, p *pipe, store *mailbox.Store, ask request) error {
