@@ -35,7 +35,7 @@ func (s *server) ferry(ctx context.Context, w http.ResponseWriter) {
 	if rw.Flush() != nil {
 		return
 	}
-	if err := transfer.Serve(ctx, s.mail.Store, readWriter{rw.Reader, conn}); err != nil {
+	if err := s.mail.ferries.Serve(ctx, readWriter{rw.Reader, conn}); err != nil {
 		s.log.Warn("transfer", "error", err.Error())
 	}
 }
@@ -83,7 +83,7 @@ func (a *app) ownFerry(ctx context.Context, cfg *config.Config) (io.ReadWriteClo
 	}
 	f := &ownFerry{Conn: here}
 	f.wait.Go(func() {
-		transfer.Serve(ctx, store, there) // its error has been told over the ferry
+		transfer.NewServer(store).Serve(ctx, there) // its error has been told over the ferry
 		f.err = errors.Join(there.Close(), closeStore())
 	})
 	return f, nil

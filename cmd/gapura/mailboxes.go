@@ -17,6 +17,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/sieve"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/transfer"
 )
 
 // mailboxes are where mail is kept.
@@ -24,8 +25,9 @@ type mailboxes struct {
 	*mailbox.Store
 	blobs   blob.Store
 	scripts *lda.Scripts
-	search  *search.Index // of the running gateway only
-	index   func()        // ends indexing
+	ferries *transfer.Server // imports and exports
+	search  *search.Index    // of the running gateway only
+	index   func()           // ends indexing
 }
 
 // mailDir is where the octets of kept mail are: apart from those of the queue.
@@ -61,7 +63,7 @@ func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *s
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}
-	return &mailboxes{Store: store, blobs: blobs, scripts: lda.NewScripts(scriptOptions(cfg))}, nil
+	return &mailboxes{Store: store, blobs: blobs, scripts: lda.NewScripts(scriptOptions(cfg)), ferries: transfer.NewServer(store)}, nil
 }
 
 // searchDir is where the search index is, but on PostgreSQL. It is made anew

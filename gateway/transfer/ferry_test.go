@@ -34,7 +34,7 @@ func dock(t *testing.T, k *mailboxtest.Kit) io.ReadWriteCloser {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		Serve(context.Background(), k.Store, there)
+		NewServer(k.Store).Serve(context.Background(), there)
 		there.Close()
 	}()
 	t.Cleanup(func() { conn.Close(); <-done })

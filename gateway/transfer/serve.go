@@ -18,8 +18,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/mailbox/index"
 )
 
-// Serve is the mailboxes' end of a ferry, until the command ends it.
-func Serve(ctx context.Context, store *mailbox.Store, conn io.ReadWriteCloser) error {
+// Serve is the mailboxes' end of one ferry, until the command ends it.
+func (s *Server) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	p := newPipe(conn)
@@ -28,9 +28,9 @@ func Serve(ctx context.Context, store *mailbox.Store, conn io.ReadWriteCloser) e
 	if err == nil {
 		switch ask.Do {
 		case "import":
-			err = serveImport(ctx, p, store, ask)
+			err = s.serveImport(ctx, p, ask)
 		case "export":
-			err = serveExport(ctx, p, store, ask)
+			err = serveExport(ctx, p, s.store, ask)
 		default:
 			err = fmt.Errorf("transfer: %q is not known", ask.Do)
 		}
@@ -80,12 +80,17 @@ const (
 	maxPuts        = 16
 )
 
-func serveImport(ctx context.Context, p *pipe, store *mailbox.Store, ask request) error {
-	u, err := store.User(ctx, ask.User)
+func (s *Server) serveImport(ctx context.Context, p *pipe, ask request) error {
+	u, err := s.store.User(ctx, ask.User)
 	if err != nil {
 		return err
 	}
-	d := &docks{pipe: p, store: store, user: u, over: ask.Over, names: map[string]string{}, known: map[string]seen{}}
+	end, err := s.turn(ctx, ask.User)
+	if err != nil {
+		return err
+	}
+	defer end()
+	d := &docks{pipe: p, store: s.store, user: u, over: ask.Over, names: map[string]string{}, known: map[string]seen{}}
 	defer d.drop()
 	for {
 		var x word

@@ -268,7 +268,7 @@ func TestImportKilled(t *testing.T) {
 			}
 			args, cut := []string{"import", "maildir", maildir, "--user", user}, 0
 			for round := range killRounds(6, 40) {
-				after := time.Duration(20+rand.IntN(1000)) * time.Millisecond
+				after := time.Duration(20+rand.IntN(700)) * time.Millisecond
 				if running && round%2 == 0 {
 					timer := time.AfterFunc(after, g.process.kill)
 					out, err := g.run(args...)
