@@ -27,7 +27,7 @@ soak: ## 100 messages of 50 MiB at once, 200 kills of queue and mailboxes under 
 	GAPURA_SOAK=1 $(GO) test ./gateway/queue -run 'ManyWait|PowerCut' -count=1 -v -timeout 30m
 	GAPURA_SOAK=1 $(GO) test ./gateway/mailbox -run 'Million|PowerCut' -count=1 -v -timeout 30m
 	GAPURA_SOAK=1 $(GO) test ./gateway/imapd -run MillionIs -count=1 -v -timeout 60m
-	GAPURA_SOAK=1 $(GO) test ./test/e2e -run "Soak|SurvivesKills|ManyMessagesWait" -count=1 -v -timeout 30m
+	GAPURA_SOAK=1 $(GO) test ./test/e2e -run "Soak|SurvivesKills|Killed|ManyMessagesWait" -count=1 -v -timeout 30m
 
 fuzz: ## every fuzz target for FUZZTIME (5m each)
 	scripts/fuzz.sh

@@ -92,7 +92,9 @@ func testWake(t *testing.T, p *Place) {
 		t.Errorf("%q", names)
 	}
 	want(t, b.Store.DeleteUser(background, "bob@example.com"), nil)
-	want(t, u.Refresh(background), nil)
+	if err := u.Refresh(background); err != nil { // it may have been told already
+		want(t, err, mailbox.ErrNoUser)
+	}
 	_, err = v.Sync(background, false)
 	want(t, err, mailbox.ErrGone)
 }
