@@ -104,6 +104,13 @@ func (c *appPasswordRemove) Run(a *app) error {
 		if c.Name == "" {
 			return usageError{fmt.Errorf("an app password has a name")}
 		}
-		return a.done(c.Name, "revoked", x.RemoveCredential(a.ctx, c.User, c.Name))
+		u, err := x.User(a.ctx, c.User)
+		if err != nil {
+			return err
+		}
+		if err := x.RemoveCredential(a.ctx, u.Name, c.Name); err != nil {
+			return err
+		}
+		return a.done(c.Name, "revoked", a.endSessions(u.Name)) // who has it may be in
 	})
 }

@@ -9,8 +9,8 @@ type userPasswd struct {
 
 // Help is printed below the flags.
 func (*userPasswd) Help() string {
-	return `The password is read or made as by user add. The old one ends at once, open
-sessions do not.
+	return `The password is read or made as by user add. The old one ends at once, and so do
+the sessions that are open: whoever has stolen a password is out.
 
 Example:
   gapura user passwd ana@example.org --generate`
@@ -32,6 +32,9 @@ func (c *userPasswd) Run(a *app) error {
 			out.Password = password
 		}
 		if err := x.SetPassword(a.ctx, u.Name, password); err != nil {
+			return err
+		}
+		if err := a.endSessions(u.Name); err != nil {
 			return err
 		}
 		return a.print(out, out.text("the password is changed"))
