@@ -157,8 +157,8 @@ func told(d gateway.Disposition) string {
 	if d.Route != "" {
 		b.WriteString(" route " + d.Route)
 	}
-	if d.Queue != (gateway.Queueing{}) {
-		fmt.Fprintf(&b, " queue %+v", d.Queue)
+	if q := d.Queue; q != (gateway.Queueing{}) {
+		fmt.Fprintf(&b, " queue {Lane:%s Pool:%s Priority:%d Hold:%s}", q.Lane, q.Pool, q.Priority, q.Hold)
 	}
 	fmt.Fprintf(&b, " %q", d.Rules)
 	return b.String()
