@@ -11,7 +11,7 @@ set -eu
 packages="
 clamav-daemon
 postfix
-dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd
+dovecot-core dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve
 slapd ldap-utils gsasl
 unbound ldnsutils
 postgresql

@@ -28,7 +28,7 @@ func held() uint64 {
 // and the client's half of TLS, which is in this process, too.
 func TestIdleConnectionsAreSmall(t *testing.T) {
 	if raceEnabled {
-		t.Skip("sizes differ")
+		t.Skip("the race detector needs memory of its own")
 	}
 	for name, most := range map[string]int{"plaintext": 16 << 10, "TLS": 40 << 10} {
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // oracle is Pigeonhole's sieve-test, where it is installed.
@@ -16,9 +18,7 @@ type oracle struct{ dir string }
 
 func newOracle(t *testing.T) *oracle {
 	t.Helper()
-	if _, err := exec.LookPath("sieve-test"); err != nil {
-		t.Skip("sieve-test (package dovecot-sieve) is not installed")
-	}
+	peers.Tool(t, "sieve-test")
 	dir, err := os.MkdirTemp("", "oracle")
 	if err != nil {
 		t.Fatal(err)
@@ -30,14 +30,14 @@ func newOracle(t *testing.T) *oracle {
 		uid = 65534
 		for p := dir; len(p) > 1 && p != os.TempDir(); p = filepath.Dir(p) {
 			if err := os.Chown(p, uid, uid); err != nil {
-				t.Skip(err)
+				peers.Missing(t, "sieve-test runs as another user, who needs the folder: %v", err)
 			}
 		}
 	}
 	conf := fmt.Sprintf("mail_location = maildir:%s/Maildir\nmail_home = %s\nmail_uid = %d\nmail_gid = %d\nfirst_valid_uid = 1\nlog_path = /dev/stderr\nplugin {\n sieve_extensions = +editheader +spamtest +vacation-seconds\n}\n", dir, dir, uid, uid)
 	o.write(t, "dovecot.conf", conf)
 	if _, err := o.run(t, "keep;", "Subject: x\r\n\r\nx\r\n"); err != nil {
-		t.Skip("sieve-test does not run here: ", err)
+		peers.Missing(t, "sieve-test does not run here: %v", err)
 	}
 	return o
 }
