@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/imapd"
@@ -19,61 +16,11 @@ import (
 	"github.com/gapura-mail/gapura/test/peers"
 )
 
-const dovecotImap = "/usr/lib/dovecot/imap"
-
 // startDovecot returns a session with an imap process of Dovecot's, logged in
 // to an empty maildir.
 func startDovecot(t *testing.T) *client {
 	t.Helper()
-	if _, err := os.Stat(dovecotImap); err != nil {
-		peers.Missing(t, "no %s: Debian package dovecot-imapd", dovecotImap)
-	}
-	dir, err := os.MkdirTemp("", "gapura-dovecot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	conf := filepath.Join(dir, "conf")
-	text := strings.ReplaceAll("base_dir = D/run\nstate_dir = D/state\nlog_path = D/log\nmail_location = maildir:D/mail\nssl = no\nfirst_valid_uid = 1\nprotocols = imap\nmail_fsync = never\n", "D", dir)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(dovecotImap, "-c", conf)
-	cmd.Env = []string{"USER=nobody", "HOME=" + dir, "TZ=UTC"}
-	for _, d := range []string{"run", "state", "mail"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if os.Getuid() == 0 { // Dovecot serves no root
-		const nobody = 65534
-		for _, d := range []string{"", "run", "state", "mail"} {
-			if err := os.Chown(filepath.Join(dir, d), nobody, nobody); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	}
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs := os.NewFile(uintptr(fds[1]), "theirs")
-	ours := os.NewFile(uintptr(fds[0]), "ours")
-	cmd.Stdin, cmd.Stdout = theirs, theirs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	theirs.Close()
-	nc, err := net.FileConn(ours)
-	ours.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		nc.Close()
-		cmd.Wait()
-	})
+	nc := peers.Dovecot(t, "imap", nil)
 	c := &client{Conn: nc, t: t, r: bufio.NewReaderSize(nc, 1<<20)}
 	c.expect("* PREAUTH")
 	return c

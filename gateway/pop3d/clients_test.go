@@ -2,7 +2,6 @@ package pop3d_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,9 +16,6 @@ import (
 	"github.com/gapura-mail/gapura/gateway/pop3d"
 	"github.com/gapura-mail/gapura/test/peers"
 )
-
-// noConn is a net.Conn of no use.
-type noConn struct{ net.Conn }
 
 // world is a server with the letters, and a folder for a client.
 type world struct {

@@ -3,13 +3,8 @@ package pop3d_test
 import (
 	"bufio"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/mailbox/mailboxtest"
@@ -17,64 +12,16 @@ import (
 	"github.com/gapura-mail/gapura/test/peers"
 )
 
-const dovecotPOP3 = "/usr/lib/dovecot/pop3"
-
-// startDovecot runs Dovecot's POP3 server over a pipe, logged in to a maildir
-// with the letters.
+// startDovecot runs Dovecot's POP3 server, logged in to a maildir with the
+// letters.
 func startDovecot(t *testing.T) *client {
 	t.Helper()
-	if _, err := os.Stat(dovecotPOP3); err != nil {
-		peers.Missing(t, "no %s: Debian package dovecot-pop3d", dovecotPOP3)
-	}
-	dir, err := os.MkdirTemp("", "gapura-dovecot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	write := func(name, text string) {
-		t.Helper()
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, d := range []string{"run", "state", "mail", "mail/cur", "mail/new", "mail/tmp"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("conf", strings.ReplaceAll("base_dir = D/run\nstate_dir = D/state\nlog_path = D/log\nmail_location = maildir:D/mail\nssl = no\nfirst_valid_uid = 1\nprotocols = pop3\nmail_fsync = never\n", "D", dir))
+	mail := map[string]string{}
 	for i, s := range letters {
-		write(fmt.Sprintf("mail/cur/%d.x:2,", 1000+i), s)
+		mail[fmt.Sprintf("%d.x:2,", 1000+i)] = s
 	}
-	cmd := exec.Command(dovecotPOP3, "-c", filepath.Join(dir, "conf"))
-	cmd.Env = []string{"USER=nobody", "HOME=" + dir}
-	if os.Getuid() == 0 { // Dovecot serves no root
-		const nobody = 65534
-		err := filepath.Walk(dir, func(name string, _ os.FileInfo, _ error) error { return os.Chown(name, nobody, nobody) })
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	return &client{Conn: pipe{WriteCloser: in}, t: t, r: bufio.NewReader(out)}
-}
-
-// pipe is a net.Conn to write to.
-type pipe struct {
-	noConn
-	io.WriteCloser
+	nc := peers.Dovecot(t, "pop3", mail)
+	return &client{Conn: nc, t: t, r: bufio.NewReader(nc)}
 }
 
 // answer sends a command and returns +OK or -ERR with the numbers behind it,

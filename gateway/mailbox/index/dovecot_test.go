@@ -7,24 +7,20 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/gapura-mail/gapura/test/peers"
 )
 
-const dovecotImap = "/usr/lib/dovecot/imap"
-
 // dovecot is an imap process of Dovecot's that talks over a pipe, logged in
 // to an empty maildir.
 type dovecot struct {
 	t   *testing.T
-	in  io.WriteCloser
+	in  io.Writer
 	out *bufio.Reader
 	n   int
 
@@ -33,50 +29,10 @@ type dovecot struct {
 
 func startDovecot(t *testing.T) *dovecot {
 	t.Helper()
-	if _, err := os.Stat(dovecotImap); err != nil {
-		peers.Missing(t, "no %s: Debian package dovecot-imapd", dovecotImap)
-	}
-	dir, err := os.MkdirTemp("", "gapura-dovecot")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	conf := filepath.Join(dir, "conf")
-	text := strings.ReplaceAll("base_dir = D/run\nstate_dir = D/state\nlog_path = D/log\nmail_location = maildir:D/mail\nssl = no\nfirst_valid_uid = 1\nprotocols = imap\nmail_fsync = never\n", "D", dir)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(dovecotImap, "-c", conf)
-	cmd.Env = []string{"USER=nobody", "HOME=" + dir}
-	for _, d := range []string{"run", "state", "mail"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if os.Getuid() == 0 { // Dovecot serves no root
-		const nobody = 65534
-		for _, d := range []string{"", "run", "state", "mail"} {
-			if err := os.Chown(filepath.Join(dir, d), nobody, nobody); err != nil {
-				t.Fatal(err)
-			}
-		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	d := &dovecot{t: t, in: in, out: bufio.NewReaderSize(out, 1<<20)}
+	nc := peers.Dovecot(t, "imap", nil)
+	d := &dovecot{t: t, in: nc, out: bufio.NewReaderSize(nc, 1<<20)}
 	if s := d.line(); !strings.HasPrefix(s, "* PREAUTH") {
-		peers.Missing(t, "Dovecot says %q", s)
+		t.Fatalf("Dovecot says %q", s)
 	}
 	return d
 }
