@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -180,9 +181,14 @@ set imap_passive=no imap_check_subscribed=yes mark_old=no beep=no
 func (b *box) neomutt(rc, keys string) {
 	b.t.Helper()
 	line := fmt.Sprintf("TERM=xterm timeout -k 1 40 neomutt -n -F %s -e 'push \"%s\"'", rc, strings.ReplaceAll(keys, `"`, `\"`))
-	out, err := runTool(b.t, "", "script", "-qec", line, "/dev/null")
-	if err != nil {
-		b.t.Fatalf("neomutt: %v\n%q", err, tail(out, 3000))
+	cmd := exec.CommandContext(b.t.Context(), tool(b.t, "script"), "-qec", line, "/dev/null")
+	// Its keyboard stays open: at the end of its input, script types ^D, a key
+	// of neomutt's that comes whenever it likes.
+	if _, err := cmd.StdinPipe(); err != nil {
+		b.t.Fatal(err)
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("neomutt: %v\n%q", err, tail(string(out), 3000))
 	}
 }
 
