@@ -73,16 +73,18 @@ var mayImport = map[string][]string{
 	"config/fielddocs":        {},
 	"cmd/gapura":              {"*"},
 	// Test kits: imported by tests alone.
-	"gateway/dns/dnstest":           {"gateway/dns"},
-	"gateway/blob/blobtest":         {"gateway/blob"},
-	"gateway/blob/s3test":           {"test/peers"},
-	"gateway/sqldb/sqldbtest":       {"gateway/sqldb", "test/peers"},
-	"gateway/mailbox/mailboxtest":   append([]string{"gateway/mailbox", "gateway/mailbox/index", "gateway/mailbox/search", "gateway"}, leaves...),
-	"gateway/acceptor/acceptortest": {},
-	"gateway/smtpd/smtpdtest":       {"gateway/smtpd", "gateway/smtp"},
-	"scripts/bench/clamdload":       {},
-	"test/peers":                    {},
-	"filters/filtertest":            append([]string{"gateway"}, leaves...),
+	"gateway/dns/dnstest":            {"gateway/dns"},
+	"gateway/blob/blobtest":          {"gateway/blob"},
+	"gateway/blob/s3test":            {"test/peers"},
+	"gateway/sqldb/sqldbtest":        {"gateway/sqldb", "test/peers"},
+	"gateway/mailbox/mailboxtest":    append([]string{"gateway/mailbox", "gateway/mailbox/index", "gateway/mailbox/search", "gateway"}, leaves...),
+	"gateway/acceptor/acceptortest":  {},
+	"gateway/smtpd/smtpdtest":        {"gateway/smtpd", "gateway/smtp"},
+	"scripts/bench/clamdload":        {},
+	"test/peers":                     {},
+	"filters/spam/spamtest":          {},
+	"filters/spam/spamtest/generate": {"filters/spam/spamtest"},
+	"filters/filtertest":             append([]string{"gateway"}, leaves...),
 }
 
 // TestImportsPointOneWay holds the import rules of the architecture.
