@@ -7,6 +7,8 @@ import (
 	"cel.dev/cel-go/interpreter"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // activation gives conditions their facts for one recipient of one
@@ -74,18 +76,18 @@ func (a *activation) ResolveFunction(name string) (functions.LateBoundOp, bool) 
 }
 
 // value returns the value of a fact; that of its field while nobody found it.
-func (a *activation) value(v *variable) ref.Val {
-	if val := a.slots[v.slot]; val != nil {
+func (a *activation) value(v *expr.Variable) ref.Val {
+	if val := a.slots[v.Slot]; val != nil {
 		return val
 	}
 	val := a.find(v)
-	a.slots[v.slot] = val
+	a.slots[v.Slot] = val
 	return val
 }
 
-func (a *activation) find(v *variable) ref.Val {
-	if v.read != nil {
-		return v.read(a)
+func (a *activation) find(v *expr.Variable) ref.Val {
+	if read := a.p.readers[v.Slot]; read != nil {
+		return read(a)
 	}
 	if (v.Rcpt || a.alone) && a.rcpt >= 0 {
 		if found, ok := a.tx.Rcpts[a.rcpt].Facts.Get(v.Name); ok {
@@ -100,7 +102,7 @@ func (a *activation) find(v *variable) ref.Val {
 
 // toCEL turns the value of a fact into CEL's. A value of another type than was
 // declared is an error of the filter; it makes the condition fail.
-func toCEL(v *variable, value any) ref.Val {
+func toCEL(v *expr.Variable, value any) ref.Val {
 	switch x := value.(type) {
 	case string:
 		if v.Type == gateway.String {
@@ -140,4 +142,33 @@ func (a *activation) recipient() gateway.Recipient {
 		return gateway.Recipient{}
 	}
 	return a.tx.Rcpts[a.rcpt]
+}
+
+// header implements header(): fields of the message, at StageHeader and
+// StageMessage.
+func (a *activation) header(_ string, args ...ref.Val) ref.Val {
+	name, ok := expr.HeaderArg(args)
+	if !ok {
+		return types.NewErr("header takes the name of a field")
+	}
+	if a.tx.Header == nil {
+		return types.String("")
+	}
+	value, _ := a.tx.Header.Get(name)
+	return types.String(message.DecodeText(value))
+}
+
+// headers implements headers().
+func (a *activation) headers(_ string, args ...ref.Val) ref.Val {
+	name, ok := expr.HeaderArg(args)
+	if !ok {
+		return types.NewErr("headers takes the name of a field")
+	}
+	var values []string
+	if a.tx.Header != nil {
+		for _, f := range a.tx.Header.All(name) {
+			values = append(values, message.DecodeText(f.Value()))
+		}
+	}
+	return types.NewStringList(types.DefaultTypeAdapter, values)
 }

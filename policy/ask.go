@@ -7,6 +7,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // outcome is what asking a condition gave.
@@ -58,7 +59,7 @@ func (r *rule) holds(a *activation) (hit outcome, why string) {
 	if r.cond == nil {
 		return yes, ""
 	}
-	out, _, err := r.cond.prog.Eval(a)
+	out, _, err := r.cond.Prog.Eval(a)
 	switch {
 	case err != nil:
 		return failed, reason(err)
@@ -75,7 +76,7 @@ const maxReason = 200
 
 // reason returns an error as the trace shows it, on one line.
 func reason(err error) string {
-	return cut(strings.Map(asField, strings.ToValidUTF8(err.Error(), "?")), maxReason)
+	return expr.Cut(strings.Map(expr.AsField, strings.ToValidUTF8(err.Error(), "?")), maxReason)
 }
 
 // apply adds what the rule does to the disposition.

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // edit is a change of the header whose value may have facts in it.
 type edit struct {
 	kind  gateway.EditKind
 	name  string
-	value template
+	value expr.Template
 }
 
 // Fields that policies may not touch, in lower case: the gateway writes them,
@@ -24,39 +25,28 @@ var (
 	onceFields = []string{"date", "from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references", "subject"}
 )
 
-// maxFieldName bounds the name of a field, which shares a line with its value.
-const maxFieldName = 70
-
-// isFieldName tells whether s can be the name of a header field (RFC 5322
-// section 3.6.8).
-func isFieldName(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' || s[i] == ':' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxFieldName
-}
+// maxOutput bounds a header field's value, in octets.
+const maxOutput = 900
 
 // edits reads remove, add and tag, which take effect in this order.
 func (c *compiler) edits(raw *rawRule, stage gateway.Stage) ([]edit, bool) {
 	good := len(raw.remove)+len(raw.add) <= MaxEdits
 	if !good {
-		raw.name.f.problem(raw.pos, fmt.Sprintf("the rule changes more than %d header fields", MaxEdits), "")
+		raw.name.File.Problem(raw.pos, fmt.Sprintf("the rule changes more than %d header fields", MaxEdits), "")
 	}
 	var edits []edit
 	var removed []string
 	for _, t := range raw.remove {
-		name := strings.ToLower(t.value)
-		good = t.checkRemoved(name) && good
+		name := strings.ToLower(t.Value)
+		good = checkRemoved(t, name) && good
 		removed = append(removed, name)
-		edits = append(edits, edit{kind: gateway.RemoveField, name: t.value})
+		edits = append(edits, edit{kind: gateway.RemoveField, name: t.Value})
 	}
 	for _, field := range raw.add {
-		good = field.name.checkAdded(removed) && good
+		good = checkAdded(field.name, removed) && good
 		value, ok := c.fieldValue(field.value, stage)
 		good = good && ok
-		edits = append(edits, edit{gateway.AddField, field.name.value, value})
+		edits = append(edits, edit{gateway.AddField, field.name.Value, value})
 	}
 	if raw.tag != nil {
 		value, ok := c.fieldValue(*raw.tag, stage)
@@ -66,41 +56,41 @@ func (c *compiler) edits(raw *rawRule, stage gateway.Stage) ([]edit, bool) {
 	return edits, good
 }
 
-func (t text) checkName() bool {
-	if isFieldName(t.value) {
+func checkName(t expr.Text) bool {
+	if expr.IsFieldName(t.Value) {
 		return true
 	}
-	t.f.problem(t.pos, fmt.Sprintf("%q is no name of a header field", t.value), "letters, digits and hyphens, such as X-Junk")
+	t.File.Problem(t.Pos, fmt.Sprintf("%q is no name of a header field", t.Value), "letters, digits and hyphens, such as X-Junk")
 	return false
 }
 
-func (t text) checkRemoved(name string) bool {
+func checkRemoved(t expr.Text, name string) bool {
 	switch {
-	case !t.checkName():
+	case !checkName(t):
 		return false
 	case name == "received":
-		t.f.problem(t.pos, "Received fields stay", "loops are found by them (RFC 5321 section 6.3)")
+		t.File.Problem(t.Pos, "Received fields stay", "loops are found by them (RFC 5321 section 6.3)")
 	case slices.Contains(formFields, name):
-		t.f.problem(t.pos, t.value+" cannot be removed", "the body would be read in another way than it was scanned")
+		t.File.Problem(t.Pos, t.Value+" cannot be removed", "the body would be read in another way than it was scanned")
 	case name == "from" || name == "date":
-		t.f.problem(t.pos, t.value+" cannot be removed", "every message has it (RFC 5322 section 3.6)")
+		t.File.Problem(t.Pos, t.Value+" cannot be removed", "every message has it (RFC 5322 section 3.6)")
 	default:
 		return true
 	}
 	return false
 }
 
-func (t text) checkAdded(removed []string) bool {
-	name := strings.ToLower(t.value)
+func checkAdded(t expr.Text, removed []string) bool {
+	name := strings.ToLower(t.Value)
 	switch {
-	case !t.checkName():
+	case !checkName(t):
 		return false
 	case slices.Contains(ownFields, name):
-		t.f.problem(t.pos, t.value+" is written by the gateway alone", "")
+		t.File.Problem(t.Pos, t.Value+" is written by the gateway alone", "")
 	case slices.Contains(formFields, name):
-		t.f.problem(t.pos, t.value+" cannot be added", "the body would be read in another way than it was scanned")
+		t.File.Problem(t.Pos, t.Value+" cannot be added", "the body would be read in another way than it was scanned")
 	case slices.Contains(onceFields, name) && !slices.Contains(removed, name):
-		t.f.problem(t.pos, "a message has only one "+t.value, "remove: ["+t.value+"] in the same rule replaces it")
+		t.File.Problem(t.Pos, "a message has only one "+t.Value, "remove: ["+t.Value+"] in the same rule replaces it")
 	default:
 		return true
 	}
@@ -108,24 +98,24 @@ func (t text) checkAdded(removed []string) bool {
 }
 
 // fieldValue reads the value of a field: one line.
-func (c *compiler) fieldValue(t text, stage gateway.Stage) (template, bool) {
-	value := strings.TrimRight(t.value, "\n")
+func (c *compiler) fieldValue(t expr.Text, stage gateway.Stage) (expr.Template, bool) {
+	value := strings.TrimRight(t.Value, "\n")
 	for i, r := range []rune(value) {
-		if asField(r) != r {
-			t.f.problem(t.at(i), "a header field has one line of text", "")
-			return template{}, false
+		if expr.AsField(r) != r {
+			t.File.Problem(t.At(i), "a header field has one line of text", "")
+			return expr.Template{}, false
 		}
 	}
-	t.value = value
-	out, ok := c.template(t, 0, stage)
+	t.Value = value
+	out, ok := c.Template(t, 0, stage)
 	switch {
 	case !ok:
 		return out, false
-	case len(out.literal()) > maxOutput/2:
-		t.f.problem(t.pos, fmt.Sprintf("the value has more than %d octets", maxOutput/2), "")
+	case len(out.Literal()) > maxOutput/2:
+		t.File.Problem(t.Pos, fmt.Sprintf("the value has more than %d octets", maxOutput/2), "")
 		return out, false
-	case len(out.parts) == 0 || len(out.facts) == 0 && strings.TrimSpace(out.literal()) == "":
-		t.f.problem(t.pos, "the value is empty", "")
+	case out.Empty() || len(out.Facts) == 0 && strings.TrimSpace(out.Literal()) == "":
+		t.File.Problem(t.Pos, "the value is empty", "")
 		return out, false
 	}
 	return out, true
@@ -136,7 +126,7 @@ func (c *compiler) fieldValue(t text, stage gateway.Stage) (template, bool) {
 func (e edit) render(a *activation) gateway.Edit {
 	out := gateway.Edit{Kind: e.kind, Name: e.name}
 	if e.kind != gateway.RemoveField {
-		out.Value = e.value.render(a, asField, maxOutput)
+		out.Value = e.value.Render(a.value, expr.AsField, maxOutput)
 	}
 	return out
 }

@@ -3,16 +3,14 @@ package policy
 import (
 	"crypto/tls"
 	"fmt"
-	"regexp"
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
-	"golang.org/x/net/idna"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // BaseFields lists the facts that need no filter: what the session, the
@@ -70,13 +68,13 @@ func baseFacts() []baseFact {
 		text("tls.cipher", mail, tlsCipher, `name of the cipher suite; "" without TLS`),
 		text("auth.user", mail, func(a *activation) string { return a.session().User }, `who has logged in; "" : nobody`),
 		text("mail.from", mail, func(a *activation) string { return address(a.tx.From.Address) }, `envelope sender, the domain in lower case and A-labels; "" for the null sender <>`),
-		text("mail.from_domain", mail, func(a *activation) string { return domainName(a.tx.From.Domain) }, `domain of the envelope sender; "" for <>`),
+		text("mail.from_domain", mail, func(a *activation) string { return expr.DomainName(a.tx.From.Domain) }, `domain of the envelope sender; "" for <>`),
 		number("mail.size", mail, func(a *activation) int64 { return a.tx.Params.Size }, "size that the client declared with SIZE, in octets; 0: not said"),
 		flag("mail.body8bit", mail, func(a *activation) bool { return a.tx.Params.Body == smtp.Body8BitMIME }, "BODY=8BITMIME was said"),
 		flag("mail.smtputf8", mail, func(a *activation) bool { return a.tx.Params.SMTPUTF8 }, "SMTPUTF8 was said"),
 		text("rcpt.to", rcpt, func(a *activation) string { return address(a.recipient().To.Address) }, "the recipient, the domain in lower case and A-labels"),
 		text("rcpt.local", rcpt, func(a *activation) string { return a.recipient().To.Local }, "local part of the recipient, as sent, without quotes"),
-		text("rcpt.domain", rcpt, func(a *activation) string { return domainName(a.recipient().To.Domain) }, `domain of the recipient; "" for <Postmaster>`),
+		text("rcpt.domain", rcpt, func(a *activation) string { return expr.DomainName(a.recipient().To.Domain) }, `domain of the recipient; "" for <Postmaster>`),
 		text("rcpt.route", rcpt, func(a *activation) string { return a.recipient().Route }, "the key under domains: in the configuration that takes the recipient"),
 		number("rcpt.count", rcpt, func(a *activation) int64 { return int64(len(a.tx.Rcpts)) }, "number of recipients; at stage rcpt those so far, this one included"),
 		number("message.hops", header, hops, "number of Received fields"),
@@ -121,44 +119,7 @@ func address(a smtp.Address) string {
 	if a.Domain == "" {
 		return a.Local
 	}
-	return a.Local + "@" + domainName(a.Domain)
-}
-
-// domainName returns a domain in lower case and A-labels, without a final dot,
-// so that names that mean the same are equal.
-func domainName(s string) string {
-	s = strings.TrimSuffix(s, ".")
-	ascii, lower := true, true
-	for i := range len(s) {
-		ascii = ascii && s[i] < 0x80
-		lower = lower && (s[i] < 'A' || s[i] > 'Z')
-	}
-	if !ascii && len(s) <= smtp.MaxDomain {
-		if a, err := idna.Lookup.ToASCII(s); err == nil {
-			return a
-		}
-	}
-	if ascii && lower {
-		return s
-	}
-	return strings.ToLower(s)
-}
-
-// variable is a fact as conditions see it.
-type variable struct {
-	gateway.Field
-	slot int
-	read func(a *activation) ref.Val // nil: among the transaction's facts
-}
-
-// factName is what a fact may be called: the name of its filter and words, all
-// identifiers of CEL.
-var factName = regexp.MustCompile(`^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$`)
-
-// reserved are words that CEL does not let a name contain.
-var reserved = []string{
-	"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in",
-	"let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while",
+	return a.Local + "@" + expr.DomainName(a.Domain)
 }
 
 // Fields returns every fact that a policy may use where the filters have the
@@ -185,35 +146,39 @@ func Fields(filters []gateway.Field) []gateway.Field {
 	return all
 }
 
-// variables declares all facts. A wrong or repeated name is a mistake of the
-// program or of a plugin, not of the policy.
-func variables(filters []gateway.Field) (map[string]*variable, error) {
-	read := map[string]func(a *activation) ref.Val{}
+// reader reads a fact that no filter gives.
+type reader func(a *activation) ref.Val
+
+// variables declares all facts, with the readers of those that have one, by
+// slot. A wrong or repeated name is a mistake of the program or of a plugin,
+// not of the policy.
+func variables(filters []gateway.Field) (map[string]*expr.Variable, []reader, error) {
+	read := map[string]reader{}
 	for _, b := range baseFacts() {
 		read[b.Name] = b.read
 	}
-	vars := map[string]*variable{}
-	for i, f := range Fields(filters) {
-		bad := func(w string) bool { return slices.Contains(reserved, w) }
+	vars := map[string]*expr.Variable{}
+	all := Fields(filters)
+	readers := make([]reader, len(all), len(all)+1)
+	for i, f := range all {
 		switch {
-		case !factName.MatchString(f.Name) || slices.ContainsFunc(strings.Split(f.Name, "."), bad):
-			return nil, fmt.Errorf("policy: %q cannot be the name of a fact", f.Name)
+		case !expr.IsFactName(f.Name) || !strings.Contains(f.Name, "."):
+			return nil, nil, fmt.Errorf("policy: %q cannot be the name of a fact", f.Name)
 		case vars[f.Name] != nil:
-			return nil, fmt.Errorf("policy: the fact %s is declared twice", f.Name)
+			return nil, nil, fmt.Errorf("policy: the fact %s is declared twice", f.Name)
 		case f.Type < gateway.String || f.Type > gateway.Strings:
-			return nil, fmt.Errorf("policy: the fact %s has no type", f.Name)
+			return nil, nil, fmt.Errorf("policy: the fact %s has no type", f.Name)
 		case f.Stage < gateway.StageConnect || f.Stage > gateway.StageMessage:
-			return nil, fmt.Errorf("policy: the fact %s has no stage", f.Name)
+			return nil, nil, fmt.Errorf("policy: the fact %s has no stage", f.Name)
 		}
 		if read[f.Name] == nil && f.Stage == gateway.StageRcpt { // what is found there is about one recipient
 			f.Rcpt = true
 		}
-		vars[f.Name] = &variable{Field: f, slot: i, read: read[f.Name]}
+		vars[f.Name], readers[i] = &expr.Variable{Field: f, Slot: i}, read[f.Name]
 	}
-	vars["now"] = &variable{
+	vars["now"] = &expr.Variable{
 		Field: gateway.Field{Name: "now", Stage: gateway.StageConnect, Doc: "the time, a timestamp of CEL, in UTC"},
-		slot:  len(vars),
-		read:  func(a *activation) ref.Val { return types.Timestamp{Time: a.tx.Now.UTC()} },
+		Slot:  len(all),
 	}
-	return vars, nil
+	return vars, append(readers, func(a *activation) ref.Val { return types.Timestamp{Time: a.tx.Now.UTC()} }), nil
 }

@@ -8,13 +8,15 @@ import (
 	"sync"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // Policy is a loaded policy: a gateway.Filter whose dispositions the gateway
 // carries out. It does not change and may be asked by many goroutines.
 type Policy struct {
-	vars      map[string]*variable
-	rcptSlots []int // of vars that differ by recipient
+	vars      map[string]*expr.Variable
+	readers   []reader // by slot of vars
+	rcptSlots []int    // of vars that differ by recipient
 	rules     []*rule
 	stages    [gateway.StageSubmission + 1][]*rule
 	perRcpt   [gateway.StageSubmission + 1]bool // some rule of the stage looks at the recipient
@@ -45,7 +47,28 @@ var defaultPolicy []byte
 const DefaultName = "default.yaml"
 
 // Default returns the built-in policy.
-func Default() Source { return Source{DefaultName, slices.Clone(defaultPolicy)} }
+func Default() Source { return Source{Name: DefaultName, Data: slices.Clone(defaultPolicy)} }
+
+// What policy files share with other files of rules.
+type (
+	// Source is one policy file.
+	Source = expr.Source
+	// Problem is one mistake in a policy file.
+	Problem = expr.Problem
+	// Errors are all the mistakes that Load found.
+	Errors = expr.Errors
+	// Function is one function of conditions.
+	Function = expr.Function
+)
+
+// Functions lists every function of conditions.
+func Functions() []Function { return expr.Functions() }
+
+// Bounds of policies.
+const (
+	MaxRules = 2000 // rules of all files together
+	MaxEdits = 20   // header fields that one rule adds or removes
+)
 
 // Load reads policy files, one after the other; the rules of all are asked in
 // that order. Without files it is the built-in policy. The error is Errors
@@ -54,28 +77,30 @@ func Load(files []string, env Env) (*Policy, error) {
 	if len(files) == 0 {
 		return Parse([]Source{Default()}, env)
 	}
-	sources, err := readSources(files)
+	sources, err := expr.ReadSources(files)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	return Parse(sources, env)
 }
 
 // Parse is Load with the text of the files.
 func Parse(sources []Source, env Env) (*Policy, error) {
-	vars, err := variables(env.Fields)
+	vars, readers, err := variables(env.Fields)
 	if err != nil {
 		return nil, err
 	}
-	c, err := newCompiler(vars)
+	language, err := expr.NewCompiler(vars)
 	if err != nil {
 		return nil, err
 	}
+	language.Empty = `leave "if" out for a rule without a condition`
+	c := &compiler{language}
 	var errs Errors
 	raw, names := readRules(sources, &errs)
 	raw = boundRules(raw)
 	duplicates(raw)
-	p := &Policy{vars: vars, used: map[string]bool{}}
+	p := &Policy{vars: vars, readers: readers, used: map[string]bool{}}
 	ends := map[gateway.Stage]*rule{}
 	for _, rr := range raw {
 		r, ok := c.build(rr, env)
@@ -83,7 +108,7 @@ func Parse(sources []Source, env Env) (*Policy, error) {
 			continue
 		}
 		if end := ends[r.stage]; end != nil {
-			rr.name.f.problem(rr.pos, fmt.Sprintf("the rule is never asked: %q decides about everything at stage %s", end.name, r.stage),
+			rr.name.File.Problem(rr.pos, fmt.Sprintf("the rule is never asked: %q decides about everything at stage %s", end.name, r.stage),
 				"put it before, or give the other an if")
 		}
 		if rr.cond == nil && !rr.bad && r.action != gateway.Continue {
@@ -92,7 +117,7 @@ func Parse(sources []Source, env Env) (*Policy, error) {
 		p.add(r)
 	}
 	if len(errs) > 0 {
-		return nil, errs.sorted(names)
+		return nil, errs.Sorted(names)
 	}
 	p.finish()
 	return p, nil
@@ -106,8 +131,8 @@ func readRules(sources []Source, errs *Errors) (rules []*rawRule, names []string
 			continue
 		}
 		names = append(names, src.Name)
-		if f, ok := newFile(src, errs); ok {
-			rules = append(rules, f.rules()...)
+		if f, ok := expr.NewFile(src, "policy file", errs); ok {
+			rules = append(rules, readFile(f)...)
 		}
 	}
 	return rules, names
@@ -119,7 +144,7 @@ func boundRules(raw []*rawRule) []*rawRule {
 		return raw
 	}
 	over := raw[MaxRules]
-	over.name.f.problem(over.pos, fmt.Sprintf("there are more than %d rules", MaxRules), "")
+	over.name.File.Problem(over.pos, fmt.Sprintf("there are more than %d rules", MaxRules), "")
 	return raw[:MaxRules]
 }
 
@@ -127,15 +152,15 @@ func boundRules(raw []*rawRule) []*rawRule {
 func duplicates(raw []*rawRule) {
 	first := map[string]*rawRule{}
 	for _, r := range raw {
-		if r.name.value == "" {
+		if r.name.Value == "" {
 			continue
 		}
-		if o := first[r.name.value]; o != nil {
-			r.name.f.problem(r.name.pos, fmt.Sprintf("the name %q is taken", r.name.value),
-				fmt.Sprintf("by the rule at %s:%d", o.name.f.name, o.pos.line))
+		if o := first[r.name.Value]; o != nil {
+			r.name.File.Problem(r.name.Pos, fmt.Sprintf("the name %q is taken", r.name.Value),
+				fmt.Sprintf("by the rule at %s:%d", o.name.File.Name(), o.pos.Line))
 			continue
 		}
-		first[r.name.value] = r
+		first[r.name.Value] = r
 	}
 }
 
@@ -147,7 +172,7 @@ func (p *Policy) add(r *rule) {
 	p.perRcpt[r.stage] = p.perRcpt[r.stage] || r.perRcpt
 	facts := r.texts()
 	if r.cond != nil {
-		facts = append(facts, r.cond.facts...)
+		facts = append(facts, r.cond.Facts...)
 	}
 	for _, v := range facts {
 		p.used[v.Name] = true
@@ -158,7 +183,7 @@ func (p *Policy) add(r *rule) {
 func (p *Policy) finish() {
 	for _, v := range p.vars {
 		if v.Rcpt {
-			p.rcptSlots = append(p.rcptSlots, v.slot)
+			p.rcptSlots = append(p.rcptSlots, v.Slot)
 		}
 	}
 	p.pool.New = func() any { return newActivation(p) }

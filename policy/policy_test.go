@@ -14,6 +14,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/policy"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 func parse(t testing.TB, text string) *policy.Policy {
@@ -47,11 +48,11 @@ func TestBoundsAreErrors(t *testing.T) {
 	}
 	one := "rules:\n- {name: a, at: helo, if: %s, then: reject}\n"
 	for name, c := range map[string]struct{ text, want string }{
-		"file":      {"#" + strings.Repeat(strings.Repeat("x", 100)+"\n#", policy.MaxFile/100), "octets"},
-		"line":      {"#" + strings.Repeat("x", policy.MaxLine), "the line has more than"},
-		"nesting":   {strings.Repeat("[", policy.MaxNesting+1), "nested too deeply"},
+		"file":      {"#" + strings.Repeat(strings.Repeat("x", 100)+"\n#", expr.MaxFile/100), "octets"},
+		"line":      {"#" + strings.Repeat("x", expr.MaxLine), "the line has more than"},
+		"nesting":   {strings.Repeat("[", expr.MaxNesting+1), "nested too deeply"},
 		"rules":     {rules(policy.MaxRules + 1), "more than 2000 rules"},
-		"condition": {fmt.Sprintf(one, "\"client.ip == '"+strings.Repeat("x", policy.MaxCondition)+"'\""), "characters"},
+		"condition": {fmt.Sprintf(one, "\"client.ip == '"+strings.Repeat("x", expr.MaxCondition)+"'\""), "characters"},
 		"depth":     {fmt.Sprintf(one, strings.Repeat("(", 150)+"true"+strings.Repeat(")", 150)), "recursion"},
 		"edits":     {"rules:\n- {name: a, at: rcpt, remove: [" + strings.Repeat("X-A, ", policy.MaxEdits) + "X-B]}", "more than 20 header fields"},
 		"utf8":      {"rules: \xff", "UTF-8"},
@@ -65,8 +66,8 @@ func TestBoundsAreErrors(t *testing.T) {
 	if p := parse(t, rules(policy.MaxRules)); p.Len() != policy.MaxRules {
 		t.Errorf("%d rules", p.Len())
 	}
-	many := strings.Repeat("- 5\n", 3*policy.MaxProblems)
-	if n := len(problems(t, "rules:\n"+many)); n != policy.MaxProblems {
+	many := strings.Repeat("- 5\n", 3*expr.MaxProblems)
+	if n := len(problems(t, "rules:\n"+many)); n != expr.MaxProblems {
 		t.Errorf("%d problems told", n)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // laneName is what a lane or a pool may be called.
@@ -27,46 +28,46 @@ func (raw *rawRule) queueing(stage gateway.Stage, env Env) (q gateway.Queueing) 
 	if !raw.queued() {
 		return q
 	}
-	for _, t := range []*text{raw.lane, raw.pool, raw.priority, raw.hold} {
+	for _, t := range []*expr.Text{raw.lane, raw.pool, raw.priority, raw.hold} {
 		if t != nil && stage < gateway.StageRcpt {
-			t.f.problem(t.pos, fmt.Sprintf("a place in the queue cannot be chosen at stage %s", stage), "copies are for recipients: at: rcpt, or later")
+			t.File.Problem(t.Pos, fmt.Sprintf("a place in the queue cannot be chosen at stage %s", stage), "copies are for recipients: at: rcpt, or later")
 			return q
 		}
 	}
-	q.Lane = raw.lane.word("lane", env.Lanes)
-	q.Pool = raw.pool.word("pool", env.Pools)
+	q.Lane = word(raw.lane, "lane", env.Lanes)
+	q.Pool = word(raw.pool, "pool", env.Pools)
 	if t := raw.priority; t != nil {
-		n, err := strconv.Atoi(t.value)
+		n, err := strconv.Atoi(t.Value)
 		if err != nil || n < -smtp.MaxPriority || n > smtp.MaxPriority {
-			t.f.problem(t.pos, fmt.Sprintf("priority cannot be %q", t.value), fmt.Sprintf("from -%d to %d, more is sooner", smtp.MaxPriority, smtp.MaxPriority))
+			t.File.Problem(t.Pos, fmt.Sprintf("priority cannot be %q", t.Value), fmt.Sprintf("from -%d to %d, more is sooner", smtp.MaxPriority, smtp.MaxPriority))
 		}
 		q.Priority = n
 	}
 	if t := raw.hold; t != nil {
-		q.Hold = strings.Map(asField, strings.TrimSpace(t.value))
+		q.Hold = strings.Map(expr.AsField, strings.TrimSpace(t.Value))
 		if n := len([]rune(q.Hold)); n == 0 || n > maxHold {
-			t.f.problem(t.pos, fmt.Sprintf("hold is the reason that administrators see: up to %d characters", maxHold), `hold: "looks like a newsletter"`)
+			t.File.Problem(t.Pos, fmt.Sprintf("hold is the reason that administrators see: up to %d characters", maxHold), `hold: "looks like a newsletter"`)
 		}
 	}
 	return q
 }
 
 // word reads the name of a lane or a pool.
-func (t *text) word(what string, known []string) string {
+func word(t *expr.Text, what string, known []string) string {
 	switch {
 	case t == nil:
 		return ""
-	case !laneName.MatchString(t.value):
-		t.f.problem(t.pos, fmt.Sprintf("%q cannot be the name of a %s", t.value, what), "letters a to z, digits, dots, hyphens and underscores")
-	case known != nil && !slices.Contains(known, t.value):
-		hint := meant(t.value, known)
+	case !laneName.MatchString(t.Value):
+		t.File.Problem(t.Pos, fmt.Sprintf("%q cannot be the name of a %s", t.Value, what), "letters a to z, digits, dots, hyphens and underscores")
+	case known != nil && !slices.Contains(known, t.Value):
+		hint := expr.Meant(t.Value, known)
 		switch {
 		case hint == "" && len(known) == 0:
 			hint = "the configuration has none"
 		case hint == "":
 			hint = "there are " + strings.Join(known, ", ")
 		}
-		t.f.problem(t.pos, fmt.Sprintf("there is no %s %q", what, t.value), hint)
+		t.File.Problem(t.Pos, fmt.Sprintf("there is no %s %q", what, t.Value), hint)
 	}
-	return t.value
+	return t.Value
 }

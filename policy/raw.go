@@ -8,102 +8,77 @@ import (
 	"github.com/goccy/go-yaml/ast"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // rawRule is a rule as written: texts with their places.
 type rawRule struct {
-	pos                           position
+	pos                           expr.Position
 	bad                           bool // something is wrong with its keys
-	name, at                      text
-	cond, then, reply, route, tag *text
-	onError                       *text
-	lane, pool, priority, hold    *text
+	name, at                      expr.Text
+	cond, then, reply, route, tag *expr.Text
+	onError                       *expr.Text
+	lane, pool, priority, hold    *expr.Text
 	add                           []field
-	remove                        []text
+	remove                        []expr.Text
 }
 
-type field struct{ name, value text }
+type field struct{ name, value expr.Text }
 
 var ruleKeys = []string{"name", "at", "if", "then", "reply", "add", "remove", "tag", "route", "lane", "pool", "priority", "hold", "on_error"}
 
-// rules reads the file's rules.
-func (f *file) rules() []*rawRule {
-	body := f.parse()
-	if body == nil {
-		if len(*f.errs) == 0 || (*f.errs)[len(*f.errs)-1].File != f.name {
-			f.problem(position{1, 1}, "the file has no rules", `a policy begins with "rules:"`)
-		}
-		return nil
-	}
-	if body.Type() == ast.SequenceType {
-		f.problem(nodePos(body), "a policy file is a mapping, and this is a list", `put "rules:" before it`)
-		return nil
-	}
-	entries, ok := f.mapping(body, "a policy file")
-	if !ok {
-		return nil
-	}
-	f.strict(entries, "a policy file", "rules")
+// readFile reads the file's rules.
+func readFile(f *expr.File) []*rawRule {
 	var rules []*rawRule
-	for _, e := range entries {
-		if e.key != "rules" {
-			continue
-		}
-		items, _ := f.sequence(e.value, "rules")
-		if len(items) > MaxRules {
-			f.problem(nodePos(items[MaxRules]), fmt.Sprintf("there are more than %d rules", MaxRules), "")
-			items = items[:MaxRules]
-		}
-		for _, n := range items {
-			if r := f.rule(n); r != nil {
-				rules = append(rules, r)
-			}
+	for _, n := range f.Rules("a policy", MaxRules) {
+		if r := readRule(f, n); r != nil {
+			rules = append(rules, r)
 		}
 	}
 	return rules
 }
 
-// rule reads the keys of one rule.
-func (f *file) rule(n ast.Node) *rawRule {
-	entries, ok := f.mapping(n, "a rule")
+// readRule reads the keys of one rule.
+func readRule(f *expr.File, n ast.Node) *rawRule {
+	entries, ok := f.Mapping(n, "a rule")
 	if !ok {
 		return nil
 	}
-	before := len(*f.errs)
-	r := &rawRule{pos: nodePos(n)}
-	r.name.f, r.at.f = f, f
-	f.strict(entries, "a rule", ruleKeys...)
+	before := f.Count()
+	r := &rawRule{pos: expr.NodePos(n)}
+	r.name.File, r.at.File = f, f
+	f.Strict(entries, "a rule", ruleKeys...)
 	for _, e := range entries {
-		switch e.key {
+		switch e.Key {
 		case "add":
-			r.add = f.fields(e.value)
+			r.add = readFields(f, e.Value)
 		case "remove":
-			r.remove, _ = f.scalars(e.value, "remove")
+			r.remove, _ = f.Scalars(e.Value, "remove")
 		case "name", "at", "if", "then", "reply", "route", "tag", "on_error", "lane", "pool", "priority", "hold":
-			if t, ok := f.scalar(e.value, e.key); ok {
-				r.set(e.key, t)
+			if t, ok := f.Scalar(e.Value, e.Key); ok {
+				r.set(e.Key, t)
 			}
 		}
 	}
 	for _, key := range ruleKeys[:2] {
-		if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == key }) {
-			f.problem(r.pos, fmt.Sprintf("the rule has no %q", key), map[string]string{
+		if !slices.ContainsFunc(entries, func(e expr.Entry) bool { return e.Key == key }) {
+			f.Problem(r.pos, fmt.Sprintf("the rule has no %q", key), map[string]string{
 				"name": "it appears in traces and replies", "at": "a stage: " + stageNames(),
 			}[key])
 		}
 	}
-	r.bad = len(*f.errs) > before
+	r.bad = f.Count() > before
 	return r
 }
 
-func (r *rawRule) set(key string, t text) {
+func (r *rawRule) set(key string, t expr.Text) {
 	switch key {
 	case "name":
 		r.name = t
 	case "at":
 		r.at = t
 	}
-	optional := map[string]**text{
+	optional := map[string]**expr.Text{
 		"if": &r.cond, "then": &r.then, "reply": &r.reply, "route": &r.route, "tag": &r.tag, "on_error": &r.onError,
 		"lane": &r.lane, "pool": &r.pool, "priority": &r.priority, "hold": &r.hold,
 	}
@@ -112,16 +87,16 @@ func (r *rawRule) set(key string, t text) {
 	}
 }
 
-// fields reads the mapping of add.
-func (f *file) fields(n ast.Node) []field {
-	entries, ok := f.mapping(n, "add")
+// readFields reads the mapping of add.
+func readFields(f *expr.File, n ast.Node) []field {
+	entries, ok := f.Mapping(n, "add")
 	if !ok {
 		return nil
 	}
 	fields := make([]field, 0, len(entries))
 	for _, e := range entries {
-		if v, ok := f.scalar(e.value, "the value of a field"); ok {
-			fields = append(fields, field{text{f, e.key, e.pos, plain}, v})
+		if v, ok := f.Scalar(e.Value, "the value of a field"); ok {
+			fields = append(fields, field{expr.Plain(f, e.Key, e.Pos), v})
 		}
 	}
 	return fields
@@ -138,20 +113,20 @@ func stageNames() string {
 func (raw *rawRule) stage() gateway.Stage {
 	var names []string
 	for _, s := range gateway.Stages {
-		if raw.at.value == s.String() {
+		if raw.at.Value == s.String() {
 			return s
 		}
 		names = append(names, s.String())
 	}
-	if raw.at.value != "" {
-		hint := meant(raw.at.value, names)
-		if raw.at.value == "data" || raw.at.value == "body" {
+	if raw.at.Value != "" {
+		hint := expr.Meant(raw.at.Value, names)
+		if raw.at.Value == "data" || raw.at.Value == "body" {
 			hint = "header is before the body has come, message is after"
 		}
 		if hint == "" {
 			hint = "there are " + stageNames()
 		}
-		raw.at.f.problem(raw.at.pos, fmt.Sprintf("there is no stage %q", raw.at.value), hint)
+		raw.at.File.Problem(raw.at.Pos, fmt.Sprintf("there is no stage %q", raw.at.Value), hint)
 	}
 	return 0
 }
@@ -162,13 +137,13 @@ func (raw *rawRule) action() gateway.Action {
 	}
 	var names []string
 	for a := gateway.Accept; a <= gateway.Discard; a++ {
-		if raw.then.value == a.String() {
+		if raw.then.Value == a.String() {
 			return a
 		}
 		names = append(names, a.String())
 	}
-	hint := meant(raw.then.value, names)
-	switch raw.then.value {
+	hint := expr.Meant(raw.then.Value, names)
+	switch raw.then.Value {
 	case "continue":
 		hint = `a rule without "then" lets the next ones decide`
 	case "refuse", "deny", "block", "bounce":
@@ -185,7 +160,7 @@ func (raw *rawRule) action() gateway.Action {
 			hint = "there are " + strings.Join(names, ", ")
 		}
 	}
-	raw.then.f.problem(raw.then.pos, fmt.Sprintf("there is no decision %q", raw.then.value), hint)
+	raw.then.File.Problem(raw.then.Pos, fmt.Sprintf("there is no decision %q", raw.then.Value), hint)
 	return gateway.Continue
 }
 
@@ -193,13 +168,13 @@ func (raw *rawRule) lenient() bool {
 	if raw.onError == nil {
 		return false
 	}
-	switch raw.onError.value {
+	switch raw.onError.Value {
 	case "continue":
 		return true
 	case "defer":
 		return false
 	}
-	raw.onError.f.problem(raw.onError.pos, fmt.Sprintf("on_error cannot be %q", raw.onError.value), "continue or defer")
+	raw.onError.File.Problem(raw.onError.Pos, fmt.Sprintf("on_error cannot be %q", raw.onError.Value), "continue or defer")
 	return false
 }
 
@@ -211,15 +186,15 @@ func (raw *rawRule) checkRoute(stage gateway.Stage, routes []string) string {
 	t := *raw.route
 	switch {
 	case stage < gateway.StageRcpt:
-		t.f.problem(t.pos, fmt.Sprintf("a route cannot be chosen at stage %s", stage), "recipients have routes: at: rcpt")
-	case routes != nil && !slices.Contains(routes, t.value):
-		hint := meant(t.value, routes)
+		t.File.Problem(t.Pos, fmt.Sprintf("a route cannot be chosen at stage %s", stage), "recipients have routes: at: rcpt")
+	case routes != nil && !slices.Contains(routes, t.Value):
+		hint := expr.Meant(t.Value, routes)
 		if hint == "" {
 			hint = "a key under domains: in the configuration"
 		}
-		t.f.problem(t.pos, fmt.Sprintf("there is no route %q", t.value), hint)
-	case t.value == "":
-		t.f.problem(t.pos, "the route is empty", "")
+		t.File.Problem(t.Pos, fmt.Sprintf("there is no route %q", t.Value), hint)
+	case t.Value == "":
+		t.File.Problem(t.Pos, "the route is empty", "")
 	}
-	return t.value
+	return t.Value
 }

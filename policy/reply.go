@@ -8,6 +8,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // maxReply bounds the text of a reply: with the code before it and the trace
@@ -18,7 +19,7 @@ const maxReply = 400
 type reply struct {
 	code     int
 	enhanced smtp.EnhancedCode
-	text     template
+	text     expr.Template
 	fixed    *smtp.Reply // where the text has no facts
 }
 
@@ -26,33 +27,33 @@ type reply struct {
 var replyForm = regexp.MustCompile(`^\s*(?:([0-9]{3})(?:[ \n]+|$))?(?:([0-9]+(?:\.[0-9]+)+)(?:[ \n]+|$))?`)
 
 // reply reads "550 5.7.1 The text {fact}" for an action.
-func (c *compiler) reply(t text, action gateway.Action, stage gateway.Stage) (*reply, bool) {
+func (c *compiler) reply(t expr.Text, action gateway.Action, stage gateway.Stage) (*reply, bool) {
 	r := defaultReply(action)
-	runes := []rune(t.value)
-	m := replyForm.FindStringSubmatchIndex(t.value)
+	runes := []rune(t.Value)
+	m := replyForm.FindStringSubmatchIndex(t.Value)
 	good := true
 	fail := func(at int, msg, hint string) {
-		t.f.problem(t.at(at), msg, hint)
+		t.File.Problem(t.At(at), msg, hint)
 		good = false
 	}
 	if m[2] >= 0 {
-		r.code, _ = strconv.Atoi(t.value[m[2]:m[3]])
+		r.code, _ = strconv.Atoi(t.Value[m[2]:m[3]])
 		if msg, hint := badCode(r.code, action); msg != "" {
 			fail(m[2], msg, hint)
 		}
 	}
 	if m[4] >= 0 {
 		var ok bool
-		if r.enhanced, ok = parseEnhanced(t.value[m[4]:m[5]]); !ok || int(r.enhanced[0]) != r.code/100 {
-			fail(m[4], fmt.Sprintf("%s is no enhanced code of a %d reply", t.value[m[4]:m[5]], r.code),
+		if r.enhanced, ok = parseEnhanced(t.Value[m[4]:m[5]]); !ok || int(r.enhanced[0]) != r.code/100 {
+			fail(m[4], fmt.Sprintf("%s is no enhanced code of a %d reply", t.Value[m[4]:m[5]], r.code),
 				fmt.Sprintf("such as %d.7.1 (RFC 3463)", r.code/100))
 		}
 	}
-	t.value = strings.TrimRight(t.value, " \n")
-	start := min(m[1], len(t.value))
-	if q := t.value[start:]; len(q) > 1 && q[0] == '"' && q[len(q)-1] == '"' {
+	t.Value = strings.TrimRight(t.Value, " \n")
+	start := min(m[1], len(t.Value))
+	if q := t.Value[start:]; len(q) > 1 && q[0] == '"' && q[len(q)-1] == '"' {
 		start++
-		t.value = t.value[:len(t.value)-1]
+		t.Value = t.Value[:len(t.Value)-1]
 	}
 	for i, x := range runes {
 		if (x < ' ' || x > '~') && x != '\n' {
@@ -61,24 +62,24 @@ func (c *compiler) reply(t text, action gateway.Action, stage gateway.Stage) (*r
 		}
 	}
 	var ok bool
-	if r.text, ok = c.template(t, start, stage); !ok || !good {
+	if r.text, ok = c.Template(t, start, stage); !ok || !good {
 		return nil, false
 	}
 	return r, r.check(t)
 }
 
 // check bounds the text and prepares a reply without facts.
-func (r *reply) check(t text) bool {
-	s := r.text.literal()
+func (r *reply) check(t expr.Text) bool {
+	s := r.text.Literal()
 	switch {
-	case strings.TrimSpace(s) == "" && len(r.text.facts) == 0:
-		t.f.problem(t.pos, "the reply has no text", "say why, and whom to ask")
+	case strings.TrimSpace(s) == "" && len(r.text.Facts) == 0:
+		t.File.Problem(t.Pos, "the reply has no text", "say why, and whom to ask")
 		return false
 	case len(s) > maxReply || strings.Count(s, "\n") > 4:
-		t.f.problem(t.pos, fmt.Sprintf("the reply has more than %d characters or 5 lines", maxReply), "")
+		t.File.Problem(t.Pos, fmt.Sprintf("the reply has more than %d characters or 5 lines", maxReply), "")
 		return false
 	}
-	if s, ok := r.text.static(); ok {
+	if s, ok := r.text.Static(); ok {
 		fixed := smtp.NewReply(r.code, r.enhanced, s)
 		r.fixed = &fixed
 	}
@@ -134,5 +135,13 @@ func (r *reply) render(a *activation) smtp.Reply {
 	if r.fixed != nil {
 		return *r.fixed
 	}
-	return smtp.NewReply(r.code, r.enhanced, r.text.render(a, asReply, maxReply))
+	return smtp.NewReply(r.code, r.enhanced, r.text.Render(a.value, asReply, maxReply))
+}
+
+// asReply lets nothing but printable ASCII into a reply.
+func asReply(r rune) rune {
+	if r < ' ' || r > '~' {
+		return '?'
+	}
+	return r
 }

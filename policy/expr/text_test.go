@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"testing"
@@ -31,11 +31,11 @@ func TestEveryCharacterHasItsPlace(t *testing.T) {
 		"k: text # comment\n",
 	} {
 		var errs Errors
-		f, ok := newFile(Source{"f", []byte(src)}, &errs)
+		f, ok := NewFile(Source{"f", []byte(src)}, "policy file", &errs)
 		if !ok {
 			t.Fatal(errs)
 		}
-		root := f.parse()
+		root := f.Parse()
 		if root == nil {
 			t.Fatalf("%q: %v", src, errs)
 		}
@@ -52,19 +52,19 @@ func TestEveryCharacterHasItsPlace(t *testing.T) {
 	}
 }
 
-func checkPlaces(t *testing.T, f *file, n ast.Node) {
-	s, ok := f.scalar(n, "x")
+func checkPlaces(t *testing.T, f *File, n ast.Node) {
+	s, ok := f.Scalar(n, "x")
 	if !ok {
 		t.Fatal(f.errs)
 	}
-	for i, r := range []rune(s.value) {
+	for i, r := range []rune(s.Value) {
 		if isSpace(r) {
 			continue
 		}
-		at := f.data[f.offset(s.at(i)):]
+		at := f.data[f.offset(s.At(i)):]
 		got, _ := utf8.DecodeRune(at)
 		if got != r && got != '\\' {
-			t.Errorf("%q: character %d, %q, is placed at %v, where %.10q is", s.value, i, r, s.at(i), at)
+			t.Errorf("%q: character %d, %q, is placed at %v, where %.10q is", s.Value, i, r, s.At(i), at)
 			return
 		}
 	}

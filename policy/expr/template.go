@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"fmt"
@@ -17,26 +17,25 @@ import (
 
 // Bounds of texts that facts are put into.
 const (
-	maxValue  = 200 // octets of one fact
-	maxItems  = 10  // of a list
-	maxOutput = 900 // octets of a header field's value
+	maxValue = 200 // octets of one fact
+	maxItems = 10  // of a list
 )
 
-// template is a text with facts in it: "carries {antivirus.virus}".
-type template struct {
+// Template is a text with facts in it: "carries {antivirus.virus}".
+type Template struct {
 	parts []part
-	facts []*variable
+	Facts []*Variable
 }
 
 // part is literal text, or a fact.
 type part struct {
 	text string
-	fact *variable
+	fact *Variable
 }
 
-// static returns the text when there are no facts in it.
-func (t template) static() (string, bool) {
-	if len(t.facts) > 0 {
+// Static returns the text when there are no facts in it.
+func (t Template) Static() (string, bool) {
+	if len(t.Facts) > 0 {
 		return "", false
 	}
 	if len(t.parts) == 0 {
@@ -45,8 +44,11 @@ func (t template) static() (string, bool) {
 	return t.parts[0].text, true
 }
 
-// literal returns the text without the facts.
-func (t template) literal() string {
+// Empty tells whether there is nothing in it.
+func (t Template) Empty() bool { return len(t.parts) == 0 }
+
+// Literal returns the text without the facts.
+func (t Template) Literal() string {
 	var b strings.Builder
 	for _, p := range t.parts {
 		b.WriteString(p.text)
@@ -54,11 +56,11 @@ func (t template) literal() string {
 	return b.String()
 }
 
-// template reads {fact} in a text, from character number from on; {{ is a
+// Template reads {fact} in a text, from character number from on; {{ is a
 // brace. Facts must be known at the stage.
-func (c *compiler) template(t text, from int, stage gateway.Stage) (template, bool) {
-	runes := []rune(t.value)
-	var out template
+func (c *Compiler) Template(t Text, from int, stage gateway.Stage) (Template, bool) {
+	runes := []rune(t.Value)
+	var out Template
 	var lit strings.Builder
 	flush := func() {
 		if lit.Len() > 0 {
@@ -77,14 +79,14 @@ func (c *compiler) template(t text, from int, stage gateway.Stage) (template, bo
 		case r == '{':
 			n := slices.Index(runes[i:], '}')
 			if n < 0 {
-				t.f.problem(t.at(i), `"{" is not closed`, "a brace itself is written {{")
+				t.File.Problem(t.At(i), `"{" is not closed`, "a brace itself is written {{")
 				return out, false
 			}
 			v, ok := c.placeholder(t, i+1, string(runes[i+1:i+n]), stage)
 			if good = good && ok; ok {
 				flush()
 				out.parts = append(out.parts, part{fact: v})
-				out.facts = append(out.facts, v)
+				out.Facts = append(out.Facts, v)
 			}
 			i += n
 		default:
@@ -96,41 +98,41 @@ func (c *compiler) template(t text, from int, stage gateway.Stage) (template, bo
 }
 
 // placeholder finds the fact that a text names.
-func (c *compiler) placeholder(t text, at int, name string, stage gateway.Stage) (*variable, bool) {
+func (c *Compiler) placeholder(t Text, at int, name string, stage gateway.Stage) (*Variable, bool) {
 	v, ok := c.vars[name]
 	if !ok {
 		_, msg, hint := c.unknown([]rune(name), 0, name)
 		if strings.ContainsAny(name, " ()\"'") || name == "" {
 			msg, hint = fmt.Sprintf("{%s} is no fact", name), "a text takes facts only; a brace itself is written {{"
 		} else if !strings.Contains(name, ".") {
-			hint = meant(name, c.names)
+			hint = Meant(name, c.names)
 		}
-		t.f.problem(t.at(at), msg, hint)
+		t.File.Problem(t.At(at), msg, hint)
 		return nil, false
 	}
 	if hint, ok := known(v, stage); !ok {
-		t.f.problem(t.at(at), fmt.Sprintf("%s is not known at stage %s", name, stage), hint)
+		t.File.Problem(t.At(at), fmt.Sprintf("%s is not known at stage %s", name, stage), hint)
 		return nil, false
 	}
 	return v, true
 }
 
-// render puts the facts in, each cleaned and shortened, and cuts the whole at
+// Render puts the facts in, each cleaned and shortened, and cuts the whole at
 // max octets.
-func (t template) render(a *activation, clean func(rune) rune, max int) string {
+func (t Template) Render(value func(*Variable) ref.Val, clean func(rune) rune, max int) string {
 	var b strings.Builder
 	for _, p := range t.parts {
 		if p.fact == nil {
 			b.WriteString(p.text)
 			continue
 		}
-		b.WriteString(cut(strings.Map(clean, printed(a.value(p.fact))), maxValue))
+		b.WriteString(Cut(strings.Map(clean, printed(value(p.fact))), maxValue))
 	}
-	return cut(b.String(), max)
+	return Cut(b.String(), max)
 }
 
-// cut shortens s to max octets, between characters.
-func cut(s string, max int) string {
+// Cut shortens s to max octets, between characters.
+func Cut(s string, max int) string {
 	if len(s) <= max {
 		return s
 	}
@@ -164,16 +166,8 @@ func printed(v ref.Val) string {
 	return "?"
 }
 
-// asReply lets nothing but printable ASCII into a reply.
-func asReply(r rune) rune {
-	if r < ' ' || r > '~' {
-		return '?'
-	}
-	return r
-}
-
-// asField lets no control character into a header field.
-func asField(r rune) rune {
+// AsField lets no control character into a header field.
+func AsField(r rune) rune {
 	if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' {
 		return ' '
 	}

@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
+	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/ext"
 
@@ -18,24 +19,35 @@ import (
 // 50 ns each; other conditions are linear in the length of what they look at.
 const maxCost = 200_000
 
-// condition is a compiled condition and what is known about it.
-type condition struct {
-	prog  cel.Program
-	facts []*variable // that it reads
+// Variable is a fact as conditions see it. One without a type is a timestamp.
+type Variable struct {
+	gateway.Field
+	Slot int // its number, from 0
 }
 
-// compiler turns conditions into programs. It lives while a policy is loaded.
-type compiler struct {
+// Condition is a compiled condition and what is known about it.
+type Condition struct {
+	Prog  cel.Program
+	Facts []*Variable // that it reads
+	Loops bool        // it has loops: CostLimit is set
+	Tree  *celast.AST // checked
+}
+
+// Compiler turns conditions into programs. It lives while files are loaded.
+type Compiler struct {
+	// Empty is the hint about a condition with nothing in it.
+	Empty string
+
 	env       *cel.Env
-	vars      map[string]*variable
+	vars      map[string]*Variable
 	names     []string // of vars, sorted
 	functions []string
 	literals  *literals
 }
 
-// newCompiler declares every fact and function.
-func newCompiler(vars map[string]*variable) (*compiler, error) {
-	c := &compiler{vars: vars, literals: &literals{networks: map[string]netip.Prefix{}, domains: map[string]string{}}}
+// NewCompiler declares every fact and function.
+func NewCompiler(vars map[string]*Variable) (*Compiler, error) {
+	c := &Compiler{vars: vars, literals: &literals{networks: map[string]netip.Prefix{}, domains: map[string]string{}}}
 	options := []cel.EnvOption{
 		cel.CrossTypeNumericComparisons(true),
 		cel.DefaultUTCTimeZone(true),
@@ -60,12 +72,12 @@ func newCompiler(vars map[string]*variable) (*compiler, error) {
 	var err error
 	c.env, err = cel.NewEnv(options...)
 	if err != nil {
-		return nil, fmt.Errorf("policy: %w", err)
+		return nil, fmt.Errorf("expr: %w", err)
 	}
 	return c, nil
 }
 
-func celType(v *variable) *cel.Type {
+func celType(v *Variable) *cel.Type {
 	switch v.Type {
 	case gateway.String:
 		return cel.StringType
@@ -81,25 +93,25 @@ func celType(v *variable) *cel.Type {
 	return cel.TimestampType // now
 }
 
-// compile checks a condition for a stage and makes a program of it. Mistakes
+// Compile checks a condition for a stage and makes a program of it. Mistakes
 // go to the text's file.
-func (c *compiler) compile(t text, stage gateway.Stage) (*condition, bool) {
-	if strings.TrimSpace(t.value) == "" {
-		t.f.problem(t.pos, "the condition is empty", `leave "if" out for a rule without a condition`)
+func (c *Compiler) Compile(t Text, stage gateway.Stage) (*Condition, bool) {
+	if strings.TrimSpace(t.Value) == "" {
+		t.File.Problem(t.Pos, "the condition is empty", c.Empty)
 		return nil, false
 	}
-	if n := utf8.RuneCountInString(t.value); n > MaxCondition {
-		t.f.problem(t.pos, fmt.Sprintf("the condition has more than %d characters", MaxCondition), "")
+	if n := utf8.RuneCountInString(t.Value); n > MaxCondition {
+		t.File.Problem(t.Pos, fmt.Sprintf("the condition has more than %d characters", MaxCondition), "")
 		return nil, false
 	}
 	checked, ok := c.check(t)
 	if !ok {
 		return nil, false
 	}
-	w := walker{c: c, t: t, stage: stage, runes: []rune(t.value), tree: checked.NativeRep()}
+	w := walker{c: c, t: t, stage: stage, runes: []rune(t.Value), tree: checked.NativeRep()}
 	w.expr(w.tree.Expr())
 	if out := checked.OutputType(); !out.IsExactType(types.BoolType) {
-		w.fail(position{}, "the condition is a "+out.String()+", not true or false", asCondition(out))
+		w.fail(Position{}, "the condition is a "+out.String()+", not true or false", asCondition(out))
 	}
 	if w.failed {
 		return nil, false
@@ -110,22 +122,22 @@ func (c *compiler) compile(t text, stage gateway.Stage) (*condition, bool) {
 	}
 	prog, err := c.env.Program(checked, options...)
 	if err != nil {
-		w.fail(position{}, err.Error(), "")
+		w.fail(Position{}, err.Error(), "")
 		return nil, false
 	}
-	return &condition{prog, w.facts}, true
+	return &Condition{Prog: prog, Facts: w.facts, Loops: w.loops, Tree: w.tree}, true
 }
 
 // check parses the condition and checks its types. A parser that panics must
 // not end a gateway that reloads its policy.
-func (c *compiler) check(t text) (checked *cel.Ast, ok bool) {
+func (c *Compiler) check(t Text) (checked *cel.Ast, ok bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			t.f.problem(t.pos, fmt.Sprintf("the condition cannot be read: %v", r), "")
+			t.File.Problem(t.Pos, fmt.Sprintf("the condition cannot be read: %v", r), "")
 			checked, ok = nil, false
 		}
 	}()
-	checked, issues := c.env.Compile(t.value)
+	checked, issues := c.env.Compile(t.Value)
 	if issues.Err() != nil {
 		c.tell(t, issues.Errors())
 		return nil, false

@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"fmt"
@@ -24,20 +24,20 @@ var (
 
 // tell turns CEL's errors into problems in the file. What follows a syntax
 // error is mostly its consequence and left out.
-func (c *compiler) tell(t text, errs []*cel.Error) {
-	runes := []rune(t.value)
+func (c *Compiler) tell(t Text, errs []*cel.Error) {
+	runes := []rune(t.Value)
 	for _, e := range errs {
 		at := runeOffset(runes, e.Location.Line(), e.Location.Column())
 		at, msg, hint := c.translate(runes, at, e.Message)
-		place := t.at(at)
+		place := t.At(at)
 		if !strings.HasPrefix(e.Message, "Syntax error") {
-			t.f.problem(place, msg, hint)
+			t.File.Problem(place, msg, hint)
 			continue
 		}
-		if line := string(t.f.line(place.line)); t.style == plain && strings.Contains(line, " #") {
+		if line := string(t.File.line(place.Line)); t.style == plain && strings.Contains(line, " #") {
 			hint = `in a text without quotes " #" begins a comment: put the condition in quotes`
 		}
-		t.f.problem(place, msg, hint)
+		t.File.Problem(place, msg, hint)
 		return
 	}
 }
@@ -83,7 +83,7 @@ func wordBefore(runes []rune, i int) (start int, word string) {
 }
 
 // translate puts an error of CEL in an administrator's words.
-func (c *compiler) translate(runes []rune, at int, msg string) (int, string, string) {
+func (c *Compiler) translate(runes []rune, at int, msg string) (int, string, string) {
 	if m := undeclared.FindStringSubmatch(msg); m != nil {
 		return c.unknown(runes, at, m[1])
 	}
@@ -123,7 +123,7 @@ func literalAt(runes []rune, i int) string {
 }
 
 // unknown tells about a name that nothing has.
-func (c *compiler) unknown(runes []rune, at int, name string) (int, string, string) {
+func (c *Compiler) unknown(runes []rune, at int, name string) (int, string, string) {
 	start := wordStart(runes, at)
 	if at < len(runes) && runes[at] == '(' {
 		return start, fmt.Sprintf("unknown function %q", name), c.functionHint(name)
@@ -138,14 +138,14 @@ func (c *compiler) unknown(runes []rune, at int, name string) (int, string, stri
 	case !strings.Contains(name, ".") && (asText(runes, start) || suggest(name, c.filters()) == ""):
 		return start, msg, fmt.Sprintf("a text is written in quotes: %q", name)
 	}
-	if hint := meant(name, c.names); hint != "" {
+	if hint := Meant(name, c.names); hint != "" {
 		return start, msg, hint
 	}
 	filter, _, _ := strings.Cut(name, ".")
 	if list := c.list(filter); list != "" {
 		return start, msg, "there are " + list
 	}
-	return start, msg, meant(filter, c.filters())
+	return start, msg, Meant(filter, c.filters())
 }
 
 // asText tells whether a text is likely to be meant at i: something is compared
@@ -156,7 +156,7 @@ func asText(runes []rune, i int) bool {
 }
 
 // functionHint knows what other languages call our functions.
-func (c *compiler) functionHint(name string) string {
+func (c *Compiler) functionHint(name string) string {
 	switch strings.ToLower(name) {
 	case "lower", "tolower", "lowercase":
 		return `did you mean "lowerAscii"?`
@@ -169,11 +169,11 @@ func (c *compiler) functionHint(name string) string {
 	case "any", "some":
 		return `did you mean "exists"?`
 	}
-	return meant(name, c.functions)
+	return Meant(name, c.functions)
 }
 
 // list returns the facts of a filter in one text.
-func (c *compiler) list(filter string) string {
+func (c *Compiler) list(filter string) string {
 	var found []string
 	for _, n := range c.names {
 		if strings.HasPrefix(n, filter+".") {
@@ -188,7 +188,7 @@ func (c *compiler) list(filter string) string {
 }
 
 // filters returns the first words of the facts.
-func (c *compiler) filters() []string {
+func (c *Compiler) filters() []string {
 	var words []string
 	for _, n := range c.names {
 		w, _, _ := strings.Cut(n, ".")
@@ -199,7 +199,7 @@ func (c *compiler) filters() []string {
 	return words
 }
 
-func (c *compiler) usage(function string) string {
+func (c *Compiler) usage(function string) string {
 	for _, f := range Functions() {
 		if f.Name == function {
 			return "as in " + f.Usage
@@ -209,7 +209,7 @@ func (c *compiler) usage(function string) string {
 }
 
 // mismatch tells about an operator or function with operands that it cannot take.
-func (c *compiler) mismatch(runes []rune, at int, function, operands string) (int, string, string) {
+func (c *Compiler) mismatch(runes []rune, at int, function, operands string) (int, string, string) {
 	op := strings.Trim(strings.TrimPrefix(function, "@"), "_")
 	if !isOperator(function) {
 		return wordStart(runes, at), fmt.Sprintf("%s() cannot take (%s)", function, operands), c.usage(function)

@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"cmp"
@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Problem is one mistake in a policy file.
+// Problem is one mistake in a file.
 type Problem struct {
 	File string `json:"file"`
 	Line int    `json:"line"` // from 1; 0: the file as a whole
@@ -42,7 +42,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// Errors are all the mistakes that Load found, in the order of the files, at
+// Errors are all the mistakes that were found, in the order of the files, at
 // most MaxProblems.
 type Errors []Problem
 
@@ -58,9 +58,9 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sorted orders the problems by file, as listed in files, line and column, and
+// Sorted orders the problems by file, as listed in files, line and column, and
 // drops repetitions.
-func (e Errors) sorted(files []string) Errors {
+func (e Errors) Sorted(files []string) Errors {
 	slices.SortStableFunc(e, func(a, b Problem) int {
 		return cmp.Or(
 			cmp.Compare(slices.Index(files, a.File), slices.Index(files, b.File)),

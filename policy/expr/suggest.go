@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import "strings"
 
@@ -47,8 +47,8 @@ func distance(a, b string, bound int) int {
 	return last[len(b)]
 }
 
-// meant is suggest as a hint.
-func meant(name string, words []string) string {
+// Meant returns the hint that one of words was probably meant, or "".
+func Meant(name string, words []string) string {
 	if w := suggest(name, words); w != "" {
 		return `did you mean "` + w + `"?`
 	}

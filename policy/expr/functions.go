@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"fmt"
@@ -12,7 +12,6 @@ import (
 	"cel.dev/cel-go/common/types/traits"
 
 	"github.com/gapura-mail/gapura/gateway"
-	"github.com/gapura-mail/gapura/gateway/message"
 )
 
 // Function is one function of conditions.
@@ -143,9 +142,9 @@ func parseNetwork(s string) (netip.Prefix, error) {
 func (l *literals) domainIn(name, domain string) (bool, error) {
 	d, ok := l.domains[domain]
 	if !ok {
-		d = domainName(domain)
+		d = DomainName(domain)
 	}
-	name = domainName(name[strings.LastIndexByte(name, '@')+1:])
+	name = DomainName(name[strings.LastIndexByte(name, '@')+1:])
 	if d == "" || len(name) < len(d) || !strings.HasSuffix(name, d) {
 		return false, nil
 	}
@@ -157,42 +156,15 @@ var domainSyntax = regexp.MustCompile(`^(\[[0-9A-Za-z.:]+\]|[a-z0-9_]([a-z0-9_-]
 
 // parseDomain reads a domain written into a condition.
 func parseDomain(s string) (string, error) {
-	if d := domainName(s); domainSyntax.MatchString(d) {
+	if d := DomainName(s); domainSyntax.MatchString(d) {
 		return d, nil
 	}
 	return "", fmt.Errorf("%.50q is no domain", s)
 }
 
-// header implements header(): fields of the message, at StageHeader and
-// StageMessage.
-func (a *activation) header(_ string, args ...ref.Val) ref.Val {
-	name, ok := headerArg(args)
-	if !ok {
-		return types.NewErr("header takes the name of a field")
-	}
-	if a.tx.Header == nil {
-		return types.String("")
-	}
-	value, _ := a.tx.Header.Get(name)
-	return types.String(message.DecodeText(value))
-}
-
-// headers implements headers().
-func (a *activation) headers(_ string, args ...ref.Val) ref.Val {
-	name, ok := headerArg(args)
-	if !ok {
-		return types.NewErr("headers takes the name of a field")
-	}
-	var values []string
-	if a.tx.Header != nil {
-		for _, f := range a.tx.Header.All(name) {
-			values = append(values, message.DecodeText(f.Value()))
-		}
-	}
-	return types.NewStringList(types.DefaultTypeAdapter, values)
-}
-
-func headerArg(args []ref.Val) (string, bool) {
+// HeaderArg returns the argument of header() and headers(), which activations
+// implement.
+func HeaderArg(args []ref.Val) (string, bool) {
 	if len(args) != 1 {
 		return "", false
 	}

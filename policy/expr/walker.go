@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"fmt"
@@ -14,22 +14,22 @@ import (
 
 // walker looks at every node of a checked condition.
 type walker struct {
-	c      *compiler
-	t      text
+	c      *Compiler
+	t      Text
 	stage  gateway.Stage
 	runes  []rune
 	tree   *celast.AST
-	facts  []*variable
+	facts  []*Variable
 	loops  bool
 	failed bool
 }
 
 // fail notes a mistake at a place of the file; the zero position is that of the condition.
-func (w *walker) fail(at position, msg, hint string) {
-	if at == (position{}) {
-		at = w.t.at(leading(w.runes))
+func (w *walker) fail(at Position, msg, hint string) {
+	if at == (Position{}) {
+		at = w.t.At(leading(w.runes))
 	}
-	w.t.f.problem(at, msg, hint)
+	w.t.File.Problem(at, msg, hint)
 	w.failed = true
 }
 
@@ -43,12 +43,12 @@ func leading(runes []rune) int {
 }
 
 // where returns the place of a node: the beginning of its word.
-func (w *walker) where(id int64) position {
+func (w *walker) where(id int64) Position {
 	o, ok := w.tree.SourceInfo().GetOffsetRange(id)
 	if !ok {
-		return position{}
+		return Position{}
 	}
-	return w.t.at(wordStart(w.runes, int(o.Start)))
+	return w.t.At(wordStart(w.runes, int(o.Start)))
 }
 
 // expr looks at a node and all below it. The parser bounds the depth.
@@ -90,7 +90,7 @@ func (w *walker) ident(e celast.Expr) {
 }
 
 // known tells whether a fact can be known at a stage.
-func known(v *variable, at gateway.Stage) (hint string, ok bool) {
+func known(v *Variable, at gateway.Stage) (hint string, ok bool) {
 	first := v.Stage
 	if v.Rcpt {
 		first = max(first, gateway.StageRcpt)
@@ -130,7 +130,7 @@ func (w *walker) call(e celast.Expr) {
 	case isOperator(name):
 		return
 	case !slices.Contains(w.c.functions, name):
-		w.fail(w.where(e.ID()), fmt.Sprintf("unknown function %q", name), meant(name, w.c.functions))
+		w.fail(w.where(e.ID()), fmt.Sprintf("unknown function %q", name), Meant(name, w.c.functions))
 	case stageOf(name) > w.stage:
 		w.fail(w.where(e.ID()), fmt.Sprintf("%s() is not known at stage %s", name, w.stage), "it is from header on: at: header")
 	case name == "matches" && len(args) == 1 && args[0].Kind() != celast.LiteralKind:
@@ -173,7 +173,7 @@ func (w *walker) meaning(function, s string) (err error) {
 	case "domain_in":
 		w.c.literals.domains[s], err = parseDomain(s)
 	case "header", "headers":
-		if !isFieldName(s) {
+		if !IsFieldName(s) {
 			err = fmt.Errorf("%.50q is no name of a header field", s)
 		}
 	case "getHours", "getDayOfWeek", "getDayOfMonth", "getMonth", "getFullYear":

@@ -1,4 +1,4 @@
-package policy
+package expr
 
 import (
 	"strings"
@@ -16,52 +16,55 @@ const (
 	folded  // >
 )
 
-// text is a scalar of a policy file that knows where each of its characters
+// Text is a scalar of a file that knows where each of its characters
 // came from, so that an error inside a condition has a place in the file.
-type text struct {
-	f     *file
-	value string
-	pos   position // of the first character, the quote, or | and >
+type Text struct {
+	File  *File
+	Value string
+	Pos   Position // of the first character, the quote, or | and >
 	style style
 }
 
-// at returns the place in the file of the character number n of the value.
-func (t text) at(n int) position {
+// Plain returns a text of a file that stands at pos as it is.
+func Plain(f *File, value string, pos Position) Text { return Text{f, value, pos, plain} }
+
+// At returns the place in the file of the character number n of the value.
+func (t Text) At(n int) Position {
 	if t.style == literal {
 		return t.atLiteral(n)
 	}
-	i := t.f.offset(t.pos)
+	i := t.File.offset(t.Pos)
 	switch t.style {
 	case single, double:
 		i++
 	case folded:
-		i = t.f.offset(position{t.pos.line + 1, 1})
+		i = t.File.offset(Position{t.Pos.Line + 1, 1})
 	}
-	return t.f.position(t.align(i, []rune(t.value), n))
+	return t.File.position(t.align(i, []rune(t.Value), n))
 }
 
 // atLiteral finds the place in a block literal: its lines are those of the
 // file, less the indentation.
-func (t text) atLiteral(n int) position {
-	value := []rune(t.value)
+func (t Text) atLiteral(n int) Position {
+	value := []rune(t.Value)
 	before := string(value[:min(n, len(value))])
 	row := strings.Count(before, "\n")
 	col := utf8.RuneCountInString(before[strings.LastIndexByte(before, '\n')+1:])
-	ours := t.value
+	ours := t.Value
 	for range row {
 		_, ours, _ = strings.Cut(ours, "\n")
 	}
 	ours, _, _ = strings.Cut(ours, "\n")
-	line := t.pos.line + 1 + row
-	indent := utf8.RuneCount(t.f.line(line)) - utf8.RuneCountInString(ours)
-	return position{line, max(indent, 0) + col + 1}
+	line := t.Pos.Line + 1 + row
+	indent := utf8.RuneCount(t.File.line(line)) - utf8.RuneCountInString(ours)
+	return Position{line, max(indent, 0) + col + 1}
 }
 
 // align walks over the source from offset i beside the first n characters of
 // the value and returns where it got to: folds, escapes and doubled quotes
 // take more of the source than of the value.
-func (t text) align(i int, value []rune, n int) int {
-	src := t.f.data
+func (t Text) align(i int, value []rune, n int) int {
+	src := t.File.data
 	for k := 0; k < n && k < len(value) && i < len(src); {
 		i = t.continued(i)
 		r, size := utf8.DecodeRune(src[i:])
@@ -94,8 +97,8 @@ func (t text) align(i int, value []rune, n int) int {
 }
 
 // continued steps over a line end that a backslash takes away.
-func (t text) continued(i int) int {
-	src := t.f.data
+func (t Text) continued(i int) int {
+	src := t.File.data
 	if t.style != double || !strings.HasPrefix(string(src[i:min(i+2, len(src))]), "\\\n") {
 		return i
 	}
