@@ -1,0 +1,234 @@
+package text
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/htmlindex"
+)
+
+// UTF8 gives src in valid UTF-8, read in the named charset as a browser
+// understands names (WHATWG Encoding, and UTF-7 which mail still meets). Text
+// that is UTF-8 already wins over a wrong or missing name; what fits nothing
+// is windows-1252. At most MaxSource octets are read. The result may be src
+// itself.
+func UTF8(src []byte, charset string) []byte {
+	src = src[:min(len(src), MaxSource)]
+	if b, ok := marked(src); ok {
+		return b
+	}
+	if n := zeros(src); n > 0 {
+		if b, ok := wide(src, n); ok {
+			return b
+		}
+	}
+	name := trimSpace([]byte(charset))
+	if len(name) == 0 && !utf8.Valid(src) {
+		name = metaCharset(src)
+	}
+	switch {
+	case equalFold(name, "utf-7"), equalFold(name, "unicode-1-1-utf-7"), equalFold(name, "utf7"):
+		return utf7(src)
+	case len(name) == 0, hasPrefixFold(name, "utf-16"), hasPrefixFold(name, "utf-8"), equalFold(name, "us-ascii"):
+		return guess(src)
+	}
+	enc, err := htmlindex.Get(string(name))
+	if err != nil {
+		return guess(src)
+	}
+	if escapes(src) || !isUTF8(src) {
+		return decodeWith(enc, src)
+	}
+	return src
+}
+
+// isUTF8 tells that src cannot be meant otherwise. Two-octet charsets make
+// short texts that are UTF-8 by chance.
+func isUTF8(src []byte) bool {
+	if !utf8.Valid(src) {
+		return false
+	}
+	n := 0
+	for _, c := range src {
+		if c >= 0xc0 {
+			if n++; n >= 3 {
+				return true
+			}
+		}
+	}
+	return n == 0
+}
+
+// escapes tells of the seven-bit charsets of East Asia.
+func escapes(src []byte) bool {
+	return bytes.IndexByte(src, 0x1b) >= 0 || bytes.Contains(src, []byte("~{"))
+}
+
+// guess is for text without a name, or with one that says nothing.
+func guess(src []byte) []byte {
+	if utf8.Valid(src) {
+		return src
+	}
+	if mostlyUTF8(src) {
+		return bytes.ToValidUTF8(src, []byte("\uFFFD"))
+	}
+	return latin(src)
+}
+
+// mostlyUTF8 tells that broken octets are few among good sequences: cut text.
+func mostlyUTF8(src []byte) bool {
+	good, bad := 0, 0
+	for i := 0; i < len(src); {
+		if src[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(src[i:])
+		if r == utf8.RuneError && n == 1 {
+			bad++
+		} else {
+			good++
+		}
+		i += n
+	}
+	return good > 4*bad
+}
+
+// latin reads windows-1252.
+func latin(src []byte) []byte {
+	out := make([]byte, 0, len(src)+len(src)/8)
+	for _, c := range src {
+		switch {
+		case c < utf8.RuneSelf:
+			out = append(out, c)
+		case c < 0xa0:
+			out = utf8.AppendRune(out, windows1252[c-0x80])
+		default:
+			out = utf8.AppendRune(out, rune(c))
+		}
+	}
+	return out
+}
+
+func decodeWith(enc encoding.Encoding, src []byte) []byte {
+	out, err := enc.NewDecoder().Bytes(src)
+	if err != nil || !utf8.Valid(out) {
+		return guess(src)
+	}
+	return out
+}
+
+// marked reads text with a byte order mark.
+func marked(src []byte) ([]byte, bool) {
+	switch {
+	case bytes.HasPrefix(src, []byte("\xef\xbb\xbf")):
+		return guess(src[3:]), true
+	case bytes.HasPrefix(src, []byte("\xff\xfe")):
+		return utf16Text(src[2:], binary.LittleEndian), true
+	case bytes.HasPrefix(src, []byte("\xfe\xff")):
+		return utf16Text(src[2:], binary.BigEndian), true
+	}
+	return nil, false
+}
+
+// zeros counts NULs at the beginning of src.
+func zeros(src []byte) int { return bytes.Count(src[:min(len(src), 512)], []byte{0}) }
+
+// wide reads UTF-16 without a mark: of Western text half the octets are NUL,
+// all in even or all in odd places.
+func wide(src []byte, n int) ([]byte, bool) {
+	head := src[:min(len(src), 512)]
+	if n*4 < len(head) {
+		return nil, false
+	}
+	even := 0
+	for i := 0; i < len(head); i += 2 {
+		if head[i] == 0 {
+			even++
+		}
+	}
+	switch {
+	case even*10 >= n*9:
+		return utf16Text(src, binary.BigEndian), true
+	case even*10 <= n:
+		return utf16Text(src, binary.LittleEndian), true
+	}
+	return nil, false
+}
+
+func utf16Text(src []byte, order binary.ByteOrder) []byte {
+	out := make([]byte, 0, len(src))
+	for len(src) >= 2 {
+		r := rune(order.Uint16(src))
+		src = src[2:]
+		if utf16.IsSurrogate(r) && len(src) >= 2 {
+			if p := utf16.DecodeRune(r, rune(order.Uint16(src))); p != utf8.RuneError {
+				r, src = p, src[2:]
+			}
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
+}
+
+// metaCharset finds the charset that HTML names in its first kilobyte.
+func metaCharset(src []byte) []byte {
+	head := src[:min(len(src), 2048)]
+	i := indexFold(head, "charset=")
+	if i < 0 {
+		return nil
+	}
+	head = bytes.TrimLeft(head[i+8:], `"' `)
+	n := 0
+	for n < len(head) && n < 40 && bytes.IndexByte([]byte("\"'; />"), head[n]) < 0 {
+		n++
+	}
+	return head[:n]
+}
+
+// utf7 reads RFC 2152.
+func utf7(src []byte) []byte {
+	out := make([]byte, 0, len(src))
+	for len(src) > 0 {
+		i := bytes.IndexByte(src, '+')
+		if i < 0 {
+			return append(out, guess(src)...)
+		}
+		out = append(out, guess(src[:i])...)
+		src = src[i+1:]
+		n := 0
+		for n < len(src) && base64Char(src[n]) {
+			n++
+		}
+		switch {
+		case n == 0 && len(src) > 0 && src[0] == '-':
+			out = append(out, '+')
+		case n == 0:
+			out = append(out, '+')
+			continue
+		default:
+			out = append(out, shifted(src[:n])...)
+		}
+		src = src[n:]
+		if len(src) > 0 && src[0] == '-' {
+			src = src[1:]
+		}
+	}
+	return out
+}
+
+func base64Char(c byte) bool { return isLetter(c) || isDigit(c) || c == '+' || c == '/' }
+
+// shifted reads the UTF-16 in the base64 of UTF-7.
+func shifted(b []byte) []byte {
+	if len(b)%4 == 1 {
+		b = b[:len(b)-1]
+	}
+	raw := make([]byte, base64.RawStdEncoding.DecodedLen(len(b)))
+	n, _ := base64.RawStdEncoding.Decode(raw, b)
+	return utf16Text(raw[:n&^1], binary.BigEndian)
+}
