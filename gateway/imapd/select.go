@@ -107,15 +107,10 @@ func (c *conn) resync(ctx context.Context, q *imap.QResync) error {
 		c.writeUIDs(gone)
 		c.w.CRLF()
 	}
-	changed, err := c.view.ChangedSince(ctx, q.ModSeq, c.view.Only(known))
-	if err != nil {
-		return err
-	}
-	_, err = c.view.Messages(c.nc.Context(), changed, false, func(m *mailbox.Message) error {
+	return c.view.EachChanged(c.nc.Context(), q.ModSeq, known, func(m *mailbox.Message) error {
 		c.tellFlags(m)
 		return c.w.Err()
 	})
-	return err
 }
 
 // agreed returns the last UID up to which the sequence match data show that

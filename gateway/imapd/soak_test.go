@@ -43,6 +43,9 @@ func TestMillionIsSearchedAndSorted(t *testing.T) {
 		deps.Dir = t.TempDir()
 	}
 	x := indexAll(t, deps, n)
+	if err := k.Store.Tidy(t.Context()); err != nil { // what it does by itself has ended then
+		t.Fatal(err)
+	}
 	s, err := imapd.New(imapd.Options{Listener: "imap", Hostname: "mx.example.test", PlaintextFrom: everywhere}, imapd.Deps{Accounts: accounts{}, Store: k.Store, Search: x})
 	if err != nil {
 		t.Fatal(err)
@@ -78,8 +81,8 @@ func TestMillionIsSearchedAndSorted(t *testing.T) {
 		{500 * ms, `BODY "undredt"`, n / 100},
 		{500 * ms, fmt.Sprintf("TEXT topic%d", n/3), 1},
 		{500 * ms, "TEXT hundredth SINCE 15-Nov-2023", n / 200},
-		{10 * time.Second, "TEXT nearly", n - n/5},
-		{10 * time.Second, "TEXT nearly", n - n/5},
+		{500 * ms, "TEXT nearly", n - n/5},
+		{500 * ms, "TEXT nearly", n - n/5},
 		{500 * ms, "TEXT nowhere", 0},
 	} {
 		got := timed(find.most, "UID SEARCH RETURN (COUNT) "+find.key)
@@ -101,13 +104,11 @@ func resync(t *testing.T, c *client, k *mailboxtest.Kit, timed func(time.Duratio
 	}
 	defer v.Close()
 	var changed, gone mailbox.UIDs
-	for i := range v.Len() {
-		switch {
-		case i%(v.Len()/1000) > 0:
-		case i%10 == 0:
-			gone.Add(v.UID(i + 1))
-		default:
-			changed.Add(v.UID(i + 1))
+	for i, every := uint32(0), v.Len()/1000; i < 1000; i++ {
+		if uid := v.UID(i*every + 1); i%10 == 0 {
+			gone.Add(uid)
+		} else {
+			changed.Add(uid)
 		}
 	}
 	if _, err := v.Change(t.Context(), changed, mailbox.AddFlags, []string{`\Flagged`}, nil); err != nil {

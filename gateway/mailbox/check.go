@@ -38,7 +38,7 @@ const (
 	sqlSetUsage    = `UPDATE mailbox_users SET octets = ?, messages = ? WHERE id = ?`
 	sqlCountFolder = `SELECT COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(1 - (flags & 1)), 0), COALESCE(SUM((flags & 8) / 8), 0),
 		COALESCE(SUM((flags & 8) / 8 * size), 0), COALESCE(MAX(uid), 0), COALESCE(MAX(modseq), 0) FROM mailbox_messages WHERE folder = ?`
-	sqlUIDs = `SELECT uid, modseq FROM mailbox_messages WHERE folder = ? ORDER BY uid`
+	sqlUIDs = `SELECT uid, object FROM mailbox_messages WHERE folder = ? ORDER BY uid`
 )
 
 // check is one run of Check.
@@ -290,6 +290,13 @@ func checkFolder(ctx context.Context, q sqldb.Querier, f *folderState) (func(con
 	if len(m.minus(right, 1<<32-1))+len(right.minus(m, 1<<32-1)) > 0 || m.n != right.n {
 		what += " the map of UIDs is wrong"
 	}
+	fits, err := contentsFit(ctx, q, is.key, list)
+	if err != nil {
+		return nil, "", err
+	}
+	if !fits {
+		what += " the kept contents are wrong"
+	}
 	if what == "" {
 		return nil, "", nil
 	}
@@ -306,8 +313,10 @@ func mendFolder(ctx context.Context, tx *sqldb.Tx, r *folderRow, m *uidMap) erro
 	if _, err := tx.Exec(ctx, sqlUpdateFolder, d.update()...); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, sqlPurgeBlocks, r.key); err != nil {
-		return err
+	for _, query := range []string{sqlPurgeBlocks, sqlDropContents} { // those are kept anew some time
+		if _, err := tx.Exec(ctx, query, r.key); err != nil {
+			return err
+		}
 	}
 	for _, b := range m.blocks {
 		if _, err := tx.Exec(ctx, sqlPutBlock, r.key, b.at, b.bits.octets()); err != nil {

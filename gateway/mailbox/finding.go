@@ -74,8 +74,8 @@ func (v *View) Find(ctx context.Context, x *search.Index, where search.Where, te
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(f.list, func(a, b located) int { return cmp.Compare(a.object, b.object) })
-	var list []uint32
+	f.sort()
+	list := make([]uint32, 0, len(objects))
 	for _, l := range f.list {
 		for len(objects) > 0 && objects[0] < l.object {
 			objects = objects[1:]
@@ -84,7 +84,9 @@ func (v *View) Find(ctx context.Context, x *search.Index, where search.Where, te
 			list = append(list, l.uid)
 		}
 	}
-	slices.Sort(list)
+	if !slices.IsSorted(list) { // mostly objects are numbered as messages are
+		slices.Sort(list)
+	}
 	var out UIDs
 	for _, uid := range list {
 		out.Add(uid)
@@ -105,28 +107,39 @@ type finder struct {
 	list []located
 }
 
+// sort orders the list by objects.
+func (f *finder) sort() {
+	less := func(a, b located) int { return cmp.Compare(a.object, b.object) }
+	if !slices.IsSortedFunc(f.list, less) {
+		slices.SortFunc(f.list, less)
+	}
+}
+
 // Len implements search.Folder.
 func (f *finder) Len() int { return int(f.v.Len()) }
 
 // All implements search.Folder.
 func (f *finder) All(ctx context.Context) ([]int64, error) {
-	f.list = f.list[:0]
-	return f.gather(ctx, AllUIDs, func(int64) bool { return true })
+	return f.gather(ctx, f.Len(), func(int64) bool { return true })
 }
 
-// walkShare is how many messages are walked over in the time in which one
-// object is looked for.
-const walkShare = 3
+// How many messages are walked over in the time in which one object is looked
+// for, by their rows and by kept contents.
+const (
+	walkRows = 3
+	walkKept = 100
+)
 
 // Among implements search.Folder.
 func (f *finder) Among(ctx context.Context, objects []int64) (list []int64, err error) {
-	f.list = f.list[:0]
-	if len(objects) > f.Len()/walkShare {
-		return f.gather(ctx, AllUIDs, func(o int64) bool {
-			_, ok := slices.BinarySearch(objects, o)
-			return ok
-		})
+	kept, err := f.v.kept(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if len(objects) > (f.Len()-kept)/walkRows+kept/walkKept {
+		return f.gather(ctx, min(len(objects), f.Len()), among(objects))
+	}
+	f.list = f.list[:0]
 	ids := make([]ObjectID, len(objects))
 	for i, o := range objects {
 		ids[i] = ObjectID(o)
@@ -135,19 +148,42 @@ func (f *finder) Among(ctx context.Context, objects []int64) (list []int64, err 
 	return list, err
 }
 
+// among tells of numbers whether they are in a list, which is in ascending
+// order, at no cost for each that is asked for in ascending order, too.
+func among(list []int64) func(int64) bool {
+	at := 0
+	return func(n int64) bool {
+		for step := 0; step < 8; step++ {
+			switch {
+			case at > 0 && list[at-1] >= n, at == len(list): // behind it
+				i, ok := slices.BinarySearch(list, n)
+				at = i
+				return ok
+			case list[at] >= n:
+				return list[at] == n
+			}
+			at++
+		}
+		i, ok := slices.BinarySearch(list[at:], n)
+		at += i
+		return ok
+	}
+}
+
 // add notes that a message has an object.
 func (f *finder) add(list []int64, object int64, uid uint32) []int64 {
 	f.list = append(f.list, located{object, uid})
 	return append(list, object)
 }
 
-// gather lists the objects of messages.
-func (f *finder) gather(ctx context.Context, uids UIDs, wanted func(object int64) bool) (list []int64, err error) {
-	_, err = f.v.Messages(ctx, uids, false, func(m *Message) error {
-		if o := int64(m.Object); wanted(o) {
-			list = f.add(list, o, m.UID)
+// gather lists the objects of messages, of which there are about n.
+func (f *finder) gather(ctx context.Context, n int, wanted func(object int64) bool) (list []int64, err error) {
+	f.list = slices.Grow(f.list[:0], n)
+	list = make([]int64, 0, n)
+	err = f.v.eachObject(ctx, func(object ObjectID, uid uint32) {
+		if o := int64(object); wanted(o) {
+			list = f.add(list, o, uid)
 		}
-		return nil
 	})
 	return list, err
 }

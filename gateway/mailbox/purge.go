@@ -39,7 +39,7 @@ const (
 	sqlOldest    = `SELECT uid, saved FROM mailbox_messages WHERE folder = ? AND uid > ? ORDER BY uid LIMIT ?`
 )
 
-// purgeSoon wakes the purge of folders that were deleted.
+// purgeSoon wakes the purge of folders that were deleted, and keepContents.
 func (s *Store) purgeSoon() { wake(s.purges) }
 
 // tend does what nobody waits for, until the store is closed.
@@ -51,6 +51,9 @@ func (s *Store) tend() {
 			s.log.Error("deleted folders could not be purged", "error", err.Error())
 		}
 		s.compact(s.ctx)
+		if err := s.keepContents(s.ctx); err != nil && s.ctx.Err() == nil {
+			s.log.Error("what is in large folders could not be noted", "error", err.Error())
+		}
 		select {
 		case <-s.purges:
 		case <-tick.C:
@@ -64,9 +67,13 @@ func (s *Store) tend() {
 }
 
 // Tidy removes what has expired: messages that Options.Keep bounds, remembered
-// deliveries and expunges. A Store does it every hour.
+// deliveries and expunges; and prepares large folders for searches. A Store does
+// it every hour.
 func (s *Store) Tidy(ctx context.Context) error {
 	if err := s.purge(ctx); err != nil {
+		return err
+	}
+	if err := s.keepContents(ctx); err != nil {
 		return err
 	}
 	today := time.Now().Unix() / day
@@ -135,7 +142,7 @@ func (p *plan) purge(ctx context.Context, key int64) (more bool, err error) {
 		return false, p.fail(err)
 	}
 	if len(list) == 0 {
-		for _, query := range []string{sqlPurgeBlocks, sqlPurgeHistory, sqlPurged} {
+		for _, query := range []string{sqlPurgeBlocks, sqlPurgeHistory, sqlDropContents, sqlPurged} {
 			if _, err := p.exec(ctx, query, key); err != nil {
 				return false, err
 			}

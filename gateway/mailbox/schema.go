@@ -120,6 +120,13 @@ CREATE TABLE mailbox_once (
 	PRIMARY KEY (owner, key)
 ) WITHOUT ROWID;
 CREATE INDEX mailbox_once_day ON mailbox_once (day);
+`, `
+CREATE TABLE mailbox_contents (
+	folder INTEGER NOT NULL,
+	block INTEGER NOT NULL,
+	objects BLOB NOT NULL,
+	PRIMARY KEY (folder, block)
+) WITHOUT ROWID;
 `}
 
 // The statements; every one is prepared once.
@@ -162,6 +169,7 @@ const (
 	sqlMessages      = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid`
 	sqlSomeMessages  = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid IN (` + someMarks + `) ORDER BY uid`
 	sqlMessagesSince = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND modseq > ?`
+	sqlSomeSince     = sqlMessagesSince + ` LIMIT ?`
 	sqlInsertMessage = `INSERT INTO mailbox_messages (folder, ` + messageColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlUpdateMessage = `UPDATE mailbox_messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?`
 	sqlDeleteMessage = `DELETE FROM mailbox_messages WHERE folder = ? AND uid = ?`

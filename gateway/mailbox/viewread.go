@@ -1,6 +1,7 @@
 package mailbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -261,21 +262,88 @@ func (v *View) ChangedSince(ctx context.Context, modseq uint64, uids UIDs) (out 
 		})
 		return out, err
 	}
+	return v.readChanged(ctx, modseq, func(uid uint32) bool { return v.uids.has(uid) && uids.Contains(uid) })
+}
+
+// readChanged reads which messages have a modification sequence above modseq.
+func (v *View) readChanged(ctx context.Context, modseq uint64, wanted func(uid uint32) bool) (out UIDs, err error) {
 	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlChanged, v.row.key, int64(modseq))
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	var list []uint32 // in the order of changes
 	for rows.Next() {
 		var uid uint32
 		if err := rows.Scan(&uid); err != nil {
 			return nil, err
 		}
-		if v.uids.has(uid) && uids.Contains(uid) {
-			out.Add(uid)
+		if wanted(uid) {
+			list = append(list, uid)
 		}
 	}
+	slices.Sort(list)
+	for _, uid := range list {
+		out.Add(uid)
+	}
 	return out, rows.Err()
+}
+
+// maxChanged is how many changed messages are read at once.
+const maxChanged = 10_000
+
+// EachChanged is Messages, without records, for what ChangedSince returns, in
+// one walk.
+func (v *View) EachChanged(ctx context.Context, modseq uint64, uids UIDs, f func(m *Message) error) error {
+	if modseq >= v.row.ModSeq {
+		return nil
+	}
+	if !v.allLoaded() {
+		list, all, err := v.someChanged(ctx, modseq)
+		if err != nil {
+			return err
+		}
+		if all {
+			return v.each(list, uids, f)
+		}
+	}
+	changed, err := v.ChangedSince(ctx, modseq, uids)
+	if err != nil {
+		return err
+	}
+	_, err = v.Messages(ctx, changed, false, f)
+	return err
+}
+
+// someChanged reads the rows with a modification sequence above modseq, in the
+// order of UIDs; all is false where there are more than maxChanged.
+func (v *View) someChanged(ctx context.Context, modseq uint64) (list []entry, all bool, err error) {
+	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlSomeSince, v.row.key, int64(modseq), maxChanged+1)
+	if err != nil {
+		return nil, false, err
+	}
+	err = scanEntries(rows, func(e *entry) { list = append(list, *e) })
+	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.uid, b.uid) })
+	return list, len(list) <= maxChanged, err
+}
+
+// each calls f with rows, in the order of UIDs, as far as they are of the UIDs
+// and the view, and are still there.
+func (v *View) each(list []entry, uids UIDs, f func(m *Message) error) error {
+	v.f.user.mu.RLock()
+	now, gone := v.f.uids, v.f.gone
+	v.f.user.mu.RUnlock()
+	for i := range list {
+		m := Message{UID: list[i].uid, Seq: v.uids.seq(list[i].uid)}
+		if gone || m.Seq == 0 || !uids.Contains(m.UID) || now != v.uids && !now.has(m.UID) {
+			continue
+		}
+		m.from(&list[i])
+		if err := f(&m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxScan is how many messages are looked at one by one in memory, rather than

@@ -113,20 +113,5 @@ func (f *folderState) changedSince(modseq uint64, next uint32, by *View) (out UI
 
 // changedOnDisk is changedSince by the index.
 func (v *View) changedOnDisk(ctx context.Context, modseq uint64, next uint32) (UIDs, error) {
-	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlChanged, v.row.key, int64(modseq))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var out UIDs
-	for rows.Next() {
-		var uid uint32
-		if err := rows.Scan(&uid); err != nil {
-			return nil, err
-		}
-		if uid < next {
-			out.Add(uid)
-		}
-	}
-	return out, rows.Err()
+	return v.readChanged(ctx, modseq, func(uid uint32) bool { return uid < next })
 }

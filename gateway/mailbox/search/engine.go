@@ -20,13 +20,14 @@ type dialect struct {
 	begin string   // first statement of a transaction
 }
 
-var tables = []string{"search_postings", "search_words", "search_segments", "search_removed", "search_objects", "search_state"}
+var tables = []string{"search_postings", "search_signs", "search_words", "search_segments", "search_removed", "search_objects", "search_state"}
 
 var sqliteDialect = dialect{make: []string{
 	`CREATE TABLE IF NOT EXISTS search_state (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID`,
 	`CREATE TABLE IF NOT EXISTS search_segments (id INTEGER PRIMARY KEY, objects BLOB NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS search_words (segment INTEGER NOT NULL, first BLOB NOT NULL, page INTEGER NOT NULL, tokens BLOB NOT NULL, PRIMARY KEY (segment, first))`,
 	`CREATE TABLE IF NOT EXISTS search_postings (segment INTEGER NOT NULL, page INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, page))`,
+	`CREATE TABLE IF NOT EXISTS search_signs (segment INTEGER NOT NULL, page INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, page))`,
 	`CREATE TABLE IF NOT EXISTS search_removed (object INTEGER PRIMARY KEY)`,
 }}
 
@@ -36,6 +37,7 @@ var postgresDialect = dialect{
 		`CREATE TABLE IF NOT EXISTS search_segments (id BIGINT NOT NULL PRIMARY KEY, objects BYTEA NOT NULL)`,
 		`CREATE TABLE IF NOT EXISTS search_words (segment BIGINT NOT NULL, first BYTEA NOT NULL, page BIGINT NOT NULL, tokens BYTEA NOT NULL, PRIMARY KEY (segment, first))`,
 		`CREATE TABLE IF NOT EXISTS search_postings (segment BIGINT NOT NULL, page BIGINT NOT NULL, data BYTEA NOT NULL, PRIMARY KEY (segment, page))`,
+		`CREATE TABLE IF NOT EXISTS search_signs (segment BIGINT NOT NULL, page BIGINT NOT NULL, data BYTEA NOT NULL, PRIMARY KEY (segment, page))`,
 		`CREATE TABLE IF NOT EXISTS search_removed (object BIGINT NOT NULL PRIMARY KEY)`,
 	},
 	begin: fmt.Sprintf(`SELECT pg_advisory_xact_lock(%d)`, advisoryLock),
@@ -56,7 +58,8 @@ const (
 	sqlDropWords  = `DELETE FROM search_words WHERE segment = $1`
 	sqlDropPosts  = `DELETE FROM search_postings WHERE segment = $1`
 	sqlStrays     = `SELECT DISTINCT segment FROM search_words WHERE segment NOT IN (SELECT id FROM search_segments)
-		UNION SELECT DISTINCT segment FROM search_postings WHERE segment NOT IN (SELECT id FROM search_segments)`
+		UNION SELECT DISTINCT segment FROM search_postings WHERE segment NOT IN (SELECT id FROM search_segments)
+		UNION SELECT DISTINCT segment FROM search_signs WHERE segment NOT IN (SELECT id FROM search_segments)`
 	sqlPage  = `SELECT page, tokens FROM search_words WHERE segment = $1 AND first <= $2 ORDER BY first DESC LIMIT 1`
 	sqlPages = `SELECT page, tokens FROM search_words WHERE segment = $1 AND first < $3 AND
 		first >= COALESCE((SELECT first FROM search_words WHERE segment = $1 AND first <= $2 ORDER BY first DESC LIMIT 1), $2) ORDER BY first`
@@ -314,10 +317,11 @@ func (e *engine) reset(ctx context.Context, s state) error {
 // dropPages removes what a segment has, which is not live.
 func (e *engine) dropPages(ctx context.Context, id int64) error {
 	return e.transaction(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, sqlDropWords, id); err != nil {
-			return err
+		for _, query := range []string{sqlDropWords, sqlDropPosts, sqlDropSigns} {
+			if _, err := tx.ExecContext(ctx, query, id); err != nil {
+				return err
+			}
 		}
-		_, err := tx.ExecContext(ctx, sqlDropPosts, id)
-		return err
+		return nil
 	})
 }

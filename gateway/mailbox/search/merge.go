@@ -53,7 +53,7 @@ func (e *engine) merge(ctx context.Context, from []*segment, pause func(since ti
 	if err != nil {
 		return nil, err
 	}
-	w := &pageWriter{ctx: ctx, segment: id}
+	w := &pageWriter{ctx: ctx, segment: id, signs: &signs{}}
 	for more := true; more; {
 		begin := time.Now()
 		err := e.transaction(ctx, func(tx *sql.Tx) (err error) {
@@ -63,7 +63,10 @@ func (e *engine) merge(ctx context.Context, from []*segment, pause func(since ti
 					return err
 				}
 			}
-			return w.flush()
+			if err := w.flush(); err != nil || more {
+				return err
+			}
+			return w.putSigns()
 		})
 		if err == nil && more {
 			err = pause(begin)

@@ -137,32 +137,55 @@ func (q *query) words(f *fragment, first, last byte) (set, error) {
 
 // scan walks over the tokens from one to another.
 func (q *query) scan(out set, f *fragment, from, to []byte, first, last byte) error {
-	rows, err := q.eng.read.QueryContext(q.ctx, sqlPages, q.s.id, from, to)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
 	var all []hits
-	var h hits
-	var tokens sql.RawBytes
-	for rows.Next() {
-		if err := rows.Scan(&h.page, &tokens); err != nil {
+	note := func(page int64, tokens []byte) {
+		if list := places(tokens, f, first, last); len(list) > 0 {
+			all = append(all, hits{page, list})
+		}
+	}
+	pages, ok := [][]byte(nil), false
+	var err error
+	if !f.left {
+		pages, ok, err = q.signed(f.text, from, to)
+	}
+	switch {
+	case err != nil:
+		return err
+	case ok:
+		for _, first := range pages {
+			if err := q.pages(note, sqlOnePage, q.s.id, first); err != nil {
+				return err
+			}
+		}
+	default:
+		if err := q.pages(note, sqlPages, q.s.id, from, to); err != nil {
 			return err
 		}
-		if h.places = places(tokens, f, first, last); len(h.places) > 0 {
-			all = append(all, h)
-		}
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	rows.Close()
 	for _, h := range all {
 		if err := q.postings(out, h.page, h.places); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pages calls f with pages of tokens.
+func (q *query) pages(f func(page int64, tokens []byte), query string, args ...any) error {
+	rows, err := q.eng.read.QueryContext(q.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var page int64
+	var tokens sql.RawBytes
+	for rows.Next() {
+		if err := rows.Scan(&page, &tokens); err != nil {
+			return err
+		}
+		f(page, tokens)
+	}
+	return rows.Err()
 }
 
 // places lists which of the words in a page, of the kinds, have a fragment.

@@ -275,7 +275,8 @@ type pageWriter struct {
 	page          int64
 	first         []byte
 	tokens, posts []byte
-	written       int // octets since the transaction began
+	written       int    // octets since the transaction began
+	signs         *signs // nil: none are made
 }
 
 func (w *pageWriter) add(token, posting []byte) error {
@@ -302,8 +303,14 @@ func (w *pageWriter) flush() error {
 		return err
 	}
 	w.written += len(w.tokens) + len(w.posts)
+	if w.signs != nil {
+		w.signs.add(w.page, w.first, w.tokens)
+	}
 	w.page++
 	w.tokens, w.posts = w.tokens[:0], w.posts[:0]
+	if w.signs != nil && w.signs.pages >= signPages {
+		return w.putSigns()
+	}
 	return nil
 }
 
