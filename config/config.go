@@ -247,7 +247,7 @@ func Default() *Config {
 	}
 	wire := smtpd.DefaultLimits()
 	wire.TextLine = 64 << 10
-	return &Config{
+	c := &Config{
 		Hostname:    host,
 		Data:        "data",
 		TLS:         TLS{cert.DefaultOptions()},
@@ -272,6 +272,8 @@ func Default() *Config {
 		SMTP: SMTP{Options: smtpd.Options{Limits: wire}},
 		Log:  Log{Level: "info"},
 	}
+	c.inherit(&decoder{})
+	return c
 }
 
 // Load reads the file called name over the defaults. Relative paths in it
@@ -292,6 +294,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if root := d.parse(data); root != nil {
 		d.decode(root, reflect.ValueOf(c).Elem(), 0)
 		d.typed = len(d.errs)
+		c.inherit(d)
 		c.check(d)
 	}
 	c.places, c.hide = d.places, strings.NewReplacer(d.secrets...)
@@ -305,6 +308,27 @@ func Parse(name string, data []byte) (*Config, error) {
 	}
 	c.resolvePaths(filepath.Dir(name))
 	return c, nil
+}
+
+// Bounds of imap.message.
+const (
+	minAppend = 64 << 10
+	maxAppend = 2 << 30
+)
+
+// inherit gives what is not written the value of what is: a message that SMTP
+// takes can be kept with the fields that are added on its way, and appended.
+func (c *Config) inherit(d *decoder) {
+	written := func(path string) bool {
+		_, ok := d.places[path]
+		return ok
+	}
+	if !written("imap.message") {
+		c.IMAP.Limits.Message = min(max(c.Limits.Message, minAppend), maxAppend)
+	}
+	if !written("mailboxes.max_size") {
+		c.Mailboxes.Store.MaxSize = min(max(c.Limits.Message, c.IMAP.Limits.Message), 1<<60) + int64(c.Limits.Header)
+	}
 }
 
 // resolvePaths makes relative paths count from the file's folder.

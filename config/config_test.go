@@ -68,6 +68,34 @@ domains:
 	}
 }
 
+func TestTheSizeOfMessagesIsThatOfSMTPEverywhere(t *testing.T) {
+	t.Parallel()
+	const domains = "domains: {a.test: {deliver: mailbox}}\n"
+	for _, x := range []struct {
+		file           string
+		append, stored int64
+	}{
+		{"", 50 << 20, 50<<20 + 512<<10},
+		{"limits: {message: 10MiB, header: 1MiB}\n", 10 << 20, 11 << 20},
+		{"limits: {message: 10MiB}\nimap: {message: 20MiB}\n", 20 << 20, 20<<20 + 512<<10},
+		{"limits: {message: 10MiB}\nimap: {message: 5MiB}\nmailboxes: {max_size: 7MiB}\n", 5 << 20, 7 << 20},
+		{"limits: {message: 4GiB}\n", 2 << 30, 4<<30 + 512<<10},
+		{"imap: {message: 50MiB}\nlimits: {message: 1MiB}\n", 50 << 20, 50<<20 + 512<<10},
+	} {
+		c, err := Parse("x.yaml", []byte(domains+x.file))
+		if err != nil {
+			t.Errorf("%q: %v", x.file, err)
+			continue
+		}
+		if a, s := c.IMAP.Limits.Message, c.Mailboxes.Store.MaxSize; a != x.append || s != x.stored {
+			t.Errorf("%q: %d are appended, %d stored", x.file, a, s)
+		}
+	}
+	if c := Default(); c.Mailboxes.Store.MaxSize <= c.Limits.Message {
+		t.Errorf("default: %d", c.Mailboxes.Store.MaxSize)
+	}
+}
+
 func TestSecretsFromFiles(t *testing.T) {
 	file := t.TempDir() + "/secret"
 	writeFile(t, file, "hush.example.org\n")

@@ -52,7 +52,7 @@ type Limits struct {
 	// but for the messages of APPEND; longer: BAD. Default 65536, at most that.
 	CommandSize int `yaml:"command_size"`
 	// Message is the size of a message in octets (RFC 7889); larger: NO
-	// [TOOBIG]. Default 50MiB.
+	// [TOOBIG]. Default: limits.message, 50MiB.
 	Message int64 `yaml:"message"`
 	// Messages is how many messages one APPEND may bring (RFC 3502). Default
 	// 1000.

@@ -18,7 +18,9 @@ type Options struct {
 	// How long messages stay in a folder, by its role (junk, trash, sent,
 	// drafts, archive) or its name; counted from when they came into it.
 	Keep map[string]time.Duration `yaml:"keep"`
-	// The largest message that a mailbox takes, in octets.
+	// The largest message that a mailbox takes, in octets. Default: what SMTP
+	// takes (limits.message), or imap.message where that is more, and
+	// limits.header for the fields that are added on the way.
 	MaxSize int64 `yaml:"max_size"`
 	// Folders that a user may have.
 	Folders int `yaml:"folders"`
