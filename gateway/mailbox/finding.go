@@ -127,7 +127,7 @@ func (f *finder) All(ctx context.Context) ([]int64, error) {
 // for, by their rows and by kept contents.
 const (
 	walkRows = 3
-	walkKept = 100
+	walkKept = 150
 )
 
 // Among implements search.Folder.

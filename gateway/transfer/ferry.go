@@ -70,7 +70,7 @@ func Import(ctx context.Context, conn io.ReadWriteCloser, user string, over bool
 		return n, err
 	}
 	for i := range folders {
-		if err := f.say(word{Folder: &folders[i]}); err != nil {
+		if err := f.sayWithin(word{Folder: &folders[i]}, maxSaid); err != nil && err != errLong { // of its messages each is told
 			return n, err
 		}
 	}
@@ -138,7 +138,11 @@ func (f *ferry) carry(ctx context.Context, m *Message) error {
 		return nil
 	}
 	defer r.Close()
-	err = f.say(word{Message: &carried{Folder: m.Folder, Flags: m.Flags, Date: m.Date, Size: m.Size, Key: m.Key}})
+	err = f.sayWithin(word{Message: &carried{Folder: m.Folder, Flags: m.Flags, Date: m.Date, Size: m.Size, Key: m.Key}}, maxSaid)
+	if err == errLong {
+		f.failed(m.Size, m.Key, err.Error())
+		return nil
+	}
 	if err == nil {
 		err = f.send(r)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"net"
 	"path/filepath"
 	"slices"
@@ -194,5 +195,123 @@ func TestExportGivesBackWhatCame(t *testing.T) {
 	}
 	if _, err := Export(t.Context(), dock(t, k), "nobody@example.org", nil, sink, func(Total) {}, func(int64, string, string) {}); err == nil {
 		t.Error("a user who is not there")
+	}
+}
+
+// TestWhatIsTooLongFailsByItself imports messages whose keywords or folder take
+// more than a line of the ferry, or no folder can have, among others.
+func TestWhatIsTooLongFailsByItself(t *testing.T) {
+	t.Parallel()
+	k := mailboxtest.New(t)
+	deep := strings.Repeat("d/", 40_000)
+	var src odd
+	add := func(folder, key string, flags ...string) {
+		src = append(src, Message{Folder: folder, Key: key, Flags: flags, Size: 10})
+	}
+	add(Inbox, "before")
+	add(Inbox, "flags", strings.Repeat("k", 70<<10))
+	add(deep, "deep")
+	add(strings.Repeat("n", 2000), "name")
+	add(Inbox, strings.Repeat("<", 5<<10))
+	add(Inbox, strings.Repeat("<", 12<<10))
+	add(Inbox, "after")
+	n, failures := carry(t, k, src)
+	var got []string
+	for _, f := range failures {
+		got = append(got, f[:min(len(f), 5)])
+	}
+	if n.Messages != 3 || n.Failed != 4 || !slices.Equal(got, []string{"flags", "deep:", "<<<<<", "name:"}) {
+		t.Errorf("%+v, %.60q", n, failures)
+	}
+	if n := k.Select(k.User("ana@example.org"), "INBOX").Len(); n != 3 {
+		t.Errorf("%d messages", n)
+	}
+}
+
+// odd is a source of messages of a few octets.
+type odd []Message
+
+// Scan implements Source.
+func (o odd) Scan(context.Context) (list []Folder, total Total, err error) {
+	for _, m := range o {
+		list = append(list, Folder{Name: m.Folder})
+	}
+	return list, Total{Messages: int64(len(o))}, nil
+}
+
+// Messages implements Source.
+func (o odd) Messages(context.Context) iter.Seq2[*Message, error] {
+	return func(yield func(*Message, error) bool) {
+		for i := range o {
+			o[i].Open = func(context.Context) (io.ReadCloser, error) {
+				return io.NopCloser(strings.NewReader(fmt.Sprintf("Subject: %d\r\n\r\n", i))), nil
+			}
+			if !yield(&o[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// Close implements Source.
+func (o odd) Close() error { return nil }
+
+// TestLongNamesOfFoldersAreExported has names that no file can have, and two
+// that begin alike.
+func TestLongNamesOfFoldersAreExported(t *testing.T) {
+	t.Parallel()
+	k := mailboxtest.New(t)
+	u := k.User("ana@example.org")
+	level := strings.Repeat("é", mailbox.MaxLevel/2)
+	names := []string{level, level + "/" + level, level + "/" + strings.Repeat("n", mailbox.MaxLevel), level + "/" + strings.Repeat("n", mailbox.MaxLevel-1) + "m"}
+	for i, name := range names {
+		if _, err := u.Create(t.Context(), name, mailbox.RoleNone); err != nil {
+			t.Fatal(err)
+		}
+		k.Append(u, name, mailboxtest.Message(fmt.Sprint("in ", i)), "$Work", `\Seen`)
+	}
+	for _, form := range []string{"maildir", "mbox"} {
+		dir := filepath.Join(t.TempDir(), form)
+		var sink Sink
+		var err error
+		if form == "mbox" {
+			sink, err = CreateMbox(dir)
+		} else {
+			sink, err = CreateMaildir(dir)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := Export(t.Context(), dock(t, k), "ana@example.org", nil, sink, func(Total) {}, func(int64, string, string) {})
+		if err != nil || n.Messages != int64(len(names)) {
+			t.Errorf("%s: %+v, %v", form, n, err)
+		}
+		if err := sink.Close(); err != nil {
+			t.Error(err)
+		}
+		src, err := OpenMaildir(dir)
+		if form == "mbox" {
+			continue // what is there is of TestMboxOfFoldersWhoseNamesMeet
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, total, err := src.Scan(t.Context()); err != nil || total.Messages != int64(len(names)) {
+			t.Errorf("%+v, %v", total, err)
+		}
+		folders := map[string]bool{}
+		for m, err := range src.Messages(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			folders[m.Folder] = true
+			slices.Sort(m.Flags)
+			if !slices.Equal(m.Flags, []string{"$Work", `\Seen`}) || !strings.Contains(text(t, m), "Text of in") {
+				t.Errorf("%v", m.Flags)
+			}
+		}
+		if len(folders) != len(names) {
+			t.Errorf("%d folders", len(folders))
+		}
 	}
 }

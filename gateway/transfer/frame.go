@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // What the two ends of a ferry say to each other: a JSON value in a line; then,
@@ -19,6 +20,16 @@ const (
 	maxPiece = 256 << 10
 )
 
+// Bounds of what is said, so that the answer, which has the key too and why,
+// is no longer than maxLine.
+const (
+	maxSaid = 32 << 10
+	maxWhy  = 4 << 10 // which JSON may make six times as long
+)
+
+// errLong tells of a value that the other end would not read.
+var errLong = errors.New("its folder, flags and name are too long")
+
 // pipe is one end.
 type pipe struct {
 	r *bufio.Reader
@@ -29,14 +40,30 @@ func newPipe(rw io.ReadWriter) *pipe {
 	return &pipe{bufio.NewReaderSize(rw, maxLine), bufio.NewWriterSize(rw, 64<<10)}
 }
 
-// say writes a value.
+// say writes a value; errLong: nothing was written.
 func (p *pipe) say(v any) error {
+	return p.sayWithin(v, maxLine-1)
+}
+
+func (p *pipe) sayWithin(v any, most int) error {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
+	if len(b) > most {
+		return errLong
+	}
 	_, err = p.w.Write(append(b, '\n'))
 	return err
+}
+
+// why is an error as the other end is told.
+func why(err error) string {
+	s := err.Error()
+	if len(s) > maxWhy {
+		s = strings.ToValidUTF8(s[:maxWhy], "") + " ..."
+	}
+	return s
 }
 
 // hear reads a value; io.EOF: there are no more.

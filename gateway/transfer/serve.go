@@ -36,7 +36,7 @@ func (s *Server) Serve(ctx context.Context, conn io.ReadWriteCloser) error {
 		}
 	}
 	if err != nil {
-		p.say(word{Error: err.Error()})
+		p.say(word{Error: why(err)})
 	}
 	return errors.Join(err, p.w.Flush())
 }
@@ -103,7 +103,9 @@ func (s *Server) serveImport(ctx context.Context, p *pipe, ask request) error {
 		}
 		switch {
 		case x.Folder != nil:
-			err = d.folder(ctx, *x.Folder)
+			if err = d.folder(ctx, *x.Folder); errors.Is(err, mailbox.ErrName) {
+				err = nil // each of its messages is told of it
+			}
 		case x.Message != nil:
 			err = d.take(ctx, *x.Message)
 		case x.Sync:
@@ -184,11 +186,16 @@ func (d *docks) taken(name string) bool {
 
 // take reads one message.
 func (d *docks) take(ctx context.Context, c carried) error {
-	if err := d.folder(ctx, Folder{Name: c.Folder, Role: roleOf(c.Folder), Subscribed: true}); err != nil {
+	octets := &pieces{r: d.r}
+	l := &load{carried: c}
+	if err := d.folder(ctx, Folder{Name: c.Folder, Role: roleOf(c.Folder), Subscribed: true}); errors.Is(err, mailbox.ErrName) {
+		l.err = err
+		d.batch = append(d.batch, l)
+		_, err := io.Copy(io.Discard, octets)
+		return err
+	} else if err != nil {
 		return err
 	}
-	l := &load{carried: c}
-	octets := &pieces{r: d.r}
 	head, err := io.ReadAll(io.LimitReader(octets, maxBuffered+1))
 	if err != nil {
 		return err
@@ -246,7 +253,7 @@ func (d *docks) deliver(ctx context.Context) ([]Result, error) {
 	for i, l := range d.batch {
 		results[i].Key = l.Key
 		if l.err != nil {
-			results[i].Error = l.err.Error()
+			results[i].Error = why(l.err)
 			continue
 		}
 		folder := d.names[l.Folder]
@@ -269,7 +276,7 @@ func (d *docks) deliver(ctx context.Context) ([]Result, error) {
 	}
 	for k, item := range items {
 		if _, err := d.store.Deliver(ctx, item); err != nil {
-			results[of[k]].Error = err.Error()
+			results[of[k]].Error = why(err)
 			d.forget(item.Folder, d.batch[of[k]])
 		}
 	}
@@ -411,7 +418,7 @@ func exportFolder(ctx context.Context, p *pipe, u *mailbox.User, f mailbox.Folde
 			return nil
 		}
 		if err != nil {
-			return p.say(word{Result: &Result{Key: key, Error: err.Error()}})
+			return p.say(word{Result: &Result{Key: key, Error: why(err)}})
 		}
 		defer r.Close()
 		err = p.say(word{Message: &carried{Folder: f.Name, Flags: v.Folder().Keywords.Names(m.Flags), Date: m.InternalDate(), Size: m.Size, Key: key}})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -45,7 +46,7 @@ func CreateMaildir(dir string) (*MaildirSink, error) {
 	if err != nil {
 		host = "localhost"
 	}
-	s := &MaildirSink{dir: dir, host: strings.NewReplacer("/", "_", ":", "_").Replace(host), dirs: map[string]string{}, keywords: map[string][]string{}}
+	s := &MaildirSink{dir: dir, host: fits(strings.NewReplacer("/", "_", ":", "_").Replace(host), maxHostFile), dirs: map[string]string{}, keywords: map[string][]string{}}
 	return s, s.Folder(Folder{Name: Inbox})
 }
 
@@ -93,7 +94,7 @@ func (s *MaildirSink) path(name string) string {
 	for i, p := range parts {
 		parts[i] = imap.EncodeUTF7(strings.ReplaceAll(p, ".", "_"))
 	}
-	dir := filepath.Join(s.dir, "."+strings.Join(parts, "."))
+	dir := filepath.Join(s.dir, fits("."+strings.Join(parts, "."), maxFolderFile))
 	for slices.Contains(slices.Collect(maps.Values(s.dirs)), dir) {
 		dir += "_"
 	}
@@ -108,7 +109,8 @@ func (s *MaildirSink) Write(ctx context.Context, m *Message) error {
 	if date.IsZero() {
 		date = time.Now()
 	}
-	unique := fmt.Sprintf("%d.%s.%s", date.Unix(), strings.NewReplacer("/", "_", ":", "_").Replace(m.Key), s.host)
+	key := fits(strings.NewReplacer("/", "_", ":", "_").Replace(m.Key), maxKeyFile)
+	unique := fmt.Sprintf("%d.%s.%s", date.Unix(), key, s.host)
 	tmp := filepath.Join(dir, "tmp", unique)
 	if err := writeFile(ctx, tmp, m); err != nil {
 		return err
@@ -138,6 +140,25 @@ func writeFile(ctx context.Context, name string, m *Message) error {
 		err = e
 	}
 	return err
+}
+
+// A file's name has 255 octets at most: the seconds, a message's key, the host
+// and 31 letters of flags; of a folder what makes it another one's neighbour.
+const (
+	maxKeyFile    = 128
+	maxHostFile   = 64
+	maxFolderFile = 240
+)
+
+// fits returns a name that has most octets at most: of a longer one the
+// beginning, and a hash of the whole.
+func fits(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	end := fmt.Sprintf("-%x", sum[:10])
+	return strings.ToValidUTF8(name[:most-len(end)], "") + end
 }
 
 // letters are flags as a file's name has them, in the order of the alphabet.
@@ -226,6 +247,7 @@ func (s *MboxSink) Folder(f Folder) error {
 		if p = strings.TrimLeft(p, "."); p == "" {
 			p = "_"
 		}
+		p = fits(p, maxFolderFile)
 		switch last := i == len(parts)-1; {
 		case !last:
 			p += ".sbd"
