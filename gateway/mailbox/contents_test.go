@@ -134,7 +134,7 @@ func TestContentsOfLargeFoldersAreKept(t *testing.T) {
 		v := k.Select(u, "INBOX")
 		var changed mailbox.UIDs
 		if err := v.EachChanged(ctx, 100, mailbox.UIDs{{First: 1, Last: 4000}}, func(m *mailbox.Message) error {
-			if m.ModSeq != uint64(m.UID) || m.Seq != m.UID || m.Object == 0 {
+			if m.ModSeq != uint64(m.UID) || m.Seq != m.UID || m.Flags != 0 {
 				t.Errorf("%+v", m)
 			}
 			changed.Add(m.UID)

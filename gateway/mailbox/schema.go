@@ -127,6 +127,8 @@ CREATE TABLE mailbox_contents (
 	objects BLOB NOT NULL,
 	PRIMARY KEY (folder, block)
 ) WITHOUT ROWID;
+DROP INDEX mailbox_messages_changed;
+CREATE INDEX mailbox_messages_changed ON mailbox_messages (folder, modseq, uid, flags);
 `}
 
 // The statements; every one is prepared once.
@@ -169,7 +171,8 @@ const (
 	sqlMessages      = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid`
 	sqlSomeMessages  = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND uid IN (` + someMarks + `) ORDER BY uid`
 	sqlMessagesSince = `SELECT ` + messageColumns + ` FROM mailbox_messages WHERE folder = ? AND modseq > ?`
-	sqlSomeSince     = sqlMessagesSince + ` LIMIT ?`
+	// sqlChangedFlags finds all in the index.
+	sqlChangedFlags  = `SELECT uid, modseq, flags FROM mailbox_messages WHERE folder = ? AND modseq > ? LIMIT ?`
 	sqlInsertMessage = `INSERT INTO mailbox_messages (folder, ` + messageColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	sqlUpdateMessage = `UPDATE mailbox_messages SET flags = ?, modseq = ? WHERE folder = ? AND uid = ?`
 	sqlDeleteMessage = `DELETE FROM mailbox_messages WHERE folder = ? AND uid = ?`

@@ -292,8 +292,8 @@ func (v *View) readChanged(ctx context.Context, modseq uint64, wanted func(uid u
 // maxChanged is how many changed messages are read at once.
 const maxChanged = 10_000
 
-// EachChanged is Messages, without records, for what ChangedSince returns, in
-// one walk.
+// EachChanged calls f in ascending order for each of the messages that
+// ChangedSince returns: UID, Seq, Flags and ModSeq.
 func (v *View) EachChanged(ctx context.Context, modseq uint64, uids UIDs, f func(m *Message) error) error {
 	if modseq >= v.row.ModSeq {
 		return nil
@@ -315,31 +315,39 @@ func (v *View) EachChanged(ctx context.Context, modseq uint64, uids UIDs, f func
 	return err
 }
 
-// someChanged reads the rows with a modification sequence above modseq, in the
-// order of UIDs; all is false where there are more than maxChanged.
-func (v *View) someChanged(ctx context.Context, modseq uint64) (list []entry, all bool, err error) {
-	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlSomeSince, v.row.key, int64(modseq), maxChanged+1)
+// someChanged reads what has a modification sequence above modseq, in the order
+// of UIDs; all is false where there are more than maxChanged.
+func (v *View) someChanged(ctx context.Context, modseq uint64) (list []Message, all bool, err error) {
+	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlChangedFlags, v.row.key, int64(modseq), maxChanged+1)
 	if err != nil {
 		return nil, false, err
 	}
-	err = scanEntries(rows, func(e *entry) { list = append(list, *e) })
-	slices.SortFunc(list, func(a, b entry) int { return cmp.Compare(a.uid, b.uid) })
-	return list, len(list) <= maxChanged, err
+	defer rows.Close()
+	for rows.Next() {
+		var uid uint32
+		var modseq, flags int64
+		if err := rows.Scan(&uid, &modseq, &flags); err != nil {
+			return nil, false, err
+		}
+		list = append(list, Message{UID: uid, ModSeq: uint64(modseq), Flags: Flags(flags)})
+	}
+	slices.SortFunc(list, func(a, b Message) int { return cmp.Compare(a.UID, b.UID) })
+	return list, len(list) <= maxChanged, rows.Err()
 }
 
-// each calls f with rows, in the order of UIDs, as far as they are of the UIDs
-// and the view, and are still there.
-func (v *View) each(list []entry, uids UIDs, f func(m *Message) error) error {
+// each calls f with messages, as far as they are of the UIDs and the view, and
+// are still there.
+func (v *View) each(list []Message, uids UIDs, f func(m *Message) error) error {
 	v.f.user.mu.RLock()
 	now, gone := v.f.uids, v.f.gone
 	v.f.user.mu.RUnlock()
 	for i := range list {
-		m := Message{UID: list[i].uid, Seq: v.uids.seq(list[i].uid)}
+		m := &list[i]
+		m.Seq = v.uids.seq(m.UID)
 		if gone || m.Seq == 0 || !uids.Contains(m.UID) || now != v.uids && !now.has(m.UID) {
 			continue
 		}
-		m.from(&list[i])
-		if err := f(&m); err != nil {
+		if err := f(m); err != nil {
 			return err
 		}
 	}
