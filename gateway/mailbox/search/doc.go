@@ -17,10 +17,10 @@
 // its words, the header's and the body's apart; grams of three characters where
 // one is no letter; single characters and pairs of scripts that write without
 // spaces; and hashes of the ends of words next to each other. A pattern that
-// lies within a word is looked for in the words of the index itself: who has it
-// is known exactly, and no message is read. Of longer patterns the index tells
-// who has all the pieces, and these messages are read to see whether they have
-// the pattern itself. Patterns of punctuation alone, shorter than three
+// lies within a word is looked for in the words of the index itself, in the pages
+// that may have it by their signatures: who has it is known exactly, and no
+// message is read. Of longer patterns the index tells who has all the pieces, and
+// these messages are read to see whether they have the pattern itself. Patterns of punctuation alone, shorter than three
 // characters, have no pieces: all messages of the folder are read.
 //
 // What is indexed at once becomes a segment: its words, one after another in
