@@ -77,6 +77,9 @@ func (r *renderer) dress(e *element) {
 			r.script(r.value(a.value))
 		}
 	}
+	if s := &e.style; s.hide&^hideOutlook != 0 || s.visibility == 2 || s.indent == 2 || s.size != 0 && s.size <= 10 {
+		e.look.sheet = e.look.sheet || len(r.sheet.rules) > 0
+	}
 	if styled {
 		e.style.merge(&inline)
 	}
@@ -118,7 +121,7 @@ func quotes(name []byte) bool {
 	return false
 }
 
-// countHidden counts an element that begins to hide.
+// countHidden counts what else style can do to letters.
 func (r *renderer) countHidden(e *element) {
 	sh := &r.p.Shape
 	s := &e.style
@@ -130,23 +133,6 @@ func (r *renderer) countHidden(e *element) {
 	}
 	if s.hide&hideOutlook != 0 {
 		sh.HideOutlook++
-	}
-	if r.top().gone {
-		return
-	}
-	switch {
-	case s.hide&hideDisplay != 0:
-		sh.HideDisplay++
-	case s.visibility == 2, s.hide&hideVisible != 0, s.fg == clear_:
-		sh.HideVisible++
-	case s.hide&hideOffscreen != 0, s.indent == 2:
-		sh.HideOffscreen++
-	case s.hide&hideBox != 0:
-		sh.HideBox++
-	case e.look.tiny:
-		sh.HideTiny++
-	case alike(e.look.fg, e.look.bg):
-		sh.HideColour++
 	}
 }
 
@@ -257,7 +243,7 @@ func (r *renderer) noteLink(k Kind, target []byte) int {
 		sh.JSLinks++
 		r.script(target)
 	}
-	return r.p.links.add(linkEntry{kind: k, hidden: r.gone, quoted: r.top().look.quote}, dropControls(target))
+	return r.p.links.add(linkEntry{kind: k, hidden: r.top().look.unshown() && k != Style, quoted: r.top().look.quote}, dropControls(target))
 }
 
 // dropControls takes tabs and line ends out of a URL, as browsers do.

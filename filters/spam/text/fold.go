@@ -53,6 +53,8 @@ type folder struct {
 	balance int8 // of the whole text: 0 not asked, 1 Latin, 2 another script
 
 	invisible int // seen since the last letter
+	ownEnd    int // in dst, where the last word of another script ended
+	turned    bool
 }
 
 // Fold appends src to dst as the words in it are meant: lower case,
@@ -124,6 +126,10 @@ func (f *folder) run(i int) {
 			}
 			r, n := utf8.DecodeRune(src[i:])
 			i += n
+			if r == 0x202e && !f.turned {
+				i += f.backwards(src[i:])
+				continue
+			}
 			f.rune(r)
 			continue
 		}
@@ -258,6 +264,9 @@ func (f *folder) endWord() {
 	}
 	n := f.n
 	f.n = 0
+	if f.kinds&genuine != 0 && f.kinds&(ascii|latin_) == 0 {
+		f.ownEnd = len(f.dst)
+	}
 	if f.kinds&(twin|rough) == 0 || n > maxFoldWord {
 		return
 	}
@@ -270,9 +279,11 @@ func (f *folder) endWord() {
 	case latinLike:
 		f.m.Mixed++
 		f.toLatin(word)
-	case f.kinds&(genuine|rough|other) == 0 && f.inLatinText():
+	case f.kinds&(genuine|rough|other) == 0 && !f.besideOwn() && f.inLatinText():
 		f.m.Disguised++
 		f.toLatin(word)
+	case f.kinds&(ascii|latin_) == 0:
+		f.ownEnd = len(f.dst)
 	}
 }
 
@@ -304,6 +315,55 @@ func (f *folder) toCyrillic(word []rune) {
 		}
 		f.put(f.t.entry(r), r)
 	}
+}
+
+// maxBeside is how far, in octets, a word of another script stands by the
+// next one.
+const maxBeside = 16
+
+// besideOwn tells whether no Latin letters part the word in hand from a word
+// of another script before it.
+func (f *folder) besideOwn() bool {
+	if f.ownEnd == 0 || f.start-f.ownEnd > maxBeside || f.start < f.ownEnd {
+		return false
+	}
+	for _, c := range f.dst[f.ownEnd:f.start] {
+		if isLetter(c) {
+			return false
+		}
+	}
+	return true
+}
+
+// maxTurned bounds, in octets, the text that an override writes backwards.
+const maxTurned = 1 << 10
+
+// backwards folds what follows U+202E, a right-to-left override, as it is
+// seen: backwards. It gives how many octets that took.
+func (f *folder) backwards(src []byte) int {
+	f.endWord()
+	f.m.Bidi++
+	src = trimPartial(src[:min(len(src), maxTurned)])
+	out := make([]byte, len(src))
+	at, n := len(out), 0
+	for n < len(src) {
+		r, size := utf8.DecodeRune(src[n:])
+		if r == '\n' || r == 0x202c || r == 0x202e {
+			break
+		}
+		if r >= 0x590 && r < 0x800 {
+			return 0 // written from the right anyway
+		}
+		at -= size
+		copy(out[at:], src[n:n+size])
+		n += size
+	}
+	f.m.Reversed++
+	whole := f.src
+	f.src, f.turned = out[at:], true
+	f.run(0)
+	f.src, f.turned = whole, false
+	return n
 }
 
 // inLatinText tells, once for the text, whether words of look-alikes alone

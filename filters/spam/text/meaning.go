@@ -123,14 +123,9 @@ func (r *renderer) anchorTag(e *element) {
 		return
 	}
 	e.anchor = true
-	// What the anchor itself hides is hidden with it.
-	if e.look.hidden() {
-		r.p.links.entries[r.anchor].hidden = true
-		r.anchorSink = &r.p.hidden
-	} else {
-		r.anchorSink = r.out
-	}
-	r.anchorFrom = len(r.anchorSink.buf)
+	r.p.links.entries[r.anchor].hidden = e.look.unshown()
+	r.anchorSink = r.out
+	r.anchorFrom, r.anchorHidden = len(r.out.buf), len(r.p.hidden.buf)
 }
 
 // endAnchor takes the text of the open anchor.
@@ -140,7 +135,11 @@ func (r *renderer) endAnchor() {
 	}
 	e := &r.p.links.entries[r.anchor]
 	r.anchor = -1
-	shown := trimSpace(r.anchorSink.buf[min(r.anchorFrom, len(r.anchorSink.buf)):])
+	shown := trimSpace(r.anchorSink.buf[r.anchorFrom:])
+	if hidden := trimSpace(r.p.hidden.buf[r.anchorHidden:]); len(shown) == 0 && len(hidden) > 0 {
+		shown = hidden
+		e.hidden = e.hidden || !e.image
+	}
 	if len(shown) > 0 {
 		e.text = r.p.links.keep(shown, MaxLinkText)
 	}

@@ -29,11 +29,15 @@ func (p *Page) Plain(src []byte) {
 func (s *sink) plainLine(l []byte) {
 	for len(l) > 0 {
 		n := 0
-		for n < len(l) && l[n] > ' ' {
+		for n < len(l) && l[n] > ' ' && (l[n] < 0x80 || class[l[n]]&notPlain == 0) {
 			n++
 		}
 		if n > 0 {
 			s.word(l[:n])
+			l = l[n:]
+		}
+		if len(l) > 0 && l[0] >= 0x80 {
+			n, _ := s.special(l)
 			l = l[n:]
 		}
 		for len(l) > 0 && l[0] <= ' ' {

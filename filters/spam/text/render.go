@@ -21,12 +21,16 @@ type look struct {
 	size    int16
 	fg, bg  colour
 	tagHide bool // inside <title>, <template> ...
+	sheet   bool // a rule of a style sheet hides it
 }
 
 // hidden tells whether a reader does not see letters that look so.
 func (l *look) hidden() bool {
 	return l.hide&^hideOutlook != 0 || l.tiny || l.unseen || l.far || l.tagHide || alike(l.fg, l.bg)
 }
+
+// unshown tells whether pictures that look so are not seen either.
+func (l *look) unshown() bool { return l.hide&^hideOutlook != 0 || l.unseen || l.tagHide }
 
 // element is one open element.
 type element struct {
@@ -55,9 +59,10 @@ type renderer struct {
 	buf    []byte // attribute values, decoded
 	cssBuf []byte
 
-	anchor     int // entry of the open anchor, -1 for none
-	anchorFrom int
-	anchorSink *sink
+	anchor       int // entry of the open anchor, -1 for none
+	anchorSink   *sink
+	anchorFrom   int // in anchorSink
+	anchorHidden int // in the hidden text
 
 	joint   bool // the last octet written was a letter or digit
 	between bool // since then a comment or an element without content came
@@ -182,17 +187,8 @@ func (r *renderer) content(data []byte) {
 func (r *renderer) text(data []byte) {
 	e := r.top()
 	if r.gone {
-		if !r.shown {
-			before := len(r.p.hidden.buf)
-			r.write(&r.p.hidden, data, e.look.pre)
-			r.p.Shape.Preheader += len(r.p.hidden.buf) - before
-			return
-		}
-		r.write(&r.p.hidden, data, e.look.pre)
+		r.hiddenText(e, data)
 		return
-	}
-	if len(data) == 1 && r.joint == (class[data[0]]&white == 0) {
-		r.single++
 	}
 	out := r.out
 	before := len(out.buf)
@@ -203,11 +199,24 @@ func (r *renderer) text(data []byte) {
 	if n := len(out.buf); n > before {
 		r.between, r.shown = false, true
 		r.joint = out.owed == noGap && isWordByte(out.buf[n-1])
-		if n-before <= 2 && isWordByte(out.buf[n-1]) && (n-before == 1 || out.buf[n-2] == ' ' || out.buf[n-2] == '\n') && r.single == 0 {
-			r.single = 1
-		} else {
+		if r.single++; n-before > 2 || !isWordByte(out.buf[n-1]) || n-before == 2 && out.buf[n-2] > ' ' {
 			r.single = 2
 		}
+	}
+}
+
+// hiddenText writes letters that no reader sees, and counts why.
+func (r *renderer) hiddenText(e *element, data []byte) {
+	h := &r.p.hidden
+	before := len(h.buf)
+	r.write(h, data, e.look.pre)
+	n := len(h.buf) - before
+	if n == 0 {
+		return
+	}
+	r.p.Shape.why(&e.look)
+	if !r.shown {
+		r.p.Shape.Preheader += n
 	}
 }
 
@@ -229,6 +238,13 @@ func (r *renderer) write(out *sink, data []byte, pre bool) {
 		switch c := data[0]; c {
 		case '&':
 			data = r.reference(out, data)
+			continue
+		case 0xc2, 0xcd, 0xe2, 0xef:
+			n, filled := out.special(data)
+			if filled {
+				r.p.Shape.Fillers++
+			}
+			data = data[n:]
 			continue
 		case 0:
 		case '\n':
@@ -256,9 +272,19 @@ func (r *renderer) reference(out *sink, data []byte) []byte {
 	if len(b) == 1 && (isLetter(b[0]) || isDigit(b[0])) {
 		r.p.Shape.LetterRefs++
 	}
-	if len(b) == 1 && class[b[0]]&white != 0 {
+	switch {
+	case len(b) == 1 && class[b[0]]&white != 0:
 		out.gap(space)
 		return data[n:]
+	case b[0] >= 0xc2 && class[b[0]]&notPlain != 0:
+		if size, filled := out.special(b); filled {
+			r.p.Shape.Fillers++
+			return data[n:]
+		} else if size == len(b) {
+			return data[n:]
+		} else {
+			b = b[size:]
+		}
 	}
 	out.word(b)
 	return data[n:]

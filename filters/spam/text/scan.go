@@ -305,7 +305,7 @@ type charClass uint8
 const (
 	white    charClass = 1 << iota // space, tab, LF, FF, CR
 	endsName                       // white, /, >
-	notPlain                       // white, & and NUL: text that is not copied as it stands
+	notPlain                       // white, &, NUL, the beginning of a filler: text that is not copied as it stands
 )
 
 // class is of every octet.
@@ -317,6 +317,7 @@ func classes() (t [256]charClass) {
 	}
 	t['/'], t['>'] = endsName, endsName
 	t['&'], t[0] = notPlain, notPlain
+	t[0xc2], t[0xcd], t[0xe2], t[0xef] = notPlain, notPlain, notPlain, notPlain // see filler
 	return t
 }
 

@@ -62,25 +62,50 @@ type Shape struct {
 	CommentLen  int // octets of comments
 	Conditional int // conditional comments of Microsoft
 	VML         int // elements of namespaces such as v: and o:
+	Fillers     int // invisible characters outside words
 	Splits      int // comments and empty elements inside a word
 	Entities    int // character references
 	LetterRefs  int // character references that stand for ASCII letters and digits
 
-	HideDisplay   int // elements with display:none, hidden attribute, <template>
+	// Of hidden text, how many pieces are hidden by what; one may have
+	// several reasons, the first in this order counts.
+	HideDisplay   int // display:none, the hidden attribute, <template>
 	HideVisible   int // visibility hidden or collapse, opacity 0, transparent
-	HideTiny      int // letters of at most 1 px
-	HideColour    int // letters in the colour of the background
 	HideOffscreen int // positioned, indented or clipped out of sight
 	HideBox       int // no width or height, and overflow hidden
-	HideOutlook   int // mso-hide
-	HideSheet     int // elements hidden by a rule of a style sheet
-	SmallFonts    int // letters of 2 to 6 px
-	BidiOverride  int // elements that turn the writing direction
-	Preheader     int // octets of hidden text before all visible text
+	HideTiny      int // letters of at most 1 px
+	HideColour    int // letters in the colour of the background
+	HideSheet     int // of all these: by a rule of a style sheet
+
+	HideOutlook  int // elements with mso-hide, which hides in Outlook alone
+	SmallFonts   int // letters of 2 to 6 px
+	BidiOverride int // elements that turn the writing direction
+	Preheader    int // octets of hidden text before all visible text
 
 	// Signs of a file made by script inside the page, of decoders, and of
 	// leaving the page.
 	Smuggle Smuggle
+}
+
+// why counts the reason for which text is hidden.
+func (s *Shape) why(l *look) {
+	switch {
+	case l.hide&hideDisplay != 0, l.tagHide:
+		s.HideDisplay++
+	case l.unseen, l.hide&hideVisible != 0:
+		s.HideVisible++
+	case l.far, l.hide&hideOffscreen != 0:
+		s.HideOffscreen++
+	case l.hide&hideBox != 0:
+		s.HideBox++
+	case l.tiny:
+		s.HideTiny++
+	default:
+		s.HideColour++
+	}
+	if l.sheet {
+		s.HideSheet++
+	}
 }
 
 // Smuggle counts what HTML smuggling and obfuscated scripts are made of.

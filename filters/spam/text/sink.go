@@ -64,6 +64,53 @@ func (s *sink) pay() {
 	s.owed = noGap
 }
 
+// filler tells what the character at the beginning of b is to white space: its
+// length, 0 when it is nothing special, and whether it is a space (U+00A0) or
+// nothing at all (zero-width characters, which count as text inside words).
+func filler(b []byte) (n int, blank bool) {
+	switch {
+	case len(b) < 2:
+	case b[0] == 0xc2:
+		switch b[1] {
+		case 0xa0: // no-break space
+			return 2, true
+		case 0xad: // soft hyphen
+			return 2, false
+		}
+	case b[0] == 0xcd && b[1] == 0x8f: // combining grapheme joiner
+		return 2, false
+	case len(b) < 3:
+	case b[0] == 0xe2 && b[1] == 0x80 && (b[2] >= 0x8b && b[2] <= 0x8f):
+		return 3, false
+	case b[0] == 0xe2 && b[1] == 0x81 && b[2] == 0xa0, b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf:
+		return 3, false
+	}
+	return 0, false
+}
+
+// special appends the character at the beginning of b, one of those that
+// class calls notPlain beyond ASCII, and gives its length. Fillers outside
+// words are white space.
+func (s *sink) special(b []byte) (n int, filled bool) {
+	n, blank := filler(b)
+	switch {
+	case blank:
+		s.gap(space)
+		return n, false
+	case n > 0 && (s.owed != noGap || len(s.buf) == 0):
+		return n, true
+	case n > 0:
+		s.word(b[:n])
+		return n, false
+	}
+	n = 1
+	for n < len(b) && b[n]&0xc0 == 0x80 {
+		n++
+	}
+	s.word(b[:n])
+	return n, false
+}
+
 // trimPartial cuts an incomplete rune off the end.
 func trimPartial(b []byte) []byte {
 	for i := 1; i <= min(3, len(b)); i++ {
