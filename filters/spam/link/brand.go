@@ -39,6 +39,7 @@ const (
 	inside    wordMode = 1 << iota // also inside longer labels
 	nearly                         // also with one letter wrong
 	ambiguous                      // a common word
+	phrase                         // written as several words
 )
 
 // minNearly is the shortest word for which one wrong letter is looked at.
@@ -84,9 +85,12 @@ func (b *brands) addWord(w string, brand int32) {
 		}
 		mode, w = mode|m, w[:len(w)-1]
 	}
-	w = strings.NewReplacer("+", "", ".", "").Replace(w)
-	if _, there := b.exact[w]; there {
-		return // the first brand has it
+	if strings.ContainsAny(w, "+.") {
+		w, mode = strings.NewReplacer("+", "", ".", "").Replace(w), mode|phrase
+	}
+	if i, there := b.exact[w]; there { // the first brand has it
+		b.words[i].mode |= mode & phrase
+		return
 	}
 	i := int32(len(b.words))
 	b.words = append(b.words, brandWord{w, brand, mode})
@@ -192,8 +196,11 @@ func Brand(words string) string {
 func (b *brands) named(folded []byte, start, end int) int32 {
 	var buf [48]byte
 	joined := buf[:0]
-	for _, c := range folded[start:end] {
-		if c != ' ' {
+	initial := false // a word of one letter: J. Smith
+	for i, c := range folded[start:end] {
+		if c == ' ' {
+			initial = initial || len(joined) == 1 || i >= 2 && folded[start+i-2] == ' '
+		} else {
 			if len(joined) == cap(joined) {
 				return -1
 			}
@@ -201,6 +208,7 @@ func (b *brands) named(folded []byte, start, end int) int32 {
 		}
 	}
 	one := len(joined) == end-start
+	initial = initial || !one && folded[end-2] == ' '
 	i, ok := b.exact[string(joined)]
 	switch {
 	case ok && b.words[i].mode&ambiguous != 0:
@@ -208,7 +216,7 @@ func (b *brands) named(folded []byte, start, end int) int32 {
 			return i
 		}
 		return -1
-	case ok && (one || len(joined) >= 4):
+	case ok && (one || len(joined) >= 4 && !initial || b.words[i].mode&phrase != 0):
 		return i
 	case !one:
 		return -1

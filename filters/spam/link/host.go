@@ -39,8 +39,9 @@ func (u *URL) setHost(s string) bool {
 	if endsInNumber(host) {
 		return u.setIPv4(host)
 	}
-	u.Host = host
-	u.setDomain()
+	f := lists().facts(host)
+	u.Host, u.Domain = host, f.domain
+	u.Flags |= f.flags & (Private | UnknownTLD)
 	return host[0] != '.' && !strings.Contains(host, "..")
 }
 
@@ -82,20 +83,14 @@ func (u *URL) ascii(s string) (string, bool) {
 // forbidden are the octets that no host may have (WHATWG URL, forbidden domain
 // code points).
 func forbidden(c byte) bool {
-	return c <= ' ' || c == 0x7f || strings.IndexByte("#/:<>?@[\\]^|%\"`{}", c) >= 0
-}
-
-// setDomain sets the registrable domain of a name.
-func (u *URL) setDomain() {
-	suffix, icann := publicsuffix.PublicSuffix(u.Host)
-	switch {
-	case icann:
-	case strings.IndexByte(suffix, '.') >= 0:
-		u.Flags |= Private
-	default:
-		u.Flags |= UnknownTLD
+	const (
+		low  = 1<<33 - 1 | 1<<'#' | 1<<'/' | 1<<':' | 1<<'<' | 1<<'>' | 1<<'?' | 1<<'%' | 1<<'"'
+		high = 1<<('@'-64) | 1<<('['-64) | 1<<('\\'-64) | 1<<(']'-64) | 1<<('^'-64) | 1<<('|'-64) | 1<<('`'-64) | 1<<('{'-64) | 1<<('}'-64) | 1<<(0x7f-64)
+	)
+	if c < 64 {
+		return uint64(low)>>c&1 != 0
 	}
-	u.Domain = below(u.Host, suffix)
+	return c < 128 && uint64(high)>>(c-64)&1 != 0
 }
 
 // below returns the name of one label more than suffix, or host if it is suffix.

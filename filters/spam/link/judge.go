@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/net/idna"
 )
 
 // judge sets the flags of a web URL whose parts are known.
@@ -32,45 +30,16 @@ func defaultPort(scheme string) int {
 	return 80
 }
 
-// judgeHost sets the flags that the host alone tells.
+// judgeHost sets the flags that the host alone tells, and those that lists tell
+// of its paths.
 func (u *URL) judgeHost() {
 	if u.Flags.Any(Numeric) {
 		return
 	}
-	t := lists()
-	web := u.Scheme != "mailto"
-	t.known(u, func(e *entry, itself bool) {
-		flags := e.flags
-		if itself && u.Host != "sites.google.com" {
-			flags &^= FreeHost | Tunnel | DynamicDNS // the service's own site
-		}
-		u.Flags |= flags
-		if web {
-			u.follow(e.rules)
-		}
-	})
-	if t.cheap[u.Host[strings.LastIndexByte(u.Host, '.')+1:]] {
-		u.Flags |= CheapTLD
-	}
-	if n := len(u.Host) - len(u.Domain); n > 0 && strings.Count(u.Host[:n], ".") >= 3 {
-		u.Flags |= DeepSubdomains
-	}
-	if name, _, _ := strings.Cut(u.Domain, "."); random(name) {
-		u.Flags |= RandomHost
-	}
-	shown := u.Host
-	if u.Flags.Has(Punycode) {
-		if s, err := idna.Punycode.ToUnicode(u.Host); err == nil {
-			shown = s
-			if mixedScript(s) {
-				u.Flags |= MixedScript
-			}
-		}
-	}
-	if brand := t.brands.lookAlike(u, shown); brand != "" {
-		u.Brand = brand
-		u.Flags |= LookAlike
-	}
+	f := lists().facts(u.Host)
+	u.Flags |= f.flags
+	u.Brand = f.brand
+	u.follow(f.rules)
 }
 
 // random reports names like x7k2qv9d or bcdfghklm: programs make them.
@@ -221,9 +190,16 @@ func addressAround(s string, i int) bool {
 	if s[i] == '%' {
 		after = s[i+3:]
 	}
+	local := 0 // a long one is a Message-ID of an archive's page
+	for local < i && local < 25 && (isLetter(s[i-1-local]) || isDigit(s[i-1-local]) || strings.IndexByte("._-+", s[i-1-local]) >= 0) {
+		local++
+	}
 	c := s[i-1]
-	if !isLetter(c) && !isDigit(c) && c != '_' && c != '-' || after == "" || !isLetter(after[0]) && !isDigit(after[0]) {
+	if local >= 25 || !isLetter(c) && !isDigit(c) && c != '_' && c != '-' || after == "" || !isLetter(after[0]) && !isDigit(after[0]) {
 		return false
+	}
+	if len(after) > 1 && isDigit(after[0]) && after[1] == 'x' {
+		return false // icon@2x.png
 	}
 	for j := range min(len(after), 64) {
 		switch c := after[j]; {

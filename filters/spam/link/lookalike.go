@@ -9,13 +9,13 @@ import (
 // lookAlike returns the brand whose word, or one that looks like it, the host
 // has before its public suffix, if the domain is no brand's own. shown is the
 // host with its internationalised labels decoded.
-func (b *brands) lookAlike(u *URL, shown string) string {
-	if b.owns(-1, u.Domain) || official(u.Domain) {
+func (b *brands) lookAlike(domain, shown string) string {
+	if b.owns(-1, domain) || official(domain) {
 		return ""
 	}
-	suffix := strings.Count(u.Domain, ".")
+	suffix := strings.Count(domain, ".")
 	labels := strings.Count(shown, ".") + 1 - suffix
-	if !strings.Contains(u.Domain, ".") {
+	if !strings.Contains(domain, ".") {
 		labels = 1
 	}
 	var buf [320]byte
@@ -27,7 +27,7 @@ func (b *brands) lookAlike(u *URL, shown string) string {
 		} else {
 			rest = nil
 		}
-		if i := b.inLabel(host, label); i >= 0 && !b.owns(b.words[i].brand, u.Domain) {
+		if i := b.inLabel(host, label); i >= 0 && !b.owns(b.words[i].brand, domain) {
 			return b.list[b.words[i].brand].key
 		}
 	}

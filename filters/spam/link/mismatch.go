@@ -4,8 +4,10 @@ import (
 	"strings"
 )
 
-// maxShown bounds the octets of a link's text in which a URL is looked for.
-const maxShown = 512
+const (
+	maxShown  = 512 // octets of a link's text in which a URL is looked for
+	maxBefore = 6   // words before a bare domain that is still shown as a target
+)
 
 // Mismatch reports whether text, what a link shows, is or has a URL, domain or
 // mail address of another registrable domain than where u leads. It is none if
@@ -13,6 +15,9 @@ const maxShown = 512
 // is a tracker that tells nothing.
 func Mismatch(text string, u URL) bool {
 	shown, ok := Shown(text)
+	if shown.Scheme == "mailto" && u.Scheme != "mailto" {
+		return false // an address that is spoken of
+	}
 	if !ok || u.Domain == "" || shown.Domain == "" || shown.Domain == u.Domain {
 		return false
 	}
@@ -49,7 +54,9 @@ func Shown(text string) (URL, bool) {
 	if strings.IndexByte(text, '.') < 0 && !strings.ContainsAny(text, "。．｡․") {
 		return URL{}, false
 	}
+	words := 0
 	for word := range strings.FieldsSeq(text) {
+		words++
 		word = strings.Trim(word, "<>()[]{}\"'“”‘’«»,;:!?*|")
 		if i := strings.IndexByte(word, '.'); i <= 0 && !strings.ContainsAny(word, "。．｡․") || len(word) < 4 {
 			continue
@@ -60,6 +67,9 @@ func Shown(text string) (URL, bool) {
 		u, ok := Parse(word)
 		if ok && u.Domain != "" && !u.Flags.Any(UnknownTLD|BadHost) && strings.Contains(u.Domain, ".") &&
 			(u.Scheme == "http" || u.Scheme == "https" || u.Scheme == "mailto" || u.Scheme == "ftp") {
+			if u.Flags.Has(Bare) && words > maxBefore && !strings.HasPrefix(u.Host, "www.") {
+				continue
+			}
 			return u, true
 		}
 	}

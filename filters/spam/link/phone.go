@@ -54,8 +54,8 @@ func contains(list []string, s string) bool {
 type phone struct {
 	digits  [maxDigits + 5]byte
 	n       int
-	groups  [12]int // digits in each
-	seps    [12]rune
+	groups  [12]uint8 // digits in each
+	dots    [12]bool  // a dot follows the group
 	ng      int
 	plus    bool
 	bracket bool
@@ -108,8 +108,8 @@ func (p *phone) scan(text []byte, i int) int {
 			}
 			if r == '(' || r == ')' {
 				p.bracket = true
-			} else if p.ng > 0 && p.seps[p.ng-1] == 0 {
-				p.seps[p.ng-1] = r
+			} else if p.ng > 0 {
+				p.dots[p.ng-1] = r == '.'
 			}
 		default:
 			return p.closed(text, i, end, at)
@@ -171,10 +171,11 @@ func separator(r rune) bool {
 
 // number returns the candidate as a telephone number, or "" if it is none.
 func (p *phone) number() string {
+	if p.bad || p.n > maxDigits || p.n < minDigits || p.ng == 1 && !p.plus && !p.bracket || same(p.digits[:p.n]) {
+		return ""
+	}
 	d := string(p.digits[:p.n])
 	switch {
-	case p.bad || p.n > maxDigits || p.n < minDigits || same(d):
-		return ""
 	case p.plus:
 		return international(d)
 	case len(d) >= 11 && d[:2] == "00" && d[2] != '0' && p.ng > 1:
@@ -220,7 +221,7 @@ func (p *phone) nanp(d string) bool {
 		case g[0] == 1:
 			g = g[1:]
 		case g[0] == 4:
-			g = append([]int{3}, g[1:]...)
+			g[0] = 3
 		default:
 			return false
 		}
@@ -243,14 +244,14 @@ func (p *phone) nanp(d string) bool {
 // dotted reports 010.020.030: versions and addresses.
 func (p *phone) dotted() bool {
 	for i := range p.ng - 1 {
-		if p.seps[i] != '.' {
+		if !p.dots[i] {
 			return false
 		}
 	}
 	return p.ng == 4 || p.ng == 3 && p.groups[2] == 4 && p.groups[0] == 2 // a date
 }
 
-func same(d string) bool {
+func same(d []byte) bool {
 	for i := 1; i < len(d); i++ {
 		if d[i] != d[0] {
 			return false

@@ -6,13 +6,16 @@ import (
 )
 
 const (
-	maxRules  = 12 // rules of one host that are tried
+	maxRules  = 32 // rules of one host that are tried
 	maxParams = 64 // parameters of a query that are read
 )
 
 // follow reads where a known redirector leads.
 func (u *URL) follow(rules []rule) {
-	for _, r := range rules[:min(len(rules), 2*maxRules)] {
+	if u.Scheme == "mailto" {
+		rules = nil
+	}
+	for _, r := range rules[:min(len(rules), maxRules)] {
 		if !strings.HasPrefix(u.Path, r.path) {
 			continue
 		}
@@ -79,6 +82,9 @@ func (u *URL) nested() {
 	s := nestedURL(u.Query)
 	if s == "" {
 		s = nestedURL(u.Path)
+	}
+	if s == "" {
+		s = inBase64(u.Query)
 	}
 	if s == "" {
 		return
@@ -224,49 +230,44 @@ func nestedEscaped(s string) int {
 	}
 }
 
-// inBase64 finds a URL in the words of s that are base64 or base64url, plain
-// or inside JSON; bing puts a1 before it.
+// inBase64 finds a URL in s that is base64 or base64url, plain or inside JSON
+// or other octets: http has three forms, one for each place in three octets.
 func inBase64(s string) string {
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return r == '&' || r == '=' || r == '/' || r == '?' || r == '%' || r == '.' || r == '~'
-	}) {
-		if len(word) < 14 || len(word) > maxTarget {
+	for _, form := range [...]struct{ text, before string }{{"aHR0c", ""}, {"odHRw", "h"}, {"h0dHA6", "ht"}} {
+		i := strings.Index(s, form.text)
+		if i < 0 {
 			continue
 		}
-		if d := decode64(word); d != "" {
-			return d
-		}
-		if rest, ok := strings.CutPrefix(word, "a1"); ok {
-			if d := decode64(rest); d != "" {
-				return d
-			}
+		i += len(form.before)
+		if u := decode64(form.before, s[i:]); u != "" {
+			return u
 		}
 	}
 	return ""
 }
 
-func decode64(s string) string {
+// decode64 decodes s as far as it is base64 and returns the URL that before and
+// it begin with.
+func decode64(before, s string) string {
+	end := 0
+	for end < len(s) && (isLetter(s[end]) || isDigit(s[end]) || strings.IndexByte("+/-_", s[end]) >= 0) {
+		end++
+	}
 	enc := base64.RawStdEncoding
-	if strings.ContainsAny(s, "-_") {
+	if strings.ContainsAny(s[:end], "-_") {
 		enc = base64.RawURLEncoding
+		end = strings.IndexAny(s[:end]+"/", "+/")
 	}
-	s = s[:len(s)-boolInt(len(s)%4 == 1)]
-	// The first four letters decide: h, {, [ or a quote begin what may hold a URL.
-	var head [3]byte
-	if n, err := enc.Decode(head[:], []byte(s[:4])); err != nil || n < 3 || strings.IndexByte("hHfw{[\"", head[0]) < 0 {
+	end -= boolInt(end%4 == 1)
+	b, err := enc.DecodeString(s[:end])
+	if err != nil && len(b) < 8 {
 		return ""
 	}
-	b, err := enc.DecodeString(s)
-	if err != nil && len(b) < 10 {
+	text := before + strings.ReplaceAll(string(b), `\`, "") // JSON escapes slashes
+	if nestedAt(text) != 0 {
 		return ""
 	}
-	text := strings.ReplaceAll(string(b), `\/`, "/")
-	i := nestedAt(text)
-	if i < 0 {
-		return ""
-	}
-	text = text[i:]
-	if end := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }); end >= 0 {
+	if end := strings.IndexFunc(text, func(r rune) bool { return r <= ' ' || r == '"' || r == '\'' || r == '<' || r > '~' }); end >= 0 {
 		text = text[:end]
 	}
 	return text

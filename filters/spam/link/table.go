@@ -2,6 +2,7 @@ package link
 
 import (
 	"embed"
+	"hash/maphash"
 	"strings"
 	"sync"
 )
@@ -10,7 +11,7 @@ import (
 var files embed.FS
 
 // tables are the lists in memory. They are built once, when first used, and
-// never change.
+// never change but for the memo.
 type tables struct {
 	hosts    map[string]*entry // by name: it and what is below it
 	wild     map[string]*entry // by first label: under com and suffixes of countries
@@ -19,6 +20,7 @@ type tables struct {
 	freemail map[string]bool
 	freeWild map[string]bool
 	brands   brands
+	memo     memo
 }
 
 // entry is what is known of a host.
@@ -58,6 +60,7 @@ var lists = sync.OnceValue(func() *tables {
 		}
 	}
 	t.brands.read()
+	t.memo.seed = maphash.MakeSeed()
 	return t
 })
 
@@ -114,26 +117,6 @@ func (t *tables) addHost(s string, r rule) {
 func (t *tables) addRedirector(f []string) {
 	kind := map[string]Flags{"redirector": Redirector, "tracker": Tracker, "rewritten": Rewritten}[f[1]]
 	t.addHost(f[0], rule{kind: kind, how: strings.Split(f[2], ",")})
-}
-
-// known calls f for every entry about u's host, the nearest first.
-func (t *tables) known(u *URL, f func(e *entry, itself bool)) {
-	host := strings.TrimPrefix(u.Host, "www.")
-	for name := host; ; {
-		if e := t.hosts[name]; e != nil {
-			f(e, name == host)
-		}
-		i := strings.IndexByte(name, '.')
-		if i < 0 {
-			break
-		}
-		name = name[i+1:]
-	}
-	if name, suffix, _ := strings.Cut(u.Domain, "."); national(suffix) {
-		if e := t.wild[name]; e != nil {
-			f(e, u.Domain == host)
-		}
-	}
 }
 
 // national reports whether suffix is one under which brands register their own

@@ -71,10 +71,10 @@ func Parse(target string) (URL, bool) {
 		u.Path = rest
 		return u, rest != ""
 	case "file":
-		if strings.HasPrefix(strings.TrimLeft(rest, "/\\"), "/") {
-			return u, true
+		if strings.HasPrefix(rest, "//") && !strings.HasPrefix(rest, "///") {
+			return u.web(rest)
 		}
-		return u.web(rest)
+		return u, true
 	}
 	if i := nestedAt(rest); i >= 0 { // ms-word:ofe|u|https://host/x, intent:, view-source:
 		u.Path, u.Inner = rest[:i], []string{rest[i:]}
@@ -180,6 +180,13 @@ func (u URL) web(s string) (URL, bool) {
 	end := strings.IndexAny(s, "/\\?#")
 	if end < 0 {
 		end = len(s)
+	}
+	if end == len(s) { // a sentence's punctuation at the end of a host
+		end = len(strings.TrimRight(s, ").,;:!?*'\"]>"))
+		if strings.IndexByte(s[:end], '[') >= 0 {
+			end = len(s)
+		}
+		s = s[:end]
 	}
 	u.locate(s[end:])
 	if end == 0 {
