@@ -1,0 +1,118 @@
+package qr
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"time"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/webp"
+)
+
+// Bounds.
+const (
+	MaxPixels = 1 << 20 // of a picture; larger ones are not decoded
+	MaxBytes  = 4 << 20 // of a picture as it was sent
+	MaxCodes  = 4       // read from one picture
+	// Budget is the longest that one picture may take. Those that keep to the
+	// other bounds take a tenth of it.
+	Budget = 250 * time.Millisecond
+
+	minSide = 21   // modules of the smallest symbol
+	maxSide = 8192 // of a picture: a strip of one row is no code
+)
+
+var (
+	// ErrFormat is returned for what is no picture of a known format or a broken one.
+	ErrFormat = errors.New("qr: no picture that can be read")
+	// ErrTooLarge is returned for a picture beyond MaxPixels or MaxBytes.
+	ErrTooLarge = errors.New("qr: the picture is too large")
+)
+
+// codec decodes one format.
+type codec struct {
+	config func(io.Reader) (image.Config, error)
+	decode func(io.Reader) (image.Image, error)
+}
+
+// Decode returns the texts of the QR codes in a picture, up to four, none if it
+// has none. It fails with ErrFormat, ErrTooLarge or the error of ctx; a picture
+// that takes longer than Budget counts as without codes. Memory is at most 20
+// octets a pixel.
+func Decode(ctx context.Context, data []byte) (texts []string, err error) {
+	if len(data) > MaxBytes {
+		return nil, ErrTooLarge
+	}
+	c, ok := sniff(data)
+	if !ok {
+		return nil, ErrFormat
+	}
+	outer := ctx
+	ctx, cancel := context.WithTimeout(ctx, Budget)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // a decoder's fault: the input is a stranger's
+			texts, err = nil, fmt.Errorf("%w: the decoder gave up: %v", ErrFormat, p)
+		}
+	}()
+	conf, err := c.config(bytes.NewReader(data))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	case conf.Width < minSide || conf.Height < minSide:
+		return nil, nil
+	case conf.Width > maxSide || conf.Height > maxSide || conf.Width*conf.Height > MaxPixels:
+		return nil, ErrTooLarge
+	}
+	img, err := c.decode(&timedReader{ctx, bytes.NewReader(data)})
+	if err == nil {
+		texts = read(ctx, luma(img))
+	}
+	switch {
+	case outer.Err() != nil:
+		return nil, outer.Err()
+	case err != nil && ctx.Err() == nil:
+		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	return texts, nil
+}
+
+// sniff tells the format by its first octets; the name and the declared type
+// are the sender's.
+func sniff(data []byte) (codec, bool) {
+	has := func(s string) bool { return bytes.HasPrefix(data, []byte(s)) }
+	switch {
+	case has("\x89PNG\r\n\x1a\n"):
+		return codec{png.DecodeConfig, png.Decode}, true
+	case has("\xff\xd8\xff"):
+		return codec{jpeg.DecodeConfig, jpeg.Decode}, true
+	case has("GIF87a"), has("GIF89a"):
+		return codec{gif.DecodeConfig, gif.Decode}, true
+	case has("RIFF") && len(data) > 12 && string(data[8:12]) == "WEBP":
+		return codec{webp.DecodeConfig, webp.Decode}, true
+	case has("BM"):
+		return codec{bmp.DecodeConfig, bmp.Decode}, true
+	}
+	return codec{}, false
+}
+
+// timedReader ends the input when the time is over: a progressive JPEG may have
+// any number of scans over all of its pixels.
+type timedReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (r *timedReader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.r.Read(p[:min(len(p), 4<<10)])
+}

@@ -1,0 +1,322 @@
+package qr
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/makiuchi-d/gozxing"
+	"github.com/makiuchi-d/gozxing/qrcode/decoder"
+	"github.com/makiuchi-d/gozxing/qrcode/detector"
+)
+
+const (
+	maxCenters = 256   // of what looks like a corner in one picture
+	maxChecks  = 20000 // candidates that are looked at across
+	maxCorners = 20    // the best of them, which are tried in threes
+	maxTries   = 24    // threes that are read
+)
+
+// read finds codes: dark on light, light on dark, then the same at half the
+// size, where speckles are gone.
+func read(ctx context.Context, g *gray) []string {
+	if g.w < 120 && g.h < 120 { // modules of one pixel: room to find the corners
+		g = g.scaled(3)
+	}
+	for range 2 {
+		p := &picture{w: g.w, h: g.h, dark: g.binary()}
+		for range 2 {
+			if texts := p.codes(ctx); len(texts) > 0 || ctx.Err() != nil {
+				return texts
+			}
+			for i := range p.dark {
+				p.dark[i] ^= 1
+			}
+		}
+		g = g.halved()
+	}
+	return nil
+}
+
+// halved is the picture at half its size, each pixel the mean of four.
+func (g *gray) halved() *gray {
+	out := &gray{g.w / 2, g.h / 2, make([]byte, (g.w/2)*(g.h/2))}
+	for y := range out.h {
+		a, b := g.row(2*y), g.row(2*y+1)
+		for x := range out.w {
+			out.pix[y*out.w+x] = byte((int(a[2*x]) + int(a[2*x+1]) + int(b[2*x]) + int(b[2*x+1]) + 2) / 4)
+		}
+	}
+	return out
+}
+
+// scaled enlarges a small picture.
+func (g *gray) scaled(by int) *gray {
+	out := &gray{g.w * by, g.h * by, make([]byte, g.w*g.h*by*by)}
+	for y := range out.h {
+		line := g.row(y / by)
+		for x := range out.w {
+			out.pix[y*out.w+x] = line[x/by]
+		}
+	}
+	return out
+}
+
+// picture is one of dark (1) and light (0) pixels.
+type picture struct {
+	w, h    int
+	dark    []byte
+	centers []center
+	checks  int
+}
+
+// center is what looks like the middle of a corner.
+type center struct {
+	x, y, module float64
+	count        int // rows that found it
+}
+
+// codes reads the codes that dark pixels draw.
+func (p *picture) codes(ctx context.Context) []string {
+	p.centers, p.checks = p.centers[:0], 0
+	for y := 1; y < p.h && len(p.centers) < maxCenters && p.checks < maxChecks; y += 2 {
+		if y&63 == 1 && ctx.Err() != nil {
+			return nil
+		}
+		p.scan(y)
+	}
+	threes := p.threes()
+	if len(threes) == 0 {
+		return nil
+	}
+	bits := p.bits()
+	var texts []string
+	var used []center
+	tries := 0
+	for _, three := range threes {
+		if tries == maxTries || len(texts) == MaxCodes || ctx.Err() != nil {
+			break
+		}
+		if slices.ContainsFunc(three.corners[:], func(c center) bool { return slices.Contains(used, c) }) {
+			continue
+		}
+		tries++
+		if text, ok := symbol(bits, three.corners); ok {
+			used = append(used, three.corners[:]...)
+			if !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return texts
+}
+
+// scan looks for runs of dark and light like 1:1:3:1:1 in a row.
+func (p *picture) scan(y int) {
+	row := p.dark[y*p.w : (y+1)*p.w]
+	var runs [5]int // the last five; runs[4] is dark when it ends
+	color, start := byte(0), 0
+	for x := 0; x <= len(row); x++ {
+		if x < len(row) && row[x] == color {
+			continue
+		}
+		runs[0], runs[1], runs[2], runs[3], runs[4] = runs[1], runs[2], runs[3], runs[4], x-start
+		if color == 1 && corner(&runs, 0.5) {
+			p.check(&runs, x, y)
+		}
+		start, color = x, color^1
+	}
+}
+
+// corner reports whether runs are as of a corner, each within tolerance.
+func corner(runs *[5]int, tolerance float64) bool {
+	total := 0
+	for _, n := range runs {
+		if n == 0 {
+			return false
+		}
+		total += n
+	}
+	if total < 7 {
+		return false
+	}
+	m := float64(total) / 7
+	off := m * tolerance
+	near := func(n int, want float64) bool { return math.Abs(float64(n)-want) < off*want/m }
+	return near(runs[0], m) && near(runs[1], m) && near(runs[2], 3*m) && near(runs[3], m) && near(runs[4], m)
+}
+
+// check looks across at a candidate that ends before x in row y.
+func (p *picture) check(runs *[5]int, x, y int) {
+	if p.checks++; p.checks > maxChecks {
+		return
+	}
+	total := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
+	cx := x - runs[4] - runs[3] - (runs[2]+1)/2
+	top, down, ok := p.cross(cx, y, 0, 1, total)
+	if !ok {
+		return
+	}
+	cy := (top + down) / 2
+	left, right, ok := p.cross(cx, cy, 1, 0, total)
+	if !ok {
+		return
+	}
+	fx := float64(left+right)/2 + 0.5
+	fy := float64(top+down)/2 + 0.5
+	m := float64(total) / 7
+	for i := range p.centers {
+		c := &p.centers[i]
+		if math.Abs(c.x-fx) <= c.module && math.Abs(c.y-fy) <= c.module && math.Abs(c.module-m) <= max(1, c.module) {
+			n := float64(c.count)
+			c.x, c.y, c.module = (c.x*n+fx)/(n+1), (c.y*n+fy)/(n+1), (c.module*n+m)/(n+1)
+			c.count++
+			return
+		}
+	}
+	if len(p.centers) < maxCenters {
+		p.centers = append(p.centers, center{fx, fy, m, 1})
+	}
+}
+
+// cross measures the runs through x, y in a direction and returns where the
+// middle one begins and ends.
+func (p *picture) cross(x, y, dx, dy, total int) (from, to int, ok bool) {
+	if x < 0 || y < 0 || x >= p.w || y >= p.h || p.dark[y*p.w+x] == 0 {
+		return 0, 0, false
+	}
+	var runs [5]int
+	limit := total // of one run: wider ones are none of this corner
+	walk := func(sign int) (middle int) {
+		px, py, n, run := x, y, 0, 2
+		for {
+			px, py = px+sign*dx, py+sign*dy
+			if px < 0 || py < 0 || px >= p.w || py >= p.h {
+				break
+			}
+			if want := byte(1 - run&1); p.dark[py*p.w+px] != want {
+				if run == 2 {
+					middle = n
+				}
+				if run += sign; run < 0 || run > 4 {
+					return middle
+				}
+				n = 0
+			}
+			n++
+			runs[run]++
+			if n > limit {
+				runs[run] = 0
+				return middle
+			}
+		}
+		if run == 2 {
+			middle = n
+		}
+		return middle
+	}
+	runs[2] = 1
+	back, forth := walk(-1), walk(1)
+	sum := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
+	if !corner(&runs, 0.6) || 5*abs(sum-total) >= 3*total {
+		return 0, 0, false
+	}
+	at := x
+	if dy != 0 {
+		at = y
+	}
+	return at - back, at + forth, true
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// three are corners that may be of one code.
+type three struct {
+	corners [3]center
+	skew    float64 // 0 for half a square
+}
+
+// threes returns what may be codes, the likeliest first.
+func (p *picture) threes() []three {
+	if len(p.centers) < 3 {
+		return nil
+	}
+	c := slices.Clone(p.centers)
+	slices.SortStableFunc(c, func(a, b center) int { return cmp.Compare(b.count, a.count) })
+	c = c[:min(len(c), maxCorners)]
+	var list []three
+	for i := range c {
+		for j := range i {
+			for k := range j {
+				if skew, ok := half(c[i], c[j], c[k]); ok {
+					list = append(list, three{[3]center{c[i], c[j], c[k]}, skew})
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b three) int { return cmp.Compare(a.skew, b.skew) })
+	return list
+}
+
+// half reports how far three corners of like size are from half a square.
+func half(a, b, c center) (skew float64, ok bool) {
+	small, large := min(a.module, b.module, c.module), max(a.module, b.module, c.module)
+	if large > 1.6*small {
+		return 0, false
+	}
+	sq := func(p, q center) float64 { return (p.x-q.x)*(p.x-q.x) + (p.y-q.y)*(p.y-q.y) }
+	d := []float64{sq(a, b), sq(a, c), sq(b, c)}
+	slices.Sort(d)
+	if side := math.Sqrt(d[0]) / small; side < 10 || side > 190 { // modules between corners: 14 to 170
+		return 0, false
+	}
+	skew = (math.Abs(d[2]-2*d[1]) + math.Abs(d[2]-2*d[0])) / d[2]
+	return skew, skew < 0.8
+}
+
+// bits is the picture as gozxing has it.
+func (p *picture) bits() *gozxing.BitMatrix {
+	m, err := gozxing.NewBitMatrix(p.w, p.h)
+	if err != nil {
+		return nil
+	}
+	for y := range p.h {
+		for x, dark := range p.dark[y*p.w : (y+1)*p.w] {
+			if dark != 0 {
+				m.Set(x, y)
+			}
+		}
+	}
+	return m
+}
+
+// symbol samples and decodes the code with these corners.
+func symbol(bits *gozxing.BitMatrix, c [3]center) (text string, ok bool) {
+	defer func() {
+		if recover() != nil {
+			text, ok = "", false
+		}
+	}()
+	var f [3]gozxing.ResultPoint
+	for i := range c {
+		f[i] = detector.NewFinderPattern1(c[i].x, c[i].y, c[i].module)
+	}
+	bl, tl, tr := gozxing.ResultPoint_OrderBestPatterns(f[0], f[1], f[2])
+	info := detector.NewFinderPatternInfo(bl.(*detector.FinderPattern), tl.(*detector.FinderPattern), tr.(*detector.FinderPattern))
+	found, err := detector.NewDetector(bits).ProcessFinderPatternInfo(info)
+	if err != nil {
+		return "", false
+	}
+	return decode(found.GetBits())
+}
+
+// decode reads a symbol of one cell a module.
+func decode(bits *gozxing.BitMatrix) (string, bool) {
+	r, err := decoder.NewDecoder().Decode(bits, nil)
+	if err != nil {
+		return "", false
+	}
+	text := r.GetText()
+	return text, text != ""
+}
