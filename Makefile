@@ -2,9 +2,9 @@
 export CGO_ENABLED = 0
 GO ?= go
 
-.PHONY: help run build test lint bench fuzz soak
+.PHONY: help run build test lint bench bench-spam fuzz soak
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## build bin/gapura, one static binary
 	$(GO) build -trimpath -ldflags '-s -w' -o bin/gapura ./cmd/gapura
@@ -22,6 +22,9 @@ lint: ## vet, staticcheck, gofumpt
 
 bench: build ## speed beside Postfix and the direct line, ratios in one run
 	scripts/bench.sh
+
+bench-spam: ## the spam filter beside bogofilter, SpamAssassin and Rspamd; SPAM is the folder of corpora
+	scripts/bench-spam.sh
 
 soak: ## 100 messages of 50 MiB at once, 200 kills of queue and mailboxes under load, a million messages (5 GB of disk)
 	GAPURA_SOAK=1 $(GO) test ./gateway/queue -run 'ManyWait|PowerCut' -count=1 -v -timeout 30m

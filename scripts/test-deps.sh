@@ -6,6 +6,7 @@
 #
 #   scripts/test-deps.sh           install what is missing (as root)
 #   scripts/test-deps.sh --check   only tell what is missing
+#   PACKAGES="a b" scripts/test-deps.sh   these in place of the tests' own
 set -eu
 
 packages="
@@ -20,6 +21,7 @@ isync offlineimap3 getmail6 fetchmail mpop neomutt imapfilter sieve-connect
 strace
 python3 python3-dkim python3-authres python3-spf
 "
+packages=${PACKAGES:-$packages}
 lock=/run/lock/gapura-test-deps.lock
 policy=/usr/sbin/policy-rc.d
 cluster=/etc/postgresql-common/createcluster.d/gapura-test-deps.conf
