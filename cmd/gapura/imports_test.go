@@ -76,6 +76,8 @@ var mayImport = map[string][]string{
 	"config":                  {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns", "gateway/inbound", "gateway/account", "gateway/sqldb", "gateway/blob", "gateway/outbound", "gateway/outbound/mtasts", "gateway/outbound/tlsrpt", "gateway/queue", "gateway/signing", "gateway/suppress", "gateway/quota", "gateway/bounce", "gateway/mailbox", "gateway/mailbox/search", "gateway/sieve", "gateway/lda", "gateway/imapd", "gateway/pop3d", "gateway/sieved", "gateway/acceptor"},
 	"config/fielddocs":        {},
 	"filters/spam/text":       {},
+	"filters/spam/anatomy":    {"gateway/message", "gateway/smtp", "filters/spam/text", "filters/spam/link", "filters/spam/qr"},
+	"filters/spam/model":      {"filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
 	"cmd/gapura":              {"*"},
 	// Test kits: imported by tests alone.
 	"gateway/dns/dnstest":            {"gateway/dns"},

@@ -1,0 +1,235 @@
+package anatomy
+
+import (
+	"bytes"
+	"io"
+	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/link"
+	"github.com/gapura-mail/gapura/filters/spam/text"
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// Bounds of what is looked at in one message.
+const (
+	MaxText  = 256 << 10 // decoded octets of one text part
+	maxTotal = 512 << 10 // of all text parts
+	maxParts = 100       // whose form is kept
+	maxLinks = 256       // that are parsed
+)
+
+// Part is the form of one leaf of the MIME tree.
+type Part struct {
+	Path        string
+	Type        string // media type, lower case
+	Charset     string
+	Name        string // file name
+	Disposition string
+	Encoding    string
+	Size        int64
+}
+
+// Link is one link with where it stands and where it leads.
+type Link struct {
+	text.Link
+	URL link.URL
+	OK  bool // URL was understood
+}
+
+// Message is one message taken apart. A Message may be used again after Reset,
+// which keeps its buffers; nothing that was taken from it may be kept then.
+type Message struct {
+	Header   Header
+	Raw      *message.Header // nil: none
+	Parts    []Part
+	Page     text.Page // of all parts that are shown
+	Marks    text.Marks
+	Subject  []byte // folded
+	Text     []byte // folded: what a reader sees
+	Hidden   []byte // folded: what no reader sees
+	Quoted   []byte // folded: what others wrote before
+	Alt      []byte // folded: the text/plain beside an HTML part
+	Links    []Link
+	Phones   []string
+	Language string
+
+	Depth    int // of containers
+	Multi    []string
+	other    text.Marks
+	total    int
+	pending  []byte // a text/plain that an HTML part may stand for
+	pendPath string
+}
+
+// Info tells of a leaf before its content comes.
+type Info struct {
+	Path, Type, Charset, Name, Disposition, Encoding string
+}
+
+// Begin starts a message with its header.
+func (m *Message) Begin(h *message.Header) {
+	m.Page.Reset()
+	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
+	m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0], m.Alt[:0]
+	m.Marks, m.Language, m.Depth, m.total, m.pending = text.Marks{}, "", 0, 0, m.pending[:0]
+	readHeader(h, &m.Header)
+	m.Raw = h
+}
+
+// Wants tells how many octets of a leaf's content Part looks at.
+func Wants(p Info) int {
+	switch {
+	case strings.HasPrefix(p.Type, "text/"), p.Type == "image/svg+xml", p.Type == "application/xhtml+xml":
+		return MaxText
+	}
+	return 0
+}
+
+// Part takes one leaf: content is its first Wants octets decoded, size all of
+// it. Parts come in order of their paths.
+func (m *Message) Part(p Info, content []byte, size int64) {
+	if len(m.Parts) < maxParts {
+		m.Parts = append(m.Parts, Part{p.Path, p.Type, strings.ToLower(p.Charset), p.Name, p.Disposition, strings.ToLower(p.Encoding), size})
+	}
+	if m.total+len(content) > maxTotal {
+		content = content[:max(0, maxTotal-m.total)]
+	}
+	m.total += len(content)
+	if len(content) == 0 || p.Disposition == "attachment" {
+		return
+	}
+	switch p.Type {
+	case "text/html", "application/xhtml+xml":
+		m.html(p, content)
+	case "text/plain", "text/enriched", "text/markdown":
+		m.flush()
+		if p.Path == "1" {
+			m.Page.Plain(text.UTF8(content, p.Charset))
+			return
+		}
+		m.pending, m.pendPath = append(m.pending[:0], text.UTF8(content, p.Charset)...), p.Path
+	}
+}
+
+// html takes an HTML part; a text/plain right before it, beside it, is what
+// readers do not see.
+func (m *Message) html(p Info, content []byte) {
+	if len(m.pending) > 0 && !sameParent(m.pendPath, p.Path) {
+		m.flush()
+	}
+	before := len(m.Page.Text)
+	m.Page.HTML(text.UTF8(content, p.Charset))
+	if len(m.pending) > 0 {
+		if len(m.Page.Text) == before { // there is nothing to see in the HTML
+			m.flush()
+			return
+		}
+		m.Alt = text.Fold(m.Alt[:0], m.pending, &m.other)
+		m.pending = m.pending[:0]
+	}
+}
+
+// flush shows the text/plain that waited for an HTML part.
+func (m *Message) flush() {
+	if len(m.pending) > 0 {
+		m.Page.Plain(m.pending)
+		m.pending = m.pending[:0]
+	}
+}
+
+// Done folds the text and reads the links, when all parts are there.
+func (m *Message) Done() {
+	m.flush()
+	m.Subject = text.Fold(m.Subject[:0], []byte(m.Header.Subject), &m.Marks)
+	m.Text = text.Fold(m.Text[:0], m.Page.Text, &m.Marks)
+	m.Hidden = text.Fold(m.Hidden[:0], m.Page.Hidden, &m.other)
+	m.Quoted = text.Fold(m.Quoted[:0], m.Page.Quoted, &m.other)
+	for _, l := range m.Page.Links {
+		if len(m.Links) == maxLinks {
+			break
+		}
+		u, ok := link.Parse(l.Target)
+		m.Links = append(m.Links, Link{l, u, ok})
+	}
+	m.Phones = link.Phones(m.Page.Text)
+	m.Language = text.Language(m.Text)
+}
+
+// sameParent tells whether two paths are of one multipart.
+func sameParent(a, b string) bool {
+	return parent(a) == parent(b)
+}
+
+func parent(path string) string {
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		return path[:i]
+	}
+	return ""
+}
+
+// Parse takes a whole raw message apart.
+func (m *Message) Parse(raw []byte) error {
+	raw = unFrom(raw)
+	block, body := message.Split(raw)
+	h, err := message.ParseHeader(block, message.HeaderLimits{})
+	if h == nil {
+		return err
+	}
+	m.Begin(h)
+	v := visitor{m: m}
+	err = message.NewWalker(h, message.WalkLimits{}).Walk(bytes.NewReader(body), &v)
+	m.Done()
+	return err
+}
+
+// unFrom takes away the line that a mailbox file puts before a message.
+func unFrom(raw []byte) []byte {
+	if bytes.HasPrefix(raw, []byte("From ")) {
+		if i := bytes.IndexByte(raw, '\n'); i >= 0 {
+			return raw[i+1:]
+		}
+	}
+	return raw
+}
+
+// visitor collects the leaves of a walk.
+type visitor struct {
+	m     *Message
+	info  Info
+	buf   []byte
+	limit int
+	depth int
+}
+
+// Part implements message.Visitor.
+func (v *visitor) Part(p *message.PartInfo) io.Writer {
+	if p.Container {
+		v.depth++
+		v.m.Depth = max(v.m.Depth, v.depth)
+		if len(v.m.Multi) < maxParts {
+			v.m.Multi = append(v.m.Multi, p.Type)
+		}
+		return nil
+	}
+	v.info = Info{p.Path, p.Type, p.Params["charset"], p.Filename, p.Disposition, p.Encoding}
+	v.buf, v.limit = v.buf[:0], Wants(v.info)
+	return v
+}
+
+// Write keeps what is wanted.
+func (v *visitor) Write(b []byte) (int, error) {
+	v.buf = append(v.buf, b[:min(len(b), v.limit-len(v.buf))]...)
+	return len(b), nil
+}
+
+// PartEnd implements message.Visitor.
+func (v *visitor) PartEnd(p *message.PartInfo) {
+	if p.Container {
+		v.depth--
+		return
+	}
+	v.m.Part(v.info, v.buf, p.Size)
+}
+
+// Defect implements message.Visitor.
+func (*visitor) Defect(message.Defect) {}

@@ -1,0 +1,116 @@
+package anatomy
+
+import (
+	"strings"
+	"testing"
+)
+
+func parse(t *testing.T, raw string) *Message {
+	t.Helper()
+	var m Message
+	if err := m.Parse([]byte(strings.ReplaceAll(raw, "\n", "\r\n"))); err != nil {
+		t.Fatal(err)
+	}
+	return &m
+}
+
+const alternative = `From: =?UTF-8?Q?J=C3=BCrgen?= <J@Example.COM>
+Reply-To: other@else.example
+To: undisclosed-recipients:;
+Subject: =?UTF-8?Q?Caf=C3=A9?=
+In-Reply-To: <1@a.example>
+List-Unsubscribe: <https://a.example/u>
+MIME-Version: 1.0
+Content-Type: multipart/alternative; boundary=b
+
+--b
+Content-Type: text/plain
+
+what no reader of HTML sees
+--b
+Content-Type: text/html
+
+<p>Visible <a href="https://www.shop.example/x">shop</a></p><div style="display:none">secret</div>
+--b--
+`
+
+func TestAMessageIsTakenApart(t *testing.T) {
+	t.Parallel()
+	m := parse(t, alternative)
+	h := &m.Header
+	if h.Subject != "Café" || len(h.From) != 1 || h.From[0] != (Address{"Jürgen", "J", "example.com"}) || h.ReplyTo[0].Domain != "else.example" {
+		t.Errorf("%+v", h)
+	}
+	if !h.UndisclosedTo || !h.Reply || !h.Unsubscribe || h.List || h.MessageID != "" {
+		t.Errorf("%+v", h)
+	}
+	if s := string(m.Text); !strings.Contains(s, "visible shop") || strings.Contains(s, "secret") || strings.Contains(s, "reader") {
+		t.Errorf("text %q", s)
+	}
+	if s := string(m.Hidden); !strings.Contains(s, "secret") {
+		t.Errorf("hidden %q", s)
+	}
+	if s := string(m.Alt); !strings.Contains(s, "no reader") {
+		t.Errorf("beside the HTML %q", s)
+	}
+	if len(m.Links) != 1 || m.Links[0].URL.Host != "www.shop.example" || m.Links[0].Text != "shop" {
+		t.Errorf("%+v", m.Links)
+	}
+	if len(m.Parts) != 2 || m.Parts[1].Type != "text/html" || m.Depth != 1 {
+		t.Errorf("%+v", m.Parts)
+	}
+}
+
+func TestPlainTextBesideNothingVisibleIsShown(t *testing.T) {
+	t.Parallel()
+	m := parse(t, strings.Replace(alternative, "Visible <a href=\"https://www.shop.example/x\">shop</a>", "", 1))
+	if s := string(m.Text); !strings.Contains(s, "what no reader of html sees") {
+		t.Errorf("%q", s)
+	}
+}
+
+func TestPlainTextBeforeHTMLOfAnotherMultipartIsShown(t *testing.T) {
+	t.Parallel()
+	m := parse(t, `From: a@b.example
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=m
+
+--m
+Content-Type: text/plain
+
+first words
+--m
+Content-Type: multipart/related; boundary=r
+
+--r
+Content-Type: text/html
+
+<p>second words</p>
+--r--
+--m--
+`)
+	if s := string(m.Text); !strings.Contains(s, "first words") || !strings.Contains(s, "second words") {
+		t.Errorf("%q", s)
+	}
+}
+
+// TestAMessageIsUsedAgain: nothing of the one before is left.
+func TestAMessageIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	m := parse(t, alternative)
+	if err := m.Parse([]byte("From: x@y.example\r\n\r\nplain\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	fresh := parse(t, "From: x@y.example\n\nplain\n")
+	if m.Header.Subject != "" || m.Header.Reply || len(m.Header.ReplyTo) != 0 || len(m.Links) != 0 || len(m.Hidden) != 0 || len(m.Alt) != 0 || m.Depth != 0 || string(m.Text) != string(fresh.Text) || len(m.Parts) != 1 {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestTextIsBounded(t *testing.T) {
+	t.Parallel()
+	m := parse(t, "From: a@b.example\nContent-Type: text/html\n\n"+strings.Repeat("<p>word</p>", 100_000))
+	if len(m.Text) > MaxText || m.Parts[0].Size < 1_000_000 {
+		t.Errorf("%d octets of text of %d", len(m.Text), m.Parts[0].Size)
+	}
+}

@@ -1,0 +1,111 @@
+package model
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/text"
+)
+
+// Reason is one feature of a message and how much it moved the score.
+type Reason struct {
+	Text   string
+	Weight float64 // in points of Score.Score; below zero it speaks for ham
+}
+
+// Explain returns the n features that moved the score of a message most, the
+// strongest first. Runs of characters, which tell nobody anything, are told in
+// one sum.
+func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
+	v := NewVector()
+	v.names, v.spelled = map[uint64]string{}, map[uint64]string{}
+	Features(a, v)
+	s := m.Score(v, layers...)
+	known := m.known(v, layers)
+	total := 0.0
+	for i, w := range m.stack.weight {
+		if i == int(Fields) || i == int(Tokens) {
+			w *= known
+		}
+		total += w
+	}
+	points := SpamScore / m.curve.threshold * m.curve.slope / total
+	byText := map[string]float64{}
+	for i := range linear {
+		share := points * m.stack.weight[i] * slopeOf(s.Views[i])
+		if i == Fields {
+			share *= known
+		}
+		for _, id := range v.ids[i] {
+			w := float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
+			name := v.names[uint64(i)<<32|uint64(id)]
+			switch {
+			case i == Chars:
+				name = "runs of characters"
+			case name == "":
+				name = i.String() + " without a name"
+			}
+			byText[name] += w
+		}
+	}
+	if w := points * m.stack.weight[Tokens] * known * bend(s.Views[Tokens]); w != 0 {
+		byText["single words, header included"] = w
+	}
+	reasons := make([]Reason, 0, len(byText))
+	for t, w := range byText {
+		reasons = append(reasons, Reason{t, w})
+	}
+	slices.SortFunc(reasons, func(a, b Reason) int {
+		return cmp.Or(cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)), cmp.Compare(a.Text, b.Text))
+	})
+	return reasons[:min(n, len(reasons))]
+}
+
+// slopeOf is how much of a view's log-odds is left where it is bent.
+func slopeOf(z float64) float64 {
+	if z == 0 {
+		return 1
+	}
+	return bend(z) / z
+}
+
+func (m *Model) weight(view View, id uint32, layers []*Layer) (w float32) {
+	one := []uint32{id}
+	if m.base != nil {
+		w = m.base.linear[view].sum(one)
+	}
+	for _, l := range layers {
+		l.mu.RLock()
+		w += l.linear[view].sum(one)
+		l.mu.RUnlock()
+	}
+	return w
+}
+
+// spell remembers the words behind their hashes.
+func (v *Vector) spell(folded []byte, limit int) {
+	for w := range text.Words(folded) {
+		v.spelled[hash(w)] = string(w)
+		if limit--; limit == 0 {
+			return
+		}
+	}
+}
+
+// nameWord names a feature made of one or two words.
+func (v *Vector) nameWord(h uint64, where string, words ...uint64) {
+	if v.names == nil {
+		return
+	}
+	s := ""
+	for i, w := range words {
+		if i > 0 {
+			s += " "
+		}
+		s += v.spelled[w]
+	}
+	v.name(h, where+strconv.Quote(s))
+}

@@ -1,0 +1,311 @@
+package model
+
+import (
+	"bufio"
+	"compress/flate"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+)
+
+// Version is that of the files of models and layers. Files of another version
+// are refused: they are made again, from the mail that they learned from.
+const Version = 1
+
+const (
+	modelMagic = "gapura spam model\n"
+	layerMagic = "gapura spam layer\n"
+	maxHeader  = 64 << 10
+)
+
+// ErrFormat says that a file is no model or layer of this Version.
+var ErrFormat = errors.New("not a model of this version")
+
+// fileHeader is the first line of a file after its magic, in JSON.
+type fileHeader struct {
+	Version     int
+	LinearBits  int
+	TokenBits   int
+	Views       []string
+	About       About           `json:",omitzero"`
+	Stack       []float64       `json:",omitempty"`
+	Slope       float64         `json:",omitempty"`
+	Shift       float64         `json:",omitempty"`
+	Threshold   float64         `json:",omitempty"`
+	Lessons     int             `json:",omitempty"`
+	Ham, Spam   float32         // messages counted
+	Bias, BiasG [linear]float32 // of the views
+	Steps       bool            // sizes of steps follow each weight
+	Sparse      bool
+}
+
+func (h *fileHeader) check() error {
+	if h.Version != Version || h.LinearBits != linearBits || h.TokenBits != tokenBits || !slices.Equal(h.Views, viewNames[:]) {
+		return fmt.Errorf("model: %w", ErrFormat)
+	}
+	return nil
+}
+
+// WriteTo writes the model. Weights are kept to 8 bits of their fraction.
+func (m *Model) WriteTo(w io.Writer) (int64, error) {
+	h := fileHeader{About: m.about, Stack: m.stack.weight[:], Slope: m.curve.slope, Shift: m.curve.shift, Threshold: m.curve.threshold}
+	base := m.base
+	if base == nil {
+		base = NewSparse()
+	}
+	return base.write(w, modelMagic, h)
+}
+
+// Read reads a model that WriteTo wrote.
+func Read(r io.Reader) (*Model, error) {
+	h, l, err := read(r, modelMagic)
+	if err != nil {
+		return nil, err
+	}
+	m := Empty()
+	m.base, m.about = l, h.About
+	copy(m.stack.weight[:], h.Stack)
+	m.curve = curve{slope: h.Slope, shift: h.Shift, threshold: h.Threshold}
+	if !(m.curve.threshold > 0) || !(m.curve.slope > 0) || math.IsNaN(m.curve.shift) || len(h.Stack) != int(Views) {
+		return nil, fmt.Errorf("model: %w", ErrFormat)
+	}
+	return m, nil
+}
+
+// WriteTo writes the layer, with what it needs to learn on.
+func (l *Layer) WriteTo(w io.Writer) (int64, error) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.write(w, layerMagic, fileHeader{Steps: true, Lessons: l.n})
+}
+
+// ReadLayer reads a layer that WriteTo wrote.
+func ReadLayer(r io.Reader) (*Layer, error) {
+	h, l, err := read(r, layerMagic)
+	if err != nil {
+		return nil, err
+	}
+	l.n = h.Lessons
+	return l, nil
+}
+
+// countWriter counts octets.
+type countWriter struct {
+	w io.Writer
+	n int64
+}
+
+func (c *countWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
+}
+
+func (l *Layer) write(w io.Writer, magic string, h fileHeader) (int64, error) {
+	out := &countWriter{w: w}
+	h.Version, h.LinearBits, h.TokenBits, h.Views = Version, linearBits, tokenBits, viewNames[:]
+	h.Ham, h.Spam, h.Sparse = l.tokens.ham, l.tokens.spam, l.tokens.sparse != nil
+	for i := range l.linear {
+		h.Bias[i], h.BiasG[i] = l.linear[i].bias, l.linear[i].biasG
+	}
+	line, err := json.Marshal(h)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := fmt.Fprintf(out, "%s%s\n", magic, line); err != nil {
+		return out.n, err
+	}
+	z, err := flate.NewWriter(out, flate.DefaultCompression)
+	if err != nil {
+		return out.n, err
+	}
+	b := bufio.NewWriterSize(z, 64<<10)
+	for i := range l.linear {
+		writeWeights(b, &l.linear[i], h.Steps)
+	}
+	writeCounts(b, &l.tokens)
+	if err := b.Flush(); err != nil {
+		return out.n, err
+	}
+	err = z.Close()
+	return out.n, err
+}
+
+// short keeps the upper half of a float, rounded.
+func short(f float32) uint16 { return uint16((math.Float32bits(f) + 0x8000) >> 16) }
+
+func long(s uint16) float32 { return math.Float32frombits(uint32(s) << 16) }
+
+// writeWeights writes the weights that are not zero: the distance to the one
+// before, the weight and, where wanted, its steps; 0 ends them.
+func writeWeights(b *bufio.Writer, t *weights, steps bool) {
+	next := uint32(0)
+	put := func(id uint32, w, g float32) {
+		if short(w) == 0 && (!steps || g == 0) {
+			return
+		}
+		var buf [16]byte
+		p := binary.AppendUvarint(buf[:0], uint64(id-next)+1)
+		p = binary.LittleEndian.AppendUint16(p, short(w))
+		if steps {
+			p = binary.LittleEndian.AppendUint16(p, short(g))
+		}
+		b.Write(p)
+		next = id + 1
+	}
+	if t.sparse != nil {
+		for _, id := range slices.Sorted(maps.Keys(t.sparse)) {
+			put(id, t.sparse[id].w, t.sparse[id].g)
+		}
+	} else {
+		for id, w := range t.w {
+			g := float32(0)
+			if steps {
+				g = t.g[id]
+			}
+			put(uint32(id), w, g)
+		}
+	}
+	b.WriteByte(0)
+}
+
+func writeCounts(b *bufio.Writer, c *counts) {
+	next := uint32(0)
+	put := func(id uint32, ham, spam uint16) {
+		if ham == 0 && spam == 0 {
+			return
+		}
+		var buf [16]byte
+		p := binary.AppendUvarint(buf[:0], uint64(id-next)+1)
+		p = binary.AppendUvarint(p, uint64(ham))
+		p = binary.AppendUvarint(p, uint64(spam))
+		b.Write(p)
+		next = id + 1
+	}
+	if c.sparse != nil {
+		for _, id := range slices.Sorted(maps.Keys(c.sparse)) {
+			put(id, c.sparse[id][0], c.sparse[id][1])
+		}
+	} else {
+		for id := range uint32(len(c.n) / 2) {
+			put(id, c.n[2*id], c.n[2*id+1])
+		}
+	}
+	b.WriteByte(0)
+}
+
+func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
+	in := bufio.NewReaderSize(r, maxHeader)
+	if got, err := in.ReadSlice('\n'); err != nil || string(got) != magic {
+		return nil, nil, fmt.Errorf("model: %w", ErrFormat)
+	}
+	line, err := in.ReadSlice('\n')
+	if err != nil {
+		return nil, nil, fmt.Errorf("model: %w", ErrFormat)
+	}
+	h := &fileHeader{}
+	if err := json.Unmarshal(line, h); err != nil {
+		return nil, nil, fmt.Errorf("model: %w: %w", ErrFormat, err)
+	}
+	if err := h.check(); err != nil {
+		return nil, nil, err
+	}
+	l := NewLayer
+	if h.Sparse {
+		l = NewSparse
+	}
+	layer := l()
+	if !h.Steps && !h.Sparse {
+		layer.freeze()
+	}
+	layer.tokens.ham, layer.tokens.spam = h.Ham, h.Spam
+	z := flate.NewReader(in)
+	defer z.Close()
+	b := bufio.NewReaderSize(z, 64<<10)
+	for i := range layer.linear {
+		t := &layer.linear[i]
+		t.bias, t.biasG = h.Bias[i], h.BiasG[i]
+		if err := readWeights(b, t, h.Steps); err != nil {
+			return nil, nil, fmt.Errorf("model: %s: %w", View(i), err)
+		}
+	}
+	if err := readCounts(b, &layer.tokens); err != nil {
+		return nil, nil, fmt.Errorf("model: tokens: %w", err)
+	}
+	return h, layer, nil
+}
+
+// nextID reads the distance to the next id; done at the end.
+func nextID(b *bufio.Reader, next *uint64, size uint64) (id uint32, done bool, err error) {
+	d, err := binary.ReadUvarint(b)
+	if err != nil || d == 0 {
+		return 0, true, err
+	}
+	if d > size || *next+d > size {
+		return 0, true, ErrFormat
+	}
+	*next += d
+	return uint32(*next - 1), false, nil
+}
+
+func readWeights(b *bufio.Reader, t *weights, steps bool) error {
+	var next uint64
+	var buf [4]byte
+	n := 2
+	if steps {
+		n = 4
+	}
+	for {
+		id, done, err := nextID(b, &next, 1<<linearBits)
+		if done {
+			return err
+		}
+		if _, err := io.ReadFull(b, buf[:n]); err != nil {
+			return err
+		}
+		w, g := long(binary.LittleEndian.Uint16(buf[:])), float32(0)
+		if steps {
+			g = long(binary.LittleEndian.Uint16(buf[2:]))
+		}
+		if math.IsNaN(float64(w)) || math.IsInf(float64(w), 0) || !(g >= 0) || math.IsInf(float64(g), 0) {
+			return ErrFormat
+		}
+		switch {
+		case t.sparse != nil:
+			t.sparse[id] = &cell{w, g}
+		case t.g != nil:
+			t.w[id], t.g[id] = w, g
+		default:
+			t.w[id] = w
+		}
+	}
+}
+
+func readCounts(b *bufio.Reader, c *counts) error {
+	var next uint64
+	for {
+		id, done, err := nextID(b, &next, 1<<tokenBits)
+		if done {
+			return err
+		}
+		ham, err := binary.ReadUvarint(b)
+		if err != nil {
+			return err
+		}
+		spam, err := binary.ReadUvarint(b)
+		if err != nil {
+			return err
+		}
+		n := [2]uint16{uint16(min(ham, math.MaxUint16)), uint16(min(spam, math.MaxUint16))}
+		if c.sparse != nil {
+			c.sparse[id] = &n
+		} else {
+			c.n[2*id], c.n[2*id+1] = n[0], n[1]
+		}
+	}
+}

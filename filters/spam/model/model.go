@@ -1,0 +1,233 @@
+package model
+
+import "math"
+
+// Classes of a message.
+const (
+	Ham    = "ham"
+	Unsure = "unsure"
+	Spam   = "spam"
+)
+
+// SpamScore is the score from which on a message is spam; 0 is evens.
+const SpamScore = 5
+
+const (
+	limit  = 4     // a view's log-odds are bent so that no view outshouts the others
+	prior  = 0.018 // Bayes: strength of the assumption that a token says nothing
+	tell   = 0.375 // and how far from evens a token must be to count
+	trust  = 2000  // messages that the base's counts weigh at most
+	inputs = int(Views)
+
+	usualSlope = 2.5 // of the log-odds over the joined score
+
+	strange  = 0.65 // share of known words of Received fields below which header words do not count
+	familiar = 0.77 // and from which on they do
+)
+
+// Model is a base model: what was learned from much mail, with the second
+// level that joins the views and the calibration. It does not change, and
+// many goroutines may use it at once.
+type Model struct {
+	base  *Layer // nil: empty
+	stack stack
+	curve curve
+	about About
+}
+
+// About says where a model comes from.
+type About struct {
+	Name      string // as those who trained it call it
+	Ham, Spam int    // messages it has learned
+}
+
+// About returns where the model comes from.
+func (m *Model) About() About { return m.about }
+
+// stack is the second level: how much each view counts.
+type stack struct {
+	bias   float64
+	weight [inputs]float64
+}
+
+// curve turns the joined score into log-odds, and these into scores.
+type curve struct {
+	slope, shift float64 // log-odds = slope * joined + shift
+	threshold    float64 // log-odds from which on a message is spam
+}
+
+// Empty returns a model that has learned nothing.
+func Empty() *Model {
+	return &Model{stack: evenStack(), curve: curve{slope: usualSlope, threshold: 4}}
+}
+
+func evenStack() stack {
+	var s stack
+	for i := range s.weight {
+		s.weight[i] = 1
+	}
+	s.weight[Fields], s.weight[Tokens] = 2, 3
+	return s
+}
+
+// Score is what a model says of a message.
+type Score struct {
+	Score       float64 // 0 at evens, SpamScore at the threshold
+	Probability float64 // of being spam
+	Class       string  // Ham, Unsure or Spam
+	Views       [Views]float64
+	Joined      float64 // of all views, before calibration
+}
+
+// Score scores a message by the base and the layers above it, the lowest
+// first.
+func (m *Model) Score(v *Vector, layers ...*Layer) Score {
+	var s Score
+	logits := m.linearScores(v, layers)
+	copy(s.Views[:], logits[:])
+	s.Views[Tokens] = m.tokenScore(v.ids[Tokens], layers)
+	s.Joined = m.stack.join(s.Views, m.known(v, layers))
+	odds := m.curve.odds(s.Joined)
+	s.Probability = sigmoid(odds)
+	s.Score = SpamScore * odds / m.curve.threshold
+	switch {
+	case s.Score >= SpamScore:
+		s.Class = Spam
+	case s.Score >= 0:
+		s.Class = Unsure
+	default:
+		s.Class = Ham
+	}
+	return s
+}
+
+// join adds the views up; known is how familiar the header is.
+func (s *stack) join(views [Views]float64, known float64) float64 {
+	f, total := 0.0, 0.0
+	for i, z := range views {
+		w := s.weight[i]
+		if i == int(Fields) || i == int(Tokens) {
+			w *= known
+		}
+		f += w * bend(z)
+		total += w
+	}
+	return s.bias + f/total
+}
+
+// known tells how far, from 0 to 1, a message came the way that those learned
+// from came. Words of header fields tell much where they are those of one's own
+// servers and correspondents, and mislead where they are of other people's.
+func (m *Model) known(v *Vector, layers []*Layer) float64 {
+	ids := v.ids[Tokens][:v.trace]
+	if len(ids) == 0 {
+		return 0
+	}
+	n := 0
+	for _, id := range ids {
+		if m.hasSeen(id, layers) {
+			n++
+		}
+	}
+	return max(0, min(1, (float64(n)/float64(len(ids)+3)-strange)/(familiar-strange)))
+}
+
+func (m *Model) hasSeen(id uint32, layers []*Layer) bool {
+	if m.base != nil {
+		if h, s := m.base.tokens.of(id); h+s >= 3 {
+			return true
+		}
+	}
+	for _, l := range layers {
+		l.mu.RLock()
+		h, s := l.tokens.of(id)
+		l.mu.RUnlock()
+		if h+s >= 3 {
+			return true
+		}
+	}
+	return false
+}
+
+func bend(z float64) float64 { return limit * math.Tanh(z/limit) }
+
+// linearScores returns the log-odds by each linear view.
+func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {
+	var sums [linear]float32
+	add := func(l *Layer) {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+		for i := range l.linear {
+			t := &l.linear[i]
+			sums[i] += t.sum(v.ids[i])*norm(len(v.ids[i])) + t.bias
+		}
+	}
+	if m.base != nil {
+		add(m.base)
+	}
+	for _, l := range layers {
+		add(l)
+	}
+	var out [linear]float64
+	for i, s := range sums {
+		if len(v.ids[i]) > 0 {
+			out[i] = float64(s)
+		}
+	}
+	return out
+}
+
+// tokenScore is the mean log-odds of the tokens that tell most (after
+// Robinson, A Statistical Approach to the Spam Problem, 2003).
+func (m *Model) tokenScore(ids []uint32, layers []*Layer) float64 {
+	all := make([]*counts, 0, 4)
+	scale := make([]float32, 0, 4)
+	var ham, spam float32
+	take := func(l *Layer, most float32) {
+		c := &l.tokens
+		k := float32(1)
+		if n := c.ham + c.spam; n > most {
+			k = most / n
+		}
+		if c.ham+c.spam > 0 {
+			all, scale = append(all, c), append(scale, k)
+			ham += k * c.ham
+			spam += k * c.spam
+		}
+	}
+	if m.base != nil {
+		most := float32(math.MaxFloat32)
+		if len(layers) > 0 {
+			most = trust
+		}
+		take(m.base, most)
+	}
+	for _, l := range layers {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+		take(l, math.MaxFloat32)
+	}
+	if ham == 0 || spam == 0 {
+		return 0
+	}
+	perHam, perSpam := 1/float64(ham), 1/float64(spam)
+	sum, k := 0.0, 1.0
+	for _, id := range ids {
+		var nh, ns float32
+		for i, c := range all {
+			h, s := c.of(id)
+			nh += scale[i] * float32(h)
+			ns += scale[i] * float32(s)
+		}
+		n := float64(nh + ns)
+		if n == 0 {
+			continue
+		}
+		h, s := float64(nh)*perHam, float64(ns)*perSpam
+		if p := (prior/2 + n*s/(s+h)) / (prior + n); math.Abs(p-0.5) >= tell {
+			sum += math.Log(p / (1 - p))
+			k++
+		}
+	}
+	return sum / k
+}

@@ -1,0 +1,203 @@
+package model
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+)
+
+// letter makes a small message.
+func letter(subject, text string) string {
+	return "From: Someone <someone@sender.example>\r\nTo: me@here.example\r\nSubject: " + subject +
+		"\r\nMessage-ID: <1@sender.example>\r\nDate: Mon, 1 Jan 2024 10:00:00 +0000\r\n\r\n" + text + "\r\n"
+}
+
+func vectorOf(t testing.TB, raw string) *Vector {
+	t.Helper()
+	var m anatomy.Message
+	if err := m.Parse([]byte(raw)); err != nil {
+		t.Fatal(err)
+	}
+	v := NewVector()
+	Features(&m, v)
+	return v.Clone()
+}
+
+// examples are letters of two kinds that share most of their words.
+func examples(t testing.TB, n int) []Example {
+	var set []Example
+	for i := range n {
+		set = append(
+			set,
+			Example{vectorOf(t, letter(fmt.Sprintf("minutes of meeting %d", i), fmt.Sprintf("Dear all, here are the notes of the group number %d. See you on friday.", i))), false, "work"},
+			Example{vectorOf(t, letter(fmt.Sprintf("claim prize %d", i), fmt.Sprintf("Dear winner, here are the millions of the lottery number %d. Send your account on friday.", i))), true, "lottery"},
+		)
+	}
+	return set
+}
+
+func trained(t testing.TB) *Model {
+	t.Helper()
+	m, _, err := Train(context.Background(), examples(t, 40), TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestTrainingTellsTheClassesApart(t *testing.T) {
+	t.Parallel()
+	m, report, err := Train(context.Background(), examples(t, 40), TrainOptions{Name: "two"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := m.About(); a != (About{"two", 40, 40}) {
+		t.Errorf("%+v", a)
+	}
+	if a := report.All.Area(); a != 0 {
+		t.Errorf("area above the curve %v of messages left out", a)
+	}
+	ham := m.Score(vectorOf(t, letter("notes", "Dear all, the notes of the meeting. See you.")))
+	spam := m.Score(vectorOf(t, letter("you win", "Dear winner, claim the millions of the lottery. Send your account.")))
+	if ham.Class == Spam || ham.Probability > 0.3 || spam.Probability < 0.7 || spam.Score <= ham.Score {
+		t.Errorf("ham %+v, spam %+v", ham, spam)
+	}
+}
+
+func TestTheSameSetGivesTheSameModel(t *testing.T) {
+	t.Parallel()
+	var a, b bytes.Buffer
+	if _, err := trained(t).WriteTo(&a); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := trained(t).WriteTo(&b); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(a.Bytes(), b.Bytes()) {
+		t.Error("two trainings differ")
+	}
+}
+
+func TestModelsAndLayersComeBackFromFiles(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	var f bytes.Buffer
+	n, err := m.WriteTo(&f)
+	if err != nil || n != int64(f.Len()) {
+		t.Fatal(n, f.Len(), err)
+	}
+	again, err := Read(bytes.NewReader(f.Bytes()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := vectorOf(t, letter("prize meeting", "notes of the lottery"))
+	if a, b := m.Score(v), again.Score(v); math.Abs(a.Score-b.Score) > 0.05 || again.About() != m.About() {
+		t.Errorf("%v, read again %v", a.Score, b.Score)
+	}
+	for _, l := range []*Layer{NewLayer(), NewSparse()} {
+		for _, e := range examples(t, 3) {
+			l.Learn(m, nil, e.Vector, !e.Spam, 1)
+		}
+		var f bytes.Buffer
+		if _, err := l.WriteTo(&f); err != nil {
+			t.Fatal(err)
+		}
+		back, err := ReadLayer(&f)
+		if err != nil || back.Lessons() != 6 {
+			t.Fatal(back.Lessons(), err)
+		}
+		if a, b := m.Score(v, l), m.Score(v, back); math.Abs(a.Score-b.Score) > 0.05 {
+			t.Errorf("layer: %v, read again %v", a.Score, b.Score)
+		}
+	}
+}
+
+func TestSpoiltFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	var f bytes.Buffer
+	if _, err := trained(t).WriteTo(&f); err != nil {
+		t.Fatal(err)
+	}
+	good := f.String()
+	for name, s := range map[string]string{
+		"empty":   "",
+		"magic":   "x" + good,
+		"version": strings.Replace(good, `"Version":1`, `"Version":2`, 1),
+		"views":   strings.Replace(good, `"words"`, `"worse"`, 1),
+		"slope":   strings.Replace(good, `"Slope":`, `"Slope":-`, 1),
+	} {
+		if _, err := Read(strings.NewReader(s)); !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Read(strings.NewReader(good[:len(good)/2])); err == nil {
+		t.Error("half a file is read")
+	}
+	if _, err := ReadLayer(strings.NewReader(good)); !errors.Is(err, ErrFormat) {
+		t.Errorf("a model is no layer: %v", err)
+	}
+}
+
+func TestAnUndoneLessonLeavesNothing(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	probe := vectorOf(t, letter("prize meeting", "notes of the lottery for all winners"))
+	wrong := examples(t, 1)[0]
+	for name, l := range map[string]*Layer{"table": NewLayer(), "sparse": NewSparse()} {
+		for _, e := range examples(t, 2) {
+			l.Learn(m, nil, e.Vector, e.Spam, 1)
+		}
+		before := m.Score(probe, l).Score
+		step := l.Learn(m, nil, wrong.Vector, true, 1)
+		if taught := m.Score(probe, l).Score; taught-before < 0.1 {
+			t.Errorf("%s: the lesson moved the score by %v", name, taught-before)
+		}
+		l.Undo(wrong.Vector, step)
+		if after := m.Score(probe, l).Score; math.Abs(after-before) > 1e-3 || l.Lessons() != 4 {
+			t.Errorf("%s: %v before, %v after, %d lessons", name, before, after, l.Lessons())
+		}
+	}
+}
+
+func TestALayerCorrectsWhatIsBelow(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	below, above := NewLayer(), NewSparse()
+	v := vectorOf(t, letter("claim prize 99", "Dear winner, here are the millions of the lottery. Send your account."))
+	was := m.Score(v, below, above).Score
+	for range 5 {
+		above.Learn(m, []*Layer{below}, v, false, 1)
+	}
+	if now := m.Score(v, below, above).Score; now > was-3 {
+		t.Errorf("%v, after five lessons %v", was, now)
+	}
+	if s := m.Score(v, below).Score; s != was {
+		t.Errorf("the layer below changed: %v, %v", was, s)
+	}
+}
+
+func TestExplainNamesWhatMovedTheScore(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	var a anatomy.Message
+	if err := a.Parse([]byte(letter("claim prize", "Dear winner, here are the millions of the lottery."))); err != nil {
+		t.Fatal(err)
+	}
+	all := m.Explain(&a, 1000)
+	found := false
+	for _, r := range all {
+		found = found || strings.Contains(r.Text, "lottery") && r.Weight > 0
+	}
+	if !found {
+		t.Errorf("%+v", all)
+	}
+	if few := m.Explain(&a, 5); len(few) != 5 || math.Abs(few[0].Weight) < math.Abs(few[4].Weight) {
+		t.Errorf("%+v", few)
+	}
+}

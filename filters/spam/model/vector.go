@@ -1,0 +1,121 @@
+package model
+
+import "github.com/cespare/xxhash/v2"
+
+// View is one way to look at a message. Views err apart from each other, which
+// is why several together err less.
+type View uint8
+
+// The views. All but Tokens have a linear learner; Tokens have a Bayes one,
+// which learns fastest.
+const (
+	Chars   View     = iota // runs of characters of subject and text: survives odd spelling
+	Words                   // words and pairs of neighbours
+	Pairs                   // words at a distance (orthogonal sparse bigrams)
+	Shape                   // header semantics, MIME and HTML structure
+	Hosts                   // where links lead and who writes
+	Fields                  // words of header fields
+	Signals                 // rules, authentication, reputation
+	linear                  // the number of those before it
+	Tokens  = linear        // single words of everything
+	Views   = Tokens + 1
+)
+
+var viewNames = [Views]string{"characters", "words", "pairs", "shape", "hosts", "fields", "signals", "tokens"}
+
+// String returns the view's name.
+func (v View) String() string { return viewNames[v] }
+
+// Sizes of the tables of weights as powers of two.
+const (
+	linearBits = 18
+	tokenBits  = 20
+)
+
+func (v View) mask() uint32 {
+	if v == Tokens {
+		return 1<<tokenBits - 1
+	}
+	return 1<<linearBits - 1
+}
+
+// Vector is the features of one message: for each view the hashed features
+// that it has, each once. A Vector may be filled again with another message.
+type Vector struct {
+	ids  [Views][]uint32
+	seen []uint64 // a bit a feature, clean between views
+
+	trace int // how many of the tokens are words of Received fields; they come first
+
+	view                     View
+	mask                     uint32
+	words, core, seenDomains []uint64
+	names                    map[uint64]string // of features, by view and id; nil: nobody asks
+	spelled                  map[uint64]string // words by their hashes
+}
+
+// NewVector returns an empty vector.
+func NewVector() *Vector { return &Vector{seen: make([]uint64, 1<<tokenBits/64)} }
+
+// Clone returns a copy that holds no more memory than its features.
+func (v *Vector) Clone() *Vector {
+	c := &Vector{trace: v.trace}
+	n := 0
+	for _, ids := range v.ids {
+		n += len(ids)
+	}
+	all := make([]uint32, 0, n)
+	for i, ids := range v.ids {
+		from := len(all)
+		all = append(all, ids...)
+		c.ids[i] = all[from:len(all):len(all)]
+	}
+	return c
+}
+
+// begin starts a view.
+func (v *Vector) begin(view View) {
+	v.view, v.mask, v.ids[view] = view, view.mask(), v.ids[view][:0]
+}
+
+// add adds the feature with hash h to the view at hand.
+func (v *Vector) add(h uint64) {
+	id := uint32(h>>40^h) & v.mask
+	if w, bit := id>>6, uint64(1)<<(id&63); v.seen[w]&bit == 0 {
+		v.seen[w] |= bit
+		v.ids[v.view] = append(v.ids[v.view], id)
+	}
+}
+
+// tag adds a feature by its name.
+func (v *Vector) tag(name string) {
+	h := xxhash.Sum64String(name)
+	v.add(h)
+	v.name(h, name)
+}
+
+// name remembers what a feature is called, for those who explain.
+func (v *Vector) name(h uint64, name string) {
+	if v.names != nil {
+		id := uint32(h>>40^h) & v.mask
+		if k := uint64(v.view)<<32 | uint64(id); v.names[k] == "" {
+			v.names[k] = name
+		}
+	}
+}
+
+// end cleans the bits of the view at hand.
+func (v *Vector) end() {
+	for _, id := range v.ids[v.view] {
+		v.seen[id>>6] = 0
+	}
+}
+
+func hash(b []byte) uint64 { return xxhash.Sum64(b) }
+
+// mix joins two hashes, in this order.
+func mix(a, b uint64) uint64 {
+	h := a*0x9E3779B97F4A7C15 ^ b
+	h ^= h >> 32
+	return h * 0xD6E8FEB86659FD93
+}
