@@ -103,10 +103,6 @@ func (m *Message) Part(p Info, content []byte, size int64) {
 		m.html(p, content)
 	case "text/plain", "text/enriched", "text/markdown":
 		m.flush()
-		if p.Path == "1" {
-			m.Page.Plain(text.UTF8(content, p.Charset))
-			return
-		}
 		m.pending, m.pendPath = append(m.pending[:0], text.UTF8(content, p.Charset)...), p.Path
 	}
 }
