@@ -70,7 +70,9 @@ func namedColour(name []byte) colour {
 		return 0xa9a9a9
 	case "transparent":
 		return clear_
-	case "inherit", "initial", "currentcolor", "unset":
+	case "inherit", "currentcolor", "unset":
+		return inherit
+	case "initial":
 		return unset
 	}
 	return unknown

@@ -22,6 +22,7 @@ const (
 	unset   colour = -1 // nothing said: inherited
 	unknown colour = -2 // said, but not to be known: an image, a variable
 	clear_  colour = -3 // transparent
+	inherit colour = -4 // said to be inherited, where it would not be
 )
 
 // style is what declarations say of one element.

@@ -7,7 +7,8 @@
 // The way of a part:
 //
 //	utf8 := text.UTF8(part, charset)     // HTML(5) charset rules, detection
-//	page.HTML(utf8) or page.Plain(utf8)  // adds to Text, Hidden, Quoted, Links
+//	page.HTML(utf8) or page.Plain(utf8)  // adds to Text, Hidden, Quoted, Links;
+//	                                     // SVG is HTML; Calendar and RTF too
 //	folded := text.Fold(buf[:0], page.Text, &page.Marks)
 //	for word := range text.Words(folded) { ... }
 //	lang := text.Language(folded)

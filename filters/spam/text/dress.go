@@ -24,11 +24,11 @@ func (l *look) apply(s *style) {
 	switch {
 	case s.fg == clear_:
 		l.hide |= hideVisible
-	case s.fg != unset:
+	case s.fg != unset && s.fg != inherit:
 		l.fg = s.fg
 	}
 	switch s.bg {
-	case unset, clear_:
+	case unset, clear_, inherit:
 	default:
 		l.bg = s.bg
 	}
@@ -83,6 +83,9 @@ func (r *renderer) dress(e *element) {
 	if styled {
 		e.style.merge(&inline)
 	}
+	if e.tag == tagA && e.style.fg == unset && r.attribute("href") != nil {
+		e.style.fg = linkColour
+	}
 	if e.tag == tagBlockquote && (r.attribute("cite") != nil || equalFold(r.attribute("type"), "cite") || e.style.cites) {
 		e.look.quote = true
 	}
@@ -90,6 +93,10 @@ func (r *renderer) dress(e *element) {
 		e.style.pre = true
 	}
 }
+
+// linkColour is that of links which say nothing else: they do not have the
+// colour of the text around them.
+const linkColour colour = 0x0000ee
 
 // classes applies the rules of each class.
 func (r *renderer) classes(e *element, v []byte) {

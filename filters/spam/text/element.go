@@ -44,7 +44,11 @@ func (r *renderer) start() {
 		r.single = 0
 	}
 	r.meaning(t, &e)
-	if kind&void != 0 || r.s.self && e.look.svg {
+	if r.s.self && e.look.svg && t != tagSvg { // closed, as in XML
+		r.s.raw = 0
+		return
+	}
+	if kind&void != 0 {
 		if e.lines {
 			r.breakLine(&e.look)
 		}
@@ -104,7 +108,10 @@ func (r *renderer) breakLine(l *look) {
 // implied closes what the start of t closes, as browsers do.
 func (r *renderer) implied(t tag, kind tagKind) {
 	if kind&closesP != 0 && r.open[tagP] > 0 {
-		r.closeWithin(tagP, false)
+		r.closeWithin(tagP)
+	}
+	if heading(t) && heading(r.top().tag) {
+		r.popTo(len(r.stack)-1, true)
 	}
 	switch t {
 	case tagLi:
@@ -142,11 +149,15 @@ func (r *renderer) closeItem(t, in, or tag) {
 		return
 	}
 	for i := len(r.stack) - 1; i > 0 && i > len(r.stack)-1-maxSearch; i-- {
+		r.steps++
 		switch r.stack[i].tag {
 		case t:
-			r.popTo(i, false)
+			r.popTo(i, in != tagTable)
 			return
 		case in, or:
+			return
+		}
+		if k := tagKinds[r.stack[i].tag]; in != tagTable && k&special != 0 && r.stack[i].tag != tagDiv && r.stack[i].tag != tagP && r.stack[i].tag != tagAddress {
 			return
 		}
 	}
@@ -169,6 +180,8 @@ func (r *renderer) close() {
 	case r.over > 0:
 		r.over--
 		return
+	case heading(t):
+		r.closeHeading()
 	case r.open[t] == 0:
 		r.p.Shape.Stray++
 	case kind&formatting != 0:
@@ -176,7 +189,7 @@ func (r *renderer) close() {
 	case t == tagTable, t == tagTr, t == tagTd, t == tagTh, t == tagTbody, t == tagThead, t == tagTfoot, t == tagCaption:
 		r.closeTable(t)
 	case kind&special != 0:
-		r.closeWithin(t, true)
+		r.closeWithin(t)
 	default:
 		r.closeOther(t)
 	}
@@ -191,14 +204,15 @@ func (r *renderer) letters() {
 }
 
 // closeWithin closes t when no scope is between.
-func (r *renderer) closeWithin(t tag, reopen bool) {
+func (r *renderer) closeWithin(t tag) {
 	for i := len(r.stack) - 1; i > 0; i-- {
+		r.steps++
 		e := &r.stack[i]
 		if e.tag == t {
-			r.popTo(i, reopen)
+			r.popTo(i, true)
 			return
 		}
-		if tagKinds[e.tag]&scope != 0 {
+		if tagKinds[e.tag]&scope != 0 || t == tagLi && (e.tag == tagUl || e.tag == tagOl) {
 			return
 		}
 		if i <= len(r.stack)-maxSearch {
@@ -207,9 +221,26 @@ func (r *renderer) closeWithin(t tag, reopen bool) {
 	}
 }
 
+func heading(t tag) bool { return t >= tagH1 && t <= tagH6 }
+
+// closeHeading closes the nearest heading, whichever its level.
+func (r *renderer) closeHeading() {
+	for i := len(r.stack) - 1; i > 0 && i > len(r.stack)-1-maxSearch; i-- {
+		r.steps++
+		if e := &r.stack[i]; heading(e.tag) {
+			r.popTo(i, true)
+			return
+		} else if tagKinds[e.tag]&scope != 0 {
+			break
+		}
+	}
+	r.p.Shape.Stray++
+}
+
 // closeTable closes t unless a table is between.
 func (r *renderer) closeTable(t tag) {
 	for i := len(r.stack) - 1; i > 0; i-- {
+		r.steps++
 		e := &r.stack[i]
 		if e.tag == t {
 			r.popTo(i, false)
@@ -229,9 +260,10 @@ func (r *renderer) closeOther(t tag) {
 		hash = hashFold(r.s.name)
 	}
 	for i := len(r.stack) - 1; i > 0 && i > len(r.stack)-1-maxSearch; i-- {
+		r.steps++
 		e := &r.stack[i]
 		if e.tag == t && e.hash == hash {
-			r.popTo(i, false)
+			r.popTo(i, true)
 			return
 		}
 		if tagKinds[e.tag]&special != 0 {
@@ -244,14 +276,22 @@ func (r *renderer) closeOther(t tag) {
 // closeFormatting takes the element out from between those inside it: the
 // adoption agency, without its copies.
 func (r *renderer) closeFormatting(t tag) {
+	blocks := false // an element that ends only by its own end tag is inside
 	for i := len(r.stack) - 1; i > 0 && i > len(r.stack)-1-maxSearch; i-- {
+		r.steps++
 		e := &r.stack[i]
 		if e.tag == t {
-			r.remove(i)
+			if blocks {
+				r.remove(i)
+			} else {
+				r.popTo(i, true)
+			}
 			return
 		}
 		if k := tagKinds[e.tag]; k&scope != 0 {
 			return
+		} else if k&special != 0 {
+			blocks = true
 		}
 	}
 }
@@ -268,6 +308,7 @@ func (r *renderer) remove(i int) {
 	r.open[r.stack[i].tag]--
 	r.stack = append(r.stack[:i], r.stack[i+1:]...)
 	for ; i < len(r.stack); i++ {
+		r.steps++
 		e := &r.stack[i]
 		l := r.stack[i-1].look
 		l.apply(&e.style)
@@ -286,10 +327,16 @@ func (r *renderer) popTo(i int, reopen bool) {
 	n := 0
 	if reopen {
 		for _, e := range r.stack[i+1:] {
-			if tagKinds[e.tag]&formatting != 0 && n < maxReopen && !e.anchor {
+			if tagKinds[e.tag]&formatting != 0 && n < maxReopen {
 				again[n] = e
 				n++
 			}
+		}
+	}
+	for j := range r.stack[i:] {
+		// An anchor that goes on keeps its link.
+		if e := &r.stack[i+j]; e.anchor && reopen && j > 0 && n < maxReopen {
+			e.anchor = false
 		}
 	}
 	for len(r.stack) > i {

@@ -171,10 +171,8 @@ func (f *folder) pickUp() {
 
 // letter notes a letter of the word in hand.
 func (f *folder) letter(r rune, kind scripts) {
-	if kind == ascii {
-		if kind = digit; isLetter(byte(r)) {
-			kind = ascii
-		}
+	if r < utf8.RuneSelf && !isLetter(byte(r)) {
+		kind = digit
 	}
 	if f.n == 0 {
 		f.start = len(f.dst)
@@ -279,12 +277,22 @@ func (f *folder) endWord() {
 	case latinLike:
 		f.m.Mixed++
 		f.toLatin(word)
-	case f.kinds&(genuine|rough|other) == 0 && !f.besideOwn() && f.inLatinText():
+	case f.kinds&(genuine|other) == 0 && f.suspect() && f.inLatinText():
 		f.m.Disguised++
 		f.toLatin(word)
 	case f.kinds&(ascii|latin_) == 0:
 		f.ownEnd = len(f.dst)
 	}
+}
+
+// suspect tells of a word of look-alikes alone: of exact ones that stand
+// beside no word of another script; or with one that hardly any text needs, or
+// of several scripts.
+func (f *folder) suspect() bool {
+	if f.kinds&exotic != 0 || f.kinds&(greek|cyrillic) == greek|cyrillic {
+		return true
+	}
+	return f.kinds&rough == 0 && !f.besideOwn()
 }
 
 // toLatin writes the word in hand again, in Latin letters.

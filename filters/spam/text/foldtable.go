@@ -13,15 +13,16 @@ import (
 type scripts uint16
 
 const (
-	ascii   scripts = 1 << iota
-	latin_          // beyond ASCII
-	greek           // Greek letters
-	digit           // digits fit every script
-	twin            // of another script, looks exactly like a Latin letter
-	rough           // of another script, looks somewhat like a Latin letter
-	exotic          // a twin that hardly any text needs
-	genuine         // of another script, like no Latin letter
-	other           // letters without case and look-alikes
+	ascii    scripts = 1 << iota
+	latin_           // beyond ASCII
+	greek            // Greek letters
+	digit            // digits fit every script
+	twin             // of another script, looks exactly like a Latin letter
+	rough            // of another script, looks somewhat like a Latin letter
+	exotic           // a twin that hardly any text needs
+	genuine          // of another script, like no Latin letter
+	other            // letters without case and look-alikes
+	cyrillic         // Cyrillic letters
 )
 
 type what uint8
@@ -191,6 +192,9 @@ func kindOf(r, first rune, g glyph) scripts {
 		if unicode.Is(unicode.Greek, first) {
 			k |= greek
 		}
+		if unicode.Is(unicode.Cyrillic, first) {
+			k |= cyrillic
+		}
 		return k
 	case first < utf8.RuneSelf && isLetter(byte(first)):
 		return ascii
@@ -201,7 +205,7 @@ func kindOf(r, first rune, g glyph) scripts {
 	case unicode.Is(unicode.Greek, first):
 		return greek | genuine
 	case unicode.Is(unicode.Cyrillic, first):
-		return genuine
+		return genuine | cyrillic
 	}
 	return other
 }
@@ -314,6 +318,7 @@ func (t *foldTable) latinText(src []byte) bool {
 					break
 				}
 				kinds |= e.kind
+				plain = plain || e.kind&ascii != 0 && e.fold > 0 && cyrillicTwin(e.fold) == 0
 			} else if !isWordByte(byte(r)) {
 				i++
 				break
@@ -327,10 +332,10 @@ func (t *foldTable) latinText(src []byte) bool {
 		case kinds&(ascii|latin_) != 0 && kinds&(genuine|rough|twin) != 0 && !plain:
 		case kinds&(ascii|latin_) != 0:
 			latin++
+		case kinds&(genuine|other) == 0 && (kinds&exotic != 0 || kinds&(greek|cyrillic) == greek|cyrillic):
+			exotics++
 		case kinds&(genuine|rough|other) != 0:
 			own++
-		case kinds&exotic != 0:
-			exotics++
 		case kinds&twin != 0:
 			doubtful++
 		}

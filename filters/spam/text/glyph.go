@@ -21,7 +21,7 @@ var glyphLists = []struct {
 	{"οo Οo Αa Βb Εe Ζz Ηh Ιi Κk Μm Νn Ρp Τt Υy Χx ϲc Ϲc ϳj Ϳj", twin},
 	{"αa βb γy εe ηn ιi κk νv ρp ςc σo τt υu χx ωw μu θo Δa Λa Σe Ωo λl πn", rough},
 	// Armenian, Coptic, Cherokee, Lisu and others.
-	{"օo Օo ոn Սu սu հh ցg գq քp զq", rough},
+	{"օo Օo ոn Սu սu հh ցg գq քp զq Տs", rough | exotic},
 	{"ⲟo Ⲟo ⲣp Ⲣp ⲥc Ⲥc ⲕk Ⲕk ⲙm Ⲙm ⲛn Ⲛn ⲧt Ⲧt ⲭx Ⲭx ⲁa Ⲁa ⲉe Ⲉe ⲓi Ⲓi", twin | exotic},
 	{"Ꭺa Ᏼb Ꮯc Ꭰd Ꭼe Ꮐg Ꮋh Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꭱr Ꮪs Ꭲt Ꮩv Ꮃw Ꭹy Ꮓz ꭰd ꮯc ꮓz ꮩv ꮃw ꮪs ꮒh", twin | exotic},
 	{"ꓐb ꓑp ꓓd ꓖg ꓗk ꓙj ꓚc ꓜz ꓝf ꓟm ꓠn ꓡl ꓢs ꓣr ꓦv ꓧh ꓪw ꓫx ꓬy ꓮa ꓰe ꓲi ꓳo ꓴu ꓔt", twin | exotic},

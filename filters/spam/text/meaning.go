@@ -94,7 +94,7 @@ func (r *renderer) svg(t tag) {
 		switch {
 		case attrOf(a.name) == attrEvent:
 			r.p.Shape.SVGScript++
-		case equalFold(a.name, "xlink:href"), equalFold(a.name, "href") && t == tagOther:
+		case equalFold(a.name, "xlink:href"), equalFold(a.name, "href") && (t == tagOther || t == tagImage || t == tagScript):
 			k := Anchor
 			if equalFold(r.s.name, "image") || t == tagImage {
 				k = Image
@@ -194,7 +194,9 @@ func (r *renderer) input(t tag) {
 		return
 	case equalFold(kind, "image"):
 		sh.Buttons++
-		r.link(Image, r.attribute("src"))
+		if i := r.link(Image, r.attribute("src")); i >= 0 && r.anchor >= 0 {
+			r.p.links.entries[r.anchor].image = true
+		}
 		return
 	case equalFold(kind, "password"):
 		sh.Passwords++

@@ -68,6 +68,7 @@ type renderer struct {
 	between bool // since then a comment or an element without content came
 	single  int  // letters since the last tag
 	shown   bool // visible text came
+	steps   int  // elements that tags looked at, for the test of linear time
 }
 
 // HTML adds one part of HTML, in UTF-8.
@@ -101,6 +102,7 @@ func (r *renderer) reset(src []byte) {
 	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff}, style: newStyle()})
 	clear(r.open[:])
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
+	r.steps = 0
 	r.anchor, r.joint, r.between, r.single, r.shown = -1, false, false, 0, len(r.p.Text) > 0
 }
 

@@ -233,13 +233,23 @@ func (s *scanner) attribute(i int) int {
 			return -1
 		}
 	}
-	if s.n < maxAttrs {
+	if s.n < maxAttrs && !s.has(a.name) {
 		s.attrs[s.n] = a
 		s.n++
 	} else {
 		s.more++
 	}
 	return i
+}
+
+// has tells whether the tag has the attribute already: the first one counts.
+func (s *scanner) has(name []byte) bool {
+	for i := range s.attrs[:s.n] {
+		if old := s.attrs[i].name; len(old) == len(name) && bytes.EqualFold(old, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *scanner) value(i int, a *attr) int {

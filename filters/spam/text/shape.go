@@ -3,10 +3,12 @@ package text
 // Shape counts what the parts of a message are made of. Counters are of the
 // whole message; each is bounded by the octets read.
 type Shape struct {
-	Parts      int // text parts added
-	HTMLParts  int // of them HTML
-	PlainParts int // of them plain
-	Cut        int // times that a bound left something unread or unkept
+	Parts         int // text parts added
+	HTMLParts     int // of them HTML
+	PlainParts    int // of them plain
+	CalendarParts int // of them iCalendar
+	RTFParts      int // of them Rich Text Format
+	Cut           int // times that a bound left something unread or unkept
 
 	SourceBytes int // octets of HTML source
 	MarkupBytes int // of them in tags, comments, styles and scripts

@@ -35,6 +35,7 @@ func TestVisibleTextIsWhatAReaderSees(t *testing.T) {
 		{name: "colour of a cell", html: `<table><tr bgcolor="#003366"><td><font color="#003366">a</font><font color=white>b</font></td></tr></table>`, text: "b", hidden: "a"},
 		{name: "white over an image", html: `<td background="http://x/y.png"><font color=white>b</font></td>`, text: "b"},
 		{name: "dark page", html: `<body bgcolor=black text=white>a<span style="color:#000">b</span></body>`, text: "a", hidden: "b"},
+		{name: "links have a colour of their own", html: `<font color=white><a href=x>a</a><a href=x style="color:inherit">b</a></font>`, text: "a", hidden: "b"},
 		{name: "off screen", html: `<div style="position:absolute;left:-9999px">a</div>b`, text: "b", hidden: "a"},
 		{name: "indent", html: `<div style="text-indent:-9999px">a</div>b`, text: "b", hidden: "a"},
 		{name: "flat box", html: `<div style="max-height:0;overflow:hidden">a</div>b`, text: "b", hidden: "a"},
