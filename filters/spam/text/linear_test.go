@@ -50,9 +50,8 @@ var hostile = map[string]string{
 	"end tag attributes": "</a b=c></p d>",
 }
 
-// pages gives the steps of the loops, as octets that the parts of the reader
-// touched, by way of how much work the process did: allocations are flat, and
-// what is kept is bounded.
+// TestNothingGrowsFasterThanItsInput: allocations are flat, and what is kept is
+// bounded.
 func TestNothingGrowsFasterThanItsInput(t *testing.T) {
 	for name, unit := range hostile {
 		var last [2]float64
@@ -77,6 +76,16 @@ func TestNothingGrowsFasterThanItsInput(t *testing.T) {
 		if last[1] > 10*last[0]+100 {
 			t.Errorf("%s: %v allocations for 32 KiB, %v for 256 KiB", name, last[0], last[1])
 		}
+	}
+}
+
+// TestTagsCostNoAllocation: a newsletter of a thousand tags and two hundred
+// links takes a handful, for the strings of the links.
+func TestTagsCostNoAllocation(t *testing.T) {
+	src, p := newsletter(), new(Page)
+	p.HTML(src)
+	if n := testing.AllocsPerRun(5, func() { p.Reset(); p.HTML(src) }); n > 4 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

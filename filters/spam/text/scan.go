@@ -244,8 +244,11 @@ func (s *scanner) attribute(i int) int {
 
 // has tells whether the tag has the attribute already: the first one counts.
 func (s *scanner) has(name []byte) bool {
+	if len(name) == 0 {
+		return false
+	}
 	for i := range s.attrs[:s.n] {
-		if old := s.attrs[i].name; len(old) == len(name) && bytes.EqualFold(old, name) {
+		if old := s.attrs[i].name; len(old) == len(name) && old[0]|0x20 == name[0]|0x20 && bytes.EqualFold(old, name) {
 			return true
 		}
 	}
