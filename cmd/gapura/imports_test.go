@@ -15,7 +15,7 @@ import (
 const module = "github.com/gapura-mail/gapura/"
 
 // leaves are the packages of words and bytes that many may import.
-var leaves = []string{"gateway/smtp", "gateway/message", "gateway/body", "gateway/dns", "gateway/mailauth", "gateway/sqldb", "gateway/blob", "gateway/deadline", "gateway/crew"}
+var leaves = []string{"gateway/smtp", "gateway/message", "gateway/body", "gateway/dns", "gateway/mailauth", "gateway/sqldb", "gateway/blob", "gateway/deadline", "gateway/crew", "gateway/dnslist"}
 
 // mayImport says for each package which others of ours it may import. A
 // package without a rule fails the test, as does any other arrow.
@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"gateway/body":            {},
 	"gateway/message":         {"gateway/smtp"},
 	"gateway/dns":             {"gateway/smtp"},
+	"gateway/dnslist":         {"gateway/dns"},
 	"gateway/mailauth":        {"gateway/message", "gateway/dns", "gateway/smtp", "gateway/deadline"},
 	"gateway/cert":            {"gateway/sqldb"},
 	"gateway/sqldb":           {},
@@ -66,7 +67,7 @@ var mayImport = map[string][]string{
 	"filters/*":               append([]string{"gateway"}, leaves...),
 	"filters/spam/link":       {},
 	"filters/spam/qr":         {},
-	"filters/spam/urilist":    {"gateway/dns", "gateway/deadline", "filters/spam/link"},
+	"filters/spam/urilist":    {"gateway/dns", "gateway/dnslist", "filters/spam/link"},
 	"policy":                  append([]string{"gateway", "policy/expr"}, leaves...),
 	"policy/expr":             {"gateway", "gateway/smtp"},
 	"plugins":                 {"gateway", "gateway/message", "plugins/wire"},

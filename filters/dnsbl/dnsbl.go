@@ -3,8 +3,6 @@ package dnsbl
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/netip"
 	"strings"
 	"sync"
@@ -13,6 +11,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/deadline"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/dnslist"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -176,24 +175,14 @@ func (f *Filter) ask(ctx context.Context, q question) listing {
 	case dns.IsNotFound(err):
 		return l
 	case err != nil:
-		l.err = reason(err)
+		l.err = dnslist.Reason(err)
 		return l
 	}
 	l.judge(ips)
 	if l.listed() && !f.opt.NoText {
 		if texts, _, err := dns.LookupTXT(ctx, f.resolver, q.name); err == nil {
-			l.text = clean(texts[0])
+			l.text = dnslist.Clean(texts[0])
 		}
 	}
 	return l
-}
-
-// reason is why a list failed, without the name that was asked.
-func reason(err error) error {
-	for _, known := range []error{dns.ErrTimeout, dns.ErrServFail} {
-		if errors.Is(err, known) {
-			return known
-		}
-	}
-	return fmt.Errorf("look-up failed: %w", err)
 }

@@ -221,34 +221,6 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
-	t.Parallel()
-	for ip, want := range map[string]bool{
-		"127.0.0.2": false, "127.0.0.254": false, "127.1.1.1": false, "127.0.1.2": false, "127.255.254.1": false,
-		"127.0.0.1": true, "127.0.0.255": true, "127.0.1.255": true, "127.255.255.1": true, "128.0.0.2": true, "192.0.2.1": true,
-	} {
-		if refusal(netip.MustParseAddr(ip)) != want {
-			t.Errorf("%s: %v", ip, !want)
-		}
-	}
-}
-
-func TestCleanText(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"a\r\n550 b":                   "a 550 b",
-		"  sp\x00aces\t ":              "sp aces",
-		"bücher \xff":                  "b?cher ?",
-		strings.Repeat("x", 300):       "",
-		strings.Repeat("1234 ", 50):    strings.TrimSpace(strings.Repeat("1234 ", 40)),
-		strings.Repeat("ü", 100) + "y": strings.Repeat("?", 100) + "y",
-	} {
-		if got := clean(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestAllListsAreAskedAtOnceAndNoLongerThanWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -5,16 +5,13 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"strings"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/dnslist"
 	"github.com/gapura-mail/gapura/gateway/message"
 )
 
-const (
-	maxText    = 200 // octets of a list's explanation
-	maxAnswers = 32  // answers of one list that are looked at
-)
+const maxAnswers = 32 // answers of one list that are looked at
 
 // listing is what one list says about one subject.
 type listing struct {
@@ -33,7 +30,7 @@ func (l *listing) judge(ips []netip.Addr) {
 	for _, ip := range ips[:min(len(ips), maxAnswers)] {
 		score, meaning, known := l.zone.value(ip)
 		switch {
-		case !known && refusal(ip):
+		case !known && dnslist.Refusal(ip):
 			l.err = fmt.Errorf("the list answered %s, which is no listing", ip)
 			continue
 		case !known:
@@ -53,49 +50,14 @@ func (l *listing) judge(ips []netip.Addr) {
 func (z *zone) value(ip netip.Addr) (score float64, meaning string, known bool) {
 	for i := range z.codes {
 		c := &z.codes[i]
-		if c.match(ip) && (!known || math.Abs(c.score) > math.Abs(score)) {
+		if c.Match(ip) && (!known || math.Abs(c.score) > math.Abs(score)) {
 			score, meaning, known = c.score, c.meaning, true
 		}
 	}
 	if len(z.codes) > 0 {
 		return score, meaning, known
 	}
-	return z.score, "", !refusal(ip)
-}
-
-// refusal tells answers that are no listings: what does not come from a list
-// at all (RFC 5782 section 2.1), Spamhaus' 127.255.255.252, .254 and .255
-// (typing error, open resolver, too many queries) and 127.0.1.255 (an address
-// where a domain was due), dnswl.org's 127.0.0.255 and URIBL's and SURBL's
-// 127.0.0.1 (too many queries).
-func refusal(ip netip.Addr) bool {
-	a := ip.As4()
-	switch {
-	case a[0] != 127, a[1] == 255 && a[2] == 255:
-		return true
-	case a[1] == 0 && a[2] == 0:
-		return a[3] == 1 || a[3] == 255
-	}
-	return a == [4]byte{127, 0, 1, 255}
-}
-
-// clean makes text of strangers fit for a reply: printable ASCII, single
-// spaces, bounded.
-func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
-		switch {
-		case r <= ' ':
-			return ' '
-		case r > '~':
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), 4*maxText)])
-	s = strings.Join(strings.Fields(s), " ")
-	if len(s) > maxText {
-		s = s[:max(0, strings.LastIndexByte(s[:maxText+1], ' '))]
-	}
-	return s
+	return z.score, "", !dnslist.Refusal(ip)
 }
 
 // reason is the sentence for the reply.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/dnslist"
 )
 
 // Bounds and defaults.
@@ -80,7 +81,7 @@ type zone struct {
 }
 
 type code struct {
-	pattern
+	dnslist.Pattern
 	score   float64
 	meaning string
 }
@@ -183,7 +184,7 @@ func (c *zone) addCodes(codes map[string]Code) error {
 	}
 	slices.Sort(keys)
 	for _, k := range keys {
-		p, err := parsePattern(k)
+		p, err := dnslist.ParsePattern(k)
 		if err != nil {
 			return err
 		}
@@ -194,7 +195,7 @@ func (c *zone) addCodes(codes map[string]Code) error {
 		if err := c.weight(score); err != nil {
 			return fmt.Errorf("code %s: %w", k, err)
 		}
-		c.codes = append(c.codes, code{p, score, clean(codes[k].Meaning)})
+		c.codes = append(c.codes, code{p, score, dnslist.Clean(codes[k].Meaning)})
 	}
 	return nil
 }

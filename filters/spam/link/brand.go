@@ -304,3 +304,7 @@ func Owns(brand, host string) bool {
 	domain, _ := Registrable(host)
 	return b.owns(i, domain)
 }
+
+// Famous reports whether domain, a registrable one, is a brand's own, whichever
+// it is: no list of bad domains has it.
+func Famous(domain string) bool { return lists().brands.owns(-1, domain) }

@@ -1,4 +1,4 @@
-package dnsbl
+package dnslist
 
 import (
 	"fmt"
@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// pattern is a set of answers: for each octet the values that it may have.
-type pattern [4]octets
+// Pattern is a set of answers: for each octet the values that it may have.
+type Pattern [4]octets
 
 // octets is a set of octets.
 type octets [4]uint64
@@ -21,14 +21,15 @@ func (s *octets) add(from, to int) {
 
 func (s *octets) has(b byte) bool { return s[b>>6]&(1<<(b&63)) != 0 }
 
-func (p *pattern) match(ip netip.Addr) bool {
+// Match reports whether ip, an IPv4 address, is of the set.
+func (p *Pattern) Match(ip netip.Addr) bool {
 	a := ip.As4()
 	return p[0].has(a[0]) && p[1].has(a[1]) && p[2].has(a[2]) && p[3].has(a[3])
 }
 
-// parsePattern reads an address, one with octets like [4-7] or [2;10..11] as
+// ParsePattern reads an address, one with octets like [4-7] or [2;10..11] as
 // Postfix has them, or a network.
-func parsePattern(s string) (p pattern, err error) {
+func ParsePattern(s string) (p Pattern, err error) {
 	if prefix, err := netip.ParsePrefix(s); err == nil && prefix.Addr().Is4() {
 		return network(prefix).checked(s)
 	}
@@ -47,7 +48,7 @@ func parsePattern(s string) (p pattern, err error) {
 	return p.checked(s)
 }
 
-func (p pattern) checked(s string) (pattern, error) {
+func (p Pattern) checked(s string) (Pattern, error) {
 	if !p[0].has(127) {
 		return p, fmt.Errorf("code %q: lists answer with addresses in 127.0.0.0/8", s)
 	}
@@ -80,7 +81,7 @@ func (s *octets) parse(part string) error {
 }
 
 // network is the pattern of all addresses in p.
-func network(p netip.Prefix) (out pattern) {
+func network(p netip.Prefix) (out Pattern) {
 	a, bits := p.Masked().Addr().As4(), p.Bits()
 	for i := range out {
 		free := min(max(8*(i+1)-bits, 0), 8)
