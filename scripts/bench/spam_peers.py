@@ -134,7 +134,7 @@ while (my $name = <STDIN>) {
 
 
 class SpamAssassin(Peer):
-    name, threshold, step = 'spamassassin', 5.0, 3
+    name, threshold, step = "spamassassin", 5.0, int(os.environ.get("SA_STEP", "3"))
 
     def start(self):
         need('sa-learn')

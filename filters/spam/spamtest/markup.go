@@ -77,7 +77,7 @@ func plain(blocks []block, width int) string {
 		})
 		switch k.kind {
 		case "h1", "h2":
-			t = strings.ToUpper(t[:min(1, len(t))]) + t[min(1, len(t)):] + "\n"
+			t += "\n"
 		case "button", "image":
 			if t = t + ": " + k.url; k.kind == "image" {
 				continue

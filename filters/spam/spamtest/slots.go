@@ -282,7 +282,7 @@ func (m *mail) dateSlot(name, arg string) string {
 		return weekdays[t.Weekday()]
 	}
 	form := m.pick(m.list("dateform"))
-	return strings.NewReplacer("D", strconv.Itoa(t.Day()), "DD", t.Format("02"), "N", months[t.Month()-1], "M", t.Format("01"),
+	return strings.NewReplacer("DD", t.Format("02"), "D", strconv.Itoa(t.Day()), "N", months[t.Month()-1], "M", t.Format("01"),
 		"Y", t.Format("2006"), "W", weekdays[t.Weekday()]).Replace(form)
 }
 

@@ -7,6 +7,7 @@ import (
 	netmail "net/mail"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // Every template renders, in several variants, to a message that Go's own
@@ -162,6 +163,25 @@ func TestSplitsShareNoText(t *testing.T) {
 			}
 			if common*6 > min(len(sets[i]), len(sets[j])) && common > 3 {
 				t.Errorf("%s and %s share %d of %d runs of four words", a.origin(), b.origin(), common, len(sets[i]))
+			}
+		}
+	}
+}
+
+// Text that came out of the templates is whole: valid UTF-8, dates as people
+// write them.
+func TestTextIsWhole(t *testing.T) {
+	t.Parallel()
+	for _, split := range []Split{Train, Test} {
+		list, err := Generate(split, 5, 300)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range list {
+			for p := range parse(m.Raw, 0).texts() {
+				if text, ok := p.contentUTF8(); !ok || !utf8.ValidString(text) {
+					t.Errorf("%s: broken text", m.Origin)
+				}
 			}
 		}
 	}
