@@ -20,7 +20,7 @@ func TestEveryTemplateRendersMailThatParses(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, origin := range g.Origins() {
-			for i := range 4 {
+			for i := range 3 {
 				m, err := g.Render(origin, i)
 				if err != nil {
 					t.Fatal(err)
@@ -173,7 +173,7 @@ func TestSplitsShareNoText(t *testing.T) {
 func TestTextIsWhole(t *testing.T) {
 	t.Parallel()
 	for _, split := range []Split{Train, Test} {
-		list, err := Generate(split, 5, 300)
+		list, err := Generate(split, 5, 140)
 		if err != nil {
 			t.Fatal(err)
 		}
