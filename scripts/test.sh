@@ -15,5 +15,5 @@ CGO_ENABLED=1 go test -race -timeout 10m ./gateway/... ./plugins/... ./config/..
 go test -timeout 15m $(go list ./... | grep -vE '/(gateway|plugins|config)(/|$)') \
 	$(grep -rl --include='*_test.go' '^//go:build !race' gateway plugins config | xargs -n1 dirname | sort -u | sed 's,^,./,')
 # What keeps rows does so in PostgreSQL, too.
-GAPURA_TEST_DATABASE=postgres go test -timeout 10m ./gateway/account ./gateway/outbound/... ./gateway/queue \
+GAPURA_TEST_DATABASE=postgres go test -timeout 10m ./filters/spam/learned ./gateway/account ./gateway/outbound/... ./gateway/queue \
 	./gateway/quota ./gateway/returnpath ./gateway/signing ./gateway/suppress

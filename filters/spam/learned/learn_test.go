@@ -1,0 +1,222 @@
+package learned
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/gapura-mail/gapura/filters/spam/model"
+)
+
+const newsletter = "our newsletter of this week: gardening tulips compost seeds watering greenhouse pruning roses harvest tomatoes"
+
+func TestUserTeachesHisOwnLayerFullyAndOthersALittle(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	v := vector(newsletter)
+	before := s.scoreFor(t, ana, v)
+	learn(t, s, lesson(ana, "m1", newsletter, true))
+	own, domain, other := s.scoreFor(t, ana, v)-before, s.scoreFor(t, ben, v)-before, s.scoreFor(t, cleo, v)-before
+	if own < 0.3 || own < 2*domain || other > 2 || domain < other || other < 0 {
+		t.Errorf("scores rose by %g for herself, %g in her domain, %g elsewhere", own, domain, other)
+	}
+}
+
+func TestNothingIsSharedWhereItIsForbidden(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*Options){
+		"share 0": func(o *Options) { o.Share = Share{} },
+		"agree 2": func(o *Options) { o.Agree = 2 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			opt := DefaultOptions()
+			change(&opt)
+			s := openStore(t, opt)
+			r := rnd()
+			for i := range 30 {
+				learn(t, s, lesson(ana, fmt.Sprint(i), text(r, "ham"), true))
+			}
+			for _, user := range []string{ben, cleo, "x@example.org"} {
+				if l := s.Layers(t.Context(), user); len(l) != 0 {
+					t.Errorf("%s has %d layers", user, len(l))
+				}
+			}
+			if l := s.Layers(t.Context(), "Ana@Example.ORG"); len(l) != 1 {
+				t.Errorf("she has %d layers", len(l))
+			}
+		})
+	}
+}
+
+func TestTwoUsersWhoAgreeTeachOthers(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	opt.Agree = 2
+	s := openStore(t, opt)
+	v := vector(newsletter)
+	before := s.scoreFor(t, cleo, v)
+	learn(t, s, lesson(ana, "a", newsletter, true))
+	if s.scoreFor(t, cleo, v) != before {
+		t.Error("one is enough")
+	}
+	learn(t, s, lesson(ben, "b", newsletter, true))
+	if s.scoreFor(t, cleo, v) <= before {
+		t.Error("two are not enough")
+	}
+}
+
+func TestOneMessageTeachesOnce(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	v := vector(newsletter)
+	learn(t, s, lesson(ana, "m", newsletter, true))
+	once := s.scoreFor(t, ana, v)
+	learn(t, s, lesson(ana, "m", newsletter, true), lesson(ana, "m", newsletter, true))
+	if got := s.scoreFor(t, ana, v); got != once {
+		t.Errorf("%g after once, %g after thrice", once, got)
+	}
+}
+
+func TestTheOtherLabelUndoesTheFirst(t *testing.T) {
+	t.Parallel()
+	s, alone := openStore(t, DefaultOptions()), openStore(t, DefaultOptions())
+	v := vector(newsletter)
+	learn(t, s, lesson(ana, "m", newsletter, true))
+	learn(t, s, lesson(ana, "m", newsletter, false))
+	learn(t, alone, lesson(ana, "m", newsletter, false))
+	if a, b := s.scoreFor(t, ana, v), alone.scoreFor(t, ana, v); math.Abs(a-b) > 0.05 {
+		t.Errorf("%g, and %g where the first was never taught", a, b)
+	}
+	if err := s.Undo(t.Context(), ana, "m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Undo(t.Context(), ana, "m"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("undone twice: %v", err)
+	}
+}
+
+// TestUndoRestoresScores: many lessons by many, all undone in another order,
+// leave next to nothing.
+func TestUndoRestoresScores(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	s := openStore(t, opt)
+	r := rnd()
+	probe := []*model.Vector{vector(newsletter), vector(text(r, "ham")), vector(text(r, "spam")), vector(text(r, "any"))}
+	users := []string{ana, ben, cleo}
+	scores := func() (list []float64) {
+		for _, u := range users {
+			for _, v := range probe {
+				list = append(list, s.scoreFor(t, u, v))
+			}
+		}
+		return list
+	}
+	before := scores()
+	type taught struct{ user, key string }
+	var done []taught
+	for i := range 60 {
+		u, spam := users[r.IntN(3)], r.IntN(2) == 1
+		kind := []string{"ham", "spam", "any"}[r.IntN(3)]
+		key := fmt.Sprint(i)
+		learn(t, s, lesson(u, key, text(r, kind), spam))
+		done = append(done, taught{u, key})
+	}
+	moved := 0.0
+	for i, x := range scores() {
+		moved = max(moved, math.Abs(x-before[i]))
+	}
+	r.Shuffle(len(done), func(i, j int) { done[i], done[j] = done[j], done[i] })
+	for _, d := range done {
+		if err := s.Undo(t.Context(), d.user, d.key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := 0.0
+	for i, x := range scores() {
+		left = max(left, math.Abs(x-before[i]))
+	}
+	t.Logf("lessons moved scores by up to %.2f; undone, %.3f is left", moved, left)
+	if moved < 0.5 || left > 0.2*moved {
+		t.Errorf("lessons moved scores by %g, undoing left %g", moved, left)
+	}
+}
+
+func TestAUserIsForgotten(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, t.TempDir())
+	s := gatewayOn(t, db, DefaultOptions())
+	v := vector(newsletter)
+	before, elsewhere := s.scoreFor(t, ana, v), s.scoreFor(t, cleo, v)
+	learn(t, s, lesson(ana, "m", newsletter, true), lesson(ana, "n", text(rnd(), "any"), true))
+	s.Contact(ana, "friend@far.example")
+	if err := s.saveNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.UndoUser(t.Context(), ana); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	check := func(s *Store) {
+		t.Helper()
+		if got := s.scoreFor(t, ana, v); math.Abs(got-before) > 0.05 {
+			t.Errorf("%g before, %g after", before, got)
+		}
+		if got := s.scoreFor(t, cleo, v); math.Abs(got-elsewhere) > 0.05 {
+			t.Errorf("elsewhere %g before, %g after", elsewhere, got)
+		}
+		if _, ok := s.layers.get(ana); ok {
+			t.Error("the layer is still there")
+		}
+	}
+	check(s)
+	if err := s.saveNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check(gatewayOn(t, db, DefaultOptions()))
+}
+
+func TestWrongLessonsAreRefused(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	good := lesson(ana, "k", newsletter, true)
+	for name, change := range map[string]func(*Lesson){
+		"no user":       func(l *Lesson) { l.User = "" },
+		"NUL in user":   func(l *Lesson) { l.User = "a\x00b@example.org" },
+		"not a user's":  func(l *Lesson) { l.User = "*" },
+		"a domain":      func(l *Lesson) { l.User = "@example.org" },
+		"no key":        func(l *Lesson) { l.Key = "" },
+		"long key":      func(l *Lesson) { l.Key = string(make([]byte, 300)) },
+		"no vector":     func(l *Lesson) { l.Vector = nil },
+		"no source":     func(l *Lesson) { l.Source = "" },
+		"spam sent out": func(l *Lesson) { l.Source = Outbound },
+	} {
+		bad := good
+		change(&bad)
+		if err := s.Learn(t.Context(), bad); !errors.Is(err, ErrLesson) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// One that is wrong keeps no other back.
+	bad := good
+	bad.Key = ""
+	if err := s.Learn(t.Context(), bad, good); !errors.Is(err, ErrLesson) {
+		t.Error(err)
+	}
+	if err := s.Undo(t.Context(), ana, "k"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKeyStaysTheSame(t *testing.T) {
+	t.Parallel()
+	a := raw("hello", newsletter)
+	b := append([]byte("Received: by x\r\nX-Spam-Score: 7\r\n"), a...)
+	if KeyOf(a) != KeyOf(b) {
+		t.Error("fields that were added change it")
+	}
+	if KeyOf(a) == KeyOf(raw("hello", newsletter+"!")) {
+		t.Error("another body does not")
+	}
+}

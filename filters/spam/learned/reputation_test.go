@@ -1,0 +1,253 @@
+package learned
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gapura-mail/gapura/filters/spam/model"
+)
+
+func reputation(t testing.TB, s *Store, from Sender) Reputation {
+	t.Helper()
+	r, err := s.Reputation(t.Context(), from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestReputationCountsAndDecays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t, t.TempDir())
+		s := killed(t, db)
+		from := Sender{Address: "News@Shop.example", Aligned: true, IP: netip.MustParseAddr("192.0.2.77"), Links: []string{"shop.example", "track.example"}}
+		if r := reputation(t, s, from); !r.NewLink || r.Domain.N != 0 || r.Domain.Odds() != 0 {
+			t.Errorf("of nothing: %+v", r)
+		}
+		begun := time.Now()
+		for i := range 10 {
+			m := Sighting{Sender: from, Class: model.Ham}
+			if i == 9 {
+				m.Class = model.Spam
+			}
+			s.Seen(t.Context(), m)
+		}
+		check := func(s *Store, when string, scale float64) {
+			t.Helper()
+			r := reputation(t, s, from)
+			for name, c := range map[string]Counts{"address": r.Address, "domain": r.Domain, "network": r.Network, "link": r.Links} {
+				if c.N != 10 || math.Abs(c.Ham-9*scale) > 0.01 || math.Abs(c.Spam-scale) > 0.01 || !c.First.Equal(begun.Truncate(time.Second)) {
+					t.Errorf("%s, %s: %+v", when, name, c)
+				}
+			}
+			if r.NewLink {
+				t.Errorf("%s: the link is new", when)
+			}
+		}
+		check(s, "before it is written", 1)
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		check(s, "written", 1)
+		check(s, "from memory", 1)
+		time.Sleep(halfLife)
+		check(s, "a half-life later", 0.5)
+		near := Sender{Address: "other@shop.example", Aligned: true, IP: netip.MustParseAddr("192.0.2.1")}
+		if r := reputation(t, s, near); r.Address.N != 0 || r.Domain.N != 10 || r.Network.N != 10 {
+			t.Errorf("a neighbour: %+v", r)
+		}
+		forged := from
+		forged.Aligned = false
+		if r := reputation(t, s, forged); r.Address.N != 0 || r.Domain.N != 0 {
+			t.Errorf("somebody who is not he: %+v", r)
+		}
+		s.Close()
+		again := killed(t, db)
+		check(again, "opened again", 0.5)
+		again.Close()
+		db.Close()
+	})
+}
+
+func TestLessonsAndRepliesCountMost(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	from := Sender{Address: "bad@spam.example", Aligned: true}
+	l := lesson(ana, "m", newsletter, true)
+	l.Sender = from
+	learn(t, s, l)
+	if r := reputation(t, s, from); r.Domain.Odds() < 0.5 || r.Address.Bad == 0 {
+		t.Errorf("%+v", r)
+	}
+	if err := s.Undo(t.Context(), ana, "m"); err != nil {
+		t.Fatal(err)
+	}
+	if r := reputation(t, s, from); math.Abs(r.Domain.Odds()) > 1e-3 {
+		t.Errorf("undone: %+v", r)
+	}
+	s.Contact(ana, "Bad@spam.example")
+	if r := reputation(t, s, from); r.Domain.Odds() > -0.5 || r.Address.Replies < 0.99 {
+		t.Errorf("written to: %+v", r)
+	}
+}
+
+func TestContactsAreOfTheirUser(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, t.TempDir())
+	s := gatewayOn(t, db, DefaultOptions())
+	known := func(s *Store, user, address string, want bool) {
+		t.Helper()
+		if got, err := s.Known(t.Context(), user, address); got != want || err != nil {
+			t.Errorf("%s knows %s: %v, %v", user, address, got, err)
+		}
+	}
+	reply := func(s *Store, want bool, ids ...string) {
+		t.Helper()
+		if got, err := s.IsReply(t.Context(), ids...); got != want || err != nil {
+			t.Errorf("%q: %v, %v", ids, got, err)
+		}
+	}
+	known(s, ana, "friend@far.example", false)
+	reply(s, false, "<1@example.org>")
+	s.Sent(Sent{User: ana, To: []string{"Friend@Far.example", "no address", "two@far.example"}, MessageID: "<1@example.org>"})
+	for range 2 {
+		known(s, ana, "friend@far.example", true)
+		known(s, "Ana@example.org", "TWO@far.example", true)
+		known(s, ben, "friend@far.example", false)
+		reply(s, true, "<0@x>", "<1@example.org>")
+		reply(s, false, "<2@example.org>", "")
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again := killed(t, db)
+	known(again, ana, "friend@far.example", true)
+	known(again, ben, "friend@far.example", false)
+	reply(again, true, "1@example.org")
+}
+
+// TestAFloodOfNamesIsBounded: names that strangers make up fill neither memory
+// nor tables.
+func TestAFloodOfNamesIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opt := DefaultOptions()
+		opt.Senders = 1000
+		db := openDB(t, t.TempDir())
+		s, err := Open(t.Context(), opt, Deps{DB: db, Model: base()}) // nobody writes
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 * maxPending {
+			s.Seen(t.Context(), Sighting{Sender: Sender{Address: fmt.Sprintf("a@d%d.example", i)}, Class: model.Spam})
+		}
+		if n := s.behind.now.size(); n > maxPending+maxNames || s.behind.lost == 0 {
+			t.Errorf("%d wait, %d were lost", n, s.behind.lost)
+		}
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 12 {
+			if err := s.prune(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var n int
+		if err := db.Read().QueryRow(t.Context(), "SELECT COUNT(*) FROM learned_reputation").Scan(&n); err != nil || n > opt.Senders {
+			t.Errorf("%d names are kept: %v", n, err)
+		}
+		s.Close()
+		db.Close()
+	})
+}
+
+func TestWhatFailsIsWrittenLater(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	from := Sender{Address: "a@b.example", Aligned: true}
+	s.Seen(t.Context(), Sighting{Sender: from, Class: model.Ham})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.flush(ended); err == nil {
+		t.Error("written after the end")
+	}
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := reputation(t, s, from); r.Domain.N != 1 {
+		t.Errorf("%+v", r.Domain)
+	}
+}
+
+func TestContactsAreBounded(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	opt.Contacts = 10
+	s := openStore(t, opt)
+	for i := range 50 {
+		s.Contact(ana, fmt.Sprintf("c%d@far.example", i))
+	}
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := s.deps.DB.Read().QueryRow(t.Context(), "SELECT COUNT(*) FROM learned_contacts").Scan(&n); err != nil || n != 10 {
+		t.Errorf("%d contacts: %v", n, err)
+	}
+}
+
+func FuzzSender(f *testing.F) {
+	f.Add("a@b.example", "c.example", []byte{192, 0, 2, 1})
+	f.Add("\"x y\"@\xff", "..", []byte{})
+	f.Fuzz(func(t *testing.T, address, link string, ip []byte) {
+		addr, _ := netip.AddrFromSlice(ip)
+		for _, name := range (Sender{address, true, addr, []string{link}}).names().all() {
+			if len(name) > maxName+20 {
+				t.Errorf("%q", name)
+			}
+			for _, r := range name {
+				if r <= ' ' || r == 0xFFFD && !containsRune(address+link) {
+					t.Errorf("%q cannot be kept as text", name)
+				}
+			}
+		}
+	})
+}
+
+func containsRune(s string) bool {
+	for _, r := range s {
+		if r == 0xFFFD {
+			return true
+		}
+	}
+	return false
+}
+
+func BenchmarkReputation(b *testing.B) {
+	s := openStore(b, DefaultOptions())
+	from := Sender{Address: "a@b.example", Aligned: true, IP: netip.MustParseAddr("192.0.2.1"), Links: []string{"b.example", "c.example"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Reputation(b.Context(), from); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkSeen(b *testing.B) {
+	s := openStore(b, DefaultOptions())
+	m := Sighting{Sender: Sender{Address: "a@b.example", Aligned: true, IP: netip.MustParseAddr("192.0.2.1"), Links: []string{"b.example", "c.example"}}, Class: model.Ham}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Seen(b.Context(), m)
+	}
+}

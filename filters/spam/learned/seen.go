@@ -1,0 +1,67 @@
+package learned
+
+import (
+	"context"
+	"hash/maphash"
+	"time"
+
+	"github.com/gapura-mail/gapura/filters/spam/model"
+)
+
+// Sighting is one message that came in, once its class is decided.
+type Sighting struct {
+	Sender Sender
+	// Score is what the model said of the message itself, without what is
+	// known of its sender: the sample would otherwise prove itself.
+	Score model.Score
+	Class string // that the policy may act on: model.Ham, Unsure, Spam
+	// Truth is model.Ham where the message is surely ham: authenticated, and
+	// from a contact of its recipient or a reply to mail of ours; model.Spam
+	// where it is surely spam, sent to a trap for instance; otherwise "".
+	Truth string
+}
+
+// Seen counts a message in the reputation of its sender, in the distribution of
+// scores, and where its truth is known in the sample. It waits for nothing: what is
+// more than memory has room for is dropped and counted as such.
+func (s *Store) Seen(_ context.Context, m Sighting) {
+	now := time.Now()
+	d := row{first: now.Unix(), last: now.Unix(), n: 1}
+	switch {
+	case m.Class == model.Spam || m.Truth == model.Spam:
+		d.spam = inflate(now, halfLife)
+	case m.Class == model.Ham || m.Truth == model.Ham:
+		d.ham = inflate(now, halfLife)
+	}
+	list := m.Sender.names().all()
+	s.behind.with(func(b *batch) {
+		for _, name := range list {
+			b.rows[name] = b.rows[name].plus(d)
+		}
+	})
+	s.watch.score(&s.behind, m.Score, m.Class == model.Spam, now)
+	if m.Truth != "" {
+		s.sample(m.Truth == model.Spam, m.Sender.Address, m.Score.Score, now)
+	}
+}
+
+// sample adds a score to the rolling sample: of one sender one a day, so that nobody is
+// the measure of the others.
+func (s *Store) sample(spam bool, sender string, score float64, now time.Time) {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	h.WriteString(sender)
+	k := sampled{h.Sum64(), now.Unix() / 86400, spam}
+	if _, ok := s.sampled.get(k); ok {
+		return
+	}
+	s.sampled.put(k, struct{}{})
+	s.watch.sample(&s.behind, spam, score, now)
+}
+
+// sampled is a sender that is in the sample of a day.
+type sampled struct {
+	sender uint64
+	day    int64
+	spam   bool
+}
