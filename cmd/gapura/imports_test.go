@@ -79,6 +79,7 @@ var mayImport = map[string][]string{
 	"filters/spam/text":       {},
 	"filters/spam/anatomy":    {"gateway/message", "gateway/smtp", "filters/spam/text", "filters/spam/link", "filters/spam/qr"},
 	"filters/spam/model":      {"filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
+	"filters/spam/learned":    {"filters/spam/model", "gateway/sqldb"},
 	"cmd/gapura":              {"*"},
 	// Test kits: imported by tests alone.
 	"gateway/dns/dnstest":            {"gateway/dns"},

@@ -121,7 +121,7 @@ func (s *Store) IsReply(ctx context.Context, ids ...string) (bool, error) {
 
 // exists tells whether a query finds something.
 func (s *Store) exists(ctx context.Context, query string, args ...any) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTime)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	var one int
 	err := s.deps.DB.Read().QueryRow(ctx, query, args...).Scan(&one)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -16,7 +17,7 @@ func killed(t testing.TB, db *sqldb.DB) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.deps.Keep = true
+	s.deps.Keep, s.patience = true, time.Minute
 	return s
 }
 
@@ -91,10 +92,10 @@ func TestLayersAreReadAgain(t *testing.T) {
 	r := rnd()
 	want := map[string]float64{}
 	v := vector(newsletter)
-	for i := range 120 {
+	for i := range 60 {
 		u := fmt.Sprintf("u%d@example.org", i)
 		learn(t, s, lesson(u, "m", text(r, "any")+newsletter, i%2 == 0))
-		if i%40 == 39 || i == 119 {
+		if i%20 == 19 || i == 59 {
 			if err := s.saveNow(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +113,7 @@ func TestLayersAreReadAgain(t *testing.T) {
 		return size
 	}
 	for range 2 {
-		for i := range 120 {
+		for i := range 60 {
 			u := fmt.Sprintf("u%d@example.org", i)
 			if l := s.Layers(t.Context(), u); len(l) != 3 {
 				t.Fatalf("%s has %d layers", u, len(l))

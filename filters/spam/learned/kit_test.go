@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -37,6 +38,7 @@ func gatewayOn(t testing.TB, db *sqldb.DB, opt Options) *Store {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.patience = time.Minute // on a busy machine, too
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

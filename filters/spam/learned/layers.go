@@ -97,7 +97,7 @@ func (s *Store) Layers(ctx context.Context, rcpt string) []*model.Layer {
 		}
 		if l == nil {
 			var err error
-			ctx, cancel := context.WithTimeout(ctx, readTime)
+			ctx, cancel := context.WithTimeout(ctx, s.patience)
 			l, err = s.load(ctx, name)
 			cancel()
 			if err != nil {

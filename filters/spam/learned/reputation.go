@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// readTime bounds a question of a message to the database.
+	// readTime bounds a question of a message to the database: mail does not
+	// wait for it long.
 	readTime = 250 * time.Millisecond
 	// cachedNames is how many names are remembered, in each of two generations.
 	cachedNames = 50_000
@@ -141,7 +142,7 @@ const selectRows = "SELECT name, first, last, n, ham, spam, good, bad, replies F
 
 // readRows reads names from the database.
 func (s *Store) readRows(ctx context.Context, miss []string, found map[string]row) error {
-	ctx, cancel := context.WithTimeout(ctx, readTime)
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	args := make([]any, maxNames) // always as many, so that statements are few
 	for i := range args {

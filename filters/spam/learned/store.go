@@ -48,6 +48,8 @@ type Store struct {
 	deps  Deps
 	model atomic.Pointer[model.Model]
 	seed  maphash.Seed
+	// patience bounds a question of a message to the database.
+	patience time.Duration
 
 	behind   behind
 	names    *cache[string, row]
@@ -89,7 +91,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("learned: %w", err)
 	}
 	s := &Store{
-		deps: deps, seed: maphash.MakeSeed(), watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
+		deps: deps, seed: maphash.MakeSeed(), patience: readTime, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
 		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders),
 		steps: map[stepKey]model.Step{}, dropped: map[string]struct{}{},
 	}

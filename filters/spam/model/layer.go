@@ -150,7 +150,8 @@ type Layer struct {
 	mu     sync.RWMutex
 	linear [linear]weights
 	tokens counts
-	n      int // lessons
+	n      int     // lessons
+	limit  float32 // see Limit
 }
 
 // NewLayer returns an empty layer with tables for a whole installation, about

@@ -159,7 +159,7 @@ func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {
 		defer l.mu.RUnlock()
 		for i := range l.linear {
 			t := &l.linear[i]
-			sums[i] += t.sum(v.ids[i])*norm(len(v.ids[i])) + t.bias
+			sums[i] += l.limited(t.sum(v.ids[i])*norm(len(v.ids[i])) + t.bias)
 		}
 	}
 	if m.base != nil {

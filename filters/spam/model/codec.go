@@ -1,0 +1,129 @@
+package model
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+)
+
+// FeaturesVersion changes when the same message gets other features than
+// before: what was learned of them is then of no use.
+const FeaturesVersion = 1
+
+// maxFeatures bounds a view's features in what UnmarshalBinary reads.
+const maxFeatures = 1 << tokenBits
+
+// errVector is what UnmarshalBinary says of other octets.
+var errVector = errors.New("model: not a vector of these features")
+
+// Of returns the hashed features of a view, each once, in no order. They must
+// not be changed.
+func (v *Vector) Of(view View) []uint32 { return v.ids[view] }
+
+// parts are the lists of features that a vector is written as: those of each view, of
+// Tokens first the words of Received fields.
+func (v *Vector) parts() [Views + 1][]uint32 {
+	var list [Views + 1][]uint32
+	copy(list[:], v.ids[:])
+	all := v.ids[Tokens]
+	n := min(v.trace, len(all))
+	list[Tokens], list[Views] = all[:n], all[n:]
+	return list
+}
+
+// AppendBinary appends the vector to dst: some 2 octets a feature.
+func (v *Vector) AppendBinary(dst []byte) ([]byte, error) {
+	dst = append(dst, FeaturesVersion)
+	for _, ids := range v.parts() {
+		ids = slices.Clone(ids)
+		slices.Sort(ids)
+		dst = binary.AppendUvarint(dst, uint64(len(ids)))
+		last := uint32(0)
+		for _, id := range ids {
+			dst = binary.AppendUvarint(dst, uint64(id-last))
+			last = id
+		}
+	}
+	return dst, nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote.
+func (v *Vector) UnmarshalBinary(src []byte) error {
+	if len(src) == 0 || src[0] != FeaturesVersion {
+		return errVector
+	}
+	r := idReader{src[1:]}
+	for view := range v.ids {
+		ids, ok := r.list(nil, View(view).mask())
+		if !ok {
+			return errVector
+		}
+		v.ids[view] = ids
+	}
+	v.trace = len(v.ids[Tokens])
+	ids, ok := r.list(v.ids[Tokens], Tokens.mask())
+	if !ok || len(r.src) > 0 {
+		return errVector
+	}
+	v.ids[Tokens] = ids
+	return nil
+}
+
+// idReader reads lists of ids.
+type idReader struct{ src []byte }
+
+func (r *idReader) next() (uint64, bool) {
+	x, n := binary.Uvarint(r.src)
+	if n <= 0 {
+		return 0, false
+	}
+	r.src = r.src[n:]
+	return x, true
+}
+
+// list appends a list, in ascending order, of ids up to most.
+func (r *idReader) list(ids []uint32, most uint32) ([]uint32, bool) {
+	n, ok := r.next()
+	if !ok || n > maxFeatures || n > uint64(len(r.src)) {
+		return nil, false
+	}
+	ids = slices.Grow(ids, int(n))
+	last := uint64(0)
+	for i := range n {
+		d, ok := r.next()
+		if last += d; !ok || i > 0 && d == 0 || d > uint64(most) || last > uint64(most) {
+			return nil, false
+		}
+		ids = append(ids, uint32(last))
+	}
+	return ids, true
+}
+
+// AppendBinary appends the step to dst.
+func (s Step) AppendBinary(dst []byte) ([]byte, error) {
+	flags := byte(0)
+	if s.Spam {
+		flags |= 1
+	}
+	if s.Counts {
+		flags |= 2
+	}
+	dst = append(dst, 1, flags)
+	for _, e := range s.Error {
+		dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(e))
+	}
+	return dst, nil
+}
+
+// UnmarshalBinary reads what AppendBinary wrote.
+func (s *Step) UnmarshalBinary(src []byte) error {
+	if len(src) != 2+4*len(s.Error) || src[0] != 1 {
+		return errors.New("model: not a step of these views")
+	}
+	s.Spam, s.Counts = src[1]&1 != 0, src[1]&2 != 0
+	for i := range s.Error {
+		s.Error[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[2+4*i:]))
+	}
+	return nil
+}
