@@ -17,7 +17,7 @@ f.yaml:1:34: "2.5" is no number (write it like 100 or 50MiB)
 f.yaml:2:14: log.level: unknown level "loud" (debug, info, warn or error)`},
 		{"protocol unknown", "listeners:\n  - {protocol: stmp, address: ':25'}\n", `f.yaml:2:16: unknown protocol "stmp" (did you mean "smtp"?)`},
 		{"address", "listeners:\n  - {protocol: http, address: '25'}\n", `f.yaml:2:31: address "25" is no HOST:PORT (write it like 0.0.0.0:25, :25 or unix:/path)`},
-		{"filter to come", "filters:\n  - spam: {}\n", `f.yaml:2:5: filter "spam" is not built yet`},
+		{"filter to come", "filters:\n  - rspamd: {}\n", `f.yaml:2:5: filter "rspamd" is not built yet`},
 		{"twice", "data: a\ndata: b\n", `f.yaml:2:1: mapping key "data" already defined at [1:1]`},
 		{"anchor", "data: &x a\n", `f.yaml:1:7: anchors, aliases and tags are not read (write the value out)`},
 		{"list for mapping", "tls: [a]\n", `f.yaml:1:6: want a mapping of keys to values, found a list`},

@@ -8,6 +8,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/dmarc"
 	"github.com/gapura-mail/gapura/filters/dnsbl"
 	"github.com/gapura-mail/gapura/filters/headers"
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spf"
 	"github.com/gapura-mail/gapura/plugins"
 )
@@ -24,6 +25,7 @@ func filterOptions() map[string]any {
 		"dnsbl":      ptr(dnsbl.DefaultOptions()),
 		"headers":    ptr(headers.DefaultOptions()),
 		"plugin":     ptr(plugins.DefaultOptions()),
+		"spam":       ptr(spam.DefaultOptions()),
 		"spf":        ptr(spf.DefaultOptions()),
 	}
 }

@@ -43,8 +43,8 @@ func (f Filter) FactPrefix() string {
 	return f.Name
 }
 
-// strangersOnly are filters that judge who a stranger is.
-var strangersOnly = []string{"dnsbl", "spf", "dkim", "arc", "dmarc"}
+// strangersOnly are filters that judge who a stranger is and what he wants.
+var strangersOnly = []string{"dnsbl", "spf", "dkim", "arc", "dmarc", "spam"}
 
 // mailOf is which mail a filter looks at where nothing is written.
 func mailOf(filter string) []string {
@@ -57,11 +57,11 @@ func mailOf(filter string) []string {
 // filterNames are the filters that there are, in an order that suits most:
 // cheap ones first, dmarc behind those that it builds on.
 func filterNames() []string {
-	return []string{"dnsbl", "headers", "spf", "dkim", "arc", "dmarc", "attachment", "antivirus", "plugin"}
+	return []string{"dnsbl", "headers", "spf", "dkim", "arc", "dmarc", "attachment", "antivirus", "spam", "plugin"}
 }
 
 // later are filters that the documentation names and this version has not.
-var later = []string{"spam", "milter", "greylist", "url", "rspamd"}
+var later = []string{"milter", "greylist", "url", "rspamd"}
 
 func (f *Filter) decodeNode(d *decoder, n ast.Node) {
 	if s, ok := n.(*ast.StringNode); ok { // "- spf" for "- spf: {}"

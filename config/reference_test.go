@@ -220,7 +220,7 @@ func TestSchemaRefusesWhatTheProgramDoes(t *testing.T) {
 	}
 	for _, text := range []string{
 		"hostnam: a", "listeners: [{protocol: smtp}]", "domains: {a.test: {}}",
-		"domains: {a.test: {deliver: outbound}}", "listeners: [{protocol: smtp, address: ':25', auth: 1}]", "submission: {check_from: some}", "suppression: {bounces: many}", "quota: {user: 5}", "bounces: {verp: bulk, days: x}", "filters: [{spf: {mail: [outbound]}}]", "limits: {message: 50MB}", "limits: {hop: 5}", "filters: [spam]", "filters: [{spf: {}, dkim: {}}]",
+		"domains: {a.test: {deliver: outbound}}", "listeners: [{protocol: smtp, address: ':25', auth: 1}]", "submission: {check_from: some}", "suppression: {bounces: many}", "quota: {user: 5}", "bounces: {verp: bulk, days: x}", "filters: [{spf: {mail: [outbound]}}]", "limits: {message: 50MB}", "limits: {hop: 5}", "filters: [rspamd]", "filters: [{spf: {}, dkim: {}}]",
 		"filters: [{spf: {nothing: 1}}]", "filters: [{spf: {on_error: stop}}]", "dns: {timeout: 5}", "dns: {timeout: soon}", "tls: {mode: acme}", "outbound: mx",
 		"data: {path: x}", "data: [x]", "smtp: {strict_syntax: 1}", "smtp: {recipients: 5}",
 	} {

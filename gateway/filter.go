@@ -86,7 +86,14 @@ type Part struct {
 	Filename    string          // decoded (RFC 2231, RFC 2047)
 	Encoding    string          // content transfer encoding, lower case
 	Header      *message.Header // the part's own header fields; the message's for a single part
+	Within      []Container     // the multiparts and messages that it is in, the outermost first; not to be changed
 	Content     Content         // decoded bytes, perhaps still growing
+}
+
+// Container is a part of the MIME tree that has parts.
+type Container struct {
+	Path string // "0" ends that of a multipart that has no number of its own
+	Type string // media type, lower case
 }
 
 // Content is bytes that may still be growing.

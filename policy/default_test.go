@@ -28,7 +28,7 @@ func defaultFields() []gateway.Field {
 		"attachment.limit", "attachment.ambiguous", "attachment.encrypted", "attachment.unopened",
 		"dmarc.list_mail", "dmarc.forwarder", "arc.trusted")
 	add(gateway.Strings, gateway.StageMessage, "attachment.dangerous")
-	add(gateway.String, gateway.StageMessage, "antivirus.virus", "antivirus.result", "dmarc.result", "dmarc.policy", "dmarc.disposition", "dmarc.domain", "arc.dmarc")
+	add(gateway.String, gateway.StageMessage, "antivirus.virus", "antivirus.result", "dmarc.result", "dmarc.policy", "dmarc.disposition", "dmarc.domain", "arc.dmarc", "spam.class")
 	return fields
 }
 
@@ -84,6 +84,11 @@ func TestDefaultPolicy(t *testing.T) {
 		{"DMARC and a trusted chain", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "arc.trusted": true, "arc.dmarc": "pass"}, ""},
 		{"DMARC and a trusted chain without DMARC", gateway.StageMessage, plain, facts{"dmarc.disposition": "quarantine", "arc.trusted": true}, ""},
 		{"DMARC that failed before the chain", gateway.StageMessage, plain, facts{"dmarc.disposition": "reject", "dmarc.domain": "a.b", "arc.trusted": true, "arc.dmarc": "fail"}, `reject "550 5.7.1 DMARC: a.b`},
+		{"spam", gateway.StageMessage, plain, facts{"spam.class": "spam"}, "continue add X-Spam-Flag: YES;"},
+		{"perhaps spam", gateway.StageMessage, plain, facts{"spam.class": "unsure"}, ""},
+		{"spam that fails DMARC is marked once", gateway.StageMessage, plain, facts{"spam.class": "spam", "dmarc.disposition": "quarantine"}, `continue add X-Spam-Flag: YES; ["`},
+		{"forged spam is refused", gateway.StageMessage, plain, facts{"spam.class": "spam", "dmarc.disposition": "reject"}, `reject "550 5.7.1 DMARC`},
+		{"spam sent by a user is his", gateway.StageSubmission, plain, facts{"spam.class": "spam"}, ""},
 		{"too many authors", gateway.StageMessage, plain, facts{"dmarc.result": "permerror"}, `reject "550 5.7.1 DMARC: From has`},
 		{"DMARC cannot be told", gateway.StageMessage, plain, facts{"dmarc.result": "temperror", "dmarc.policy": "reject", "dmarc.domain": "a.b"}, `defer "451 4.7.1 DMARC: the DNS of a.b does not`},
 		{"DMARC cannot be told, nothing asked for", gateway.StageMessage, plain, facts{"dmarc.result": "temperror", "dmarc.policy": "none"}, ""},

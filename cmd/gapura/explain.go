@@ -85,7 +85,7 @@ func (c *explainCmd) Run(a *app) error {
 	defer done()
 	bodies := body.Options{Memory: cfg.Limits.BodyMemory}
 	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	j, err := newJudge(cfg, resolver, bodies, &server{log: log})
+	j, err := newJudge(cfg, resolver, bodies, &server{log: log, spam: spamState{explain: true}})
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (c *explainCmd) Run(a *app) error {
 // need no options.
 func explainConfig(file string) (*config.Config, error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && file == "gapura.yaml" {
-		return config.Parse("built-in", []byte("filters: [spf, dkim, arc, dmarc, headers, attachment]\ndomains: {default: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n"))
+		return config.Parse("built-in", []byte("filters: [spf, dkim, arc, dmarc, headers, attachment, spam]\ndomains: {default: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n"))
 	}
 	return config.Load(file)
 }
@@ -276,7 +276,7 @@ func factMap(f gateway.Facts) (map[string]any, []string) {
 func (e *explanation) text(w io.Writer) {
 	fmt.Fprintln(w, "facts")
 	for _, name := range e.names {
-		fmt.Fprintf(w, "  %-28s %v\n", name, e.Facts[name])
+		printFact(w, name, e.Facts[name])
 	}
 	if e.Results != "" {
 		fmt.Fprintf(w, "\nAuthentication-Results: %s\n", strings.ReplaceAll(e.Results, "\r\n", "\n"))
@@ -300,6 +300,21 @@ func (e *explanation) text(w io.Writer) {
 			fmt.Fprintf(w, "  edit   %s\n", ed)
 		}
 		r.queueing(w)
+	}
+}
+
+// printFact prints a fact; reasons have a line each.
+func printFact(w io.Writer, name string, value any) {
+	lines, ok := value.([]string)
+	if !ok || !strings.HasSuffix(name, ".reasons") {
+		fmt.Fprintf(w, "  %-28s %v\n", name, value)
+		return
+	}
+	for i, line := range lines {
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintf(w, "  %-28s %s\n", name, line)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/dmarc"
 	"github.com/gapura-mail/gapura/filters/dnsbl"
 	"github.com/gapura-mail/gapura/filters/headers"
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spf"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -54,5 +55,6 @@ func builtinFilters() ([]gateway.Filter, error) {
 	add(dmarc.New(dmarc.Options{}, r))
 	add(antivirus.New(antivirus.Options{}))
 	add(attachment.New(attachment.Options{}, nil))
+	add(spam.New(spam.DefaultOptions(), spam.Deps{}))
 	return filters, failed
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/dmarc"
 	"github.com/gapura-mail/gapura/filters/dnsbl"
 	"github.com/gapura-mail/gapura/filters/headers"
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spf"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
@@ -28,7 +29,7 @@ import (
 const archiveMemory = 512 << 10
 
 // newFilter makes the filter that one entry of the configuration asks for.
-func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, bodies body.Options, log *slog.Logger) (gateway.Filter, error) {
+func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, bodies body.Options, s *server) (gateway.Filter, error) {
 	switch opt := f.Options.(type) {
 	case *antivirus.Options:
 		return antivirus.New(*opt)
@@ -48,7 +49,9 @@ func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, bodies body.
 	case *headers.Options:
 		return headers.New(*opt, ownNames(cfg), r)
 	case *plugins.Options:
-		return openPlugin(withPluginDir(*opt, cfg.File), log)
+		return openPlugin(withPluginDir(*opt, cfg.File), s.log)
+	case *spam.Options:
+		return s.openSpam(*opt, cfg)
 	case *spf.Options:
 		return spf.New(*opt, r, cfg.Hostname)
 	}
@@ -85,10 +88,10 @@ func ownNames(cfg *config.Config) []string {
 }
 
 // newSteps makes the configured filters.
-func newSteps(cfg *config.Config, r dns.Resolver, bodies body.Options, log *slog.Logger) ([]pipeline.Step, error) {
+func newSteps(cfg *config.Config, r dns.Resolver, bodies body.Options, s *server) ([]pipeline.Step, error) {
 	var steps []pipeline.Step
 	for _, f := range cfg.Filters {
-		x, err := newFilter(f, r, cfg, bodies, log)
+		x, err := newFilter(f, r, cfg, bodies, s)
 		if err != nil {
 			(&judge{steps: steps}).close()
 			return nil, cfg.Errorf(f.Position(), "%v", err)

@@ -150,7 +150,7 @@ func openResolver(cfg *config.Config, m *dns.Metrics) (dns.Resolver, func(), err
 
 // newJudge makes filters, policy and pipeline.
 func newJudge(cfg *config.Config, r dns.Resolver, bodies body.Options, s *server) (*judge, error) {
-	steps, err := newSteps(cfg, r, bodies, s.log)
+	steps, err := newSteps(cfg, r, bodies, s)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type cli struct {
 	Backup   backupCmd   `cmd:"" help:"Copy everything, while the gateway runs."`
 	Restore  restoreCmd  `cmd:"" help:"Bring a backup back."`
 	Plugin   pluginCmd   `cmd:"" help:"Filters in processes of their own."`
+	Spam     spamCmd     `cmd:"" help:"The spam filter: teach it, try it, ask it why."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/bounce"
@@ -159,6 +160,7 @@ type server struct {
 	mailboxMetrics  *mailbox.Metrics
 	searchMetrics   *search.Metrics
 
+	spam   spamState
 	stores *stores
 
 	queueMetrics *queue.Metrics
@@ -276,6 +278,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return err
 	}
 	if s.managesieve, err = sieved.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.spam.metrics, err = spam.NewMetrics(reg); err != nil {
 		return err
 	}
 	s.mailboxMetrics, s.searchMetrics = mailbox.NewMetrics(reg), search.NewMetrics(reg)

@@ -17,12 +17,12 @@ import (
 
 // copy builds the message as one group of recipients gets it.
 func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Result, c *copyOf) (*gateway.Copy, error) {
-	head, err := t.head(ctx, a, result, c.edits)
+	head, err := t.head(ctx, a, result, c)
 	if err != nil {
 		return nil, err
 	}
 	return &gateway.Copy{
-		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue, Facts: result.Facts,
+		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue, Facts: c.facts,
 		PerRcpt:    t.separate() || len(t.pipe.Rcpts()) == 1 && len(c.to) == 1 && t.led == 1,
 		Size:       int64(len(head)) + a.body.Size(),
 		EightBit:   t.params.Body == smtp.Body8BitMIME,
@@ -33,16 +33,17 @@ func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Res
 
 // head builds the header block: our fields on top, the policy's changes, then
 // what came, and the empty line. Copies with the same changes share it.
-func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Result, edits []gateway.Edit) ([]byte, error) {
+func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Result, c *copyOf) ([]byte, error) {
 	for _, b := range a.heads {
-		if slices.Equal(b.edits, edits) {
+		if b.spam == c.spam && slices.Equal(b.edits, c.edits) {
 			return b.block, nil
 		}
 	}
 	e := a.header.Edit()
 	e.RemoveAuthResults(t.s.h.opt.Hostname)
 	t.fix(e, a.header)
-	for _, x := range edits {
+	c.spam.put(e)
+	for _, x := range c.edits {
 		edit(e, x)
 	}
 	if len(result.Results) > 0 && !t.s.info.Submitted() { // ours need no report on themselves
@@ -60,7 +61,7 @@ func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Res
 		return nil, fmt.Errorf("inbound: %s: not signed: %w", t.id, err)
 	}
 	block = append(block, "\r\n"...)
-	a.heads = append(a.heads, builtHead{edits, block})
+	a.heads = append(a.heads, builtHead{c.edits, c.spam, block})
 	return block, nil
 }
 

@@ -19,6 +19,8 @@ type copyOf struct {
 	from   smtp.ReversePath
 	queue  gateway.Queueing
 	edits  []gateway.Edit
+	spam   spamMark
+	facts  gateway.Facts // about the message, with a score as in spam
 	to     []gateway.Recipient
 	of     []int        // indexes of the accepted recipients whom to is for
 	got    []smtp.Reply // of the backend, one for each; split
@@ -44,7 +46,7 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 		}
 		return t.answer(a, result, replies)
 	}
-	copies := t.copies(result.Rulings)
+	copies := t.copies(result)
 	grant, refusal := t.take(ctx, a, copies)
 	if !refusal.IsZero() {
 		for _, c := range copies {
@@ -84,17 +86,22 @@ func (t *transaction) refusalOfAll(replies []smtp.Reply) smtp.Reply {
 }
 
 // copies groups the recipients that are not ruled out by what they get.
-func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
+func (t *transaction) copies(result pipeline.Result) []*copyOf {
 	var cs []*copyOf
-	for i, r := range rulings {
+	for i, r := range result.Rulings {
 		if r.Action != gateway.Continue && r.Action != gateway.Accept {
 			continue
+		}
+		mark, facts := spamMark{}, result.Facts
+		if !t.s.info.Submitted() {
+			rcpt := t.pipe.Rcpts()[i]
+			mark, facts = spamMarkOf(facts, rcpt.Facts), factsFor(facts, rcpt)
 		}
 		for _, x := range t.goals[i] {
 			if r.Route != "" && r.Route != x.Route && !x.forwarded {
 				x.Route, x.queued = r.Route, t.queued(r.Route) || t.held() || t.tracked(r.Route, x.Params)
 			}
-			c := copyOf{route: x.Route, queued: x.queued, from: t.from, queue: r.Queue, edits: r.Edits}
+			c := copyOf{route: x.Route, queued: x.queued, from: t.from, queue: r.Queue, edits: r.Edits, spam: mark, facts: facts}
 			if c.queue.Priority == 0 {
 				c.queue.Priority = t.params.Priority
 			}
@@ -114,7 +121,7 @@ func (t *transaction) copies(rulings []pipeline.Ruling) []*copyOf {
 
 // same tells whether two copies are the same but for the recipients.
 func (c *copyOf) same(o *copyOf) bool {
-	return (c.route == o.route || c.local && o.local) && c.queued == o.queued && c.from == o.from && c.queue == o.queue && slices.Equal(c.edits, o.edits)
+	return (c.route == o.route || c.local && o.local) && c.queued == o.queued && c.from == o.from && c.queue == o.queue && c.spam == o.spam && slices.Equal(c.edits, o.edits)
 }
 
 // note merges what became of the copy into the replies for the accepted

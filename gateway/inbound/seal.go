@@ -46,6 +46,7 @@ func (t *transaction) arcSet(a *arriving, signer *mailauth.Signer, result pipeli
 // builtHead is the header block of copies with the same edits, ready to go.
 type builtHead struct {
 	edits []gateway.Edit
+	spam  spamMark
 	block []byte // with the empty line
 }
 

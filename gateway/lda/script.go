@@ -117,8 +117,9 @@ func domainOf(host string) string {
 	return domain
 }
 
-// certain is the score at which spamtest says that a message is spam for sure.
-const certain = 15
+// certain is the score at which spamtest says that a message is spam for sure;
+// the filter's default threshold is half of it.
+const certain = 10
 
 // spam returns what the spam filter found, in percent.
 func (j *job) spam() (percent int, tested bool) {

@@ -39,7 +39,8 @@ type Walk struct {
 	hidden  bool // a reading shows what the plain one hides
 	limited bool
 
-	open map[*message.PartInfo]*gateway.Part // begun, not ended
+	open   map[*message.PartInfo]*gateway.Part // begun, not ended
+	within []gateway.Container                 // begun, not ended
 }
 
 // New returns a walk over a message with header h, whose parts are kept as opt
@@ -82,6 +83,7 @@ func (w *Walk) readings(r *body.Reader, b *body.Body) (err error) {
 		return fmt.Errorf("mime walk: %w", err)
 	}
 	for _, reading := range walker.Readings() {
+		w.within = nil
 		again := b.Open()
 		err := walker.WalkReading(reading, again, w)
 		again.Close()
@@ -98,10 +100,12 @@ func (w *Walk) readings(r *body.Reader, b *body.Body) (err error) {
 // Part implements message.Visitor.
 func (w *Walk) Part(p *message.PartInfo) io.Writer {
 	if p.Container {
+		n := len(w.within) // parts keep what they have of it
+		w.within = append(w.within[:n:n], gateway.Container{Path: p.Path, Type: p.Type})
 		return nil
 	}
 	part := &gateway.Part{
-		Path: p.Path, Reading: p.Reading, Type: p.Type, Params: p.Params, Disposition: p.Disposition,
+		Within: w.within, Path: p.Path, Reading: p.Reading, Type: p.Type, Params: p.Params, Disposition: p.Disposition,
 		Filename: p.Filename, Encoding: p.Encoding, Header: p.Header, Content: w.store.Section(),
 	}
 	if p.Reading != message.Plain {
@@ -116,6 +120,10 @@ func (w *Walk) Part(p *message.PartInfo) io.Writer {
 // PartEnd implements message.Visitor. A part of another reading is told when
 // it is known to be new.
 func (w *Walk) PartEnd(p *message.PartInfo) {
+	if p.Container {
+		w.within = w.within[:max(0, len(w.within)-1)]
+		return
+	}
 	part := w.open[p]
 	if part == nil {
 		return

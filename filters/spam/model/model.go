@@ -90,14 +90,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	odds := m.curve.odds(s.Joined)
 	s.Probability = sigmoid(odds)
 	s.Score = SpamScore * odds / m.curve.threshold
-	switch {
-	case s.Score >= SpamScore:
-		s.Class = Spam
-	case s.Score >= 0:
-		s.Class = Unsure
-	default:
-		s.Class = Ham
-	}
+	s.Class = classOf(s.Score)
 	return s
 }
 

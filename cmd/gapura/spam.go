@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/term"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/model"
+)
+
+// spamCmd is `gapura spam`.
+type spamCmd struct {
+	Learn   spamLearn   `cmd:"" help:"Teach what is spam and what is not."`
+	Score   spamScore   `cmd:"" help:"Score messages without learning them."`
+	Online  spamOnline  `cmd:"" help:"Score each message of an index, then learn it: to measure."`
+	Train   spamTrain   `cmd:"" help:"Make a base model of an organisation's own mail."`
+	Eval    spamEval    `cmd:"" help:"Measure scores of messages whose class is known."`
+	Explain spamExplain `cmd:"" help:"Why a message has its score."`
+}
+
+// spamJobs bounds how many messages are looked at at a time.
+type spamJobs struct {
+	Jobs int `default:"0" placeholder:"N" help:"Messages that are read at a time; 0: as many as there are processors."`
+}
+
+func (j spamJobs) count() int {
+	if j.Jobs > 0 {
+		return j.Jobs
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// spamReader reads messages into features; it is used again.
+type spamReader struct {
+	m   anatomy.Message
+	v   *model.Vector
+	buf bytes.Buffer
+}
+
+// spamReaders keeps readers that nobody uses.
+type spamReaders struct{ sync.Pool }
+
+func newSpamReaders() *spamReaders {
+	return &spamReaders{sync.Pool{New: func() any { return &spamReader{v: model.NewVector()} }}}
+}
+
+// with calls f with the features of a message, which are valid until it
+// returns.
+func (p *spamReaders) with(x *spamMessage, f func(r *spamReader)) error {
+	r := p.Get().(*spamReader)
+	defer p.Put(r)
+	raw, err := x.read(&r.buf)
+	if err != nil {
+		return err
+	}
+	if err := r.m.Parse(raw); err != nil {
+		return err
+	}
+	model.Features(&r.m, r.v)
+	f(r)
+	return nil
+}
+
+// scoredMessage is a line of output.
+type scoredMessage struct {
+	Label       string  `json:"label,omitempty"`
+	Score       float64 `json:"score"`
+	Probability float64 `json:"probability"`
+	Class       string  `json:"class"`
+	Path        string  `json:"path"`
+}
+
+// printScore prints one line: label, if there is one, score and path.
+func (a *app) printScore(x *spamMessage, s model.Score) error {
+	if a.json {
+		e := json.NewEncoder(a.stdout)
+		e.SetEscapeHTML(false)
+		return e.Encode(scoredMessage{x.label, s.Score, s.Probability, s.Class, x.path})
+	}
+	line := make([]byte, 0, 128)
+	if x.label != "" {
+		line = append(append(line, x.label...), ' ')
+	}
+	line = strconv.AppendFloat(line, s.Score, 'f', 5, 64)
+	line = append(append(append(line, ' '), x.path...), '\n')
+	_, err := a.stdout.Write(line)
+	return err
+}
+
+// spamBar is a bar, where it is not in the way of what is printed.
+func (a *app) spamBar(what string, total int64) bar {
+	if f, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return bar{}
+	}
+	return a.newBar(what, total)
+}
+
+// noteFailed tells of a message that could not be read; the others go on.
+func (a *app) noteFailed(b bar, path string, err error) {
+	var perr *os.PathError
+	if errors.As(err, &perr) {
+		err = perr.Err
+	}
+	b.note(a.stderr, "gapura: %s: %v", path, err)
+}
+
+// failedSome is the error of a command that could not read so many messages,
+// each of which it has told of.
+func failedSome(n int) error {
+	if n > 0 {
+		return errNo
+	}
+	return nil
+}
+
+// needSource wants messages to be named.
+func needSource(indexes, paths []string) error {
+	if len(indexes)+len(paths) == 0 {
+		return usageError{errors.New("no messages: name files, folders or, with --index, an index")}
+	}
+	return nil
+}
+
+// printReasons prints why, one reason a line.
+func printReasons(w io.Writer, reasons []model.Reason) {
+	for _, r := range reasons {
+		fmt.Fprintf(w, "  %+6.2f  %s\n", r.Weight, r.Text)
+	}
+}

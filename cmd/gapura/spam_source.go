@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gapura-mail/gapura/gateway/transfer"
+)
+
+// Bounds of what is read of messages.
+const (
+	// maxSpamMessage is how much of a message the commands look at: more than
+	// the filter ever reads of one.
+	maxSpamMessage = 32 << 20
+	// maxIndexLine is how long a line of an index may be.
+	maxIndexLine = 64 << 10
+)
+
+// spamMessage is one message to be scored or learned.
+type spamMessage struct {
+	path  string // as it is printed
+	label string // ham or spam; "" : nobody says
+	part  int64  // what it is of the total of its source
+	open  func() (io.ReadCloser, error)
+}
+
+// spam tells what the label says.
+func (m *spamMessage) spam() bool { return m.label == "spam" }
+
+// read returns the message.
+func (m *spamMessage) read(buf *bytes.Buffer) ([]byte, error) {
+	r, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	buf.Reset()
+	if _, err := buf.ReadFrom(io.LimitReader(r, maxSpamMessage)); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+// spamSource is where messages come from.
+type spamSource struct {
+	total    int64 // of the messages' parts, about
+	messages iter.Seq2[spamMessage, error]
+}
+
+// spamSources returns the messages of all indexes, then those of all paths,
+// which have the label.
+func (a *app) spamSources(indexes, paths []string, label string) (spamSource, error) {
+	var all []spamSource
+	for _, name := range indexes {
+		s, err := a.indexSource(name)
+		if err != nil {
+			return spamSource{}, err
+		}
+		all = append(all, s)
+	}
+	for _, name := range paths {
+		s, err := a.pathSource(name, label)
+		if err != nil {
+			return spamSource{}, err
+		}
+		all = append(all, s)
+	}
+	return joinSources(all...), nil
+}
+
+// joinSources returns the messages of one source after the other.
+func joinSources(all ...spamSource) spamSource {
+	var total int64
+	for _, s := range all {
+		total += s.total
+	}
+	return spamSource{total, func(yield func(spamMessage, error) bool) {
+		for _, s := range all {
+			for m, err := range s.messages {
+				if !yield(m, err) {
+					return
+				}
+			}
+		}
+	}}
+}
+
+// indexSource reads an index: lines "spam|ham path", further columns are
+// not looked at; paths are relative to the index.
+func (a *app) indexSource(name string) (spamSource, error) {
+	var total int64
+	if name != "-" {
+		info, err := os.Stat(name)
+		if err != nil {
+			return spamSource{}, err
+		}
+		if info.IsDir() {
+			return spamSource{}, fmt.Errorf("%s is a folder; the index is a file in it", name)
+		}
+		total = info.Size()
+	}
+	return spamSource{total, func(yield func(spamMessage, error) bool) {
+		f, err := a.openMessage(name)
+		if err != nil {
+			yield(spamMessage{}, err)
+			return
+		}
+		defer f.Close()
+		dir := filepath.Dir(name)
+		lines := bufio.NewScanner(f)
+		lines.Buffer(make([]byte, 4096), maxIndexLine)
+		n := 0
+		for lines.Scan() {
+			n++
+			m, ok, err := indexLine(dir, lines.Text())
+			if err != nil {
+				err = fmt.Errorf("%s:%d: %w", name, n, err)
+			}
+			if (ok || err != nil) && !yield(m, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield(spamMessage{}, fmt.Errorf("%s:%d: %w", name, n+1, err))
+		}
+	}}, nil
+}
+
+// indexLine reads a line of an index; ok is false for an empty one and a
+// comment.
+func indexLine(dir, line string) (m spamMessage, ok bool, err error) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 || fields[0][0] == '#' {
+		return m, false, nil
+	}
+	m.label = strings.ToLower(fields[0])
+	if m.label != "ham" && m.label != "spam" {
+		return m, false, fmt.Errorf("%q is neither ham nor spam", fields[0])
+	}
+	if len(fields) < 2 {
+		return m, false, errors.New(`there is no path after the label`)
+	}
+	file := fields[1]
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	m.path, m.part = fields[1], int64(len(line))+1
+	m.open = func() (io.ReadCloser, error) { return os.Open(file) }
+	return m, true, nil
+}
+
+// pathSource reads a message, an mbox, a Maildir or any folder of those; "-" is
+// a message on standard input.
+func (a *app) pathSource(name, label string) (spamSource, error) {
+	if name == "-" {
+		m := spamMessage{path: "-", label: label, open: func() (io.ReadCloser, error) { return io.NopCloser(a.stdin), nil }}
+		return spamSource{0, func(yield func(spamMessage, error) bool) { yield(m, nil) }}, nil
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return spamSource{}, err
+	}
+	if !info.IsDir() {
+		return spamSource{info.Size(), func(yield func(spamMessage, error) bool) { fileMessages(a.ctx, name, info.Size(), label, yield) }}, nil
+	}
+	var total int64
+	err = walkMail(name, func(_ string, size int64) bool { total += size; return a.ctx.Err() == nil })
+	return spamSource{total, func(yield func(spamMessage, error) bool) {
+		stop := false
+		err := walkMail(name, func(file string, size int64) bool {
+			stop = !fileMessages(a.ctx, file, size, label, yield)
+			return !stop
+		})
+		if err != nil && !stop {
+			yield(spamMessage{}, err)
+		}
+	}}, err
+}
+
+// walkMail calls each for the files below dir that hold mail, in the order of
+// their names: of a Maildir those in cur and new.
+func walkMail(dir string, each func(name string, size int64) bool) error {
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		base := d.Name()
+		switch {
+		case d.IsDir():
+			if base == "tmp" && isDir(filepath.Join(filepath.Dir(name), "cur")) {
+				return fs.SkipDir // what is being delivered
+			}
+			return nil
+		case !d.Type().IsRegular(), strings.HasPrefix(base, "."), maildirOwn(name):
+			return nil
+		}
+		info, err := d.Info()
+		if errors.Is(err, fs.ErrNotExist) { // moved meanwhile
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !each(name, info.Size()) {
+			return fs.SkipAll
+		}
+		return nil
+	})
+	return err
+}
+
+// maildirOwn tells whether a file is one that a server keeps beside the
+// messages of a Maildir.
+func maildirOwn(name string) bool {
+	dir := filepath.Dir(name)
+	base := filepath.Base(dir)
+	return base != "cur" && base != "new" && isDir(filepath.Join(dir, "cur")) && isDir(filepath.Join(dir, "new"))
+}
+
+func isDir(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// fileMessages gives the message in a file, or those of an mbox, whose paths
+// end in #1, #2 and so on.
+func fileMessages(ctx context.Context, name string, size int64, label string, yield func(spamMessage, error) bool) bool {
+	one := spamMessage{path: name, label: label, part: size, open: func() (io.ReadCloser, error) { return os.Open(name) }}
+	if !isMbox(name) {
+		return yield(one, nil)
+	}
+	box, err := transfer.OpenMbox(name, "")
+	if err != nil {
+		return yield(spamMessage{}, err)
+	}
+	defer box.Close()
+	_, total, err := box.Scan(ctx)
+	if err != nil || total.Messages < 2 { // one message, as a program has filed it
+		return yield(one, nil)
+	}
+	n := 0
+	for m, err := range box.Messages(ctx) {
+		if m == nil {
+			return yield(spamMessage{}, err)
+		}
+		n++
+		x := spamMessage{path: fmt.Sprintf("%s#%d", name, n), label: label, part: m.Size}
+		octets, err := readMboxed(ctx, m, err)
+		x.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(octets)), err }
+		if !yield(x, nil) {
+			return false
+		}
+	}
+	return true
+}
+
+// readMboxed reads a message of an mbox, which is there until the next one is
+// asked for.
+func readMboxed(ctx context.Context, m *transfer.Message, err error) ([]byte, error) {
+	if err != nil {
+		return nil, err
+	}
+	r, err := m.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(io.LimitReader(r, maxSpamMessage))
+}
+
+// isMbox tells whether a file begins as an mbox does.
+func isMbox(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head := make([]byte, 5)
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == "From "
+}

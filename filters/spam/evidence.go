@@ -1,0 +1,85 @@
+package spam
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+// maxEvidence bounds what is known beside the message itself, in log-odds: it
+// can tip the scales, and cannot hide what a message says.
+const maxEvidence = 6
+
+// Weights of what other filters found, in log-odds. That mail is
+// authenticated tells nothing by itself: most spam is.
+const (
+	forgedWeight   = 1.5 // DMARC fails, and the domain asks to act on it
+	failedWeight   = 0.7 // DMARC fails, and it does not ask
+	spoofedWeight  = 0.7 // SPF fails where there is no DMARC policy
+	listedWeight   = 3   // a block list's full score
+	allowedWeight  = -2  // an allow list has the client
+	infectedWeight = 6
+	fullListing    = 5 // score of dnsbl that counts fully
+)
+
+// evidence is what speaks for or against a message beside itself.
+type evidence struct {
+	odds    float64
+	reasons []model.Reason // weights in log-odds
+}
+
+func (e *evidence) add(odds float64, format string, args ...any) {
+	if odds == 0 || math.IsNaN(odds) {
+		return
+	}
+	e.odds += odds
+	e.reasons = append(e.reasons, model.Reason{Text: fmt.Sprintf(format, args...), Weight: odds})
+}
+
+// total is the sum within its bounds.
+func (e *evidence) total() float64 { return max(-maxEvidence, min(e.odds, maxEvidence)) }
+
+// filters adds what the filters before this one found.
+func (e *evidence) filters(facts gateway.Facts) {
+	domain := facts.String("dmarc.domain")
+	switch policy := facts.String("dmarc.policy"); {
+	case boolean(facts, "dmarc.forwarder"), boolean(facts, "arc.trusted") && facts.String("arc.dmarc") != "fail":
+	case facts.String("dmarc.result") == "fail" && boolean(facts, "dmarc.list_mail"):
+	case facts.String("dmarc.result") == "fail" && policy != "none":
+		e.add(forgedWeight, "not authenticated as %s, which asks for %s", domain, policy)
+	case facts.String("dmarc.result") == "fail":
+		e.add(failedWeight, "not authenticated as %s", domain)
+	case facts.String("dmarc.result") != "pass" && facts.String("spf.result") == "fail":
+		e.add(spoofedWeight, "the client may not send for %s (SPF)", facts.String("spf.domain"))
+	}
+	if boolean(facts, "dnsbl.allowed") {
+		e.add(allowedWeight, "the client is on an allow list")
+	} else if v, _ := facts.Get("dnsbl.score"); v != nil {
+		if score, _ := v.(float64); score > 0 {
+			e.add(listedWeight*min(1, score/fullListing), "block-listed: %s", facts.String("dnsbl.reason"))
+		}
+	}
+	if boolean(facts, "antivirus.infected") {
+		e.add(infectedWeight, "carries %s", facts.String("antivirus.virus"))
+	}
+}
+
+func boolean(facts gateway.Facts, name string) bool {
+	v, _ := facts.Get(name)
+	b, _ := v.(bool)
+	return b
+}
+
+// merge returns reasons of the message and, with weights turned into points,
+// those of the evidence: n at most, the weightiest first.
+func (e *evidence) merge(m *model.Model, reasons []model.Reason, n int) []model.Reason {
+	for _, x := range e.reasons {
+		reasons = append(reasons, model.Reason{Text: x.Text, Weight: m.Points(x.Weight)})
+	}
+	slices.SortStableFunc(reasons, func(a, b model.Reason) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
+	return reasons[:min(n, len(reasons))]
+}

@@ -1,0 +1,28 @@
+package model
+
+// Add returns the score with what is known beside the message itself, in
+// log-odds: authentication, lists, reputation, rules. Views and Joined stay as
+// they are.
+func (m *Model) Add(s Score, odds float64) Score {
+	if odds == 0 {
+		return s
+	}
+	odds += m.curve.odds(s.Joined)
+	s.Probability = sigmoid(odds)
+	s.Score = SpamScore * odds / m.curve.threshold
+	s.Class = classOf(s.Score)
+	return s
+}
+
+// Points returns how far log-odds move a score.
+func (m *Model) Points(odds float64) float64 { return SpamScore * odds / m.curve.threshold }
+
+func classOf(score float64) string {
+	switch {
+	case score >= SpamScore:
+		return Spam
+	case score >= 0:
+		return Unsure
+	}
+	return Ham
+}

@@ -1,0 +1,107 @@
+package spam
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// maxContainers is how many multiparts and messages within are noted.
+const maxContainers = 100
+
+// reading is what was read of one message.
+type reading struct {
+	f    *Filter
+	m    anatomy.Message
+	v    *model.Vector
+	buf  []byte        // of one part
+	took time.Duration // without waiting for the client
+	done bool
+
+	containers []gateway.Container // noted in m
+}
+
+func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()} }
+
+// read takes a message apart.
+func (r *reading) read(ctx context.Context, m gateway.Message) error {
+	r.done, r.took, r.containers = false, 0, r.containers[:0]
+	r.timed(func() { r.m.Begin(m.Header()) })
+	for p, err := range m.Parts(ctx) {
+		if err != nil {
+			return err
+		}
+		if p.Reading != message.Plain { // ambiguous mail is the policy's matter
+			continue
+		}
+		if err := r.part(ctx, p); err != nil {
+			return err
+		}
+	}
+	r.timed(r.m.Done)
+	return nil
+}
+
+// timed counts the time that f takes.
+func (r *reading) timed(f func()) {
+	began := time.Now()
+	f()
+	r.took += time.Since(began)
+}
+
+// part takes one leaf.
+func (r *reading) part(ctx context.Context, p *gateway.Part) error {
+	r.within(p.Within)
+	info := anatomy.Info{Path: p.Path, Type: p.Type, Charset: p.Params["charset"], Name: p.Filename, Disposition: p.Disposition, Encoding: p.Encoding}
+	content, err := r.content(p, anatomy.Wants(info))
+	if err != nil {
+		return err
+	}
+	_, size, err := p.Content.ReaderAt(ctx)
+	if err != nil {
+		return err
+	}
+	r.timed(func() { r.m.Part(info, content, size) })
+	return nil
+}
+
+// content returns at most n octets of a part.
+func (r *reading) content(p *gateway.Part, n int) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	in := p.Content.Open()
+	defer in.Close()
+	if cap(r.buf) < n {
+		r.buf = make([]byte, n)
+	}
+	read, err := io.ReadFull(in, r.buf[:n])
+	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, err
+	}
+	return r.buf[:read], nil
+}
+
+// within notes the containers that begin with a part.
+func (r *reading) within(path []gateway.Container) {
+	r.m.Depth = max(r.m.Depth, len(path))
+	for _, c := range path {
+		if len(r.containers) == maxContainers {
+			return
+		}
+		seen := false
+		for _, x := range r.containers {
+			seen = seen || x == c
+		}
+		if !seen {
+			r.containers = append(r.containers, c)
+			r.m.Multi = append(r.m.Multi, c.Type)
+		}
+	}
+}
