@@ -11,6 +11,11 @@ const (
 	damping  = 1e-3
 	biasRate = 0.1
 	settled  = 0.01 // an error below which nothing is learned
+
+	// A label that says the opposite of what a trained model is sure of is
+	// more often wrong than news; if it is news, more will come.
+	doubtFrom = 2    // log-odds from which on a label is doubted
+	doubtMin  = 0.05 // least weight of a label
 )
 
 // rates are the sizes of steps by view: large ones learn a sender's habits
@@ -208,6 +213,16 @@ func (l *Layer) learn(m *Model, below []*Layer, v *Vector, spam bool, weight flo
 	y := 0.0
 	if spam {
 		y = 1
+	}
+	if m.base != nil {
+		odds := m.curve.odds(m.Score(v, append(below[:len(below):len(below)], l)...).Joined)
+		if spam {
+			odds = -odds
+		}
+		if odds > doubtFrom {
+			w := max(doubtMin, math.Exp(doubtFrom-odds))
+			weight, count = weight*w, count && w > 0.3
+		}
 	}
 	step := Step{Spam: spam, Counts: count}
 	l.mu.Lock()
