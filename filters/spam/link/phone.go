@@ -174,6 +174,9 @@ func (p *phone) number() string {
 	if p.bad || p.n > maxDigits || p.n < minDigits || p.ng == 1 && !p.plus && !p.bracket || same(p.digits[:p.n]) {
 		return ""
 	}
+	if !p.plus && (p.dated() || p.octets()) {
+		return ""
+	}
 	d := string(p.digits[:p.n])
 	switch {
 	case p.plus:
@@ -185,7 +188,7 @@ func (p *phone) number() string {
 			d = "1" + d
 		}
 		return "+" + d
-	case d[0] == '0' && len(d) >= 9 && len(d) <= 12 && (p.ng > 1 && p.ng <= 6) && p.groups[0] <= 6 && !p.dotted():
+	case d[0] == '0' && d[1] != '0' && len(d) >= 9 && len(d) <= 12 && p.ng > 1 && p.ng <= 6 && p.groups[0] <= 6:
 		return d
 	case len(d) == 10 && d[:2] == "18" && p.ng > 1:
 		return d // 1800 in some countries
@@ -234,21 +237,27 @@ func (p *phone) nanp(d string) bool {
 		return g[0] == 3 && g[1] == 3 && g[2] == 4
 	case 2:
 		return g[0] == 3 && g[1] == 7 && p.n == 11 || g[0] == 3 && p.bracket
-	case 4, 5, 6, 7, 8, 9, 10:
-		// s p a c e d out, or in odd groups, but with a leading 1
-		return p.n == 11 || g[0] == 3 || g[0] == 1
+	case 4:
+		return p.n == 11 && !p.dots[1] || g[0] == 3 && g[1] == 3 && g[2] == 2
+	case 5, 6, 7, 8, 9, 10: // s p a c e d out
+		return !p.dots[1] && (p.n == 11 || g[0] == 1)
 	}
 	return false
 }
 
-// dotted reports 010.020.030: versions and addresses.
-func (p *phone) dotted() bool {
-	for i := range p.ng - 1 {
-		if !p.dots[i] {
-			return false
-		}
+// dated reports what begins with a day of our time: 01.05.2024 10, 2024-05-01 10.
+func (p *phone) dated() bool {
+	year := func(group, at int) bool {
+		y := p.digits[at : at+2]
+		return p.groups[group] == 4 && (y[0] == '1' && y[1] == '9' || y[0] == '2' && y[1] == '0')
 	}
-	return p.ng == 4 || p.ng == 3 && p.groups[2] == 4 && p.groups[0] == 2 // a date
+	return p.ng >= 3 && p.groups[0] <= 2 && p.groups[1] <= 2 && year(2, int(p.groups[0]+p.groups[1])) ||
+		p.ng >= 3 && year(0, 0) && p.groups[1] <= 2 && p.groups[2] <= 2
+}
+
+// octets reports 192.168.100.200: four groups of three digits at most, dots between.
+func (p *phone) octets() bool {
+	return p.ng >= 4 && p.dots[0] && p.dots[1] && p.dots[2] && max(p.groups[0], p.groups[1], p.groups[2], p.groups[3]) <= 3
 }
 
 func same(d []byte) bool {
