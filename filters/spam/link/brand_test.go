@@ -18,7 +18,7 @@ func TestLookAlikes(t *testing.T) {
 		// Their own, and words of their own.
 		"www.paypal.com": "", "paypal.co.uk": "", "amazon.de": "", "s3.amazonaws.com": "", "b.s3.amazonaws.com": "", "apple.com": "", "pineapple.com": "",
 		"purchase.com": "", "chase-johnson.com": "", "finance.com": "", "panel.example.com": "", "trust.org": "", "target-shooting.com": "",
-		"hmrc.gov.uk": "", "google.evil.gov": "", "example.com": "", "visa-to-china.com": "", "sparkasse-bonn.de": "", "shoppe.com": "", "advisa.com": "",
+		"hmrc.gov.uk": "", "paypal.google.com": "", "paypal.gov": "", "google.evil.gov": "", "example.com": "", "visa-to-china.com": "", "sparkasse-bonn.de": "", "shoppe.com": "", "advisa.com": "",
 		"metal.com": "", "ebay.co.uk": "", "login.microsoftonline.com": "", "docs.google.com": "", "mail.yahoo.co.jp": "", "blog.orange-county.com": "",
 	} {
 		u, ok := Parse("http://" + host + "/")
@@ -143,6 +143,10 @@ func TestPhones(t *testing.T) {
 		"01.02.2024":                                   "",
 		"01.05.2024 10:20, 01 05 2024 08":              "",
 		"(192.168.100.20) 1 255.255.255.0":             "",
+		"(192.168.30.83)":                              "",
+		"(01.05.2024) 10:20":                           "",
+		"01 05 2024 08":                                "",
+		"888 155 0123, 188 555 0123":                   "",
 		"0000 206 2015":                                "",
 		"888 555 01 23":                                "+18885550123",
 		"ABC0301234567 id=030-1234567":                 "",

@@ -190,8 +190,8 @@ func (p *phone) number() string {
 		return "+" + d
 	case d[0] == '0' && d[1] != '0' && len(d) >= 9 && len(d) <= 12 && p.ng > 1 && p.ng <= 6 && p.groups[0] <= 6:
 		return d
-	case len(d) == 10 && d[:2] == "18" && p.ng > 1:
-		return d // 1800 in some countries
+	case len(d) == 10 && (d[:4] == "1800" || d[:4] == "1300") && p.groups[0] == 4 && p.ng > 1:
+		return d // free of charge in some countries
 	case p.bracket && p.ng > 1 && p.ng <= 5 && len(d) >= 9 && p.groups[0] <= 4:
 		return d
 	}

@@ -113,6 +113,10 @@ func TestFlags(t *testing.T) {
 		{"http://[::1", BadHost, 0},
 		{"http://a b.com/", BadHost, 0},
 		{"http://999.1.1.1/", BadHost, 0},
+		{"http://256.1.1.1/", BadHost, 0},
+		{"http://1.1.1.256/", BadHost, 0},
+		{"http://a.b.c.example.com/", DeepSubdomains, 0},
+		{"http://b.c.example.com/", 0, DeepSubdomains},
 		{"http://x.invalidtldx/", UnknownTLD, 0},
 		{"http://example.com/" + strings.Repeat("a", 600), Long, 0},
 	} {

@@ -242,6 +242,9 @@ func TestHostilePictures(t *testing.T) {
 	for _, module := range []int{1, 2, 3, 8} {
 		only(t, encode(t, corners(1024, module)))
 	}
+	if _, err := Decode(t.Context(), encode(t, image.NewGray(image.Rect(0, 0, 1025, 1024)))); !errors.Is(err, ErrTooLarge) {
+		t.Error(err)
+	}
 	small := encode(t, image.NewGray(image.Rect(0, 0, 64, 64)))
 	for _, size := range [][2]uint32{{30000, 30000}, {1 << 20, 21}, {1025, 1024}, {1 << 31, 1 << 31}} {
 		b := bytes.Clone(small)

@@ -51,6 +51,8 @@ hosted.example: [{A: 203.0.0.7}, {A: 10.0.0.1}]
 7.0.0.203.ip.test: [{A: 127.0.0.2}]
 1.0.0.10.ip.test: [{A: 127.0.0.2}]
 fine.example.good.test: [{A: 127.0.0.2}]
+docs.google.com.dbl.test: [{A: 127.0.1.4}]
+mail.google.com.dbl.test: [{A: 127.0.1.4}]
 slow.example.multi.uribl.test: [TIMEOUT]
 paypal.com.multi.uribl.test: [{A: 127.0.0.2}]
 skip.example.multi.uribl.test: [{A: 127.0.0.2}]
@@ -103,6 +105,8 @@ func TestListings(t *testing.T) {
 		"http://192.168.1.1/":         "0 []",
 		"http://hosted.com/":          "1 [x: hosted.com is listed by ip.test]",
 		"https://paypal.com/":         "0 []",
+		"https://mail.google.com/":    "0 []",
+		"https://docs.google.com/d/1": "6 [x: docs.google.com is listed by dbl.test (phish)]",
 		"http://a.skip.com/":          "0 []",
 		"from new.com":                "1 [x: new.com is listed by zrd.test (new)]",
 		"http://new.com/":             "0 []",
@@ -230,6 +234,14 @@ func TestListsAreAskedWhileTheBodyArrivesAndNoLongerThanWait(t *testing.T) {
 		q = l.Start(t.Context())
 		add(t, q, "http://www.evil.com/")
 		if _, err = q.Wait(ctx); !errors.Is(err, dns.ErrTimeout) || time.Since(start) != 900*time.Millisecond {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start = time.Now()
+		q = l.Start(t.Context())
+		add(t, q, "http://www.evil.com/")
+		if _, err = q.Wait(ctx); err == nil || time.Since(start) != time.Second {
 			t.Errorf("%v after %v", err, time.Since(start))
 		}
 		start = time.Now()
