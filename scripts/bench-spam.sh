@@ -23,4 +23,4 @@ mkdir -p "$work"
 [ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
 go build -trimpath -o "$work/gapura" ./cmd/gapura
 go build -trimpath -o "$work/generate" ./filters/spam/spamtest/generate
-python3 scripts/bench/spam.py "$work" "${1:-.}" "${2:-.}"
+PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench/spam.py "$work" "${1:-.}" "${2:-.}"

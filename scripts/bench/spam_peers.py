@@ -134,7 +134,7 @@ while (my $name = <STDIN>) {
 
 
 class SpamAssassin(Peer):
-    name, threshold, step = "spamassassin", 5.0, int(os.environ.get("SA_STEP", "3"))
+    name, threshold, step = 'spamassassin', 5.0, int(os.environ.get('SA_STEP', '3'))
 
     def start(self):
         need('sa-learn')
@@ -155,7 +155,7 @@ class SpamAssassin(Peer):
 
     def score(self, index):
         labels = dict((p, l) for l, p in rows(index))
-        r = subprocess.run(['perl', '-T', self.dir + '/score.pl', self.dir], input='\n'.join(labels) + '\n', text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        r = subprocess.run(['perl', self.dir + '/score.pl', self.dir], input='\n'.join(labels) + '\n', text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         out = []
         for line in r.stdout.splitlines():
             score, path = line.split(None, 1)
@@ -167,13 +167,13 @@ class SpamAssassin(Peer):
 
 RSPAMD = {
     # No resolver, no update, no cache: what it says depends on the message.
-    'options.inc': 'dns { nameserver = ["127.0.0.1:9"]; timeout = 0.01s; retransmits = 1; }\nfilters = "chartable,regexp";\nallow_raw_input = true;\nlocal_addrs = [];\n',
+    'options.inc': 'hs_cache_dir = "%(cache)s";\ndns { nameserver = ["127.0.0.1:9"]; timeout = 0.01s; retransmits = 1; }\nfilters = "chartable,regexp";\nallow_raw_input = true;\nhs_cache_dir = "%(cache)s";\nlocal_addrs = [];\n',
     'worker-normal.inc': 'bind_socket = "127.0.0.1:%(scan)d";\ncount = 1;\n',
     'worker-controller.inc': 'bind_socket = "127.0.0.1:%(learn)d";\nsecure_ip = "127.0.0.1";\ncount = 1;\n',
     'worker-proxy.inc': 'enabled = false;\n',
     'worker-fuzzy.inc': 'enabled = false;\n',
     'logging.inc': 'type = "file"; filename = "%(dir)s/log"; level = "error";\n',
-    'classifier-bayes.conf': 'backend = "sqlite3";\nautolearn = false;\nmin_learns = 10;\nlearn_condition = "return true";\nstatfile { symbol = "BAYES_HAM"; path = "%(dir)s/ham.sqlite"; spam = false; }\n'
+    'classifier-bayes.conf': 'backend = "sqlite3";\nautolearn = false;\nmin_learns = 10;\nlearn_condition = "return function() return true end";\nstatfile { symbol = "BAYES_HAM"; path = "%(dir)s/ham.sqlite"; spam = false; }\n'
                              'statfile { symbol = "BAYES_SPAM"; path = "%(dir)s/spam.sqlite"; spam = true; }\n',
 }
 OFF = ('rbl', 'surbl', 'fuzzy_check', 'dkim', 'dkim_signing', 'arc', 'spf', 'dmarc', 'asn', 'mx_check', 'mid', 'greylist', 'ratelimit', 'reputation', 'history_redis', 'neural', 'replies',
@@ -181,7 +181,7 @@ OFF = ('rbl', 'surbl', 'fuzzy_check', 'dkim', 'dkim_signing', 'arc', 'spf', 'dma
 
 
 class Rspamd(Peer):
-    name, step = 'rspamd', 2
+    name, step = 'rspamd', int(os.environ.get('RSPAMD_STEP', '2'))
     threshold = 6.0  # "add header": below it, the message is delivered as wanted
     daemon = None
 
@@ -189,12 +189,15 @@ class Rspamd(Peer):
         need('rspamd')
         super().start()
         port = 20000 + os.getpid() % 20000
-        self.values = {'dir': self.dir, 'scan': port, 'learn': port + 1}
+        cache = os.path.join(self.work, 'rspamd-cache')  # compiled patterns, kept from start to start
+        os.makedirs(cache, exist_ok=True)
+        os.chmod(cache, 0o777)
+        self.values = {'cache': cache, 'dir': self.dir, 'scan': port, 'learn': port + 1}
         for sub in ('local.d', 'override.d'):
             os.makedirs(os.path.join(self.dir, sub))
         for name, text in RSPAMD.items():
             self.write('override.d' if name == 'classifier-bayes.conf' else 'local.d', name, text % self.values)
-        self.write('override.d', 'options.inc', RSPAMD['options.inc'])
+        self.write('override.d', 'options.inc', RSPAMD['options.inc'] % self.values)
         for module in OFF:
             self.write('override.d', module + '.conf', 'enabled = false;\n')
         for path in (self.dir, self.work):
@@ -203,7 +206,7 @@ class Rspamd(Peer):
         for var, sub in (('LOCAL_CONFDIR', ''), ('DBDIR', ''), ('RUNDIR', ''), ('LOGDIR', '')):
             args.append('--var=%s=%s' % (var, os.path.join(self.dir, sub).rstrip('/')))
         self.daemon = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(150):
+        for _ in range(600):  # it compiles its patterns first
             try:
                 c = http.client.HTTPConnection('127.0.0.1', self.values['scan'], timeout=2)
                 c.request('GET', '/ping')
