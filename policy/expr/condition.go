@@ -37,6 +37,9 @@ type Condition struct {
 type Compiler struct {
 	// Empty is the hint about a condition with nothing in it.
 	Empty string
+	// CostLimit bounds every condition, in CEL's units, and has the cost of
+	// each evaluation told; 0: only those with loops are bounded, by 200,000.
+	CostLimit uint64
 
 	env       *cel.Env
 	vars      map[string]*Variable
@@ -117,7 +120,9 @@ func (c *Compiler) Compile(t Text, stage gateway.Stage) (*Condition, bool) {
 		return nil, false
 	}
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if w.loops {
+	if c.CostLimit > 0 {
+		options = append(options, cel.CostLimit(c.CostLimit))
+	} else if w.loops {
 		options = append(options, cel.CostLimit(maxCost))
 	}
 	prog, err := c.env.Program(checked, options...)

@@ -1,0 +1,329 @@
+package rule
+
+import (
+	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/link"
+	"github.com/gapura-mail/gapura/filters/spam/text"
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+// Bounds of one message's rules.
+const (
+	maxDomains = 64      // distinct hosts and domains of links that are kept
+	maxWork    = 2 << 20 // octets that conditions may look through, see look.spend
+	costOfExpr = 32      // a regular expression costs so much an octet
+	costOfCEL  = 16      // a unit of CEL's cost in octets
+)
+
+// look is one message while rules are asked about it: what facts need, worked
+// out once. It is used again for the next message.
+type look struct {
+	m     *anatomy.Message
+	facts gateway.Facts
+	work  int  // left of maxWork
+	over  bool // a condition was not answered for want of work
+
+	from, reply author
+	sender      string // registrable domain
+	links       linkSum
+	parts       partSum
+	subject     subjectSum
+	words       wordCount
+	wallet      bool
+	shows       bool // the text has an address of a recipient
+	messageOrg  string
+
+	str [numLong]string // long texts, made when first asked for
+	has [numLong]bool
+}
+
+// author is the first mailbox of From or Reply-To.
+type author struct {
+	name, local, domain, org string
+	freemail                 bool
+	brand, foreign           string // brand in the name; the same where the domain is not the brand's
+	shown                    string // domain of another address that the name shows
+}
+
+// long numbers the texts that cost a copy.
+type long int
+
+const (
+	longSubject long = iota
+	longText
+	longHidden
+	longQuoted
+	numLong
+)
+
+// reset readies l for a message.
+func (l *look) reset(m *anatomy.Message, facts gateway.Facts) {
+	l.m, l.facts, l.work, l.over = m, facts, maxWork, false
+	l.str, l.has = [numLong]string{}, [numLong]bool{}
+	l.from, l.reply, l.sender, l.messageOrg = author{}, author{}, "", ""
+	h := &m.Header
+	if len(h.From) > 0 {
+		l.from.read(&h.From[0])
+	}
+	if len(h.ReplyTo) > 0 {
+		l.reply.read(&h.ReplyTo[0])
+	}
+	if len(h.Sender) > 0 {
+		l.sender = registrable(h.Sender[0].Domain, &l.from)
+	}
+	if i := strings.LastIndexByte(h.MessageID, '@'); i >= 0 {
+		l.messageOrg = registrable(strings.ToLower(h.MessageID[i+1:]), &l.from)
+	}
+	l.readLinks()
+	l.readParts()
+	l.readSubject()
+	l.readText()
+}
+
+// done forgets the message.
+func (l *look) done() {
+	l.m, l.facts = nil, gateway.Facts{}
+	l.links.forget()
+}
+
+func registrable(domain string, known *author) string {
+	if domain == known.domain {
+		return known.org
+	}
+	org, _ := link.Registrable(domain)
+	return org
+}
+
+func (a *author) read(box *anatomy.Address) {
+	a.name, a.local, a.domain = box.Name, box.Local, box.Domain
+	a.org, _ = link.Registrable(a.domain)
+	a.freemail = link.Freemail(a.domain)
+	if a.name == "" {
+		return
+	}
+	if a.brand = link.Brand(a.name); a.brand != "" && !link.Owns(a.brand, a.domain) {
+		a.foreign = a.brand
+	}
+	if i := strings.LastIndexByte(a.name, '@'); i >= 0 {
+		host := a.name[i+1:]
+		if end := strings.IndexFunc(host, notHost); end >= 0 {
+			host = host[:end]
+		}
+		host = strings.ToLower(strings.Trim(host, ".-"))
+		if org, _ := link.Registrable(host); i > 0 && strings.IndexByte(host, '.') > 0 && org != a.org {
+			a.shown = host
+		}
+	}
+}
+
+func notHost(r rune) bool {
+	return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r >= 0x80)
+}
+
+// spend takes the cost of looking through n octets; false: nothing is left,
+// and the condition has no answer.
+func (l *look) spend(n int) bool {
+	if l.work -= n + 1; l.work < 0 {
+		l.over = true
+	}
+	return !l.over
+}
+
+// long returns a long text.
+func (l *look) long(i long) string {
+	if !l.has[i] {
+		l.has[i] = true
+		l.str[i] = string([...][]byte{l.m.Subject, l.m.Text, l.m.Hidden, l.m.Quoted}[i])
+	}
+	return l.str[i]
+}
+
+// linkSum is what the links are together.
+type linkSum struct {
+	count, foreign, own, mismatch, mail, tel, anchors, images int
+	flags                                                     [64]uint16 // links that have each flag
+	domains, hosts, targets                                   []string
+	brand, mismatched                                         string
+	qr                                                        int
+}
+
+func (s *linkSum) forget() {
+	clear(s.domains)
+	clear(s.hosts)
+	clear(s.targets)
+	s.domains, s.hosts, s.targets = s.domains[:0], s.hosts[:0], s.targets[:0]
+}
+
+// readLinks sums up the links that a reader may follow; images and style
+// sheets are none.
+func (l *look) readLinks() {
+	s := &l.links
+	*s = linkSum{domains: s.domains[:0], hosts: s.hosts[:0], targets: s.targets[:0]}
+	for i := range l.m.Links {
+		x := &l.m.Links[i]
+		if !x.OK || x.Quoted || !follows(x.Kind) {
+			continue
+		}
+		switch x.URL.Scheme {
+		case "mailto":
+			s.mail++
+			continue
+		case "tel":
+			s.tel++
+			continue
+		case "http", "https", "ftp":
+		default:
+			s.flag(x.URL.Flags)
+			continue
+		}
+		if x.Kind == text.Plain && x.URL.Flags.Has(link.Bare) {
+			continue // a word with a dot in it, as likely as not
+		}
+		s.web(x, l.from.org)
+	}
+}
+
+// follows tells whether a reader can get where a link of the kind leads.
+func follows(k text.Kind) bool {
+	switch k {
+	case text.Anchor, text.Plain, text.Form, text.Area, text.Refresh, text.Frame:
+		return true
+	}
+	return false
+}
+
+func (s *linkSum) web(x *anatomy.Link, from string) {
+	s.count++
+	s.flag(x.URL.Flags)
+	if x.Kind == text.Anchor {
+		s.anchors++
+		if x.Image {
+			s.images++
+		}
+	}
+	if x.URL.Domain == from {
+		s.own++
+	} else {
+		s.foreign++
+	}
+	if x.URL.Brand != "" && s.brand == "" {
+		s.brand = x.URL.Brand
+	}
+	if x.Kind == text.Anchor && !x.Hidden && strings.IndexByte(x.Text, '.') > 0 && link.Mismatch(x.Text, x.URL) {
+		s.mismatch++
+		if s.mismatched == "" {
+			s.mismatched = x.URL.Domain
+		}
+	}
+	s.domains = appendNew(s.domains, x.URL.Domain)
+	s.hosts = appendNew(s.hosts, x.URL.Host)
+	if len(s.targets) < maxDomains {
+		s.targets = append(s.targets, x.Target)
+	}
+}
+
+func (s *linkSum) flag(f link.Flags) {
+	for i := 0; f != 0; i, f = i+1, f>>1 {
+		if f&1 != 0 {
+			s.flags[i]++
+		}
+	}
+}
+
+// appendNew appends s unless it is there.
+func appendNew(list []string, s string) []string {
+	if s == "" || len(list) == maxDomains {
+		return list
+	}
+	for _, t := range list {
+		if t == s {
+			return list
+		}
+	}
+	return append(list, s)
+}
+
+// partSum is what the parts are together.
+type partSum struct {
+	images, files, html, plain, calendar, pdf, office, macro, program, archive, locked, svg, htmlFile, mail, disguised int
+}
+
+// readParts sums up the parts by type and by the ends of their names.
+func (l *look) readParts() {
+	s := &l.parts
+	*s = partSum{}
+	for i := range l.m.Parts {
+		p := &l.m.Parts[i]
+		file := p.Disposition == "attachment" || p.Name != ""
+		if file {
+			s.files++
+		}
+		switch {
+		case p.Type == "text/html" && !file:
+			s.html++
+		case p.Type == "text/plain" && !file:
+			s.plain++
+		case p.Type == "image/svg+xml":
+			s.svg++
+		case strings.HasPrefix(p.Type, "image/"):
+			s.images++
+		case p.Type == "text/calendar":
+			s.calendar++
+		case p.Type == "message/rfc822":
+			s.mail++
+		}
+		if file {
+			s.file(p)
+		}
+	}
+}
+
+func (s *partSum) file(p *anatomy.Part) {
+	end := extension(p.Name)
+	switch end {
+	case "html", "htm", "shtml", "xhtml", "xht", "mht", "mhtml":
+		s.htmlFile++
+	case "svg", "svgz":
+		if p.Type != "image/svg+xml" {
+			s.svg++
+		}
+	case "ics", "vcs":
+		if p.Type != "text/calendar" {
+			s.calendar++
+		}
+	case "pdf":
+		s.pdf++
+	case "doc", "docx", "xls", "xlsx", "ppt", "pptx", "rtf", "odt", "ods":
+		s.office++
+	case "docm", "xlsm", "pptm", "dotm", "xltm", "xlsb", "xlam", "ppam", "one":
+		s.macro++
+	case "zip", "rar", "7z", "gz", "tgz", "tar", "bz2", "xz", "zst", "cab", "ace", "arj", "lz", "lzh", "r00", "z":
+		s.archive++
+	case "exe", "scr", "com", "pif", "bat", "cmd", "js", "jse", "vbs", "vbe", "wsf", "wsh", "hta", "lnk", "msi", "ps1", "cpl", "jar",
+		"iso", "img", "vhd", "vhdx", "dll", "reg", "chm", "msc", "url", "application", "appref-ms", "library-ms", "search-ms", "xll":
+		s.program++
+	default:
+		if p.Type == "text/html" {
+			s.htmlFile++
+		}
+	}
+	if before := strings.TrimSuffix(p.Name, "."+end); len(before) < len(p.Name) && end != "" {
+		switch extension(strings.TrimRight(before, " _")) {
+		case "pdf", "doc", "docx", "xls", "xlsx", "jpg", "png", "txt", "mp3", "mp4", "wav":
+			if end != "gz" && end != "sig" && end != "asc" && end != "zip" && end != "p7s" && end != "bak" && end != "xz" {
+				s.disguised++
+			}
+		}
+	}
+}
+
+// extension returns what follows the last dot, in lower case.
+func extension(name string) string {
+	i := strings.LastIndexByte(name, '.')
+	if i < 0 || len(name)-i > 12 {
+		return ""
+	}
+	return strings.ToLower(strings.TrimSpace(name[i+1:]))
+}

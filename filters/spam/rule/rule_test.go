@@ -1,0 +1,91 @@
+package rule_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
+	"github.com/gapura-mail/gapura/filters/spam/spamtest"
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/policy/expr"
+)
+
+// others are facts that the shipped rules use of other filters.
+func others() []gateway.Field {
+	at := gateway.StageMessage
+	return []gateway.Field{
+		{Name: "spf.result", Type: gateway.String, Default: "none", Stage: at},
+		{Name: "spf.domain", Type: gateway.String, Stage: at},
+		{Name: "dmarc.result", Type: gateway.String, Default: "none", Stage: at},
+		{Name: "dmarc.domain", Type: gateway.String, Stage: at},
+		{Name: "dmarc.list_mail", Type: gateway.Bool, Stage: at},
+		{Name: "dmarc.forwarder", Type: gateway.Bool, Stage: at},
+		{Name: "dmarc.dkim_aligned", Type: gateway.Bool, Stage: at},
+		{Name: "dnsbl.listed", Type: gateway.Bool, Stage: at},
+		{Name: "dnsbl.allowed", Type: gateway.Bool, Stage: at},
+		{Name: "dnsbl.score", Type: gateway.Float, Stage: at},
+		{Name: "dnsbl.zones", Type: gateway.Strings, Stage: at},
+		{Name: "antivirus.infected", Type: gateway.Bool, Stage: at},
+		{Name: "antivirus.virus", Type: gateway.String, Stage: at},
+	}
+}
+
+func load(t testing.TB, files ...expr.Source) *rule.Set {
+	t.Helper()
+	sources, err := rule.Shipped()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := rule.Parse(append(sources, files...), others())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestShippedRulesDoAsTheirMessagesSay asks every shipped rule about its own
+// messages.
+func TestShippedRulesDoAsTheirMessagesSay(t *testing.T) {
+	s := load(t)
+	for _, f := range s.Test() {
+		t.Errorf("%s: %s: %s", f.Place, f.Rule, f.Text)
+	}
+	for _, r := range s.Rules() {
+		if r.Group == "" || r.Weight == 0 {
+			t.Errorf("%s: %s has no group or weight", r.Place, r.Name)
+		}
+	}
+	t.Logf("%d rules", s.Len())
+}
+
+var _ = errors.As
+
+func BenchmarkMatch(b *testing.B) {
+	s := load(b)
+	for _, class := range []spamtest.Class{spamtest.Ham, spamtest.Lure} {
+		b.Run(string(class), func(b *testing.B) {
+			mails, err := spamtest.Generate(spamtest.Test, 7, 200)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var parsed []*anatomy.Message
+			size := 0
+			for _, m := range mails {
+				if m.Class == class {
+					a := new(anatomy.Message)
+					if err := a.Parse(m.Raw); err != nil {
+						b.Fatal(err)
+					}
+					parsed = append(parsed, a)
+					size += len(a.Text)
+				}
+			}
+			b.ReportAllocs()
+			b.ReportMetric(float64(size/len(parsed)), "text-octets")
+			for i := 0; b.Loop(); i++ {
+				s.Match(parsed[i%len(parsed)], gateway.Facts{})
+			}
+		})
+	}
+}
