@@ -72,6 +72,7 @@ func ownFacts(t *table) []fact {
 	for i, name := range t.lists {
 		f.count("words."+name, "how many phrases of the list the subject and the visible text have, each once: "+t.docs[i],
 			func(l *look) int { return int(l.words.total[i]) })
+		f.count("name_words."+name, "those that the author's name has", func(l *look) int { return int(l.words.name[i]) })
 		f.count("subject_words."+name, "those of words."+name+" that the subject has",
 			func(l *look) int { return int(l.words.subject[i]) })
 	}
@@ -87,6 +88,17 @@ func (f *facts) authorFacts() {
 	f.text("from.brand", `brand that the author's name has, "" : none`, func(l *look) string { return l.from.brand })
 	f.text("from.foreign_brand", "the same, where from.domain is not the brand's", func(l *look) string { return l.from.foreign })
 	f.text("from.shown_domain", "domain of an address in the author's name, where it is another than the author's", func(l *look) string { return l.from.shown })
+	f.flag("from.capitals", "the author's name is in capitals", func(l *look) bool { return capitals(l.from.name) })
+	f.flag("from.mixed", "a word of the author's name mixes Latin letters with Cyrillic or Greek ones", func(l *look) bool { return mixedScripts(l.from.name) })
+	f.flag("from.random", "the local part looks made by a program: letters and digits in turn", func(l *look) bool { return randomLocal(l.from.local) })
+	f.flag("from.random_domain", "the author's domain looks made by a program", func(l *look) bool { return l.host.Flags.Has(link.RandomHost) })
+	f.flag("from.cheap_tld", "the author's domain is below a top-level domain in which most new names are bought for abuse", func(l *look) bool { return l.host.Flags.Has(link.CheapTLD) })
+	f.text("from.look_alike", "brand whose domain the author's domain resembles and is not", func(l *look) string {
+		if l.host.Flags.Has(link.LookAlike) {
+			return l.host.Brand
+		}
+		return ""
+	})
 	f.count("from.count", "authors", func(l *look) int { return len(l.m.Header.From) })
 	f.count("from.fields", "From fields", func(l *look) int { return l.m.Header.FromCount })
 	f.flag("from.to_self", "the author is also a recipient", func(l *look) bool {

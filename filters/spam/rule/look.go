@@ -34,6 +34,8 @@ type look struct {
 	wallet      bool
 	shows       bool // the text has an address of a recipient
 	messageOrg  string
+	host        link.URL // the author's domain as a link would have it
+	folded      []byte   // the author's name
 
 	str [numLong]string // long texts, made when first asked for
 	has [numLong]bool
@@ -63,12 +65,19 @@ func (l *look) reset(m *anatomy.Message, facts gateway.Facts) {
 	l.m, l.facts, l.work, l.over = m, facts, maxWork, false
 	l.str, l.has = [numLong]string{}, [numLong]bool{}
 	l.from, l.reply, l.sender, l.messageOrg = author{}, author{}, "", ""
+	l.host = link.URL{}
 	h := &m.Header
 	if len(h.From) > 0 {
 		l.from.read(&h.From[0])
+		if l.from.domain != "" {
+			l.host, _ = link.Parse("https://" + l.from.domain)
+			l.from.org = l.host.Domain
+		}
+		l.from.look()
 	}
 	if len(h.ReplyTo) > 0 {
 		l.reply.read(&h.ReplyTo[0])
+		l.reply.org = registrable(l.reply.domain, &l.from)
 	}
 	if len(h.Sender) > 0 {
 		l.sender = registrable(h.Sender[0].Domain, &l.from)
@@ -98,8 +107,11 @@ func registrable(domain string, known *author) string {
 
 func (a *author) read(box *anatomy.Address) {
 	a.name, a.local, a.domain = box.Name, box.Local, box.Domain
-	a.org, _ = link.Registrable(a.domain)
 	a.freemail = link.Freemail(a.domain)
+}
+
+// look looks at the name, when the rest is known.
+func (a *author) look() {
 	if a.name == "" {
 		return
 	}
@@ -120,6 +132,50 @@ func (a *author) read(box *anatomy.Address) {
 
 func notHost(r rune) bool {
 	return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r >= 0x80)
+}
+
+// randomLocal tells whether digits and letters take turns in a local part.
+func randomLocal(s string) bool {
+	if len(s) < 10 {
+		return false
+	}
+	turns, digits := 0, 0
+	for i := range len(s) {
+		digit := '0' <= s[i] && s[i] <= '9'
+		if !digit && !('a' <= s[i] && s[i] <= 'z') {
+			return false
+		}
+		if digit {
+			digits++
+		}
+		if i > 0 && digit != ('0' <= s[i-1] && s[i-1] <= '9') {
+			turns++
+		}
+	}
+	return turns >= 3 && digits >= 2
+}
+
+// mixedScripts tells whether a Latin letter stands beside a Cyrillic or Greek
+// one.
+func mixedScripts(s string) bool {
+	const latin, other = 1, 2
+	last := 0
+	for i, r := range s {
+		kind := 0
+		switch {
+		case 'a' <= r|0x20 && r|0x20 <= 'z':
+			kind = latin
+		case 0x370 <= r && r < 0x530 && r != 'µ':
+			kind = other
+		case r < 0x80 && i == len(s)-1:
+			return false
+		}
+		if kind+last == latin+other {
+			return true
+		}
+		last = kind
+	}
+	return false
 }
 
 // spend takes the cost of looking through n octets; false: nothing is left,

@@ -39,8 +39,9 @@ type phrase struct {
 type table struct {
 	lists    []string // names, sorted
 	docs     []string
-	words    map[uint32][]phrase // by hash of the first word
-	prefixes map[uint32][]phrase // the same of single words with a star, up to it
+	words    map[uint32][]phrase // single words by hash, and a word before a star
+	pairs    map[uint32][]phrase // by hashes of the first two words
+	prefixes map[uint32][]phrase // single words with a star, by hash up to it
 	cjk      map[uint32][]phrase // by hash of the first two characters
 	bloom    [bloomBits / 64]uint64
 	lengths  uint64 // of prefixes, as bits
@@ -56,7 +57,7 @@ func readTable() (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{words: map[uint32][]phrase{}, prefixes: map[uint32][]phrase{}, cjk: map[uint32][]phrase{}, known: map[string]bool{}}
+	t := &table{words: map[uint32][]phrase{}, pairs: map[uint32][]phrase{}, prefixes: map[uint32][]phrase{}, cjk: map[uint32][]phrase{}, known: map[string]bool{}}
 	for _, f := range files {
 		data, err := listFiles.ReadFile("lists/" + f.Name())
 		if err != nil {
@@ -132,6 +133,10 @@ func (t *table) phrase(s string, list uint8) error {
 		return fmt.Errorf("%q has no word", s)
 	}
 	p.first, p.rest = tokens[0], tokens[1:]
+	if n := len(p.rest); n > 1 || n == 1 && !star {
+		t.put(t.pairs, pair(hash([]byte(p.first)), hash([]byte(p.rest[0]))), p)
+		return nil
+	}
 	if len(p.rest) > 0 || !star {
 		t.put(t.words, hash([]byte(p.first)), p)
 		return nil
@@ -155,6 +160,12 @@ func hash(b []byte) uint32 {
 		h = (h ^ uint32(c)) * fnvPrime
 	}
 	return h
+}
+
+// pair mixes the hashes of two words that follow each other.
+func pair(a, b uint32) uint32 {
+	h := a*0x9e3779b1 ^ b
+	return h ^ h>>15
 }
 
 func (t *table) maybe(h uint32) bool { return t.bloom[h%bloomBits/64]&(1<<(h%64)) != 0 }
@@ -235,40 +246,56 @@ func token(s []byte, i int) (start, end int, h uint32) {
 
 // wordCount is how many phrases of each list a message has, each once.
 type wordCount struct {
-	t              *table
-	subject, total [maxLists]uint8
-	seen           [phraseWords]uint64
+	t                    *table
+	last                 uint32 // hash of the word before
+	lastStart, lastEnd   int    // where that stands; lastStart < 0: there is none
+	subject, total, name [maxLists]uint8
+	seen                 [phraseWords]uint64
 }
 
+// where is the text that words stand in.
+type where uint8
+
+const (
+	inSubject where = iota
+	inText
+	inName // counts apart, and repeated ones too
+)
+
 func (w *wordCount) reset() {
-	w.subject, w.total = [maxLists]uint8{}, [maxLists]uint8{}
+	w.subject, w.total, w.name = [maxLists]uint8{}, [maxLists]uint8{}, [maxLists]uint8{}
 	clear(w.seen[:w.t.n/64+1])
 }
 
-func (w *wordCount) note(p *phrase, subject bool) {
+func (w *wordCount) note(p *phrase, at where) {
+	if at == inName {
+		w.name[p.list] = min(w.name[p.list]+1, 254)
+		return
+	}
 	if w.seen[p.id/64]&(1<<(p.id%64)) != 0 {
 		return
 	}
 	w.seen[p.id/64] |= 1 << (p.id % 64)
 	if w.total[p.list] < 255 {
 		w.total[p.list]++
-		if subject {
+		if at == inSubject {
 			w.subject[p.list]++
 		}
 	}
 }
 
 // scan looks for the phrases of all lists in folded text.
-func (w *wordCount) scan(s []byte, subject bool) {
+func (w *wordCount) scan(s []byte, at where) {
 	t := w.t
+	w.lastStart = -1
 	for i := 0; i < len(s); {
 		switch k := classes[s[i]]; k {
 		case ch1, ch2, ch3:
-			i = w.word(s, i, subject)
+			i = w.word(s, i, at)
 		case cjk3:
 			if i+6 <= len(s) {
 				if h := hash(s[i : i+6]); t.maybe(h) {
-					w.ideographs(t.cjk[h], s[i:], subject)
+					w.ideographs(t.cjk[h], s[i:], at)
 				}
 			}
 			i += 3
@@ -278,16 +305,16 @@ func (w *wordCount) scan(s []byte, subject bool) {
 	}
 }
 
-func (w *wordCount) ideographs(list []phrase, s []byte, subject bool) {
+func (w *wordCount) ideographs(list []phrase, s []byte, at where) {
 	for i := range list {
 		if p := &list[i]; len(s) >= len(p.first) && string(s[:len(p.first)]) == p.first {
-			w.note(p, subject)
+			w.note(p, at)
 		}
 	}
 }
 
 // word looks at the word that begins at i and returns where it ends.
-func (w *wordCount) word(s []byte, start int, subject bool) int {
+func (w *wordCount) word(s []byte, start int, at where) int {
 	t := w.t
 	h, i := uint32(fnvOffset), start
 	for i < len(s) {
@@ -310,7 +337,7 @@ func (w *wordCount) word(s []byte, start int, subject bool) int {
 		if n := i - start; n <= maxPrefix && t.lengths>>n&1 != 0 && t.maybe(h) {
 			for j, list := 0, t.prefixes[h]; j < len(list); j++ {
 				if p := &list[j]; string(s[start:i]) == p.first {
-					w.note(p, subject)
+					w.note(p, at)
 				}
 			}
 		}
@@ -321,18 +348,31 @@ func (w *wordCount) word(s []byte, start int, subject bool) int {
 	if t.maybe(h) {
 		for j, list := 0, t.words[h]; j < len(list); j++ {
 			if p := &list[j]; string(s[start:i]) == p.first && p.follows(s, i) {
-				w.note(p, subject)
+				w.note(p, at)
 			}
 		}
 	}
+	if w.lastStart >= 0 && start-w.lastEnd <= maxBetween {
+		if two := pair(w.last, h); t.maybe(two) {
+			for j, list := 0, t.pairs[two]; j < len(list); j++ {
+				if p := &list[j]; string(s[w.lastStart:w.lastEnd]) == p.first && p.follows(s, w.lastEnd) {
+					w.note(p, at)
+				}
+			}
+		}
+	}
+	w.last, w.lastStart, w.lastEnd = h, start, i
 	return i
 }
+
+// maxBetween bounds the octets between two words of a phrase.
+const maxBetween = 4
 
 // follows tells whether the other words of the phrase stand at i.
 func (p *phrase) follows(s []byte, i int) bool {
 	for k, want := range p.rest {
 		start, end, _ := token(s, i)
-		if start-i > 4 {
+		if start-i > maxBetween {
 			return false
 		}
 		got := s[start:end]

@@ -3,6 +3,8 @@ package rule
 import (
 	"bytes"
 	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/text"
 )
 
 // subjectSum is how the subject is written.
@@ -140,8 +142,12 @@ const maxLook = 32 << 10
 func (l *look) readText() {
 	t := l.m.Text[:min(len(l.m.Text), maxLook)]
 	l.words.reset()
-	l.words.scan(l.m.Subject, true)
-	l.words.scan(t, false)
+	l.words.scan(l.m.Subject, inSubject)
+	l.words.scan(t, inText)
+	if l.from.name != "" {
+		l.folded = text.Fold(l.folded[:0], []byte(l.from.name), nil)
+		l.words.scan(l.folded, inName)
+	}
 	l.wallet = wallet(l.m.Page.Text[:min(len(l.m.Page.Text), maxLook)])
 	l.shows = false
 	if bytes.IndexByte(t, '@') < 0 {
@@ -158,21 +164,29 @@ func (l *look) readText() {
 // wallet tells whether the text has the address of a wallet of Bitcoin,
 // Ethereum, Litecoin, Tron or Monero, by its form.
 func wallet(t []byte) bool {
-	for i := 0; i < len(t); {
+	for i := minWallet - 1; i < len(t); i += minWallet { // no wallet stands between two of these places
 		if !alnum(t[i]) {
-			i++
 			continue
 		}
-		start := i
-		for i < len(t) && alnum(t[i]) {
-			i++
+		start, end := i, i
+		for start > 0 && i-start < maxWallet && alnum(t[start-1]) {
+			start--
 		}
-		if n := i - start; n >= 26 && n <= 110 && isWallet(t[start:i]) && (start == 0 || t[start-1] != '/' && t[start-1] != '=' && t[start-1] != '@' && t[start-1] != '-' && t[start-1] != '.' && t[start-1] != '_') {
+		for end < len(t) && end-i < maxWallet && alnum(t[end]) {
+			end++
+		}
+		if n := end - start; n >= minWallet && n <= maxWallet && (start == 0 || strings.IndexByte("/=@-._", t[start-1]) < 0) && isWallet(t[start:end]) {
 			return true
 		}
 	}
 	return false
 }
+
+// Lengths of the addresses of wallets.
+const (
+	minWallet = 26
+	maxWallet = 110
+)
 
 func alnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
