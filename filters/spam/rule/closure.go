@@ -234,6 +234,9 @@ func (c *closures) real(e celast.Expr) realFunc {
 	if f := c.fact(e); f != nil && f.real != nil {
 		return f.real
 	}
+	if f := c.fact(e); f != nil && f.count != nil && !f.foreign {
+		return func(l *look) float64 { return float64(f.count(l)) }
+	}
 	if v, ok := literal[types.Int](e); ok && v <= smallInt && v >= -smallInt {
 		return func(*look) float64 { return float64(v) }
 	}

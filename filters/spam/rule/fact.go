@@ -36,6 +36,22 @@ func Facts() ([]gateway.Field, error) {
 	return fields, nil
 }
 
+// usualFacts are those of other filters that the shipped rules speak of. They
+// have their default values where Parse is not given them.
+func usualFacts() []gateway.Field {
+	fields := []gateway.Field{
+		field("spf.result", gateway.String, ""), field("spf.domain", gateway.String, ""),
+		field("dmarc.result", gateway.String, ""), field("dmarc.domain", gateway.String, ""), field("dmarc.list_mail", gateway.Bool, ""),
+		field("dmarc.forwarder", gateway.Bool, ""), field("dmarc.dkim_aligned", gateway.Bool, ""),
+		field("dnsbl.listed", gateway.Bool, ""), field("dnsbl.allowed", gateway.Bool, ""), field("dnsbl.zones", gateway.Strings, ""),
+		field("antivirus.infected", gateway.Bool, ""), field("antivirus.virus", gateway.String, ""),
+		field("attachment.encrypted", gateway.Bool, ""), field("attachment.deceptive", gateway.Bool, ""), field("attachment.bomb", gateway.Bool, ""),
+		field("attachment.ambiguous", gateway.Bool, ""), field("attachment.executable", gateway.Bool, ""), field("attachment.dangerous", gateway.Strings, ""),
+	}
+	fields[0].Default, fields[2].Default = "none", "none"
+	return fields
+}
+
 // facts collects facts while they are declared.
 type facts []fact
 
@@ -99,6 +115,7 @@ func (f *facts) authorFacts() {
 		}
 		return ""
 	})
+	f.flag("from.named_recipient", "the author's name has a recipient's domain, and the author is elsewhere", (*look).namesRecipient)
 	f.count("from.count", "authors", func(l *look) int { return len(l.m.Header.From) })
 	f.count("from.fields", "From fields", func(l *look) int { return l.m.Header.FromCount })
 	f.flag("from.to_self", "the author is also a recipient", func(l *look) bool {
@@ -202,6 +219,7 @@ func (f *facts) linkFacts() {
 	n("mail", "links that begin a mail", func(s *linkSum) int { return s.mail })
 	n("calls", "links that call a number", func(s *linkSum) int { return s.tel })
 	n("domain_count", "distinct registrable domains of links", func(s *linkSum) int { return len(s.domains) })
+	f.flag("links.recipient", "a link carries a recipient's address, or one so encoded that it cannot be seen", func(l *look) bool { return l.links.recipient })
 	f.list("links.domains", "those domains, in order", func(l *look) []string { return l.links.domains })
 	f.list("links.hosts", "distinct hosts of links, in order", func(l *look) []string { return l.links.hosts })
 	f.list("links.targets", "links as written", func(l *look) []string { return l.links.targets })

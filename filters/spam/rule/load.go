@@ -102,6 +102,11 @@ func (s *Set) declare(fields []gateway.Field) (map[string]*expr.Variable, error)
 	for _, f := range fields {
 		s.facts = append(s.facts, foreignFact(f))
 	}
+	for _, f := range usualFacts() {
+		if !slices.ContainsFunc(fields, func(g gateway.Field) bool { return g.Name == f.Name }) {
+			s.facts = append(s.facts, foreignFact(f))
+		}
+	}
 	vars := map[string]*expr.Variable{}
 	for i := range s.facts {
 		f := s.facts[i].Field

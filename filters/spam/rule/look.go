@@ -134,6 +134,46 @@ func notHost(r rune) bool {
 	return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '-' || r >= 0x80)
 }
 
+// namesRecipient tells whether the author's name has the domain of a recipient,
+// or what of it its owner chose, and the author is elsewhere.
+func (l *look) namesRecipient() bool {
+	if l.from.name == "" {
+		return false
+	}
+	for i := range min(len(l.m.Header.To), 3) {
+		d := l.m.Header.To[i].Domain
+		if d == "" || link.Freemail(d) {
+			continue
+		}
+		org := registrable(d, &l.from)
+		if org == l.from.org {
+			continue
+		}
+		own, _, _ := strings.Cut(org, ".")
+		name := strings.ToLower(l.from.name)
+		if strings.Contains(name, org) || len(own) > 4 && hasWord(name, own) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasWord tells whether w stands in s as a word of its own.
+func hasWord(s, w string) bool {
+	for from := 0; ; {
+		i := strings.Index(s[from:], w)
+		if i < 0 {
+			return false
+		}
+		i += from
+		end := i + len(w)
+		if (i == 0 || !letter(s[i-1])) && (end == len(s) || !letter(s[end])) {
+			return true
+		}
+		from = i + 1
+	}
+}
+
 // randomLocal tells whether digits and letters take turns in a local part.
 func randomLocal(s string) bool {
 	if len(s) < 10 {
@@ -202,7 +242,7 @@ type linkSum struct {
 	flags                                                     [64]uint16 // links that have each flag
 	domains, hosts, targets                                   []string
 	brand, mismatched                                         string
-	qr                                                        int
+	recipient                                                 bool
 }
 
 func (s *linkSum) forget() {
@@ -237,7 +277,7 @@ func (l *look) readLinks() {
 		if x.Kind == text.Plain && x.URL.Flags.Has(link.Bare) {
 			continue // a word with a dot in it, as likely as not
 		}
-		s.web(x, l.from.org)
+		s.web(x, l.from.org, l.m.Header.To)
 	}
 }
 
@@ -250,7 +290,7 @@ func follows(k text.Kind) bool {
 	return false
 }
 
-func (s *linkSum) web(x *anatomy.Link, from string) {
+func (s *linkSum) web(x *anatomy.Link, from string, to []anatomy.Address) {
 	s.count++
 	s.flag(x.URL.Flags)
 	if x.Kind == text.Anchor {
@@ -273,11 +313,27 @@ func (s *linkSum) web(x *anatomy.Link, from string) {
 			s.mismatched = x.URL.Domain
 		}
 	}
+	if x.URL.Flags.Has(link.MailAddress) && !s.recipient {
+		s.recipient = carries(x.Target, to)
+	}
 	s.domains = appendNew(s.domains, x.URL.Domain)
 	s.hosts = appendNew(s.hosts, x.URL.Host)
 	if len(s.targets) < maxDomains {
 		s.targets = append(s.targets, x.Target)
 	}
+}
+
+// carries tells whether a target with some mail address in it may have that
+// of a recipient: in plain, or so encoded that none is seen.
+func carries(target string, to []anatomy.Address) bool {
+	seen := strings.IndexByte(target, '@') >= 0 || strings.Contains(target, "%40")
+	for i := range min(len(to), 3) {
+		local := to[i].Local
+		if seen && local != "" && (strings.Contains(target, local+"@") || strings.Contains(target, local+"%40")) {
+			return true
+		}
+	}
+	return !seen
 }
 
 func (s *linkSum) flag(f link.Flags) {

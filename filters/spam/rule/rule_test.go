@@ -1,7 +1,6 @@
 package rule_test
 
 import (
-	"errors"
 	"testing"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
@@ -11,33 +10,13 @@ import (
 	"github.com/gapura-mail/gapura/policy/expr"
 )
 
-// others are facts that the shipped rules use of other filters.
-func others() []gateway.Field {
-	at := gateway.StageMessage
-	return []gateway.Field{
-		{Name: "spf.result", Type: gateway.String, Default: "none", Stage: at},
-		{Name: "spf.domain", Type: gateway.String, Stage: at},
-		{Name: "dmarc.result", Type: gateway.String, Default: "none", Stage: at},
-		{Name: "dmarc.domain", Type: gateway.String, Stage: at},
-		{Name: "dmarc.list_mail", Type: gateway.Bool, Stage: at},
-		{Name: "dmarc.forwarder", Type: gateway.Bool, Stage: at},
-		{Name: "dmarc.dkim_aligned", Type: gateway.Bool, Stage: at},
-		{Name: "dnsbl.listed", Type: gateway.Bool, Stage: at},
-		{Name: "dnsbl.allowed", Type: gateway.Bool, Stage: at},
-		{Name: "dnsbl.score", Type: gateway.Float, Stage: at},
-		{Name: "dnsbl.zones", Type: gateway.Strings, Stage: at},
-		{Name: "antivirus.infected", Type: gateway.Bool, Stage: at},
-		{Name: "antivirus.virus", Type: gateway.String, Stage: at},
-	}
-}
-
 func load(t testing.TB, files ...expr.Source) *rule.Set {
 	t.Helper()
 	sources, err := rule.Shipped()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := rule.Parse(append(sources, files...), others())
+	s, err := rule.Parse(append(sources, files...), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +37,6 @@ func TestShippedRulesDoAsTheirMessagesSay(t *testing.T) {
 	}
 	t.Logf("%d rules", s.Len())
 }
-
-var _ = errors.As
 
 func BenchmarkMatch(b *testing.B) {
 	s := load(b)

@@ -251,6 +251,7 @@ type wordCount struct {
 	lastStart, lastEnd   int    // where that stands; lastStart < 0: there is none
 	subject, total, name [maxLists]uint8
 	seen                 [phraseWords]uint64
+	noted                uint32 // lists that the word in hand has counted for
 }
 
 // where is the text that words stand in.
@@ -267,6 +268,8 @@ func (w *wordCount) reset() {
 	clear(w.seen[:w.t.n/64+1])
 }
 
+// note counts a phrase. A word counts once for a list: stems of several
+// languages are alike.
 func (w *wordCount) note(p *phrase, at where) {
 	if at == inName {
 		w.name[p.list] = min(w.name[p.list]+1, 254)
@@ -276,6 +279,10 @@ func (w *wordCount) note(p *phrase, at where) {
 		return
 	}
 	w.seen[p.id/64] |= 1 << (p.id % 64)
+	if w.noted&(1<<p.list) != 0 {
+		return
+	}
+	w.noted |= 1 << p.list
 	if w.total[p.list] < 255 {
 		w.total[p.list]++
 		if at == inSubject {
@@ -294,6 +301,7 @@ func (w *wordCount) scan(s []byte, at where) {
 			i = w.word(s, i, at)
 		case cjk3:
 			if i+6 <= len(s) {
+				w.noted = 0
 				if h := hash(s[i : i+6]); t.maybe(h) {
 					w.ideographs(t.cjk[h], s[i:], at)
 				}
@@ -316,6 +324,7 @@ func (w *wordCount) ideographs(list []phrase, s []byte, at where) {
 // word looks at the word that begins at i and returns where it ends.
 func (w *wordCount) word(s []byte, start int, at where) int {
 	t := w.t
+	w.noted = 0
 	h, i := uint32(fnvOffset), start
 	for i < len(s) {
 		c := s[i]

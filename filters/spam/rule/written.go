@@ -51,25 +51,9 @@ func (l *look) readSubject() {
 		if len(to.Local) < 3 {
 			continue
 		}
-		if strings.IndexByte(raw, '@') >= 0 && strings.Contains(raw, to.Local+"@") || len(to.Local) > 4 && word(folded, strings.ToLower(to.Local)) {
+		if strings.IndexByte(raw, '@') >= 0 && strings.Contains(raw, to.Local+"@") {
 			s.recipient = true
 		}
-	}
-}
-
-// word tells whether w stands in s as a word of its own.
-func word(s []byte, w string) bool {
-	for from := 0; ; {
-		i := bytes.Index(s[from:], []byte(w))
-		if i < 0 {
-			return false
-		}
-		i += from
-		end := i + len(w)
-		if (i == 0 || !letter(s[i-1])) && (end == len(s) || !letter(s[end])) {
-			return true
-		}
-		from = i + 1
 	}
 }
 
@@ -97,6 +81,9 @@ func endsInID(s string) bool {
 	}
 	letters, digits, turns := 0, 0, 0
 	last := byte(0)
+	if len(strings.TrimLeft(w, "0123456789abcdef")) == 0 {
+		return false // the name of a commit
+	}
 	for i := range len(w) {
 		kind := byte(0)
 		switch c := w[i]; {
