@@ -79,6 +79,7 @@ var mayImport = map[string][]string{
 	"config/fielddocs":        {},
 	"filters/spam/text":       {},
 	"filters/spam/anatomy":    {"gateway/message", "gateway/smtp", "filters/spam/text", "filters/spam/link", "filters/spam/qr"},
+	"filters/spam/rule":       {"gateway", "gateway/message", "policy/expr", "filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
 	"filters/spam/model":      {"filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
 	"filters/spam/learned":    {"filters/spam/model", "gateway/sqldb"},
 	"cmd/gapura":              {"*"},
