@@ -224,9 +224,11 @@ func FuzzWords(f *testing.F) {
 		if w.total != w.subject {
 			t.Errorf("%q: found again in the text", s)
 		}
-		wallet(s)
-		endsInID(string(s))
-		mixedScripts(string(s))
-		pictures(string(s))
+		if text := string(s); (mixedScripts(text) || pictures(text)) && !slices.ContainsFunc(s, func(c byte) bool { return c >= 0x80 }) {
+			t.Errorf("%q is ASCII", s)
+		}
+		if wallet(s) && len(s) < minWallet || endsInID(string(s)) && len(s) < 8 {
+			t.Errorf("%q is short", s)
+		}
 	})
 }

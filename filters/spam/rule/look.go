@@ -359,7 +359,7 @@ func appendNew(list []string, s string) []string {
 
 // partSum is what the parts are together.
 type partSum struct {
-	images, files, html, plain, calendar, pdf, office, macro, program, archive, locked, svg, htmlFile, mail, disguised int
+	images, files, html, plain, calendar, pdf, office, macro, program, archive, svg, htmlFile, mail, disguised int
 }
 
 // readParts sums up the parts by type and by the ends of their names.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -395,6 +394,3 @@ func (p *phrase) follows(s []byte, i int) bool {
 	}
 	return true
 }
-
-// index returns the number of a list, -1: there is none.
-func (t *table) index(name string) int { return slices.Index(t.lists, name) }
