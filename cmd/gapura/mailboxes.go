@@ -59,7 +59,11 @@ func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *s
 	if err != nil {
 		return nil, err
 	}
-	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true})
+	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true}
+	if !db.Shared() { // else the rows are on another disk
+		deps.Reserve = mailDir(cfg)
+	}
+	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, deps)
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}

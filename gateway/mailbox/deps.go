@@ -17,6 +17,9 @@ type Deps struct {
 	// Log is told what goes wrong where no caller is; nil: nobody.
 	Log     *slog.Logger
 	Metrics *Metrics // nil: none
+	// Reserve is a folder, of the disk that the database is on, for a file that
+	// holds space to remove mail when the disk is full; "": there is none.
+	Reserve string
 	// Index makes the index record of a message; nil: gateway/mailbox/index.
 	Index Indexer
 	// Events: somebody follows Store.Events and forgets them. Without it none

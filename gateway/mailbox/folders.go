@@ -289,13 +289,13 @@ func (u *User) Delete(ctx context.Context, name string) error {
 		return ErrInbox
 	}
 	return u.do(ctx, func(st *userState) (op, error) {
-		return opFunc(func(ctx context.Context, p *plan) error {
+		return freeing{opFunc(func(ctx context.Context, p *plan) error {
 			f := p.find(st, name)
 			if f == nil {
 				return ErrNoFolder
 			}
 			return p.delete(ctx, f)
-		}), nil
+		})}, nil
 	})
 }
 

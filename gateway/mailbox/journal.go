@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -54,8 +55,17 @@ func newJournal(s *Store) *journal {
 
 // do has an op written and returns when that is durable and applied. What has
 // begun is not given up when ctx ends: nobody could tell what became of it.
-// users are those whom it concerns, acquired.
+// users are those whom it concerns, acquired. What makes room may use the
+// reserve.
 func (j *journal) do(ctx context.Context, o op, users ...*userState) error {
+	err := j.once(ctx, o, users...)
+	if errors.Is(err, syscall.ENOSPC) && frees(o) && j.s.reserve.give() {
+		err = j.once(ctx, o, users...)
+	}
+	return err
+}
+
+func (j *journal) once(ctx context.Context, o op, users ...*userState) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

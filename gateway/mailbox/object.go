@@ -46,6 +46,9 @@ func (s *Store) Put(ctx context.Context, size int64, src io.Reader) (*Object, er
 	if size > most {
 		return nil, ErrTooBig
 	}
+	if err := s.reserve.room(); err != nil {
+		return nil, err
+	}
 	id, err := s.newID(ctx)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,7 @@ func (s *Store) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
+		s.reserve.keep()
 		if err := s.purge(s.ctx); err != nil && s.ctx.Err() == nil {
 			s.log.Error("deleted folders could not be purged", "error", err.Error())
 		}
@@ -97,10 +98,10 @@ func (s *Store) purge(ctx context.Context) error {
 		}
 		for _, k := range keys {
 			for more := true; more; {
-				err := s.journal.do(ctx, opFunc(func(ctx context.Context, p *plan) (err error) {
+				err := s.journal.do(ctx, freeing{opFunc(func(ctx context.Context, p *plan) (err error) {
 					more, err = p.purge(ctx, k[0])
 					return err
-				}))
+				})})
 				if err != nil {
 					return err
 				}
@@ -313,7 +314,7 @@ func (s *Store) DeleteUser(ctx context.Context, name string) error {
 		return err
 	}
 	return u.do(ctx, func(st *userState) (op, error) {
-		return opFunc(func(ctx context.Context, p *plan) error {
+		return freeing{opFunc(func(ctx context.Context, p *plan) error {
 			list := p.folders(st)
 			for _, f := range list {
 				if d := p.drafts[f]; d != nil && d.changed() {
@@ -341,6 +342,6 @@ func (s *Store) DeleteUser(ctx context.Context, name string) error {
 				s.mu.Unlock()
 			})
 			return nil
-		}), nil
+		})}, nil
 	})
 }

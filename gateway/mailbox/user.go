@@ -39,12 +39,16 @@ func (u *User) do(ctx context.Context, make func(st *userState) (op, error)) err
 	if err != nil {
 		return err
 	}
-	return u.s.journal.do(ctx, opFunc(func(ctx context.Context, p *plan) error {
+	var all op = opFunc(func(ctx context.Context, p *plan) error {
 		if p.left(st) {
 			return ErrNoUser
 		}
 		return o.plan(ctx, p)
-	}), st)
+	})
+	if frees(o) {
+		all = freeing{all}
+	}
+	return u.s.journal.do(ctx, all, st)
 }
 
 // Folders lists the folders by name, INBOX first.

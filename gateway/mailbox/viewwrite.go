@@ -246,6 +246,11 @@ func (v *View) transfer(ctx context.Context, uids UIDs, to string, move bool) (*
 	if err != nil {
 		return nil, ErrNoFolder
 	}
+	if !move {
+		if err := v.u.s.reserve.room(); err != nil {
+			return nil, err
+		}
+	}
 	out := &Copied{}
 	empty := true
 	step := func(list []uint32) error {

@@ -111,7 +111,7 @@ func TestMailboxDiskFull(t *testing.T) {
 		t.Errorf("reading: %v", err)
 	}
 	moved := uidsOf(l, "INBOX", 3)
-	for _, command := range []string{"UID COPY %s Archive", "UID MOVE %s Archive", `UID STORE %s FLAGS (\Flagged)`} { // OK or NO, nothing half
+	for _, command := range []string{"UID COPY %s Archive", "UID MOVE %s Archive", `UID STORE %s FLAGS (\Flagged)`} { // COPY OK or NO, nothing half
 		kind := strings.ToLower(strings.Fields(command)[1])
 		d := &deed{kind: kind, from: "INBOX", to: "Archive", uids: moved, marks: marksOf(l, "INBOX", moved)}
 		if kind == "store" {
@@ -125,10 +125,22 @@ func TestMailboxDiskFull(t *testing.T) {
 		var no refusal
 		if errors.As(err, &no) {
 			l.refused(d)
+			if kind != "copy" {
+				t.Errorf("%s on the full disk: %s", kind, no)
+			}
 		} else if err != nil {
 			t.Fatal(err)
 		}
 		t.Logf("%s on the full disk: %v", kind, err)
+	}
+	expunged(t, c, l, uidsOf(l, "INBOX", 20))
+	if _, err := os.Stat(filepath.Join(data, "mail", "reserve")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the reserve is still there: %v", err)
+	}
+	if _, refused, said := filled(t, c, l, 300, func(a, b int) bool { return a+b < 1 }); refused == 0 {
+		t.Error("what was kept back to remove mail is filled with mail")
+	} else if !strings.Contains(string(said), "no space left") {
+		t.Errorf("%q", said)
 	}
 	if err := os.Remove(ballast); err != nil {
 		t.Fatal(err)
@@ -140,9 +152,26 @@ func TestMailboxDiskFull(t *testing.T) {
 		t.Errorf("with room again %d delivered, %d put off", n, no)
 	}
 	allThere(t, g, l)
+	if info, err := os.Stat(filepath.Join(data, "mail", "reserve")); err != nil || info.Size() < 1<<20 {
+		t.Errorf("the reserve is not there again: %v", err)
+	}
 	g.kill()
 	g.start()
 	allThere(t, g, l)
+}
+
+// expunged deletes messages of INBOX, which must not fail.
+func expunged(t testing.TB, c *imapLine, l *ledger, uids []uint32) {
+	t.Helper()
+	x := &trial{t: t}
+	d := l.begin(&deed{kind: "store", from: "INBOX", to: `\Deleted`, uids: uids})
+	if err := x.answer(c, l, d, fmt.Sprintf(`UID STORE %s FLAGS.SILENT (\Deleted)`, setOf(uids))); err != nil {
+		t.Errorf("STORE on the full disk: %v", err)
+	}
+	d = l.begin(&deed{kind: "expunge", from: "INBOX", uids: uids})
+	if err := x.answer(c, l, d, "UID EXPUNGE "+setOf(uids)); err != nil {
+		t.Errorf("EXPUNGE of %d on the full disk: %v", len(uids), err)
+	}
 }
 
 // uidsOf are the first UIDs of a folder.

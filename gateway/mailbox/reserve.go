@@ -1,0 +1,138 @@
+package mailbox
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// To remove mail takes some space, too: of the database's log. So that users
+// can make room on a full disk, a file there holds a little. It is given up when
+// a removal finds no space; from then on no mail is taken until there is space
+// for the file again.
+
+const (
+	reserveFile   = "reserve"
+	reserveOctets = 8 << 20 // the pages of maxStep removals, about
+	reserveLeast  = 1 << 20 // a file that is shorter is no help
+)
+
+var errNoReserve = fmt.Errorf("mailbox: the disk is full, and what is left is for removals: %w", syscall.ENOSPC)
+
+// reserve is the file.
+type reserve struct {
+	name  string // "": there is none
+	log   *slog.Logger
+	given atomic.Bool // it is not there, and no mail is taken
+	mu    sync.Mutex
+	had   int64 // octets, when it was given up
+}
+
+// init says where the file is; "": nowhere.
+func (r *reserve) init(dir string, log *slog.Logger) {
+	if dir != "" {
+		r.name, r.log = filepath.Join(dir, reserveFile), log
+	}
+}
+
+// give gives the file up, and tells whether the space may be there now.
+func (r *reserve) give() bool {
+	if r.name == "" {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.given.Load() {
+		return true // somebody was first
+	}
+	info, err := os.Lstat(r.name)
+	if err != nil || os.Remove(r.name) != nil {
+		return false
+	}
+	r.had = info.Size()
+	r.given.Store(true)
+	r.log.Warn("the disk is full: space that was kept back is used to remove mail, and none is taken until there is more", "file", r.name)
+	return true
+}
+
+// room is an error where no mail is to be taken. It finds out when there is
+// space again.
+func (r *reserve) room() error {
+	if !r.given.Load() {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.given.Load() {
+		return nil
+	}
+	// More than it gave: that alone is not to be filled with mail.
+	if err := r.make(r.had + r.had/2); err != nil {
+		return errNoReserve
+	}
+	r.given.Store(false)
+	r.log.Info("there is space on the disk again")
+	return nil
+}
+
+// keep has the file there, unless it was given up.
+func (r *reserve) keep() {
+	if r.name == "" || r.given.Load() {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if info, err := os.Lstat(r.name); err == nil && info.Size() >= reserveLeast {
+		return
+	}
+	if err := r.make(0); err != nil {
+		r.log.Warn("no space can be kept back for removing mail", "error", err.Error())
+		r.given.Store(errors.Is(err, syscall.ENOSPC))
+	}
+}
+
+// make makes the file, of half of the space that there is at most; ENOSPC where
+// there is less than least, or that is no help. What is in it is random: a file
+// system may make zeros short.
+func (r *reserve) make(least int64) error {
+	free, err := freeOctets(filepath.Dir(r.name))
+	if err != nil {
+		return err
+	}
+	if free < max(least, 2*reserveLeast) {
+		return syscall.ENOSPC
+	}
+	f, err := os.OpenFile(r.name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.CopyN(f, rand.NewChaCha8([32]byte{}), min(reserveOctets, free/2))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		err = errors.Join(err, os.Remove(r.name))
+	}
+	return err
+}
+
+// freeing is an op that makes room, for which the reserve is.
+type freeing struct{ op }
+
+// frees tells of such ops: what people do to get rid of mail.
+func frees(o op) bool {
+	switch o := o.(type) {
+	case freeing, *expunge, *change:
+		return true
+	case *transfer:
+		return o.move
+	}
+	return false
+}
