@@ -25,6 +25,7 @@ type spamCmd struct {
 	Train   spamTrain   `cmd:"" help:"Make a base model of an organisation's own mail."`
 	Eval    spamEval    `cmd:"" help:"Measure scores of messages whose class is known."`
 	Explain spamExplain `cmd:"" help:"Why a message has its score."`
+	Rules   spamRules   `cmd:"" help:"The readable signals, and tests of them and of your own."`
 }
 
 // spamJobs bounds how many messages are looked at at a time.

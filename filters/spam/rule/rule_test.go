@@ -66,3 +66,12 @@ func BenchmarkMatch(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := rule.Load(nil, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
