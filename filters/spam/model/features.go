@@ -12,7 +12,7 @@ const (
 	maxChars   = 4000 // octets of text whose runs count
 	maxWords   = 2000 // words of the text
 	maxSubject = 64   // words of the subject
-	maxField   = 64   // words of one header field
+	maxField   = 2000 // octets of one header field
 	maxFields  = 100  // header fields
 )
 
@@ -39,7 +39,8 @@ func Features(m *anatomy.Message, v *Vector) {
 	v.pairView(subject, body)
 	v.shapeView(m)
 	v.hostView(m)
-	v.fieldView(m)
+	v.collectFields(m)
+	v.fieldView()
 	v.tokenView(m, subject, body)
 }
 
@@ -119,47 +120,72 @@ func (v *Vector) pairView(subject, body []uint64) {
 	v.end()
 }
 
+// fieldWord is a word of a header field by its hash, and its field by the
+// hash of its name.
+type fieldWord struct{ field, word uint64 }
+
 // fieldView adds words of header fields and pairs of neighbours, each as one
 // of its field.
-func (v *Vector) fieldView(m *anatomy.Message) {
+func (v *Vector) fieldView() {
 	v.begin(Fields)
-	v.eachFieldWord(m, func(tag, prev, w uint64) {
-		v.add(mix(tag, w))
-		v.add(mix(prev, w))
-	})
+	var last fieldWord
+	for _, w := range v.header {
+		if w.field != last.field {
+			last = fieldWord{w.field, 0}
+		}
+		v.add(mix(w.field, w.word))
+		v.add(mix(mix(w.field, last.word), w.word))
+		last = w
+	}
 	v.end()
 }
 
-// eachFieldWord calls f with the words of header fields: the hash of the
-// field's name, of the word before and of the word.
-func (v *Vector) eachFieldWord(m *anatomy.Message, f func(tag, prev, w uint64)) {
+// collectFields takes the words of header fields: runs of letters and digits.
+func (v *Vector) collectFields(m *anatomy.Message) {
+	v.header = v.header[:0]
 	if m.Raw == nil {
 		return
 	}
-	var low [1024]byte
+	var name [64]byte
 	for i, field := range m.Raw.Fields() {
 		if i == maxFields {
 			break
 		}
-		if field.Name == "" || field.Is("Subject") {
+		if field.Name == "" || len(field.Name) > len(name) || field.Is("Subject") {
 			continue
 		}
-		tag := hash(appendLower(low[:0], []byte(field.Name)))
-		prev, left := tag, maxField
+		tag := hash(appendLower(name[:0], field.Name))
 		body := field.Body()
-		for w := range text.Words(appendLower(low[:0], body[:min(len(body), len(low))])) {
-			h := hash(w)
-			f(tag, prev, h)
-			prev = mix(tag, h)
-			if left--; left == 0 {
-				break
+		if len(body) > maxField {
+			body = body[:maxField]
+		}
+		low := appendLower(v.low[:0], body)
+		v.low = low
+		start := -1
+		for i := 0; i <= len(low); i++ {
+			if i < len(low) && inWord[low[i]] {
+				if start < 0 {
+					start = i
+				}
+			} else if start >= 0 {
+				v.header = append(v.header, fieldWord{tag, hash(low[start:i])})
+				start = -1
 			}
 		}
 	}
 }
 
-func appendLower(dst, src []byte) []byte {
-	for _, c := range src {
+// inWord are the octets of words in header fields.
+var inWord = func() (t [256]bool) {
+	for c := range t {
+		t[c] = c >= 0x80 || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || c == '\'' || c == '$' || c == '!' || c == '%'
+	}
+	return t
+}()
+
+func appendLower[T string | []byte](dst []byte, src T) []byte {
+	for i := range len(src) {
+		c := src[i]
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 		}
@@ -173,11 +199,11 @@ var received = hash([]byte("received"))
 // tokenView adds single words of everything.
 func (v *Vector) tokenView(m *anatomy.Message, subject, body []uint64) {
 	v.begin(Tokens)
-	v.eachFieldWord(m, func(tag, _, w uint64) {
-		if tag == received {
-			v.add(mix(tag, w))
+	for _, w := range v.header {
+		if w.field == received {
+			v.add(mix(w.field, w.word))
 		}
-	})
+	}
 	v.trace = len(v.ids[Tokens])
 	for _, w := range subject {
 		v.add(mix(tagSubject, w))
@@ -185,7 +211,9 @@ func (v *Vector) tokenView(m *anatomy.Message, subject, body []uint64) {
 	for _, w := range body {
 		v.add(w)
 	}
-	v.eachFieldWord(m, func(tag, _, w uint64) { v.add(mix(tag, w)) })
+	for _, w := range v.header {
+		v.add(mix(w.field, w.word))
+	}
 	for i := range m.Links {
 		if l := &m.Links[i]; l.OK {
 			v.add(mix(tagHost, hash([]byte(l.URL.Host))))

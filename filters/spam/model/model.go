@@ -76,6 +76,7 @@ type Score struct {
 	Probability float64 // of being spam
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
+	Known       float64 // from 0 to 1: how familiar the way is that it came
 	Joined      float64 // of all views, before calibration
 }
 
@@ -86,7 +87,8 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	logits := m.linearScores(v, layers)
 	copy(s.Views[:], logits[:])
 	s.Views[Tokens] = m.tokenScore(v.ids[Tokens], layers)
-	s.Joined = m.stack.join(s.Views, m.known(v, layers))
+	s.Known = m.known(v, layers)
+	s.Joined = m.stack.join(s.Views, s.Known)
 	odds := m.curve.odds(s.Joined)
 	s.Probability = sigmoid(odds)
 	s.Score = SpamScore * odds / m.curve.threshold

@@ -50,6 +50,8 @@ type Vector struct {
 	view                     View
 	mask                     uint32
 	words, core, seenDomains []uint64
+	header                   []fieldWord
+	low                      []byte
 	names                    map[uint64]string // of features, by view and id; nil: nobody asks
 	spelled                  map[uint64]string // words by their hashes
 }
