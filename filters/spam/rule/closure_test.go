@@ -171,6 +171,8 @@ func TestPhrases(t *testing.T) {
 		"act":                              "",
 		"gift":                             "",
 		"gift cards":                       "gift=1",
+		"gift ...... cards":                "",
+		"toll ...... free":                 "",
 	} {
 		w := wordCount{t: table}
 		w.reset()
