@@ -36,6 +36,7 @@ type Counts struct {
 // filter itself thought says little, or it would believe itself.
 const (
 	byFilter  = 0.2
+	maxFilter = 4 // what the filter's own opinion weighs at most
 	byLesson  = 3
 	byReply   = 3
 	oddsPrior = 2 // as if so many messages of each class had been seen
@@ -45,8 +46,8 @@ const (
 // Odds returns the log-odds, from -4 to 4, that a message is spam by what was
 // seen of the name before; 0 where nothing was.
 func (c Counts) Odds() float64 {
-	spam := oddsPrior + byFilter*c.Spam + byLesson*c.Bad
-	ham := oddsPrior + byFilter*c.Ham + byLesson*c.Good + byReply*c.Replies
+	spam := oddsPrior + min(byFilter*c.Spam, maxFilter) + byLesson*c.Bad
+	ham := oddsPrior + min(byFilter*c.Ham, maxFilter) + byLesson*c.Good + byReply*c.Replies
 	return max(-maxOdds, min(math.Log(spam/ham), maxOdds))
 }
 

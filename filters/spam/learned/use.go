@@ -16,7 +16,9 @@ import (
 // lessons that are kept are of no use either, and all begins anew. The samples and the
 // distribution of scores always do.
 func (s *Store) Use(ctx context.Context, m *model.Model) error {
-	s.model.Store(m)
+	if s.model.Swap(m) == m {
+		return nil
+	}
 	if s.deps.Keep {
 		if err := s.renew(ctx, m); err != nil {
 			return err
@@ -24,6 +26,9 @@ func (s *Store) Use(ctx context.Context, m *model.Model) error {
 	}
 	return s.catchUp(ctx)
 }
+
+// Ready tells whether there is a base model to learn above.
+func (s *Store) Ready() bool { return s.model.Load() != nil }
 
 // renew drops what was of another base.
 func (s *Store) renew(ctx context.Context, m *model.Model) error {
