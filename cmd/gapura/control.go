@@ -40,6 +40,7 @@ func (s *server) openControl(path string) (io.Closer, error) {
 	mux.HandleFunc("POST /queue", s.actOnQueue)
 	mux.HandleFunc("POST /mail/check", s.checkMail)
 	mux.HandleFunc("POST /mailbox", s.actOnMailbox)
+	mux.HandleFunc("POST /spam/learn", s.learnTaught)
 	mux.HandleFunc("POST /outbound/status", s.showOutbound)
 	mux.HandleFunc("POST /outbound/resume", s.resumeOutbound)
 	c := &control{Server: http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}

@@ -51,7 +51,7 @@ func newFilter(f config.Filter, r dns.Resolver, cfg *config.Config, bodies body.
 	case *plugins.Options:
 		return openPlugin(withPluginDir(*opt, cfg.File), s.log)
 	case *spam.Options:
-		return s.openSpam(*opt, cfg)
+		return s.openSpam(*opt, cfg, r)
 	case *spf.Options:
 		return spf.New(*opt, r, cfg.Hostname)
 	}

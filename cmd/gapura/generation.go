@@ -105,7 +105,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Routed: cfg.SMTP.RoutedRecipients, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Local: g.local, Queue: s.stores.queue, Log: s.log,
-		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
+		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Sent: s.spam.sent, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
 		Signer: signer{s.keys},
 	})
 	return g, nil

@@ -54,12 +54,12 @@ func openMail(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.L
 }
 
 // openMailboxes opens the mail of all users.
-func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics) (*mailboxes, error) {
+func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics, l mailbox.Learner) (*mailboxes, error) {
 	blobs, err := openMail(ctx, cfg, db, log)
 	if err != nil {
 		return nil, err
 	}
-	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true}
+	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true, Learner: l}
 	if !db.Shared() { // else the rows are on another disk
 		deps.Reserve = mailDir(cfg)
 	}

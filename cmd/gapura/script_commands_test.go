@@ -37,6 +37,8 @@ const patience = 20 * time.Second
 //	                 next line, "M: regexp" about all lines to a single
 //	                 dot, "U: regexp" passes over lines until one matches
 //	http ADDR PATH   GET; the answer is stdout; ! for a status other than 200
+//	until ADDR PATH REGEXP
+//	                 GET until the answer matches
 //	zone FILE        answer from a zone file on the address in $RESOLVER
 //	exits N CMD...   run a command that ends with exit code N
 //
@@ -48,6 +50,7 @@ func scriptCommands(t *testing.T) map[string]func(*testscript.TestScript, bool, 
 		"pop3":  scriptPOP3,
 		"http":  scriptHTTP,
 		"exits": scriptExits,
+		"until": scriptUntil,
 		"zone": func(ts *testscript.TestScript, _ bool, args []string) {
 			z, err := dns.ParseZone(args[0], []byte(ts.ReadFile(args[0])))
 			ts.Check(err)
@@ -212,6 +215,34 @@ func scriptHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	if neg == (resp.StatusCode == http.StatusOK) {
 		ts.Fatalf("status %s", resp.Status)
 	}
+}
+
+// scriptUntil asks again until what happens beside it has happened.
+func scriptUntil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: until ADDR PATH REGEXP")
+	}
+	want, err := regexp.Compile("(?m)" + args[2])
+	ts.Check(err)
+	client := &http.Client{Timeout: patience, Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return dialWhenThere(ctx, args[0]) },
+	}}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	last := ""
+	for end := time.Now().Add(patience); time.Now().Before(end); <-tick.C {
+		resp, err := client.Get("http://gapura" + args[1])
+		ts.Check(err)
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		ts.Check(err)
+		if want.Match(b) {
+			return
+		}
+		last = string(b)
+	}
+	ts.Fatalf("never %s:\n%s", args[2], last)
 }
 
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/spam"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/bounce"
@@ -215,6 +216,9 @@ func (s *server) apply(cfg *config.Config) error {
 	s.suppress.Reconfigure(cfg.Suppression)
 	s.quota.Reconfigure(cfg.Quota)
 	s.mail.configure(cfg)
+	if err := s.spam.configure(context.Background(), cfg); err != nil {
+		s.log.Error("spam: what was learned does not count", "error", err.Error())
+	}
 	old := s.gen.Swap(gen)
 	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
 	s.stores.queue.SetTransports(gen.transports)
@@ -281,6 +285,9 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return err
 	}
 	if s.spam.metrics, err = spam.NewMetrics(reg); err != nil {
+		return err
+	}
+	if s.spam.counts, err = learned.NewMetrics(reg); err != nil {
 		return err
 	}
 	s.mailboxMetrics, s.searchMetrics = mailbox.NewMetrics(reg), search.NewMetrics(reg)

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+
+	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/filters/spam"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // spamLearn is `gapura spam learn`.
@@ -13,14 +21,16 @@ type spamLearn struct {
 	Spam  bool     `xor:"class" help:"They are spam."`
 	Index []string `placeholder:"FILE" help:"An index: lines 'spam|ham path', paths relative to it."`
 	Model string   `placeholder:"FILE" help:"Learn into this model, which is made where there is none, not into the installation's."`
+	User  string   `placeholder:"ADDRESS" help:"Whose lessons they are; default: those of everybody."`
 	spamJobs
 }
 
 // Help is printed below the flags.
 func (*spamLearn) Help() string {
 	return `Teaches the filter of this installation what is spam and what is not, for all
-recipients; with --model the model in a file instead. Each message counts at
-once, when the gateway runs too.
+recipients, or with --user for one; with --model the model in a file instead. A
+gateway that runs learns it at once, another when it starts. A message is learned once: taught
+again with the other class, the first lesson is taken back.
 
 Examples:
   gapura spam learn --spam ~/Maildir/.Junk
@@ -48,14 +58,27 @@ func (c *spamLearn) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	var report learnReport
 	if c.Model == "" {
-		return usageError{errors.New("--model is needed")}
+		err = c.teach(a, src, &report)
+	} else {
+		err = c.learn(a, src, &report)
 	}
+	if err != nil {
+		return err
+	}
+	if err := a.print(&report, report.text); err != nil {
+		return err
+	}
+	return failedSome(report.Failed)
+}
+
+// learn learns into the model in a file.
+func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	m, err := readOrEmpty(c.Model)
 	if err != nil {
 		return err
 	}
-	var report learnReport
 	readers := newSpamReaders()
 	b := a.spamBar("learn", src.total)
 	work := func(x spamMessage) (r featured) {
@@ -76,13 +99,93 @@ func (c *spamLearn) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := m.write(c.Model); err != nil {
+	return m.write(c.Model)
+}
+
+// teachBatch is how many lessons are written at a time.
+const teachBatch = 100
+
+// teach teaches the filter of the installation. A gateway that runs learns it
+// at once, one that does not when it starts.
+func (c *spamLearn) teach(a *app, src spamSource, report *learnReport) error {
+	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
+		opt := spam.DefaultOptions()
+		if o := spamOptions(cfg); o != nil {
+			opt = *o
+		}
+		if c.User != "" {
+			name, err := account.Name(c.User)
+			if err != nil {
+				return plainError(err)
+			}
+			c.User = name
+		}
+		store, err := learned.Open(a.ctx, opt.Learn.Options, learned.Deps{DB: db})
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(c.teachAll(a, cfg.Hostname, store, src, report), store.Close()); err != nil {
+			return err
+		}
+		resp, err := callControl(a.ctx, cfg, "/spam/learn", nil)
+		if errors.Is(err, errNoGateway) { // it learns when it starts
+			return nil
+		} else if err != nil {
+			return err
+		}
+		return resp.Body.Close()
+	})
+}
+
+// learnTaught has the running gateway learn at once what a command has taught.
+func (s *server) learnTaught(w http.ResponseWriter, r *http.Request) {
+	if s.spam.store == nil {
+		return
+	}
+	if err := s.spam.store.Learn(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+	}
+}
+
+func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src spamSource, report *learnReport) error {
+	b := a.spamBar("learn", src.total)
+	defer b.end()
+	type result struct {
+		lesson learned.Lesson
+		err    error
+	}
+	work := func(x spamMessage) (r result) {
+		var buf bytes.Buffer
+		raw, err := x.read(&buf)
+		if err != nil {
+			return result{err: err}
+		}
+		r.lesson, r.err = newLesson(raw, hostname)
+		r.lesson.User, r.lesson.Spam, r.lesson.Source = c.User, x.spam(), learned.Admin
+		return r
+	}
+	var batch []learned.Lesson
+	flush := func() error {
+		err := store.Learn(a.ctx, batch...)
+		batch = batch[:0]
 		return err
 	}
-	if err := a.print(&report, report.text); err != nil {
-		return err
+	err := inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r result) error {
+		b.add(x.part)
+		report.add(&x, r.err)
+		if r.err != nil {
+			a.noteFailed(b, x.path, r.err)
+			return nil
+		}
+		if batch = append(batch, r.lesson); len(batch) == teachBatch {
+			return flush()
+		}
+		return nil
+	})
+	if err == nil && len(batch) > 0 {
+		err = flush()
 	}
-	return failedSome(report.Failed)
+	return err
 }
 
 // add counts a message.

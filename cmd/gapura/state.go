@@ -38,12 +38,15 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		}
 	}
 	if s.mail == nil {
-		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics); err != nil {
+		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics, spamLearner{s}); err != nil {
 			return nil, err
 		}
 		if err := s.mail.openSearch(ctx, cfg, s.log, s.searchMetrics); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.spam.open(ctx, cfg, s.db, s.log); err != nil {
+		return nil, err
 	}
 	if s.suppress == nil {
 		if s.suppress, err = suppress.Open(ctx, cfg.Suppression, suppress.Deps{DB: s.db, Log: s.log, Metrics: s.suppressMetrics}); err != nil {
@@ -99,6 +102,9 @@ func (s *server) closeState() {
 		if err := s.suppress.Close(context.Background()); err != nil {
 			s.log.Error("suppression list", "error", err.Error())
 		}
+	}
+	if err := s.spam.close(); err != nil {
+		s.log.Error("spam", "error", err.Error())
 	}
 	if s.db == nil {
 		return

@@ -80,6 +80,7 @@ func (e *evidence) merge(m *model.Model, reasons []model.Reason, n int) []model.
 	for _, x := range e.reasons {
 		reasons = append(reasons, model.Reason{Text: x.Text, Weight: m.Points(x.Weight)})
 	}
+	reasons = slices.DeleteFunc(reasons, func(x model.Reason) bool { return math.Abs(x.Weight) < 0.005 })
 	slices.SortStableFunc(reasons, func(a, b model.Reason) int { return cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)) })
 	return reasons[:min(n, len(reasons))]
 }

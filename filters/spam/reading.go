@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/link"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/message"
 )
@@ -25,14 +28,25 @@ type reading struct {
 	done bool
 
 	containers []gateway.Container // noted in m
+	query      *urilist.Query      // nil: none is asked
+	asked      int                 // links that it was asked about
 }
 
 func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()} }
 
 // read takes a message apart.
-func (r *reading) read(ctx context.Context, m gateway.Message) error {
-	r.done, r.took, r.containers = false, 0, r.containers[:0]
+func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (err error) {
+	r.done, r.took, r.containers, r.query, r.asked = false, 0, r.containers[:0], nil, 0
 	r.timed(func() { r.m.Begin(m.Header()) })
+	if r.f.lists != nil {
+		r.query = r.f.lists.Start(ctx)
+		defer func() {
+			if err != nil {
+				r.query.Close()
+			}
+		}()
+		r.askSender(tx)
+	}
 	for p, err := range m.Parts(ctx) {
 		if err != nil {
 			return err
@@ -45,7 +59,32 @@ func (r *reading) read(ctx context.Context, m gateway.Message) error {
 		}
 	}
 	r.timed(r.m.Done)
+	r.askLinks()
 	return nil
+}
+
+// askSender asks the lists about whoever sends the message.
+func (r *reading) askSender(tx *gateway.Transaction) {
+	for _, a := range slices.Concat(r.m.Header.From, r.m.Header.ReplyTo) {
+		r.query.AddSender(a.Domain)
+		r.query.AddAddress(a.Local + "@" + a.Domain)
+	}
+	if d := tx.From.Address.Domain; d != "" {
+		r.query.AddSender(d)
+	}
+}
+
+// askLinks asks the lists about the links that have come since.
+func (r *reading) askLinks() {
+	if r.query == nil {
+		return
+	}
+	for _, l := range r.m.Page.Links[min(r.asked, len(r.m.Page.Links)):] {
+		if u, ok := link.Parse(l.Target); ok {
+			r.query.Add(u)
+		}
+	}
+	r.asked = len(r.m.Page.Links)
 }
 
 // timed counts the time that f takes.
@@ -68,6 +107,7 @@ func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 		return err
 	}
 	r.timed(func() { r.m.Part(info, content, size) })
+	r.askLinks()
 	return nil
 }
 

@@ -3,12 +3,18 @@ package spam
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // Name is the filter's name.
@@ -17,19 +23,23 @@ const Name = "spam"
 // Filter implements gateway.BodyFilter.
 type Filter struct {
 	gateway.BodyOnly
-	opt  Options
-	deps Deps
-	pool sync.Pool // of *reading
+	opt   Options
+	deps  Deps
+	lists *urilist.Lists // nil: none
+	pool  sync.Pool      // of *reading
 }
 
 // Deps is what a Filter works with.
 type Deps struct {
 	// Model is the base model; nil: one that has learned nothing.
 	Model *model.Model
-	// Layers returns what was learned above the base: for everybody, or with
-	// a recipient for him. A recipient who has nothing of his own has the
-	// layers of everybody. nil: nothing was learned.
-	Layers func(rcpt *gateway.Recipient) []*model.Layer
+	// Learned is what this installation has learned; nil: nothing.
+	Learned Learned
+	// User returns the account that a recipient's mail goes to, in lower case;
+	// nil: the address is taken for it.
+	User func(ctx context.Context, to smtp.ForwardPath) string
+	// Resolver asks the lists of the options.
+	Resolver dns.Resolver
 	// Explain: reasons of ham are wanted too, whose finding takes longer than
 	// the score.
 	Explain bool
@@ -37,7 +47,18 @@ type Deps struct {
 	Metrics *Metrics
 }
 
+// Learned is what a Filter asks and tells learned.Store.
+type Learned interface {
+	Layers(ctx context.Context, user string) []*model.Layer
+	Reputation(ctx context.Context, from learned.Sender) (learned.Reputation, error)
+	Known(ctx context.Context, user, address string) (bool, error)
+	IsReply(ctx context.Context, ids ...string) (bool, error)
+	Seen(ctx context.Context, m learned.Sighting)
+	Calibration() learned.Calibration
+}
+
 var (
+	_ Learned            = (*learned.Store)(nil)
 	_ gateway.BodyFilter = (*Filter)(nil)
 	_ gateway.Staged     = (*Filter)(nil)
 	_ gateway.Ordered    = (*Filter)(nil)
@@ -52,6 +73,13 @@ func New(opt Options, deps Deps) (*Filter, error) {
 		deps.Model = model.Empty()
 	}
 	f := &Filter{opt: opt, deps: deps}
+	if len(opt.Lists) > 0 {
+		lists, err := urilist.New(opt.Options, deps.Resolver)
+		if err != nil {
+			return nil, err
+		}
+		f.lists = lists
+	}
 	f.pool.New = func() any { return newReading(f) }
 	return f, nil
 }
@@ -72,24 +100,87 @@ func (*Filter) Fields() []gateway.Field {
 		{Name: "spam.probability", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "Probability that the message is spam, 0 to 1, calibrated on mail like that of most organisations."},
 		{Name: "spam.class", Type: gateway.String, Default: "none", Stage: at, Rcpt: true, Doc: "spam from the filter's threshold on, unsure from its option unsure on, else ham; none where the filter did not look."},
 		{Name: "spam.reasons", Type: gateway.Strings, Stage: at, Rcpt: true, Doc: "What made the score, each with its weight in front, positive for spam; the weightiest first. None of ham, but in gapura explain."},
+		{Name: "spam.lists", Type: gateway.Strings, Stage: at, Doc: "Zones of DNS lists that list something in the message, each once."},
 		{Name: "spam.threshold", Type: gateway.Float, Stage: at, Doc: "The score from which on spam.class is spam."},
 	}
 }
 
 // Read implements gateway.BodyFilter: it takes the message apart as it arrives.
-func (f *Filter) Read(ctx context.Context, _ *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
+func (f *Filter) Read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
 	r := f.pool.Get().(*reading)
-	if err := r.read(ctx, m); err != nil {
+	if err := r.read(ctx, tx, m); err != nil {
 		f.pool.Put(r)
 		return nil, err
 	}
 	return r, nil
 }
 
-// class returns the class of a score by the filter's thresholds.
-func (f *Filter) class(score float64) string {
+var errConcluded = errors.New("spam: concluded before")
+
+// Conclude implements gateway.Reading.
+func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gateway.Verdict, error) {
+	f := r.f
+	if r.done {
+		return gateway.Verdict{}, errConcluded
+	}
+	r.done = true
+	defer f.pool.Put(r)
+	hits := r.listed(ctx)
+	began := time.Now()
+	model.Features(&r.m, r.v)
+	c := f.calibration()
+	e := evidence{}
+	e.filters(tx.Facts)
+	e.lists(hits, f.deps.Model)
+	who := r.sender(tx)
+	e.reputation(ctx, f, who)
+	all := r.judge(c, f.layers(ctx, ""), &e)
+	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold})}
+	if len(hits) > 0 {
+		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.lists", Value: zones(hits)})
+	}
+	truth := ""
+	for i := range tx.Rcpts {
+		own, known := r.judgeFor(ctx, &tx.Rcpts[i], who, c, all)
+		if known {
+			truth = model.Ham
+		}
+		if own == nil {
+			continue
+		}
+		if v.Rcpts == nil {
+			v.Rcpts = make([][]gateway.Fact, len(tx.Rcpts))
+		}
+		v.Rcpts[i] = own.facts()
+	}
+	if f.deps.Learned != nil && f.opt.Learn.Reputation {
+		f.deps.Learned.Seen(ctx, learned.Sighting{Sender: who.Sender, Score: all.own, Class: all.class, Truth: truth})
+	}
+	f.deps.Metrics.scored(all.score, all.class, r.took+time.Since(began))
+	return v, nil
+}
+
+// calibration is how scores are read here.
+type calibration struct {
+	learned.Calibration
+	threshold float64
+}
+
+// calibration returns the configured threshold, moved as the mail here has
+// shown to be right.
+func (f *Filter) calibration() calibration {
+	c := calibration{learned.Calibration{Threshold: model.SpamScore, Slope: 1}, 0}
+	if f.deps.Learned != nil {
+		c.Calibration = f.deps.Learned.Calibration()
+	}
+	c.threshold = f.opt.Threshold + c.Threshold - model.SpamScore
+	return c
+}
+
+// class returns the class of a score.
+func (f *Filter) class(c calibration, score float64) string {
 	switch {
-	case score >= f.opt.Threshold:
+	case score >= c.threshold:
 		return model.Spam
 	case score >= f.opt.Unsure:
 		return model.Unsure
@@ -97,69 +188,76 @@ func (f *Filter) class(score float64) string {
 	return model.Ham
 }
 
-var errConcluded = errors.New("spam: concluded before")
-
-// Conclude implements gateway.Reading.
-func (r *reading) Conclude(_ context.Context, tx *gateway.Transaction) (gateway.Verdict, error) {
-	f := r.f
-	if r.done {
-		return gateway.Verdict{}, errConcluded
-	}
-	began := time.Now()
-	r.done = true
-	defer f.pool.Put(r)
-	model.Features(&r.m, r.v)
-	layers := f.layers(nil)
-	e := evidence{}
-	e.filters(tx.Facts)
-	s := f.deps.Model.Add(f.deps.Model.Score(r.v, layers...), e.total())
-	v := gateway.Verdict{Facts: append(r.facts(s, &e, layers), gateway.Fact{Name: "spam.threshold", Value: f.opt.Threshold})}
-	f.deps.Metrics.scored(s, f.class(s.Score), r.took+time.Since(began))
-	for i := range tx.Rcpts {
-		own := f.layers(&tx.Rcpts[i])
-		if sameLayers(own, layers) {
-			continue
-		}
-		if v.Rcpts == nil {
-			v.Rcpts = make([][]gateway.Fact, len(tx.Rcpts))
-		}
-		v.Rcpts[i] = r.facts(f.deps.Model.Add(f.deps.Model.Score(r.v, own...), e.total()), &e, own)
-	}
-	return v, nil
+// judgement is what the filter thinks of a message, by some layers.
+type judgement struct {
+	r      *reading
+	layers []*model.Layer
+	e      *evidence
+	own    model.Score // of the message itself
+	score  model.Score // with the evidence
+	class  string
 }
 
-// layers returns what was learned for a recipient, or for everybody.
-func (f *Filter) layers(rcpt *gateway.Recipient) []*model.Layer {
-	if f.deps.Layers == nil {
+func (r *reading) judge(c calibration, layers []*model.Layer, e *evidence) *judgement {
+	j := &judgement{r: r, layers: layers, e: e, own: r.f.deps.Model.Score(r.v, layers...)}
+	j.score = r.f.deps.Model.Add(j.own, e.total())
+	j.score.Probability = c.Probability(j.score.Probability)
+	j.class = r.f.class(c, j.score.Score)
+	return j
+}
+
+// judgeFor judges for one recipient; nil: as for all. known: the sender is a
+// contact of his, or answers him.
+func (r *reading) judgeFor(ctx context.Context, rcpt *gateway.Recipient, who sender, c calibration, all *judgement) (own *judgement, known bool) {
+	f := r.f
+	if f.deps.Learned == nil {
+		return nil, false
+	}
+	user := f.user(ctx, rcpt.To)
+	layers := f.layers(ctx, user)
+	e := all.e
+	if why := f.contact(ctx, who, user); why != "" {
+		own := evidence{all.e.odds, slices.Clone(all.e.reasons)}
+		own.add(contactWeight, "%s", why)
+		e, known = &own, true
+	}
+	if !known && sameLayers(layers, all.layers) {
+		return nil, false
+	}
+	return r.judge(c, layers, e), known
+}
+
+// user returns whose layers and contacts count for a recipient.
+func (f *Filter) user(ctx context.Context, to smtp.ForwardPath) string {
+	if f.deps.User != nil {
+		return f.deps.User(ctx, to)
+	}
+	return strings.ToLower(to.Address.String())
+}
+
+// layers returns what was learned for a user, or for everybody.
+func (f *Filter) layers(ctx context.Context, user string) []*model.Layer {
+	if f.deps.Learned == nil {
 		return nil
 	}
-	return f.deps.Layers(rcpt)
+	return f.deps.Learned.Layers(ctx, user)
 }
 
-func sameLayers(a, b []*model.Layer) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
-}
+func sameLayers(a, b []*model.Layer) bool { return slices.Equal(a, b) }
 
-// facts returns what a score tells.
-func (r *reading) facts(s model.Score, e *evidence, layers []*model.Layer) []gateway.Fact {
-	facts := append(make([]gateway.Fact, 0, 5),
-		gateway.Fact{Name: "spam.score", Value: s.Score},
-		gateway.Fact{Name: "spam.probability", Value: s.Probability},
-		gateway.Fact{Name: "spam.class", Value: r.f.class(s.Score)})
-	if r.f.opt.Reasons == 0 || s.Score < r.f.opt.Unsure && !r.f.deps.Explain {
+// facts returns what a judgement tells.
+func (j *judgement) facts() []gateway.Fact {
+	f := j.r.f
+	facts := append(make([]gateway.Fact, 0, 6),
+		gateway.Fact{Name: "spam.score", Value: j.score.Score},
+		gateway.Fact{Name: "spam.probability", Value: j.score.Probability},
+		gateway.Fact{Name: "spam.class", Value: j.class})
+	n := int(f.opt.Reasons)
+	if n == 0 || j.class == model.Ham && !f.deps.Explain {
 		return facts
 	}
 	var reasons []string
-	n := int(r.f.opt.Reasons)
-	for _, x := range e.merge(r.f.deps.Model, r.f.deps.Model.Explain(&r.m, n, layers...), n) {
+	for _, x := range j.e.merge(f.deps.Model, f.deps.Model.Explain(&j.r.m, n, j.layers...), n) {
 		reasons = append(reasons, Reason(x))
 	}
 	return append(facts, gateway.Fact{Name: "spam.reasons", Value: reasons})

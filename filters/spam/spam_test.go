@@ -76,8 +76,8 @@ func mail(t testing.TB, split spamtest.Split, n int) []spamtest.Message {
 	return list
 }
 
-// learned is a layer that has learned the messages above those below.
-func learned(t testing.TB, list []spamtest.Message, below ...*model.Layer) *model.Layer {
+// teach makes a layer that has learned the messages above those below.
+func teach(t testing.TB, list []spamtest.Message, below ...*model.Layer) *model.Layer {
 	t.Helper()
 	l, base, v := model.NewLayer(), model.Empty(), model.NewVector()
 	var m anatomy.Message
@@ -109,7 +109,7 @@ func TestArrivingMessagesAreTakenApartAsWholeOnes(t *testing.T) {
 	var whole anatomy.Message
 	a, b := model.NewVector(), model.NewVector()
 	for i, x := range mail(t, spamtest.Test, 150) {
-		if err := r.read(t.Context(), arrive(t, x.Raw, 37*(i%3))); err != nil {
+		if err := r.read(t.Context(), transaction("u"), arrive(t, x.Raw, 37*(i%3))); err != nil {
 			t.Fatal(err)
 		}
 		if err := whole.Parse(x.Raw); err != nil {
@@ -138,8 +138,8 @@ func transaction(to ...string) *gateway.Transaction {
 
 func TestFacts(t *testing.T) {
 	t.Parallel()
-	l := learned(t, mail(t, spamtest.Train, 300))
-	f := newFilter(t, DefaultOptions(), Deps{Layers: func(*gateway.Recipient) []*model.Layer { return []*model.Layer{l} }})
+	l := teach(t, mail(t, spamtest.Train, 300))
+	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: l}})
 	wrong, n := 0, 0
 	for _, x := range mail(t, spamtest.Test, 100) {
 		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, x.Raw, 0))
@@ -148,7 +148,7 @@ func TestFacts(t *testing.T) {
 		}
 		got := filtertest.Values(t, f, v)
 		score, p := got["spam.score"].(float64), got["spam.probability"].(float64)
-		if p < 0 || p > 1 || (score > 0) != (p > 0.5) || got["spam.threshold"] != 5.0 || v.Rcpts != nil || got["spam.class"] != f.class(score) {
+		if p < 0 || p > 1 || (score > 0) != (p > 0.5) || got["spam.threshold"] != 5.0 || v.Rcpts != nil || got["spam.class"] != f.class(f.calibration(), score) {
 			t.Errorf("%v", got)
 		}
 		if reasons, _ := got["spam.reasons"].([]string); (len(reasons) == 0) != (got["spam.class"] == "ham") || len(reasons) > 0 && (len(reasons) > 8 || reasons[0][0] != '+' && reasons[0][0] != '-') {
@@ -215,17 +215,12 @@ func TestEvidence(t *testing.T) {
 func TestEachRecipientHasHisOwn(t *testing.T) {
 	t.Parallel()
 	train := mail(t, spamtest.Train, 100)
-	common := learned(t, train)
+	common := teach(t, train)
 	for i := range train { // he sees it the other way round
 		train[i].Class = map[bool]spamtest.Class{true: spamtest.Ham, false: spamtest.Lure}[train[i].Class.Label() == "spam"]
 	}
-	own := learned(t, append(train, train...), common)
-	f := newFilter(t, DefaultOptions(), Deps{Layers: func(r *gateway.Recipient) []*model.Layer {
-		if r != nil && r.To.Local == "taught" {
-			return []*model.Layer{common, own}
-		}
-		return []*model.Layer{common}
-	}})
+	own := teach(t, append(train, train...), common)
+	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: common, own: own}})
 	v, err := filtertest.Judge(t.Context(), f, transaction("u", "taught", "v"), arrive(t, train[0].Raw, 0))
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +251,7 @@ func TestOptions(t *testing.T) {
 	}
 	f := newFilter(t, Options{Threshold: 3, Unsure: -1}, Deps{})
 	for score, want := range map[float64]string{3: "spam", 2.9: "unsure", -1: "unsure", -1.1: "ham"} {
-		if got := f.class(score); got != want {
+		if got := f.class(f.calibration(), score); got != want {
 			t.Errorf("%g: %s", score, got)
 		}
 	}
@@ -285,8 +280,8 @@ func TestBrokenOff(t *testing.T) {
 // TestConcurrent messages do not get into each other.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	l := learned(t, mail(t, spamtest.Train, 60))
-	f := newFilter(t, DefaultOptions(), Deps{Layers: func(*gateway.Recipient) []*model.Layer { return []*model.Layer{l} }})
+	l := teach(t, mail(t, spamtest.Train, 60))
+	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: l}})
 	list := mail(t, spamtest.Test, 40)
 	score := func(x spamtest.Message) float64 {
 		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, x.Raw, 0))
@@ -315,8 +310,8 @@ func TestConcurrent(t *testing.T) {
 }
 
 func BenchmarkFilter(b *testing.B) {
-	l := learned(b, mail(b, spamtest.Train, 60))
-	f := newFilter(b, DefaultOptions(), Deps{Layers: func(*gateway.Recipient) []*model.Layer { return []*model.Layer{l} }})
+	l := teach(b, mail(b, spamtest.Train, 60))
+	f := newFilter(b, DefaultOptions(), Deps{Learned: &taught{all: l}})
 	list := mail(b, spamtest.Test, 40)
 	var all []*arriving
 	size := 0

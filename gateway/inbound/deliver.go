@@ -61,6 +61,7 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 	if !anyReply(replies, smtp.Reply.Positive) && grant.Undo != nil {
 		grant.Undo()
 	}
+	t.sent(a, replies)
 	for i, r := range replies {
 		if r.Positive() && grant.Text != "" {
 			replies[i].Text += "; " + grant.Text

@@ -60,9 +60,12 @@ type Options struct {
 	Aliases     Aliases     // nil: there are none
 	Quota       Quota       // nil: nothing is counted
 	Suppression Suppression // nil: everybody may be written to
-	Signer      Signer      // nil: nothing is signed
-	Rewrite     Rewrite     // nil: the sender of forwarded mail stays
-	Returns     Returns     // nil: mail comes back to addresses like any other
+	// Sent is told whom a user has written to, who was accepted; nil: nobody.
+	// It must not wait.
+	Sent    func(user string, to []smtp.Address, messageID string)
+	Signer  Signer  // nil: nothing is signed
+	Rewrite Rewrite // nil: the sender of forwarded mail stays
+	Returns Returns // nil: mail comes back to addresses like any other
 }
 
 // DefaultHops is the bound on Received fields (RFC 5321 section 6.3 asks for

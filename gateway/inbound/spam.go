@@ -3,9 +3,11 @@ package inbound
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // spamMark is what the header of a copy tells of the spam filter; a zero one
@@ -71,3 +73,27 @@ func factsFor(all gateway.Facts, rcpt gateway.Recipient) gateway.Facts {
 	}
 	return all
 }
+
+// sent tells whom a user of ours has written to.
+func (t *transaction) sent(a *arriving, replies []smtp.Reply) {
+	tell := t.s.h.opt.Sent
+	if tell == nil || t.s.info.User == "" {
+		return
+	}
+	var to []smtp.Address
+	for i, r := range t.pipe.Rcpts() {
+		if i < len(replies) && replies[i].Positive() && len(to) < maxSent {
+			to = append(to, r.To.Address)
+		}
+	}
+	if len(to) > 0 {
+		id, there := a.header.Get("Message-ID")
+		if !there { // fix has made one
+			id = "<" + strings.ToLower(t.id) + "@" + t.s.h.opt.Hostname + ">"
+		}
+		tell(t.s.info.User, to, strings.TrimSpace(id))
+	}
+}
+
+// maxSent bounds the recipients of one message that are told of.
+const maxSent = 50

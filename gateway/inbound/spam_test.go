@@ -3,11 +3,13 @@ package inbound
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // judging is a spam filter that thinks of mail what its recipients' names say.
@@ -87,7 +89,18 @@ func TestSpamFields(t *testing.T) {
 func TestWhatUsersSendIsNotMarked(t *testing.T) {
 	e, q := newSubmission(t)
 	e.filters = []pipeline.Step{{Filter: judging{}}}
+	told := ""
+	e.also(func(o *Options) {
+		o.Sent = func(user string, to []smtp.Address, id string) { told += fmt.Sprint(user, to, id) }
+	})
 	e.submit(user, "u@example.org", own, "v@example.com")
+	if !strings.HasPrefix(told, "u@example.org[v@example.com]<") {
+		t.Errorf("told %q", told)
+	}
+	told = ""
+	if e.submit(stranger, "a@b.test", simple, "u@example.org"); told != "" {
+		t.Errorf("of a stranger: %q", told)
+	}
 	if s := q.sent(); s == "" || strings.Contains(s, "X-Spam") {
 		t.Errorf("%q", s)
 	}

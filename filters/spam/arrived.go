@@ -1,0 +1,94 @@
+package spam
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/gateway/message"
+)
+
+// maxOwn is how many fields on top of a kept message may be of our making.
+const maxOwn = 40
+
+// AsArrived returns a message that the gateway called hostname has kept as it
+// was when it came: without the fields that were put on top of it. What is
+// learned from it must be what the filter sees of the next one.
+func AsArrived(raw []byte, hostname string) []byte {
+	block, body := message.Split(raw)
+	h, err := message.ParseHeader(block, message.HeaderLimits{})
+	if err != nil || h == nil {
+		return raw
+	}
+	fields := h.Fields()
+	cut := 0
+	for i, f := range fields[:min(len(fields), maxOwn)] {
+		switch {
+		case f.Is("Received") && cut == 0:
+			if !receivedBy(f.Value(), hostname) {
+				return raw
+			}
+			cut = i + 1
+		case f.Is("Received"): // that of the hop before
+			return join(fields[cut:], body)
+		case f.Is("X-Spam-Score") && cut > 0:
+			cut = i + 1
+		case cut == i && cut > 0 && ours(f, hostname):
+			cut = i + 1
+		}
+	}
+	return join(fields[cut:], body)
+}
+
+// receivedBy tells whether a trace field is of a host.
+func receivedBy(value, hostname string) bool {
+	words := strings.Fields(value)
+	for i, w := range words[:max(0, len(words)-1)] {
+		if strings.EqualFold(w, "by") {
+			return strings.EqualFold(strings.TrimRight(words[i+1], ";"), hostname)
+		}
+	}
+	return false
+}
+
+// ours tells whether a field below our trace field is of our making.
+func ours(f message.Field, hostname string) bool {
+	switch {
+	case f.Is("Authentication-Results"):
+		id, _, _ := strings.Cut(strings.TrimSpace(f.Value()), ";")
+		return strings.EqualFold(strings.TrimSpace(id), hostname)
+	case f.Is("X-Spam-Flag"), f.Is("X-Spam-Status"), f.Is("X-Virus-Status"):
+		return true
+	}
+	return false
+}
+
+func join(fields []message.Field, body []byte) []byte {
+	var b bytes.Buffer
+	for _, f := range fields {
+		b.Write(f.Raw)
+	}
+	b.WriteString("\r\n")
+	b.Write(body)
+	return b.Bytes()
+}
+
+// SenderOf tells whom a kept message is from, with the address proved where
+// the gateway called hostname has noted that DMARC passed.
+func SenderOf(m *anatomy.Message, raw []byte, hostname string) learned.Sender {
+	s := claimed(m)
+	block, _ := message.Split(raw)
+	h, err := message.ParseHeader(block, message.HeaderLimits{})
+	if err != nil || h == nil {
+		return s
+	}
+	fields := h.Fields()
+	for _, f := range fields[:min(len(fields), maxOwn)] {
+		if f.Is("Authentication-Results") && ours(f, hostname) {
+			s.Aligned = strings.Contains(f.Value(), " dmarc=pass")
+			break
+		}
+	}
+	return s
+}

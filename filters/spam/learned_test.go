@@ -1,0 +1,154 @@
+package spam
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gapura-mail/gapura/filters/filtertest"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/urilist"
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+)
+
+// taught is what was learned for all, and by a user called taught.
+type taught struct {
+	all, own *model.Layer
+	rep      learned.Reputation
+	contact  string
+	replies  []string
+	seen     []learned.Sighting
+	mu       sync.Mutex
+	c        learned.Calibration
+}
+
+func (l *taught) Layers(_ context.Context, user string) (list []*model.Layer) {
+	if l.all != nil {
+		list = append(list, l.all)
+	}
+	if user == "taught@example.org" && l.own != nil {
+		list = append(list, l.own)
+	}
+	return list
+}
+
+func (l *taught) Reputation(context.Context, learned.Sender) (learned.Reputation, error) {
+	return l.rep, nil
+}
+
+func (l *taught) Known(_ context.Context, user, address string) (bool, error) {
+	return user+" "+address == l.contact, nil
+}
+
+func (l *taught) IsReply(_ context.Context, ids ...string) (bool, error) {
+	return slices.Equal(ids, l.replies), nil
+}
+
+func (l *taught) Seen(_ context.Context, m learned.Sighting) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seen = append(l.seen, m)
+}
+
+func (l *taught) Calibration() learned.Calibration {
+	if l.c == (learned.Calibration{}) {
+		return learned.Calibration{Threshold: model.SpamScore, Slope: 1}
+	}
+	return l.c
+}
+
+const answer = "From: Bob <bob@a.test>\r\nIn-Reply-To: <1@example.org>\r\nReferences: <0@example.org> <1@example.org>\r\nSubject: x\r\n\r\nsee http://www.b.test/\r\n"
+
+// TestWhatIsKnownOfTheSender counts where it is proved that it is he.
+func TestWhatIsKnownOfTheSender(t *testing.T) {
+	t.Parallel()
+	judge := func(l *taught, facts ...any) (all, ana float64, reasons string) {
+		f := newFilter(t, DefaultOptions(), Deps{Learned: l, Explain: true})
+		tx := transaction("ana", "bob")
+		tx.Facts = filtertest.Facts(facts...)
+		v, err := filtertest.Judge(t.Context(), f, tx, arrive(t, []byte(answer), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := filtertest.Values(t, f, v)
+		all, ana = got["spam.score"].(float64), got["spam.score"].(float64)
+		if v.Rcpts != nil {
+			if v.Rcpts[0] != nil {
+				x, _ := gateway.Facts{}.With(v.Rcpts[0]...).Get("spam.score")
+				ana = x.(float64)
+			}
+			if l.contact != "" && v.Rcpts[1] != nil {
+				t.Errorf("bob hears of ana's contact: %v", v.Rcpts[1])
+			}
+		}
+		list, _ := got["spam.reasons"].([]string)
+		return all, ana, strings.Join(list, "\n")
+	}
+	proved := []any{"dmarc.result", "pass"}
+	plain, _, _ := judge(&taught{}, proved...)
+	if all, ana, _ := judge(&taught{contact: "ana@example.org bob@a.test"}, proved...); all != plain || ana >= plain {
+		t.Errorf("a contact: %g, ana %g, plain %g", all, ana, plain)
+	}
+	if all, ana, _ := judge(&taught{contact: "ana@example.org bob@a.test"}); all != plain || ana != plain {
+		t.Errorf("who claims to be a contact: %g, ana %g, plain %g", all, ana, plain)
+	}
+	l := &taught{replies: []string{"<1@example.org>", "<0@example.org>", "<1@example.org>"}}
+	if _, ana, _ := judge(l, proved...); ana >= plain || len(l.seen) != 1 || l.seen[0].Truth != model.Ham || !l.seen[0].Sender.Aligned ||
+		l.seen[0].Sender.Address != "bob@a.test" || !slices.Equal(l.seen[0].Sender.Links, []string{"b.test"}) {
+		t.Errorf("an answer: ana %g, plain %g, %+v", ana, plain, l.seen)
+	}
+	bad := learned.Counts{N: 90, Bad: 50}
+	one, _, why := judge(&taught{rep: learned.Reputation{Address: bad}}, proved...)
+	more, _, _ := judge(&taught{rep: learned.Reputation{Address: bad, Domain: bad, Network: bad, Links: bad}}, proved...)
+	if one <= plain || more < one || more-plain > model.Empty().Points(maxReputation)+1e-9 || !strings.Contains(why, "bob@a.test has sent 90 messages before, of which most were spam") {
+		t.Errorf("plain %g, bad %g, very bad %g: %s", plain, one, more, why)
+	}
+}
+
+// TestCalibration: the threshold and the probability are those that the mail
+// here has shown to be right.
+func TestCalibration(t *testing.T) {
+	t.Parallel()
+	judge := func(l Learned) map[string]any {
+		f := newFilter(t, DefaultOptions(), Deps{Learned: l})
+		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(answer), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filtertest.Values(t, f, v)
+	}
+	plain, got := judge(&taught{}), judge(&taught{c: learned.Calibration{Threshold: 7, Slope: 1, Offset: 2}})
+	if plain["spam.threshold"] != 5.0 || got["spam.threshold"] != 7.0 || got["spam.score"] != plain["spam.score"] ||
+		got["spam.probability"].(float64) <= plain["spam.probability"].(float64) {
+		t.Errorf("%v, before %v", got, plain)
+	}
+}
+
+// TestLists are asked about senders and links, and what they say counts.
+func TestLists(t *testing.T) {
+	t.Parallel()
+	four := 4.0
+	opt := DefaultOptions()
+	opt.Lists = []urilist.List{{Zone: "dbl.test", Score: &four}}
+	asked := func(names string) map[string]any {
+		f := newFilter(t, opt, Deps{Resolver: dnstest.Parse(t, names), Explain: true})
+		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(strings.ReplaceAll(answer, ".test", "-sells.com")), 7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filtertest.Values(t, f, v)
+	}
+	plain := asked("{}")
+	for _, name := range []string{"a-sells.com", "b-sells.com"} {
+		got := asked("{" + name + ".dbl.test: [{A: 127.0.0.2}]}")
+		if d := got["spam.score"].(float64) - plain["spam.score"].(float64); d < 3.9 || d > 4.1 || !reflect.DeepEqual(got["spam.lists"], []string{"dbl.test"}) ||
+			!strings.Contains(strings.Join(got["spam.reasons"].([]string), "\n"), "+4.00 "+name+" is listed by dbl.test") {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package spam
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/urilist"
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+// Weights of what was seen before, in log-odds for each of the reputation's.
+const (
+	addressWeight = 0.5
+	domainWeight  = 0.4
+	networkWeight = 0.25
+	linkWeight    = 0.25
+	maxReputation = 2.5  // of all together
+	contactWeight = -3.0 // the recipient has written to the sender
+)
+
+// sender is where a message comes from.
+type sender struct {
+	learned.Sender
+	replyTo []string // Message-IDs that it answers
+}
+
+// sender tells where the message comes from, as far as it is proved.
+func (r *reading) sender(tx *gateway.Transaction) sender {
+	s := sender{Sender: claimed(&r.m)}
+	s.IP = tx.Session.Remote.Addr()
+	s.Aligned = tx.Facts.String("dmarc.result") == "pass" || boolean(tx.Facts, "dmarc.spf_aligned") || boolean(tx.Facts, "dmarc.dkim_aligned")
+	if tx.Header != nil && r.m.Header.Reply {
+		for _, name := range []string{"In-Reply-To", "References"} {
+			if v, ok := tx.Header.Get(name); ok && len(v) < maxReferences {
+				s.replyTo = append(s.replyTo, strings.Fields(v)...)
+			}
+		}
+	}
+	return s
+}
+
+// claimed is who a message says that it is from, and whom it links to.
+func claimed(m *anatomy.Message) (s learned.Sender) {
+	if h := &m.Header; len(h.From) == 1 && h.FromCount == 1 {
+		s.Address = strings.ToLower(h.From[0].Local) + "@" + h.From[0].Domain
+	}
+	for _, l := range m.Links {
+		if l.OK && l.URL.Domain != "" && !slices.Contains(s.Links, l.URL.Domain) && len(s.Links) < learned.MaxLinks {
+			s.Links = append(s.Links, l.URL.Domain)
+		}
+	}
+	return s
+}
+
+// maxReferences bounds a field that names other messages, in octets.
+const maxReferences = 16 << 10
+
+// reputation adds what was seen of the sender before.
+func (e *evidence) reputation(ctx context.Context, f *Filter, who sender) {
+	if f.deps.Learned == nil || !f.opt.Learn.Reputation {
+		return
+	}
+	rep, _ := f.deps.Learned.Reputation(ctx, who.Sender) // what is known comes beside an error
+	var own evidence
+	about := func(weight float64, c learned.Counts, what string) {
+		if odds := weight * c.Odds(); odds > 0.1 || odds < -0.1 {
+			own.add(odds, "%s has sent %d messages before, of which %s", what, c.N, balance(c))
+		}
+	}
+	about(addressWeight, rep.Address, who.Address)
+	about(domainWeight, rep.Domain, "its domain")
+	about(networkWeight, rep.Network, "its network")
+	about(linkWeight, rep.Links, "who links to such a domain")
+	e.odds += max(-maxReputation, min(own.odds, maxReputation))
+	e.reasons = append(e.reasons, own.reasons...)
+}
+
+func balance(c learned.Counts) string {
+	if c.Odds() > 0 {
+		return "most were spam"
+	}
+	return "most were not spam"
+}
+
+// contact tells why a sender is known to a user; "" : he is not, or nothing
+// proves that it is he.
+func (f *Filter) contact(ctx context.Context, who sender, user string) string {
+	if !f.opt.Learn.Sent || who.Address == "" || !who.Aligned {
+		return ""
+	}
+	if yes, _ := f.deps.Learned.Known(ctx, user, who.Address); yes {
+		return "the recipient has written to " + who.Address
+	}
+	if len(who.replyTo) == 0 {
+		return ""
+	}
+	if yes, _ := f.deps.Learned.IsReply(ctx, who.replyTo...); yes {
+		return "answers mail that was sent from here"
+	}
+	return ""
+}
+
+// lists adds what DNS lists say; their scores are points.
+func (e *evidence) lists(hits []urilist.Hit, m *model.Model) {
+	if len(hits) == 0 {
+		return
+	}
+	total := urilist.Score(hits) / m.Points(1)
+	for i, h := range hits {
+		if i == 0 {
+			e.add(total, "%s", h)
+			continue
+		}
+		e.reasons = append(e.reasons, model.Reason{Text: h.String()})
+	}
+}
+
+// zones are the zones of lists, each once.
+func zones(hits []urilist.Hit) (list []string) {
+	for _, h := range hits {
+		if !slices.Contains(list, h.Zone) {
+			list = append(list, h.Zone)
+		}
+	}
+	return list
+}
+
+// listed waits for what lists say. Those that fail say nothing.
+func (r *reading) listed(ctx context.Context) []urilist.Hit {
+	if r.query == nil {
+		return nil
+	}
+	hits, _ := r.query.Wait(ctx)
+	r.query = nil
+	return hits
+}
