@@ -444,6 +444,7 @@ func fieldDocs() map[string]string {
 		"spam.Options.Learn":                 "Learn is who teaches the filter, and how much.",
 		"spam.Options.Model":                 "Base model: a file that gapura spam train made; nothing: the one that comes with Gapura. A reload reads it again when it has changed.",
 		"spam.Options.Reasons":               "How many reasons spam.reasons has at most; 0: none. Those of ham are told by gapura explain alone.",
+		"spam.Options.Rules":                 "Files of your own rules, behind the shipped ones; a rule of the name of a shipped one replaces it.",
 		"spam.Options.Threshold":             "Score from which on spam.class is spam.",
 		"spam.Options.Unsure":                "Score from which on spam.class is unsure.",
 		"spf.Options.SkipHelo":               "Whether the name in HELO or EHLO is left unchecked.",

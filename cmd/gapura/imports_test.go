@@ -65,7 +65,7 @@ var mayImport = map[string][]string{
 	"gateway/proxy":           append([]string{"gateway", "gateway/smtpc"}, leaves...),
 	"gateway/inbound":         append([]string{"gateway", "gateway/smtpd", "gateway/pipeline", "gateway/route"}, leaves...),
 	"filters/*":               append([]string{"gateway"}, leaves...),
-	"filters/spam":            append([]string{"gateway", "filters/spam/anatomy", "filters/spam/link", "filters/spam/learned", "filters/spam/model", "filters/spam/urilist"}, leaves...),
+	"filters/spam":            append([]string{"gateway", "filters/spam/anatomy", "filters/spam/link", "filters/spam/learned", "filters/spam/model", "filters/spam/rule", "filters/spam/urilist"}, leaves...),
 	"filters/spam/link":       {},
 	"filters/spam/qr":         {},
 	"filters/spam/urilist":    {"gateway/dns", "gateway/dnslist", "filters/spam/link"},

@@ -14,6 +14,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -131,11 +132,28 @@ func (s *server) openSpam(opt spam.Options, cfg *config.Config, r dns.Resolver) 
 	if err != nil {
 		return nil, err
 	}
-	deps := spam.Deps{Model: base, Metrics: s.spam.metrics, Explain: s.spam.explain, Resolver: r}
+	rules, err := loadRules(opt.Rules, cfg)
+	if err != nil {
+		return nil, err
+	}
+	deps := spam.Deps{Model: base, Rules: rules, Metrics: s.spam.metrics, Explain: s.spam.explain, Resolver: r}
 	if s.spam.store != nil {
 		deps.Learned, deps.User = s.spam.store, s.spamUser(cfg)
 	}
 	return spam.New(opt, deps)
+}
+
+// loadRules loads the shipped rules, and the files of the configuration.
+func loadRules(files []string, cfg *config.Config) (*rule.Set, error) {
+	fields, err := policyFields()
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(files))
+	for i, f := range files {
+		paths[i] = cfg.Path(f)
+	}
+	return rule.Load(paths, fields)
 }
 
 // spamUser tells whose lessons count for a recipient: those of the only user

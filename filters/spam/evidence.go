@@ -6,7 +6,9 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
 )
 
@@ -66,6 +68,25 @@ func (e *evidence) filters(facts gateway.Facts) {
 	if boolean(facts, "antivirus.infected") {
 		e.add(infectedWeight, "carries %s", facts.String("antivirus.virus"))
 	}
+}
+
+// maxRules bounds what all rules together say, in log-odds: most of it the
+// model has seen too.
+const maxRules = 2
+
+// rules adds the readable signals that a message has, and names them.
+func (e *evidence) rules(set *rule.Set, m *anatomy.Message, facts gateway.Facts) (names []string) {
+	if set == nil {
+		return nil
+	}
+	total := 0.0
+	for _, h := range set.Match(m, facts) {
+		names = append(names, h.Rule)
+		total += h.Weight
+		e.reasons = append(e.reasons, model.Reason{Text: h.Text + " (rule " + h.Rule + ")", Weight: h.Weight})
+	}
+	e.odds += max(-maxRules, min(total, maxRules))
+	return names
 }
 
 func boolean(facts gateway.Facts, name string) bool {

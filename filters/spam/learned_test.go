@@ -11,9 +11,11 @@ import (
 	"github.com/gapura-mail/gapura/filters/filtertest"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+	"github.com/gapura-mail/gapura/policy/expr"
 )
 
 // taught is what was learned for all, and by a user called taught.
@@ -150,5 +152,42 @@ func TestLists(t *testing.T) {
 			!strings.Contains(strings.Join(got["spam.reasons"].([]string), "\n"), "+4.00 "+name+" is listed by dbl.test") {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+const rules = `rules:
+  - name: is-x
+    group: test
+    when: links.count > 0
+    describe: The subject is x
+    weight: 1.5
+    hits: |
+
+      see http://www.example.com/
+    misses: |
+
+      x
+`
+
+// TestRules: the readable signals of a message are named, and count a little.
+func TestRules(t *testing.T) {
+	t.Parallel()
+	set, err := rule.Parse([]expr.Source{{Name: "x.yaml", Data: []byte(rules)}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	judge := func(set *rule.Set) map[string]any {
+		f := newFilter(t, DefaultOptions(), Deps{Rules: set, Explain: true})
+		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(answer), 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return filtertest.Values(t, f, v)
+	}
+	plain, got := judge(nil), judge(set)
+	d := got["spam.score"].(float64) - plain["spam.score"].(float64)
+	if d <= 0 || d > model.Empty().Points(maxRules)+1e-9 || !reflect.DeepEqual(got["spam.rules"], []string{"is-x"}) ||
+		!strings.Contains(strings.Join(got["spam.reasons"].([]string), "\n"), "The subject is x (rule is-x)") {
+		t.Errorf("%v", got)
 	}
 }

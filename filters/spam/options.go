@@ -20,6 +20,9 @@ type Options struct {
 	// How many reasons spam.reasons has at most; 0: none. Those of ham are told
 	// by gapura explain alone.
 	Reasons int64 `yaml:"reasons"`
+	// Files of your own rules, behind the shipped ones; a rule of the name of a
+	// shipped one replaces it.
+	Rules []string `yaml:"rules"`
 	// DNS lists of domains, hosts, addresses and files; scores of listings are
 	// in points of spam.score.
 	urilist.Options `yaml:",inline"`

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -38,6 +39,8 @@ type Deps struct {
 	// User returns the account that a recipient's mail goes to, in lower case;
 	// nil: the address is taken for it.
 	User func(ctx context.Context, to smtp.ForwardPath) string
+	// Rules are the readable signals; nil: none.
+	Rules *rule.Set
 	// Resolver asks the lists of the options.
 	Resolver dns.Resolver
 	// Explain: reasons of ham are wanted too, whose finding takes longer than
@@ -100,6 +103,7 @@ func (*Filter) Fields() []gateway.Field {
 		{Name: "spam.probability", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "Probability that the message is spam, 0 to 1, calibrated on mail like that of most organisations."},
 		{Name: "spam.class", Type: gateway.String, Default: "none", Stage: at, Rcpt: true, Doc: "spam from the filter's threshold on, unsure from its option unsure on, else ham; none where the filter did not look."},
 		{Name: "spam.reasons", Type: gateway.Strings, Stage: at, Rcpt: true, Doc: "What made the score, each with its weight in front, positive for spam; the weightiest first. None of ham, but in gapura explain."},
+		{Name: "spam.rules", Type: gateway.Strings, Stage: at, Doc: "Names of the readable signals that the message has."},
 		{Name: "spam.lists", Type: gateway.Strings, Stage: at, Doc: "Zones of DNS lists that list something in the message, each once."},
 		{Name: "spam.threshold", Type: gateway.Float, Stage: at, Doc: "The score from which on spam.class is spam."},
 	}
@@ -132,10 +136,14 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	e := evidence{}
 	e.filters(tx.Facts)
 	e.lists(hits, f.deps.Model)
+	rules := e.rules(f.deps.Rules, &r.m, tx.Facts)
 	who := r.sender(tx)
 	e.reputation(ctx, f, who)
 	all := r.judge(c, f.layers(ctx, ""), &e)
 	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold})}
+	if len(rules) > 0 {
+		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.rules", Value: rules})
+	}
 	if len(hits) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.lists", Value: zones(hits)})
 	}
