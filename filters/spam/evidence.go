@@ -31,6 +31,7 @@ const (
 // evidence is what speaks for or against a message beside itself.
 type evidence struct {
 	odds    float64
+	content float64        // of it, by what the message says: rules
 	reasons []model.Reason // weights in log-odds
 }
 
@@ -85,7 +86,8 @@ func (e *evidence) rules(set *rule.Set, m *anatomy.Message, facts gateway.Facts)
 		total += h.Weight
 		e.reasons = append(e.reasons, model.Reason{Text: h.Text + " (rule " + h.Rule + ")", Weight: h.Weight})
 	}
-	e.odds += max(-maxRules, min(total, maxRules))
+	e.content = max(-maxRules, min(total, maxRules))
+	e.odds += e.content
 	return names
 }
 

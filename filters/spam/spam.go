@@ -224,8 +224,12 @@ func (r *reading) judgeFor(ctx context.Context, rcpt *gateway.Recipient, who sen
 	user := f.user(ctx, rcpt.To)
 	layers := f.layers(ctx, user)
 	e := all.e
+	if mine := f.deps.Model.Score(r.v, layers...); mine.Score < 0 && all.own.Score >= 0 && e.content > 0 {
+		own := evidence{odds: e.odds - e.content, reasons: slices.Clone(e.reasons)} // he has said what he thinks of such mail
+		e = &own
+	}
 	if why := f.contact(ctx, who, user); why != "" {
-		own := evidence{all.e.odds, slices.Clone(all.e.reasons)}
+		own := evidence{odds: e.odds, reasons: slices.Clone(e.reasons)}
 		own.add(contactWeight, "%s", why)
 		e, known = &own, true
 	}
