@@ -13,8 +13,11 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
+	"github.com/gapura-mail/gapura/gateway"
 )
 
 // spamCmd is `gapura spam`.
@@ -45,13 +48,29 @@ type spamReader struct {
 	m   anatomy.Message
 	v   *model.Vector
 	buf bytes.Buffer
+
+	rules *rule.Set
+}
+
+// take makes features of a whole message.
+func (r *spamReader) take(raw []byte) error {
+	if err := r.m.Parse(raw); err != nil {
+		return err
+	}
+	model.Features(&r.m, r.v, spam.Signals(r.rules.Match(&r.m, gateway.Facts{}))...)
+	return nil
 }
 
 // spamReaders keeps readers that nobody uses.
 type spamReaders struct{ sync.Pool }
 
-func newSpamReaders() *spamReaders {
-	return &spamReaders{sync.Pool{New: func() any { return &spamReader{v: model.NewVector()} }}}
+// newSpamReaders returns readers that know the shipped rules.
+func newSpamReaders() (*spamReaders, error) {
+	rules, err := rule.Load(nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &spamReaders{sync.Pool{New: func() any { return &spamReader{v: model.NewVector(), rules: rules} }}}, nil
 }
 
 // with calls f with the features of a message, which are valid until it
@@ -63,10 +82,9 @@ func (p *spamReaders) with(x *spamMessage, f func(r *spamReader)) error {
 	if err != nil {
 		return err
 	}
-	if err := r.m.Parse(raw); err != nil {
+	if err := r.take(raw); err != nil {
 		return err
 	}
-	model.Features(&r.m, r.v)
 	f(r)
 	return nil
 }

@@ -53,7 +53,10 @@ func (c *spamExplain) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	readers := newSpamReaders()
+	readers, err := newSpamReaders()
+	if err != nil {
+		return err
+	}
 	for x, err := range src.messages {
 		if err != nil {
 			return err

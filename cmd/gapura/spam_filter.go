@@ -32,6 +32,7 @@ type spamState struct {
 	store   *learned.Store // nil: nobody has configured the filter yet
 	used    *model.Model   // by store
 	opt     atomic.Pointer[spam.Options]
+	rules   atomic.Pointer[rule.Set]
 }
 
 // modelFile is a version of a file.
@@ -136,6 +137,7 @@ func (s *server) openSpam(opt spam.Options, cfg *config.Config, r dns.Resolver) 
 	if err != nil {
 		return nil, err
 	}
+	s.spam.rules.Store(rules)
 	deps := spam.Deps{Model: base, Rules: rules, Metrics: s.spam.metrics, Explain: s.spam.explain, Resolver: r}
 	if s.spam.store != nil {
 		deps.Learned, deps.User = s.spam.store, s.spamUser(cfg)
@@ -187,8 +189,8 @@ const learnTime = 20 * time.Second
 
 // Learn implements mailbox.Learner.
 func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open func() (io.ReadCloser, error)) {
-	opt, store := l.s.spam.opt.Load(), l.s.spam.store
-	if opt == nil || store == nil || !opt.Learn.Moves {
+	opt, rules, store := l.s.spam.opt.Load(), l.s.spam.rules.Load(), l.s.spam.store
+	if opt == nil || rules == nil || store == nil || !opt.Learn.Moves {
 		return
 	}
 	x := spamMessage{open: open}
@@ -196,7 +198,7 @@ func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open fun
 	raw, err := x.read(&buf)
 	var lesson learned.Lesson
 	if err == nil {
-		lesson, err = newLesson(raw, l.s.gen.Load().cfg.Hostname)
+		lesson, err = newLesson(raw, l.s.gen.Load().cfg.Hostname, rules)
 	}
 	if err == nil {
 		lesson.User, lesson.Spam, lesson.Source = user, junk, learned.Move
@@ -210,12 +212,11 @@ func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open fun
 }
 
 // newLesson reads a message that is to be learned.
-func newLesson(raw []byte, hostname string) (learned.Lesson, error) {
-	r := &spamReader{v: model.NewVector()}
+func newLesson(raw []byte, hostname string, rules *rule.Set) (learned.Lesson, error) {
+	r := &spamReader{v: model.NewVector(), rules: rules}
 	arrived := spam.AsArrived(raw, hostname)
-	if err := r.m.Parse(arrived); err != nil {
+	if err := r.take(arrived); err != nil {
 		return learned.Lesson{}, err
 	}
-	model.Features(&r.m, r.v)
 	return learned.Lesson{Key: learned.KeyOf(arrived), Vector: r.v, Sender: spam.SenderOf(&r.m, raw, hostname)}, nil
 }

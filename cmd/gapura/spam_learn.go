@@ -10,6 +10,7 @@ import (
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -79,7 +80,10 @@ func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	if err != nil {
 		return err
 	}
-	readers := newSpamReaders()
+	readers, err := newSpamReaders()
+	if err != nil {
+		return err
+	}
 	b := a.spamBar("learn", src.total)
 	work := func(x spamMessage) (r featured) {
 		r.err = readers.with(&x, func(in *spamReader) { r.v = in.v.Clone() })
@@ -148,6 +152,10 @@ func (s *server) learnTaught(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src spamSource, report *learnReport) error {
+	rules, err := rule.Load(nil, nil)
+	if err != nil {
+		return err
+	}
 	b := a.spamBar("learn", src.total)
 	defer b.end()
 	type result struct {
@@ -160,7 +168,7 @@ func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src 
 		if err != nil {
 			return result{err: err}
 		}
-		r.lesson, r.err = newLesson(raw, hostname)
+		r.lesson, r.err = newLesson(raw, hostname, rules)
 		r.lesson.User, r.lesson.Spam, r.lesson.Source = c.User, x.spam(), learned.Admin
 		return r
 	}
@@ -170,7 +178,7 @@ func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src 
 		batch = batch[:0]
 		return err
 	}
-	err := inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r result) error {
+	err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r result) error {
 		b.add(x.part)
 		report.add(&x, r.err)
 		if r.err != nil {

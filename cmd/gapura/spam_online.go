@@ -70,7 +70,11 @@ func (c *spamOnline) Run(a *app) error {
 		return err
 	}
 	l := onlineLearner{spamModel: m, delay: c.Delay, noise: c.Noise, rnd: rand.New(rand.NewPCG(c.Seed, 0))}
-	readers, failed := newSpamReaders(), 0
+	readers, err := newSpamReaders()
+	if err != nil {
+		return err
+	}
+	failed := 0
 	b := a.spamBar("online", src.total)
 	defer b.end()
 	work := func(x spamMessage) (r featured) {

@@ -36,7 +36,11 @@ func (c *spamScore) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	readers, failed := newSpamReaders(), 0
+	readers, err := newSpamReaders()
+	if err != nil {
+		return err
+	}
+	failed := 0
 	b := a.spamBar("score", src.total)
 	defer b.end()
 	type result struct {

@@ -93,7 +93,10 @@ func (c *spamTrain) Run(a *app) error {
 
 // read reads the messages of each index.
 func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error) {
-	readers := newSpamReaders()
+	readers, err := newSpamReaders()
+	if err != nil {
+		return nil, 0, err
+	}
 	work := func(x spamMessage) (r featured) {
 		r.err = readers.with(&x, func(in *spamReader) { r.v = in.v.Clone() })
 		return r

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
@@ -31,7 +30,6 @@ const (
 // evidence is what speaks for or against a message beside itself.
 type evidence struct {
 	odds    float64
-	content float64        // of it, by what the message says: rules
 	reasons []model.Reason // weights in log-odds
 }
 
@@ -71,23 +69,22 @@ func (e *evidence) filters(facts gateway.Facts) {
 	}
 }
 
-// maxRules bounds what all rules together say, in log-odds: most of it the
-// model has seen too.
-const maxRules = 2
+// Signals are the rules that a message matches, as the model takes them.
+func Signals(hits []rule.Hit) []model.Signal {
+	signals := make([]model.Signal, len(hits))
+	for i, h := range hits {
+		signals[i] = model.Signal{Name: h.Rule, Weight: h.Weight}
+	}
+	return signals
+}
 
-// rules adds the readable signals that a message has, and names them.
-func (e *evidence) rules(set *rule.Set, m *anatomy.Message, facts gateway.Facts) (names []string) {
-	if set == nil {
-		return nil
-	}
-	total := 0.0
-	for _, h := range set.Match(m, facts) {
+// rules names the rules that a message matches, whose weight the model has
+// counted; by is how much of a score a unit of it makes, in log-odds.
+func (e *evidence) rules(hits []rule.Hit, by float64) (names []string) {
+	for _, h := range hits {
 		names = append(names, h.Rule)
-		total += h.Weight
-		e.reasons = append(e.reasons, model.Reason{Text: h.Text + " (rule " + h.Rule + ")", Weight: h.Weight})
+		e.reasons = append(e.reasons, model.Reason{Text: h.Text + " (rule " + h.Rule + ")", Weight: by * h.Weight})
 	}
-	e.content = max(-maxRules, min(total, maxRules))
-	e.odds += e.content
 	return names
 }
 

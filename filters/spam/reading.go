@@ -98,6 +98,9 @@ func (r *reading) timed(f func()) {
 func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 	r.within(p.Within)
 	info := anatomy.Info{Path: p.Path, Type: p.Type, Charset: p.Params["charset"], Name: p.Filename, Disposition: p.Disposition, Encoding: p.Encoding}
+	if n := len(p.Within); n > 0 {
+		info.Within = p.Within[n-1].Type
+	}
 	content, err := r.content(p, anatomy.Wants(info))
 	if err != nil {
 		return err
@@ -106,7 +109,7 @@ func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 	if err != nil {
 		return err
 	}
-	r.timed(func() { r.m.Part(info, content, size) })
+	r.timed(func() { r.m.Part(ctx, info, content, size) })
 	r.askLinks()
 	return nil
 }

@@ -131,18 +131,20 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	defer f.pool.Put(r)
 	hits := r.listed(ctx)
 	began := time.Now()
-	model.Features(&r.m, r.v)
+	rules := r.rules(tx.Facts)
+	model.Features(&r.m, r.v, Signals(rules)...)
 	c := f.calibration()
 	e := evidence{}
 	e.filters(tx.Facts)
 	e.lists(hits, f.deps.Model)
-	rules := e.rules(f.deps.Rules, &r.m, tx.Facts)
+	layers := f.layers(ctx, "")
+	names := e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
 	who := r.sender(tx)
 	e.reputation(ctx, f, who)
-	all := r.judge(c, f.layers(ctx, ""), &e)
+	all := r.judge(c, layers, &e)
 	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold})}
-	if len(rules) > 0 {
-		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.rules", Value: rules})
+	if len(names) > 0 {
+		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.rules", Value: names})
 	}
 	if len(hits) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.lists", Value: zones(hits)})
@@ -166,6 +168,14 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	}
 	f.deps.Metrics.scored(all.score, all.class, r.took+time.Since(began))
 	return v, nil
+}
+
+// rules returns the rules that the message matches.
+func (r *reading) rules(facts gateway.Facts) []rule.Hit {
+	if r.f.deps.Rules == nil {
+		return nil
+	}
+	return r.f.deps.Rules.Match(&r.m, facts)
 }
 
 // calibration is how scores are read here.
@@ -224,10 +234,6 @@ func (r *reading) judgeFor(ctx context.Context, rcpt *gateway.Recipient, who sen
 	user := f.user(ctx, rcpt.To)
 	layers := f.layers(ctx, user)
 	e := all.e
-	if mine := f.deps.Model.Score(r.v, layers...); mine.Score < 0 && all.own.Score >= 0 && e.content > 0 {
-		own := evidence{odds: e.odds - e.content, reasons: slices.Clone(e.reasons)} // he has said what he thinks of such mail
-		e = &own
-	}
 	if why := f.contact(ctx, who, user); why != "" {
 		own := evidence{odds: e.odds, reasons: slices.Clone(e.reasons)}
 		own.add(contactWeight, "%s", why)

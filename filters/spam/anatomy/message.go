@@ -2,10 +2,12 @@ package anatomy
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/link"
+	"github.com/gapura-mail/gapura/filters/spam/qr"
 	"github.com/gapura-mail/gapura/filters/spam/text"
 	"github.com/gapura-mail/gapura/gateway/message"
 )
@@ -16,6 +18,11 @@ const (
 	maxTotal = 512 << 10 // of all text parts
 	maxParts = 100       // whose form is kept
 	maxLinks = 256       // that are parsed
+
+	MaxPicture  = 512 << 10 // octets of a picture in which QR codes are looked for
+	minPicture  = 200
+	maxPictures = 3
+	maxCodes    = 4
 )
 
 // Part is the form of one leaf of the MIME tree.
@@ -34,6 +41,7 @@ type Link struct {
 	text.Link
 	URL link.URL
 	OK  bool // URL was understood
+	QR  bool // from a QR code
 }
 
 // Message is one message taken apart. A Message may be used again after Reset,
@@ -50,6 +58,7 @@ type Message struct {
 	Quoted   []byte // folded: what others wrote before
 	Alt      []byte // folded: the text/plain beside an HTML part
 	Links    []Link
+	Codes    []string // what QR codes in pictures say
 	Phones   []string
 	Language string
 
@@ -57,6 +66,7 @@ type Message struct {
 	Multi    []string
 	other    text.Marks
 	total    int
+	pictures int
 	pending  []byte // a text/plain that an HTML part may stand for
 	pendPath string
 }
@@ -64,6 +74,7 @@ type Message struct {
 // Info tells of a leaf before its content comes.
 type Info struct {
 	Path, Type, Charset, Name, Disposition, Encoding string
+	Within                                           string // media type of the multipart that it is in; "" : none
 }
 
 // Begin starts a message with its header.
@@ -71,39 +82,113 @@ func (m *Message) Begin(h *message.Header) {
 	m.Page.Reset()
 	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
 	m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0], m.Alt[:0]
-	m.Marks, m.Language, m.Depth, m.total, m.pending = text.Marks{}, "", 0, 0, m.pending[:0]
+	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
+	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
 	m.Raw = h
 }
 
+// kind is what a leaf is read as.
+type kind uint8
+
+const (
+	unread kind = iota
+	plainText
+	htmlText
+	calendar
+	richText
+	picture
+)
+
+// kindOf tells what a leaf is read as: by its type or, where that says nothing,
+// by the name of its file.
+func kindOf(p Info) kind {
+	switch p.Type {
+	case "text/html", "application/xhtml+xml", "image/svg+xml":
+		return htmlText
+	case "text/calendar", "application/ics":
+		return calendar
+	case "text/rtf", "application/rtf":
+		return richText
+	case "image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp":
+		return picture
+	}
+	if i := strings.LastIndexByte(p.Name, '.'); i >= 0 {
+		switch strings.ToLower(p.Name[i+1:]) {
+		case "html", "htm", "shtml", "xhtml", "svg":
+			return htmlText
+		case "ics":
+			return calendar
+		case "rtf":
+			return richText
+		case "png", "jpg", "jpeg", "gif", "webp", "bmp":
+			return picture
+		}
+	}
+	if strings.HasPrefix(p.Type, "text/") && p.Disposition != "attachment" {
+		return plainText
+	}
+	return unread
+}
+
 // Wants tells how many octets of a leaf's content Part looks at.
 func Wants(p Info) int {
-	switch {
-	case strings.HasPrefix(p.Type, "text/"), p.Type == "image/svg+xml", p.Type == "application/xhtml+xml":
-		return MaxText
+	switch kindOf(p) {
+	case unread:
+		return 0
+	case picture:
+		return MaxPicture
 	}
-	return 0
+	return MaxText
 }
 
 // Part takes one leaf: content is its first Wants octets decoded, size all of
-// it. Parts come in order of their paths.
-func (m *Message) Part(p Info, content []byte, size int64) {
+// it. Parts come in order of their paths. ctx bounds the search for QR codes in
+// pictures.
+func (m *Message) Part(ctx context.Context, p Info, content []byte, size int64) {
 	if len(m.Parts) < maxParts {
 		m.Parts = append(m.Parts, Part{p.Path, p.Type, strings.ToLower(p.Charset), p.Name, p.Disposition, strings.ToLower(p.Encoding), size})
+	}
+	k := kindOf(p)
+	if k == picture {
+		m.picture(ctx, content, size)
+		return
 	}
 	if m.total+len(content) > maxTotal {
 		content = content[:max(0, maxTotal-m.total)]
 	}
 	m.total += len(content)
-	if len(content) == 0 || p.Disposition == "attachment" {
+	if len(content) == 0 {
 		return
 	}
-	switch p.Type {
-	case "text/html", "application/xhtml+xml":
+	switch k {
+	case htmlText:
 		m.html(p, content)
-	case "text/plain", "text/enriched", "text/markdown":
+	case calendar:
 		m.flush()
+		m.Page.Calendar(text.UTF8(content, p.Charset))
+	case richText:
+		m.flush()
+		m.Page.RTF(content)
+	case plainText:
+		if p.Within != "multipart/alternative" || !sameParent(m.pendPath, p.Path) {
+			m.flush() // otherwise what comes last is shown
+		}
 		m.pending, m.pendPath = append(m.pending[:0], text.UTF8(content, p.Charset)...), p.Path
+	}
+}
+
+// picture looks for QR codes in a picture that is there whole.
+func (m *Message) picture(ctx context.Context, content []byte, size int64) {
+	if m.pictures == maxPictures || size < minPicture || int64(len(content)) < size {
+		return
+	}
+	m.pictures++
+	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
+	for _, c := range codes {
+		if len(m.Codes) < maxCodes {
+			m.Codes = append(m.Codes, c)
+		}
 	}
 }
 
@@ -145,7 +230,11 @@ func (m *Message) Done() {
 			break
 		}
 		u, ok := link.Parse(l.Target)
-		m.Links = append(m.Links, Link{l, u, ok})
+		m.Links = append(m.Links, Link{Link: l, URL: u, OK: ok})
+	}
+	for _, c := range m.Codes {
+		u, ok := link.Parse(c)
+		m.Links = append(m.Links, Link{Link: text.Link{Target: c, Kind: text.Image}, URL: u, OK: ok, QR: true})
 	}
 	m.Phones = link.Phones(m.Page.Text)
 	m.Language = text.Language(m.Text)
@@ -190,24 +279,29 @@ func unFrom(raw []byte) []byte {
 
 // visitor collects the leaves of a walk.
 type visitor struct {
-	m     *Message
-	info  Info
-	buf   []byte
-	limit int
-	depth int
+	m      *Message
+	info   Info
+	buf    []byte
+	limit  int
+	depth  int
+	within []string
 }
 
 // Part implements message.Visitor.
 func (v *visitor) Part(p *message.PartInfo) io.Writer {
 	if p.Container {
 		v.depth++
+		v.within = append(v.within, p.Type)
 		v.m.Depth = max(v.m.Depth, v.depth)
 		if len(v.m.Multi) < maxParts {
 			v.m.Multi = append(v.m.Multi, p.Type)
 		}
 		return nil
 	}
-	v.info = Info{p.Path, p.Type, p.Params["charset"], p.Filename, p.Disposition, p.Encoding}
+	v.info = Info{Path: p.Path, Type: p.Type, Charset: p.Params["charset"], Name: p.Filename, Disposition: p.Disposition, Encoding: p.Encoding}
+	if n := len(v.within); n > 0 {
+		v.info.Within = v.within[n-1]
+	}
 	v.buf, v.limit = v.buf[:0], Wants(v.info)
 	return v
 }
@@ -222,9 +316,10 @@ func (v *visitor) Write(b []byte) (int, error) {
 func (v *visitor) PartEnd(p *message.PartInfo) {
 	if p.Container {
 		v.depth--
+		v.within = v.within[:len(v.within)-1]
 		return
 	}
-	v.m.Part(v.info, v.buf, p.Size)
+	v.m.Part(context.Background(), v.info, v.buf, p.Size)
 }
 
 // Defect implements message.Visitor.

@@ -9,7 +9,7 @@ import (
 
 // FeaturesVersion changes when the same message gets other features than
 // before: what was learned of them is then of no use.
-const FeaturesVersion = 1
+const FeaturesVersion = 2
 
 // maxFeatures bounds a view's features in what UnmarshalBinary reads.
 const maxFeatures = 1 << tokenBits
@@ -35,6 +35,7 @@ func (v *Vector) parts() [Views + 1][]uint32 {
 // AppendBinary appends the vector to dst: some 2 octets a feature.
 func (v *Vector) AppendBinary(dst []byte) ([]byte, error) {
 	dst = append(dst, FeaturesVersion)
+	dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.prior))
 	for _, ids := range v.parts() {
 		ids = slices.Clone(ids)
 		slices.Sort(ids)
@@ -50,10 +51,14 @@ func (v *Vector) AppendBinary(dst []byte) ([]byte, error) {
 
 // UnmarshalBinary reads what AppendBinary wrote.
 func (v *Vector) UnmarshalBinary(src []byte) error {
-	if len(src) == 0 || src[0] != FeaturesVersion {
+	if len(src) < 5 || src[0] != FeaturesVersion {
 		return errVector
 	}
-	r := idReader{src[1:]}
+	v.prior = math.Float32frombits(binary.LittleEndian.Uint32(src[1:]))
+	if !(v.prior >= -maxPrior && v.prior <= maxPrior) {
+		return errVector
+	}
+	r := idReader{src[5:]}
 	for view := range v.ids {
 		ids, ok := r.list(nil, View(view).mask())
 		if !ok {

@@ -14,6 +14,13 @@ func (m *Model) Add(s Score, odds float64) Score {
 	return s
 }
 
+// RuleOdds returns how many log-odds a unit of the rules' weight makes of a
+// score.
+func (m *Model) RuleOdds(s Score) float64 {
+	share, total := m.stack.shares(s.Known)
+	return m.curve.slope * share[Rules] / total * slopeOf(s.Views[Rules])
+}
+
 // Points returns how far log-odds move a score.
 func (m *Model) Points(odds float64) float64 { return SpamScore * odds / m.curve.threshold }
 

@@ -24,21 +24,11 @@ func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 	v.names, v.spelled = map[uint64]string{}, map[uint64]string{}
 	Features(a, v)
 	s := m.Score(v, layers...)
-	known := m.known(v, layers)
-	total := 0.0
-	for i, w := range m.stack.weight {
-		if i == int(Fields) || i == int(Tokens) {
-			w *= known
-		}
-		total += w
-	}
+	shares, total := m.stack.shares(s.Known)
 	points := SpamScore / m.curve.threshold * m.curve.slope / total
 	byText := map[string]float64{}
 	for i := range linear {
-		share := points * m.stack.weight[i] * slopeOf(s.Views[i])
-		if i == Fields {
-			share *= known
-		}
+		share := points * shares[i] * slopeOf(s.Views[i])
 		for _, id := range v.ids[i] {
 			w := float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
 			name := v.names[uint64(i)<<32|uint64(id)]
@@ -51,7 +41,7 @@ func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 			byText[name] += w
 		}
 	}
-	if w := points * m.stack.weight[Tokens] * known * bend(s.Views[Tokens]); w != 0 {
+	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
 		byText["single words, header included"] = w
 	}
 	reasons := make([]Reason, 0, len(byText))

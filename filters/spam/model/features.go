@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/text"
@@ -24,8 +25,18 @@ const (
 	tagDistance // and the next few
 )
 
-// Features fills v with the features of m.
-func Features(m *anatomy.Message, v *Vector) {
+// Signal is a rule that a message matches, and what it weighs as those who
+// wrote it think; what it is worth in one's own mail is learned beside that.
+type Signal struct {
+	Name   string
+	Weight float64 // below zero it speaks for ham
+}
+
+// maxPrior bounds what rules weigh together.
+const maxPrior = 8
+
+// Features fills v with the features of m, and the rules that it matches.
+func Features(m *anatomy.Message, v *Vector, signals ...Signal) {
 	if v.names != nil {
 		v.spell(m.Subject, maxSubject)
 		v.spell(m.Text, maxWords)
@@ -42,6 +53,19 @@ func Features(m *anatomy.Message, v *Vector) {
 	v.collectFields(m)
 	v.fieldView()
 	v.tokenView(m, subject, body)
+	v.signalView(signals)
+}
+
+// signalView adds rules.
+func (v *Vector) signalView(signals []Signal) {
+	v.begin(Signals)
+	sum := 0.0
+	for _, s := range signals {
+		v.tag("rule " + s.Name)
+		sum += s.Weight
+	}
+	v.prior = float32(max(-maxPrior, min(maxPrior, sum)))
+	v.end()
 }
 
 // collect appends the hashes of up to limit words of folded text.
@@ -151,10 +175,14 @@ func (v *Vector) collectFields(m *anatomy.Message) {
 		if i == maxFields {
 			break
 		}
-		if field.Name == "" || len(field.Name) > len(name) || field.Is("Subject") {
+		if field.Name == "" || len(field.Name) > len(name) {
 			continue
 		}
-		tag := hash(appendLower(name[:0], field.Name))
+		lower := appendLower(name[:0], field.Name)
+		if !usualFields[string(lower)] {
+			continue
+		}
+		tag := hash(lower)
 		body := field.Body()
 		if len(body) > maxField {
 			body = body[:maxField]
@@ -174,6 +202,22 @@ func (v *Vector) collectFields(m *anatomy.Message) {
 		}
 	}
 }
+
+// usualFields are the header fields whose words count: those that a program
+// which sends or relays mail writes. In fields of one's own making anybody
+// can write good words.
+var usualFields = func() map[string]bool {
+	set := map[string]bool{}
+	for _, name := range strings.Fields(`received from to cc sender reply-to return-path delivered-to x-original-to envelope-to
+		message-id in-reply-to references date mime-version content-type content-transfer-encoding content-disposition content-language
+		x-mailer user-agent organization x-priority x-msmail-priority importance precedence errors-to auto-submitted
+		list-id list-post list-unsubscribe list-help list-subscribe list-archive x-mailing-list x-beenthere x-mailman-version
+		thread-topic thread-index x-mimeole x-originating-ip x-accept-language dkim-signature authentication-results
+		feedback-id x-originalarrivaltime x-sender delivery-date status x-loop`) {
+		set[name] = true
+	}
+	return set
+}()
 
 // inWord are the octets of words in header fields.
 var inWord = func() (t [256]bool) {

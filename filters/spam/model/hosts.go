@@ -52,6 +52,7 @@ func (v *Vector) linkShape(m *anatomy.Message) {
 		}
 	}
 	v.seenDomains = seen
+	v.num("QR codes", len(m.Codes))
 	domains = len(seen)
 	v.pairs(v.num("links", pages))
 	v.pairs(v.num("domains linked", domains))

@@ -20,7 +20,7 @@ const (
 
 // rates are the sizes of steps by view: large ones learn a sender's habits
 // fast, small ones keep to what holds for other people's mail, too.
-var rates = [linear]float32{Chars: 0.3, Words: 0.5, Pairs: 0.7, Shape: 1.4, Hosts: 1.4, Fields: 1.4, Signals: 1.4}
+var rates = [linear]float32{Chars: 0.3, Words: 0.8, Pairs: 1.4, Shape: 0.7, Hosts: 2, Fields: 1.8, Signals: 0.1}
 
 // weights is a table of what was learned of one view.
 type weights struct {

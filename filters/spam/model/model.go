@@ -87,6 +87,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	logits := m.linearScores(v, layers)
 	copy(s.Views[:], logits[:])
 	s.Views[Tokens] = m.tokenScore(v.ids[Tokens], layers)
+	s.Views[Rules] = float64(v.prior)
 	s.Known = m.known(v, layers)
 	s.Joined = m.stack.join(s.Views, s.Known)
 	odds := m.curve.odds(s.Joined)
@@ -98,16 +99,27 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 
 // join adds the views up; known is how familiar the header is.
 func (s *stack) join(views [Views]float64, known float64) float64 {
-	f, total := 0.0, 0.0
+	share, total := s.shares(known)
+	f := 0.0
 	for i, z := range views {
-		w := s.weight[i]
-		if i == int(Fields) || i == int(Tokens) {
-			w *= known
-		}
-		f += w * bend(z)
-		total += w
+		f += share[i] * bend(z)
 	}
 	return s.bias + f/total
+}
+
+// shares returns how much each view counts, and all together.
+func (s *stack) shares(known float64) (share [inputs]float64, total float64) {
+	for i, w := range s.weight {
+		switch View(i) {
+		case Fields, Tokens:
+			w *= known
+		case Rules:
+			w *= 1 - known // who knows the mail needs no general rules
+		}
+		share[i] = w
+		total += w
+	}
+	return share, total
 }
 
 // known tells how far, from 0 to 1, a message came the way that those learned

@@ -9,19 +9,20 @@ type View uint8
 // The views. All but Tokens have a linear learner; Tokens have a Bayes one,
 // which learns fastest.
 const (
-	Chars   View     = iota // runs of characters of subject and text: survives odd spelling
-	Words                   // words and pairs of neighbours
-	Pairs                   // words at a distance (orthogonal sparse bigrams)
-	Shape                   // header semantics, MIME and HTML structure
-	Hosts                   // where links lead and who writes
-	Fields                  // words of header fields
-	Signals                 // rules, authentication, reputation
-	linear                  // the number of those before it
-	Tokens  = linear        // single words of everything
-	Views   = Tokens + 1
+	Chars   View         = iota // runs of characters of subject and text: survives odd spelling
+	Words                       // words and pairs of neighbours
+	Pairs                       // words at a distance (orthogonal sparse bigrams)
+	Shape                       // header semantics, MIME and HTML structure
+	Hosts                       // where links lead and who writes
+	Fields                      // words of header fields
+	Signals                     // rules, authentication, reputation
+	linear                      // the number of those before it
+	Tokens  = linear            // single words of everything
+	Rules   = linear + 1        // what the rules that it matches weigh by themselves: nothing is learned
+	Views   = linear + 2
 )
 
-var viewNames = [Views]string{"characters", "words", "pairs", "shape", "hosts", "fields", "signals", "tokens"}
+var viewNames = [Views]string{"characters", "words", "pairs", "shape", "hosts", "fields", "signals", "tokens", "rules"}
 
 // String returns the view's name.
 func (v View) String() string { return viewNames[v] }
@@ -45,7 +46,8 @@ type Vector struct {
 	ids  [Views][]uint32
 	seen []uint64 // a bit a feature, clean between views
 
-	trace int // how many of the tokens are words of Received fields; they come first
+	prior float32 // what the rules weigh together
+	trace int     // how many of the tokens are words of Received fields; they come first
 
 	view                     View
 	mask                     uint32
@@ -61,7 +63,7 @@ func NewVector() *Vector { return &Vector{seen: make([]uint64, 1<<tokenBits/64)}
 
 // Clone returns a copy that holds no more memory than its features.
 func (v *Vector) Clone() *Vector {
-	c := &Vector{trace: v.trace}
+	c := &Vector{trace: v.trace, prior: v.prior}
 	n := 0
 	for _, ids := range v.ids {
 		n += len(ids)
