@@ -60,6 +60,11 @@ func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.M
 	}
 	r.timed(r.m.Done)
 	r.askLinks()
+	for i := range r.m.Links {
+		if l := &r.m.Links[i]; l.QR && l.OK && r.query != nil {
+			r.query.Add(l.URL)
+		}
+	}
 	return nil
 }
 

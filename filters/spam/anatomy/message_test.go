@@ -1,8 +1,11 @@
 package anatomy
 
 import (
+	"encoding/base64"
 	"strings"
 	"testing"
+
+	qrcode "github.com/skip2/go-qrcode"
 )
 
 func parse(t *testing.T, raw string) *Message {
@@ -112,5 +115,58 @@ func TestTextIsBounded(t *testing.T) {
 	m := parse(t, "From: a@b.example\nContent-Type: text/html\n\n"+strings.Repeat("<p>word</p>", 100_000))
 	if len(m.Text) > MaxText || m.Parts[0].Size < 1_000_000 {
 		t.Errorf("%d octets of text of %d", len(m.Text), m.Parts[0].Size)
+	}
+}
+
+// TestAQRCodeIsALink: what the picture says leads somewhere.
+func TestAQRCodeIsALink(t *testing.T) {
+	t.Parallel()
+	code, err := qrcode.Encode("https://login.lure.example/x", qrcode.Medium, 200)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := parse(t, "From: a@b.example\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: image/png\nContent-Transfer-Encoding: base64\n\n"+
+		base64.StdEncoding.EncodeToString(code)+"\n--b--\n")
+	if len(m.Links) != 1 || !m.Links[0].QR || m.Links[0].URL.Host != "login.lure.example" {
+		t.Errorf("%+v %q", m.Links, m.Codes)
+	}
+}
+
+// TestFilesThatShowPagesAreRead: an attached page, and an invitation.
+func TestFilesThatShowPagesAreRead(t *testing.T) {
+	t.Parallel()
+	m := parse(t, `From: a@b.example
+MIME-Version: 1.0
+Content-Type: multipart/mixed; boundary=b
+
+--b
+Content-Type: application/octet-stream; name="invoice.html"
+Content-Disposition: attachment; filename="invoice.html"
+
+<form action="https://steal.example/"><input type=password></form>
+--b
+Content-Type: text/calendar
+
+BEGIN:VCALENDAR
+BEGIN:VEVENT
+SUMMARY:Payroll meeting
+END:VEVENT
+END:VCALENDAR
+--b--
+`)
+	if m.Page.Shape.Passwords != 1 || len(m.Links) != 1 || m.Links[0].URL.Host != "steal.example" {
+		t.Errorf("%+v %+v", m.Page.Shape, m.Links)
+	}
+	if !strings.Contains(string(m.Text), "payroll meeting") {
+		t.Errorf("%q", m.Text)
+	}
+}
+
+// TestOfAlternativesTheLastIsShown: plain text that another follows is not seen.
+func TestOfAlternativesTheLastIsShown(t *testing.T) {
+	t.Parallel()
+	m := parse(t, strings.NewReplacer("text/html", "text/plain", "what no reader of HTML sees", "good words").Replace(alternative))
+	if s := string(m.Text); strings.Contains(s, "good words") || !strings.Contains(s, "visible") {
+		t.Errorf("%q", s)
 	}
 }
