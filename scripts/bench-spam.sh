@@ -22,5 +22,5 @@ work=${WORK:-$(mktemp -d /tmp/gapura-spam.XXXXXX)}
 mkdir -p "$work"
 [ -n "${WORK:-}" ] || trap 'rm -rf "$work"' EXIT
 go build -trimpath -o "$work/gapura" ./cmd/gapura
-go build -trimpath -o "$work/generate" ./filters/spam/spamtest/generate
+go build -trimpath -o "$work/generate" ./filters/spam/specimen/generate
 PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench/spam.py "$work" "${1:-.}" "${2:-.}"

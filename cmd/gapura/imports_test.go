@@ -78,6 +78,7 @@ var mayImport = map[string][]string{
 	"config":                  {"filters/*", "plugins", "gateway/smtpd", "gateway/cert", "gateway/proxy", "gateway/dns", "gateway/inbound", "gateway/account", "gateway/sqldb", "gateway/blob", "gateway/outbound", "gateway/outbound/mtasts", "gateway/outbound/tlsrpt", "gateway/queue", "gateway/signing", "gateway/suppress", "gateway/quota", "gateway/bounce", "gateway/mailbox", "gateway/mailbox/search", "gateway/sieve", "gateway/lda", "gateway/imapd", "gateway/pop3d", "gateway/sieved", "gateway/acceptor"},
 	"config/fielddocs":        {},
 	"filters/spam/text":       {},
+	"filters/spam/specimen":   {},
 	"filters/spam/anatomy":    {"gateway/message", "gateway/smtp", "filters/spam/text", "filters/spam/link", "filters/spam/qr"},
 	"filters/spam/rule":       {"gateway", "gateway/message", "policy/expr", "filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
 	"filters/spam/model":      {"filters/spam/anatomy", "filters/spam/text", "filters/spam/link"},
@@ -93,8 +94,7 @@ var mayImport = map[string][]string{
 	"gateway/smtpd/smtpdtest":        {"gateway/smtpd", "gateway/smtp"},
 	"scripts/bench/clamdload":        {},
 	"test/peers":                     {},
-	"filters/spam/spamtest":          {},
-	"filters/spam/spamtest/generate": {"filters/spam/spamtest"},
+	"filters/spam/specimen/generate": {"filters/spam/specimen"},
 	"filters/filtertest":             append([]string{"gateway"}, leaves...),
 }
 

@@ -10,16 +10,18 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/specimen"
 )
 
 // spamTrain is `gapura spam train`.
 type spamTrain struct {
-	Index   []string `required:"" placeholder:"FILE" help:"An index: lines 'spam|ham path', oldest first, paths relative to it. May be given several times."`
-	Out     string   `required:"" placeholder:"MODEL" help:"Where the model goes."`
-	Name    string   `default:"" help:"What the model calls itself; default: the name of the file."`
-	HeldOut float64  `name:"held-out" default:"10" placeholder:"PERCENT" help:"How much of each index, from its end, measures a model learned from the rest; 0: nothing is measured."`
-	Passes  int      `default:"0" placeholder:"N" help:"How often each message is learned; 0: what is best for most."`
-	HamLost float64  `name:"ham-lost" default:"0.05" placeholder:"PERCENT" help:"Ham that the threshold may lose."`
+	Index     []string `required:"" placeholder:"FILE" help:"An index: lines 'spam|ham path', oldest first, paths relative to it. May be given several times."`
+	Out       string   `required:"" placeholder:"MODEL" help:"Where the model goes."`
+	Name      string   `default:"" help:"What the model calls itself; default: the name of the file."`
+	HeldOut   float64  `name:"held-out" default:"10" placeholder:"PERCENT" help:"How much of each index, from its end, measures a model learned from the rest; 0: nothing is measured."`
+	Passes    int      `default:"0" placeholder:"N" help:"How often each message is learned; 0: what is best for most."`
+	Specimens int      `default:"2000" placeholder:"N" help:"Learn N messages of Gapura's own making beside yours: newsletters, receipts, lures of today, which an organisation's own mail may have too few of."`
+	HamLost   float64  `name:"ham-lost" default:"0.05" placeholder:"PERCENT" help:"Ham that the threshold may lose."`
 	spamJobs
 }
 
@@ -127,6 +129,30 @@ func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error)
 	return sets, failed, nil
 }
 
+// specimens are messages of our own making.
+func (c *spamTrain) specimens() ([]model.Example, error) {
+	if c.Specimens <= 0 {
+		return nil, nil
+	}
+	list, err := specimen.Generate(specimen.Train, 1, c.Specimens)
+	if err != nil {
+		return nil, err
+	}
+	readers, err := newSpamReaders()
+	if err != nil {
+		return nil, err
+	}
+	set := make([]model.Example, 0, len(list))
+	r := readers.Get().(*spamReader)
+	for _, x := range list {
+		if err := r.take(x.Raw); err != nil {
+			return nil, err
+		}
+		set = append(set, model.Example{Vector: r.v.Clone(), Spam: x.Class == specimen.Lure, Beside: true})
+	}
+	return set, nil
+}
+
 // train makes a model.
 func (c *spamTrain) train(a *app, what string, set []model.Example) (*model.Model, *model.Report, error) {
 	ham := 0
@@ -142,6 +168,11 @@ func (c *spamTrain) train(a *app, what string, set []model.Example) (*model.Mode
 	if name == "" {
 		name = c.Out
 	}
+	beside, err := c.specimens()
+	if err != nil {
+		return nil, nil, err
+	}
+	set = append(set[:len(set):len(set)], beside...)
 	b := a.spamBar(what, 1)
 	defer b.end()
 	return model.Train(a.ctx, set, model.TrainOptions{

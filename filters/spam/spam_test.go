@@ -16,7 +16,7 @@ import (
 	"github.com/gapura-mail/gapura/filters/filtertest"
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
-	"github.com/gapura-mail/gapura/filters/spam/spamtest"
+	"github.com/gapura-mail/gapura/filters/spam/specimen"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/message"
@@ -67,9 +67,9 @@ func (m *arriving) Parts(ctx context.Context) iter.Seq2[*gateway.Part, error] {
 }
 
 // mail returns messages that were written for tests.
-func mail(t testing.TB, split spamtest.Split, n int) []spamtest.Message {
+func mail(t testing.TB, split specimen.Split, n int) []specimen.Message {
 	t.Helper()
-	list, err := spamtest.Generate(split, 1, n)
+	list, err := specimen.Generate(split, 1, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func mail(t testing.TB, split spamtest.Split, n int) []spamtest.Message {
 }
 
 // teach makes a layer that has learned the messages above those below.
-func teach(t testing.TB, list []spamtest.Message, below ...*model.Layer) *model.Layer {
+func teach(t testing.TB, list []specimen.Message, below ...*model.Layer) *model.Layer {
 	t.Helper()
 	l, base, v := model.NewLayer(), model.Empty(), model.NewVector()
 	var m anatomy.Message
@@ -108,7 +108,7 @@ func TestArrivingMessagesAreTakenApartAsWholeOnes(t *testing.T) {
 	r := newReading(f) // one for all: nothing stays of the message before
 	var whole anatomy.Message
 	a, b := model.NewVector(), model.NewVector()
-	for i, x := range mail(t, spamtest.Test, 150) {
+	for i, x := range mail(t, specimen.Test, 150) {
 		if err := r.read(t.Context(), transaction("u"), arrive(t, x.Raw, 37*(i%3))); err != nil {
 			t.Fatal(err)
 		}
@@ -138,10 +138,10 @@ func transaction(to ...string) *gateway.Transaction {
 
 func TestFacts(t *testing.T) {
 	t.Parallel()
-	l := teach(t, mail(t, spamtest.Train, 300))
+	l := teach(t, mail(t, specimen.Train, 300))
 	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: l}})
 	wrong, n := 0, 0
-	for _, x := range mail(t, spamtest.Test, 100) {
+	for _, x := range mail(t, specimen.Test, 100) {
 		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, x.Raw, 0))
 		if err != nil {
 			t.Fatal(err)
@@ -214,10 +214,10 @@ func TestEvidence(t *testing.T) {
 // own, nobody else has it, and nothing is said of who has the common one.
 func TestEachRecipientHasHisOwn(t *testing.T) {
 	t.Parallel()
-	train := mail(t, spamtest.Train, 100)
+	train := mail(t, specimen.Train, 100)
 	common := teach(t, train)
 	for i := range train { // he sees it the other way round
-		train[i].Class = map[bool]spamtest.Class{true: spamtest.Ham, false: spamtest.Lure}[train[i].Class.Label() == "spam"]
+		train[i].Class = map[bool]specimen.Class{true: specimen.Ham, false: specimen.Lure}[train[i].Class.Label() == "spam"]
 	}
 	own := teach(t, append(train, train...), common)
 	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: common, own: own}})
@@ -280,10 +280,10 @@ func TestBrokenOff(t *testing.T) {
 // TestConcurrent messages do not get into each other.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
-	l := teach(t, mail(t, spamtest.Train, 60))
+	l := teach(t, mail(t, specimen.Train, 60))
 	f := newFilter(t, DefaultOptions(), Deps{Learned: &taught{all: l}})
-	list := mail(t, spamtest.Test, 40)
-	score := func(x spamtest.Message) float64 {
+	list := mail(t, specimen.Test, 40)
+	score := func(x specimen.Message) float64 {
 		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, x.Raw, 0))
 		if err != nil {
 			t.Error(err)
@@ -310,9 +310,9 @@ func TestConcurrent(t *testing.T) {
 }
 
 func BenchmarkFilter(b *testing.B) {
-	l := teach(b, mail(b, spamtest.Train, 60))
+	l := teach(b, mail(b, specimen.Train, 60))
 	f := newFilter(b, DefaultOptions(), Deps{Learned: &taught{all: l}})
-	list := mail(b, spamtest.Test, 40)
+	list := mail(b, specimen.Test, 40)
 	var all []*arriving
 	size := 0
 	for _, x := range list {

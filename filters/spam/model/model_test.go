@@ -35,8 +35,8 @@ func examples(t testing.TB, n int) []Example {
 	for i := range n {
 		set = append(
 			set,
-			Example{vectorOf(t, letter(fmt.Sprintf("minutes of meeting %d", i), fmt.Sprintf("Dear all, here are the notes of the group number %d. See you on friday.", i))), false, "work"},
-			Example{vectorOf(t, letter(fmt.Sprintf("claim prize %d", i), fmt.Sprintf("Dear winner, here are the millions of the lottery number %d. Send your account on friday.", i))), true, "lottery"},
+			Example{Vector: vectorOf(t, letter(fmt.Sprintf("minutes of meeting %d", i), fmt.Sprintf("Dear all, here are the notes of the group number %d. See you on friday.", i))), Source: "work"},
+			Example{Vector: vectorOf(t, letter(fmt.Sprintf("claim prize %d", i), fmt.Sprintf("Dear winner, here are the millions of the lottery number %d. Send your account on friday.", i))), Spam: true, Source: "lottery"},
 		)
 	}
 	return set

@@ -12,6 +12,7 @@ type Example struct {
 	Vector *Vector // not changed, and kept while training
 	Spam   bool
 	Source string // where it comes from
+	Beside bool   // it is learned with the rest, but neither measured nor counted
 }
 
 // TrainOptions says how to train.
@@ -61,15 +62,20 @@ func Train(ctx context.Context, set []Example, opt TrainOptions) (*Model, *Repor
 	l.freeze()
 	m.base = l
 	for _, e := range set {
-		if e.Spam {
+		switch {
+		case e.Beside:
+		case e.Spam:
 			m.about.Spam++
-		} else {
+		default:
 			m.about.Ham++
 		}
 	}
 	m.curve = calibrate(held, set, opt.HamLost)
 	r := &Report{Sources: map[string]*Measure{}}
 	for i, e := range set {
+		if e.Beside {
+			continue
+		}
 		r.All.Add(e.Spam, held[i])
 		r.Odds.Add(e.Spam, m.curve.odds(held[i]))
 		s := r.Sources[e.Source]
@@ -113,7 +119,7 @@ func (t *trainer) crossFit(set []Example, held []float64) error {
 			defer func() { <-slots }()
 			var rest []Example
 			for i, e := range set {
-				if fold(i, folds) != f {
+				if e.Beside || fold(i, folds) != f {
 					rest = append(rest, e)
 				}
 			}
@@ -125,7 +131,7 @@ func (t *trainer) crossFit(set []Example, held []float64) error {
 			m := Empty()
 			m.base = l
 			for i, e := range set {
-				if fold(i, folds) == f {
+				if !e.Beside && fold(i, folds) == f {
 					held[i] = m.Score(e.Vector).Joined
 				}
 			}
@@ -170,7 +176,7 @@ func calibrate(held []float64, set []Example, hamLost float64) curve {
 	c.fit(held, set)
 	var ham []float64
 	for i, e := range set {
-		if !e.Spam {
+		if !e.Spam && !e.Beside {
 			ham = append(ham, c.odds(held[i]))
 		}
 	}
@@ -195,6 +201,9 @@ func (c *curve) fit(held []float64, set []Example) {
 	for range 50 {
 		ga, gb, haa, hab, hbb := 10*(a-usualSlope), b, 10.0, 0.0, 1.0
 		for i, e := range set {
+			if e.Beside {
+				continue
+			}
 			x := held[i]
 			p := sigmoid(a*x + b)
 			d := p

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
-	"github.com/gapura-mail/gapura/filters/spam/spamtest"
+	"github.com/gapura-mail/gapura/filters/spam/specimen"
 	stext "github.com/gapura-mail/gapura/filters/spam/text"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/policy/expr"
@@ -16,7 +16,7 @@ import (
 // messages are some of every kind, with facts of other filters in turn.
 func messages(t testing.TB, n int) ([]*anatomy.Message, []gateway.Facts) {
 	t.Helper()
-	mails, err := spamtest.Generate(spamtest.Train, 3, n)
+	mails, err := specimen.Generate(specimen.Train, 3, n)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
-	"github.com/gapura-mail/gapura/filters/spam/spamtest"
+	"github.com/gapura-mail/gapura/filters/spam/specimen"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/policy/expr"
 )
@@ -40,9 +40,9 @@ func TestShippedRulesDoAsTheirMessagesSay(t *testing.T) {
 
 func BenchmarkMatch(b *testing.B) {
 	s := load(b)
-	for _, class := range []spamtest.Class{spamtest.Ham, spamtest.Lure} {
+	for _, class := range []specimen.Class{specimen.Ham, specimen.Lure} {
 		b.Run(string(class), func(b *testing.B) {
-			mails, err := spamtest.Generate(spamtest.Test, 7, 200)
+			mails, err := specimen.Generate(specimen.Test, 7, 200)
 			if err != nil {
 				b.Fatal(err)
 			}

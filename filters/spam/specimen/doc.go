@@ -23,4 +23,4 @@
 // Generate renders messages that are the same for the same split, seed and
 // number. Attack rewrites a raw message the way spammers do who know
 // the filter.
-package spamtest
+package specimen

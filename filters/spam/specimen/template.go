@@ -1,4 +1,4 @@
-package spamtest
+package specimen
 
 import (
 	"embed"
@@ -50,7 +50,7 @@ func load() (*loaded, error) {
 			return err
 		}
 		if err := l.file(name, string(src)); err != nil {
-			return fmt.Errorf("spamtest: %s: %w", name, err)
+			return fmt.Errorf("specimen: %s: %w", name, err)
 		}
 		return nil
 	})

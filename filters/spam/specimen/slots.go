@@ -1,4 +1,4 @@
-package spamtest
+package specimen
 
 import (
 	"fmt"

@@ -1,4 +1,4 @@
-package spamtest
+package specimen
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func Attack(name string, raw []byte, words []string, seed uint64) ([]byte, error
 			return n.bytes(), nil
 		}
 	}
-	return nil, fmt.Errorf("spamtest: unknown attack %q (one of %s)", name, strings.Join(Attacks(), ", "))
+	return nil, fmt.Errorf("specimen: unknown attack %q (one of %s)", name, strings.Join(Attacks(), ", "))
 }
 
 type attacker struct {

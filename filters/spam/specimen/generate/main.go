@@ -1,8 +1,8 @@
 // Generate writes mail made from templates, or attacked copies of the spam of
 // an index:
 //
-//	go run ./filters/spam/spamtest/generate --split train --count 2000 --out DIR
-//	go run ./filters/spam/spamtest/generate --attack all --index INDEX --out DIR
+//	go run ./filters/spam/specimen/generate --split train --count 2000 --out DIR
+//	go run ./filters/spam/specimen/generate --attack all --index INDEX --out DIR
 //
 // DIR gets NNNNN.eml and an index of "label file epoch origin" lines. With
 // --attack DIR/NAME gets them, for each attack; the index's ham is listed
@@ -18,7 +18,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"github.com/gapura-mail/gapura/filters/spam/spamtest"
+	"github.com/gapura-mail/gapura/filters/spam/specimen"
 )
 
 type flags struct {
@@ -45,7 +45,7 @@ func main() {
 }
 
 func (f *flags) generate() error {
-	g, err := spamtest.New(spamtest.Split(f.Split), f.Seed)
+	g, err := specimen.New(specimen.Split(f.Split), f.Seed)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (f *flags) generate() error {
 	return out.close()
 }
 
-func (f *flags) message(g *spamtest.Generator, i int) (spamtest.Message, error) {
+func (f *flags) message(g *specimen.Generator, i int) (specimen.Message, error) {
 	if f.Origin != "" {
 		return g.Render(f.Origin, i)
 	}
@@ -82,7 +82,7 @@ func (f *flags) attackAll() error {
 	}
 	names := strings.Split(f.Attack, ",")
 	if f.Attack == "all" {
-		names = spamtest.Attacks()
+		names = specimen.Attacks()
 	}
 	for _, name := range names {
 		if err := f.attack(name, words); err != nil {
@@ -108,7 +108,7 @@ func (f *flags) attack(name string, words []string) error {
 		if err != nil {
 			return err
 		}
-		if raw, err = spamtest.Attack(name, raw, words, f.Seed); err != nil {
+		if raw, err = specimen.Attack(name, raw, words, f.Seed); err != nil {
 			return err
 		}
 		return out.add(label, raw, rest)
@@ -126,7 +126,7 @@ func (f *flags) words() ([]string, error) {
 	if index == "" {
 		index = f.Index
 	}
-	var count spamtest.WordCounter
+	var count specimen.WordCounter
 	err := lines(index, func(label, file, _ string) error {
 		if label != "ham" {
 			return nil

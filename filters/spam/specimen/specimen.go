@@ -1,4 +1,4 @@
-package spamtest
+package specimen
 
 import (
 	"fmt"
@@ -57,7 +57,7 @@ var library = sync.OnceValues(load)
 // the templates.
 func New(split Split, seed uint64) (*Generator, error) {
 	if split != Train && split != Test {
-		return nil, fmt.Errorf("spamtest: unknown split %q", split)
+		return nil, fmt.Errorf("specimen: unknown split %q", split)
 	}
 	lib, err := library()
 	if err != nil {
@@ -114,7 +114,7 @@ func (g *Generator) Message(i int) (Message, error) {
 	}
 	ts := g.templates[class]
 	if len(ts) == 0 {
-		return Message{}, fmt.Errorf("spamtest: split %s has no %s", g.split, class)
+		return Message{}, fmt.Errorf("specimen: split %s has no %s", g.split, class)
 	}
 	round := g.rng("round"+string(class), i/2/len(ts)).Perm(len(ts))
 	return g.render(ts[round[i/2%len(ts)]], i)
@@ -129,7 +129,7 @@ func (g *Generator) Render(origin string, i int) (Message, error) {
 			}
 		}
 	}
-	return Message{}, fmt.Errorf("spamtest: no template %s in split %s", origin, g.split)
+	return Message{}, fmt.Errorf("specimen: no template %s in split %s", origin, g.split)
 }
 
 func (g *Generator) rng(what string, i int) *rand.Rand {
@@ -148,7 +148,7 @@ func (g *Generator) render(t *template, i int) (Message, error) {
 	m := &mail{lib: lib, t: t, r: r, at: at, memo: map[string]string{}}
 	raw, err := m.build()
 	if err != nil {
-		return Message{}, fmt.Errorf("spamtest: %s: %w", t.origin(), err)
+		return Message{}, fmt.Errorf("specimen: %s: %w", t.origin(), err)
 	}
 	return Message{Class: t.class, Origin: t.origin(), Time: at, Raw: raw}, nil
 }
