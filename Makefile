@@ -2,7 +2,7 @@
 export CGO_ENABLED = 0
 GO ?= go
 
-.PHONY: help run build test lint bench bench-spam fuzz soak
+.PHONY: help model run build test lint bench bench-spam fuzz soak
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -25,6 +25,9 @@ bench: build ## speed beside Postfix and the direct line, ratios in one run
 
 bench-spam: ## the spam filter beside bogofilter, SpamAssassin and Rspamd; SPAM is the folder of corpora
 	scripts/bench-spam.sh
+
+model: ## make the spam filter's shipped model from public mail (npm package) and messages of our own making
+	scripts/model.sh
 
 soak: ## 100 messages of 50 MiB at once, 200 kills of queue and mailboxes under load, a million messages (5 GB of disk)
 	GAPURA_SOAK=1 $(GO) test ./gateway/queue -run 'ManyWait|PowerCut' -count=1 -v -timeout 30m
