@@ -19,6 +19,8 @@ const (
 	maxParts = 100       // whose form is kept
 	maxLinks = 256       // that are parsed
 
+	maxLanguage = 4 << 10 // octets of text that tell the language
+
 	MaxPicture  = 512 << 10 // octets of a picture in which QR codes are looked for
 	minPicture  = 200
 	maxPictures = 3
@@ -237,7 +239,7 @@ func (m *Message) Done() {
 		m.Links = append(m.Links, Link{Link: text.Link{Target: c, Kind: text.Image}, URL: u, OK: ok, QR: true})
 	}
 	m.Phones = link.Phones(m.Page.Text)
-	m.Language = text.Language(m.Text)
+	m.Language = text.Language(m.Text[:min(len(m.Text), maxLanguage)])
 }
 
 // sameParent tells whether two paths are of one multipart.
