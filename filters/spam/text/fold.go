@@ -33,6 +33,10 @@ func (m *Marks) Invisible() int {
 	return m.ZeroWidth + m.SoftHyphen + m.Bidi + m.Variation + m.Tags
 }
 
+// maxGrowth bounds how many times as long as what is written Fold makes it:
+// some ligatures stand for eighteen letters, but no text is of those alone.
+const maxGrowth = 3
+
 // maxFoldWord bounds the words whose scripts are looked at, in letters.
 const maxFoldWord = 64
 
@@ -43,6 +47,7 @@ type folder struct {
 	src  []byte
 	dst  []byte
 	base int // where dst began
+	most int // what dst may grow to
 
 	// The word in hand: its letters as written, and what they are.
 	word  [maxFoldWord]rune
@@ -51,6 +56,8 @@ type folder struct {
 	kinds scripts
 
 	balance int8 // of the whole text: 0 not asked, 1 Latin, 2 another script
+
+	back [maxTurned]byte // what an override turned again
 
 	invisible int // seen since the last letter
 	ownEnd    int // in dst, where the last word of another script ended
@@ -72,6 +79,7 @@ func Fold(dst, src []byte, m *Marks) []byte {
 		m = new(Marks)
 	}
 	f := folder{t: theFoldTable(), m: m, src: src, dst: dst, base: len(dst) - n}
+	f.most = f.base + maxGrowth*len(src) + 1<<10
 	f.run(n)
 	return f.dst
 }
@@ -119,7 +127,7 @@ func appendLower(dst, src []byte) []byte {
 // run folds src from i, where the first character beyond ASCII stands.
 func (f *folder) run(i int) {
 	src := f.src
-	for i < len(src) {
+	for i < len(src) && len(f.dst) < f.most {
 		if src[i] >= utf8.RuneSelf {
 			if f.n == 0 {
 				f.pickUp()
@@ -352,7 +360,7 @@ func (f *folder) backwards(src []byte) int {
 	f.endWord()
 	f.m.Bidi++
 	src = trimPartial(src[:min(len(src), maxTurned)])
-	out := make([]byte, len(src))
+	out := f.back[:]
 	at, n := len(out), 0
 	for n < len(src) {
 		r, size := utf8.DecodeRune(src[n:])

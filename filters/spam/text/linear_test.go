@@ -120,3 +120,47 @@ func BenchmarkHostile(b *testing.B) {
 		})
 	}
 }
+
+// TestTagsAreCounted: of several parts together no more than MaxTags are read,
+// in each way in which a part can be read twice or not.
+func TestTagsAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"<p>", "</p>", "<!---->", "<b><!-- x --></b>", "<style>"} {
+		p := new(Page)
+		late := "x" + strings.Repeat(unit, MaxTags/2) + "</style><style>.a{display:none}</style>"
+		for range 3 {
+			p.HTML([]byte(late))
+		}
+		if n := p.Shape.Tags + p.Shape.EndTags + p.Shape.Comments; n > MaxTags+3 || p.tags > MaxTags+3 || unit == "<p>" && (n < MaxTags-3 || p.Shape.Cut == 0) {
+			t.Errorf("%s: %d tags, cut %d times", unit, n, p.Shape.Cut)
+		}
+		p.Reset()
+		if p.HTML([]byte("<p>x</p>")); p.Shape.Cut != 0 || string(p.Text) != "x" {
+			t.Errorf("after Reset %q", p.Text)
+		}
+	}
+}
+
+func TestRulesOfSheetsAreCounted(t *testing.T) {
+	t.Parallel()
+	p := new(Page)
+	p.HTML([]byte(strings.Repeat("<style>.a{color:red}</style>", 2*maxBlocks) + "<style>.b{display:none}</style><i class=b>x</i>"))
+	if p.r.sheet.blocks > 3*maxBlocks || string(p.Text) != "x" {
+		t.Errorf("%d rules; %q", p.r.sheet.blocks, p.Text)
+	}
+}
+
+// TestFoldedTextIsLittleLonger than what was written, whatever it is of; what
+// writes a line backwards allocates nothing.
+func TestFoldedTextIsLittleLonger(t *testing.T) {
+	for _, unit := range []string{"\ufdfa", "\u3316", "a\ufdfab ", "\u202e\ufdfa\u202c"} {
+		src := []byte(strings.Repeat(unit, (64<<10)/len(unit)))
+		if n := len(Fold(nil, src, nil)); n > (maxGrowth*len(src))+2<<10 {
+			t.Errorf("%q: %d octets of %d", unit, n, len(src))
+		}
+	}
+	src, dst := []byte(strings.Repeat("\u202eab\u202c ", 5000)), make([]byte, 0, 1<<18)
+	if n := testing.AllocsPerRun(3, func() { Fold(dst, src, new(Marks)) }); n > 3 {
+		t.Errorf("%v allocations", n)
+	}
+}

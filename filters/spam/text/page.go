@@ -16,6 +16,9 @@ const (
 	MaxTitle = 512
 	// MaxLinks bounds Page.Links.
 	MaxLinks = 512
+	// MaxTags bounds the tags and comments of all parts that are read; a long
+	// newsletter has some 3000.
+	MaxTags = 32 << 10
 	// MaxTarget bounds Link.Target, in octets. A data: URL is always cut to
 	// its first 64.
 	MaxTarget = 2048
@@ -49,6 +52,7 @@ type Page struct {
 	text, hidden, quoted, title sink
 	links                       linkList
 	read                        int
+	tags                        int // of the parts before
 	r                           renderer
 }
 
@@ -103,6 +107,7 @@ func (p *Page) Reset() {
 	p.Text, p.Hidden, p.Quoted, p.Title = p.Text[:0], p.Hidden[:0], p.Quoted[:0], p.Title[:0]
 	clear(p.Links)
 	p.Links, p.Shape, p.Marks, p.read = p.Links[:0], Shape{}, Marks{}, 0
+	p.tags = 0
 	p.text.reset(p.Text)
 	p.hidden.reset(p.Hidden)
 	p.quoted.reset(p.Quoted)

@@ -68,6 +68,7 @@ type renderer struct {
 	between bool // since then a comment or an element without content came
 	single  int  // letters since the last tag
 	shown   bool // visible text came
+	tags    int  // and comments of this part
 	steps   int  // elements that tags looked at, for the test of linear time
 }
 
@@ -91,6 +92,7 @@ func (p *Page) HTML(src []byte) {
 		r.sheet.closed = true
 		r.run(src)
 	}
+	p.tags += r.tags
 	p.end()
 }
 
@@ -102,7 +104,7 @@ func (r *renderer) reset(src []byte) {
 	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff}, style: newStyle()})
 	clear(r.open[:])
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
-	r.steps = 0
+	r.steps, r.tags = 0, 0
 	r.anchor, r.joint, r.between, r.single, r.shown = -1, false, false, 0, len(r.p.Text) > 0
 }
 
@@ -128,6 +130,10 @@ func (r *renderer) run(src []byte) {
 			r.comment(r.s.data)
 		}
 		sh.MarkupBytes += r.s.pos - from
+		if r.tags++; r.p.tags+r.tags >= MaxTags && r.s.pos < len(src) {
+			r.s.pos, r.s.raw = len(src), 0
+			sh.Cut++
+		}
 	}
 }
 

@@ -5,6 +5,9 @@ import "bytes"
 // maxRules bounds the rules of style sheets that are kept for a part.
 const maxRules = 256
 
+// maxBlocks bounds the rules that are read for a part, kept or not.
+const maxBlocks = 2048
+
 // sheet holds the rules of <style> elements that matter here, with simple
 // selectors: .class, #id, tag, tag.class. Rules for one medium or size are
 // left out: most readers do not see by them.
@@ -13,6 +16,7 @@ type sheet struct {
 	heads  [256]uint16 // by the low octet of the hash: 1 + the first rule
 	tags   bool        // there are rules for tags
 	closed bool        // all sheets of the part are read
+	blocks int         // that were read
 }
 
 type rule struct {
@@ -26,7 +30,7 @@ type rule struct {
 const maxChain = 16
 
 func (s *sheet) reset() {
-	s.rules, s.tags, s.closed = s.rules[:0], false, false
+	s.rules, s.tags, s.closed, s.blocks = s.rules[:0], false, false, 0
 	clear(s.heads[:])
 }
 
@@ -52,7 +56,7 @@ func (s *sheet) read(r *renderer, src []byte) (hiding bool) {
 			continue
 		}
 		i := bytes.IndexByte(src, '{')
-		if i < 0 {
+		if s.blocks++; i < 0 || s.blocks > maxBlocks {
 			return hiding
 		}
 		selectors := src[:i]
