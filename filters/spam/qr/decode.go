@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -18,7 +19,7 @@ import (
 
 // Bounds.
 const (
-	MaxPixels = 1 << 20 // of a picture; larger ones are not decoded
+	MaxPixels = 1 << 20 // of a picture, see Pixels; larger ones are not decoded
 	MaxBytes  = 4 << 20 // of a picture as it was sent
 	MaxCodes  = 4       // read from one picture
 	// Budget is the longest that one picture may take. Those that keep to the
@@ -68,7 +69,7 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	case conf.Width < minSide || conf.Height < minSide:
 		return nil, nil
-	case conf.Width > maxSide || conf.Height > maxSide || conf.Width*conf.Height > MaxPixels:
+	case pixels(conf) == 0:
 		return nil, ErrTooLarge
 	}
 	img, err := c.decode(&timedReader{ctx, bytes.NewReader(data)})
@@ -82,6 +83,43 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	return texts, nil
+}
+
+// Pixels returns how many pixels of a picture Decode looks at: 0 for what it
+// does not read, because of its format, size or bounds. Those of 16 bits a
+// channel count fourfold.
+func Pixels(data []byte) (n int) {
+	defer func() {
+		if recover() != nil {
+			n = 0
+		}
+	}()
+	c, ok := sniff(data)
+	if !ok || len(data) > MaxBytes {
+		return 0
+	}
+	conf, err := c.config(bytes.NewReader(data))
+	if err != nil {
+		return 0
+	}
+	return pixels(conf)
+}
+
+// pixels returns how many pixels a picture counts for, 0 if it is out of
+// bounds: those of 16 bits a channel cost four times as much.
+func pixels(conf image.Config) int {
+	if conf.Width < minSide || conf.Height < minSide || conf.Width > maxSide || conf.Height > maxSide {
+		return 0
+	}
+	n := conf.Width * conf.Height
+	switch conf.ColorModel {
+	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
+		n *= 4
+	}
+	if n > MaxPixels {
+		return 0
+	}
+	return n
 }
 
 // sniff tells the format by its first octets; the name and the declared type

@@ -13,9 +13,9 @@ import (
 
 const (
 	maxCenters = 256   // of what looks like a corner in one picture
-	maxChecks  = 20000 // candidates that are looked at across
+	maxChecks  = 20000 // candidates of a picture that are looked at across
 	maxCorners = 20    // the best of them, which are tried in threes
-	maxTries   = 24    // threes that are read
+	maxTries   = 24    // threes that are read, dark on light and light on dark each
 )
 
 // read finds codes: dark on light, light on dark, then the same at half the
@@ -281,12 +281,17 @@ func (p *picture) bits() *gozxing.BitMatrix {
 	if err != nil {
 		return nil
 	}
+	line := gozxing.NewBitArray(p.w)
 	for y := range p.h {
-		for x, dark := range p.dark[y*p.w : (y+1)*p.w] {
-			if dark != 0 {
-				m.Set(x, y)
+		row := p.dark[y*p.w : (y+1)*p.w]
+		for x := 0; x < len(row); x += 32 {
+			var word uint32
+			for i, dark := range row[x:min(x+32, len(row))] {
+				word |= uint32(dark) << i
 			}
+			line.SetBulk(x, word)
 		}
+		m.SetRow(y, line)
 	}
 	return m
 }

@@ -46,6 +46,13 @@ func luma(img image.Image) *gray {
 		g.fours(img.Pix, img.Stride, func(p []byte) byte {
 			return byte(min(weigh(uint32(p[0]), uint32(p[1]), uint32(p[2]))+255-uint32(p[3]), 255))
 		})
+	case image.RGBA64Image: // a colour.Color a pixel would be an allocation a pixel
+		for y := range g.h {
+			for x := range g.w {
+				c := img.RGBA64At(b.Min.X+x, b.Min.Y+y)
+				g.pix[y*g.w+x] = byte(min(weigh(uint32(c.R), uint32(c.G), uint32(c.B))+0xffff-uint32(c.A), 0xffff) >> 8)
+			}
+		}
 	default:
 		for y := range g.h {
 			for x := range g.w {

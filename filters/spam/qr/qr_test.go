@@ -397,3 +397,29 @@ func BenchmarkMegapixelOfCorners(b *testing.B) { benchmark(b, corners(1024, 2)) 
 func BenchmarkMegapixelPlain(b *testing.B) {
 	benchmark(b, image.NewGray(image.Rect(0, 0, 1024, 1024)))
 }
+
+// TestPixelsOfManyBitsCountMore, and cost no allocation each.
+func TestPixelsOfManyBitsCountMore(t *testing.T) {
+	for _, test := range []struct {
+		img  image.Image
+		want int
+	}{
+		{image.NewGray(image.Rect(0, 0, 1000, 1000)), 1_000_000},
+		{image.NewGray16(image.Rect(0, 0, 500, 500)), 1_000_000},
+		{image.NewNRGBA64(image.Rect(0, 0, 500, 500)), 1_000_000},
+		{image.NewNRGBA64(image.Rect(0, 0, 600, 600)), 0},
+		{image.NewGray(image.Rect(0, 0, 20, 100)), 0},
+		{image.NewGray(image.Rect(0, 0, 2000, 1000)), 0},
+	} {
+		data := encode(t, test.img)
+		if got := Pixels(data); got != test.want {
+			t.Errorf("%T: %d pixels, want %d", test.img, got, test.want)
+		}
+		if n := testing.AllocsPerRun(1, func() { _, _ = Decode(t.Context(), data) }); n > 5000 {
+			t.Errorf("%T: %v allocations", test.img, n)
+		}
+	}
+	if Pixels([]byte("none")) != 0 {
+		t.Error("pixels of no picture")
+	}
+}
