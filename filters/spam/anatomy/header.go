@@ -11,7 +11,9 @@ import (
 const (
 	maxSubject   = 1 << 10 // octets
 	maxName      = 256     // octets of a display name
-	maxAddresses = 50      // of one field
+	maxAddresses = 50      // of one kind of field
+	maxLists     = 8       // fields of one kind whose addresses are read
+	maxPriority  = 64      // octets of all that tell a priority
 )
 
 // Address is a mailbox as a header field names it, domain in lower case.
@@ -48,6 +50,8 @@ type Header struct {
 	FromCount     int
 	Malformed     bool // lines that are no fields, or 8-bit octets in the header
 	UndisclosedTo bool // To names a group or nobody
+
+	lists [3]int // fields read: Sender, Reply-To, To and Cc
 }
 
 // readHeader takes what matters from h.
@@ -79,14 +83,17 @@ func (out *Header) field(f message.Field) {
 			}
 		}
 	case 6 | 's'<<8:
-		if f.Is("Sender") {
+		if f.Is("Sender") && out.read(0) {
 			out.Sender = addresses(out.Sender, f.Value())
 		}
 	case 8 | 'r'<<8:
-		if f.Is("Reply-To") {
+		if f.Is("Reply-To") && out.read(1) {
 			out.ReplyTo = addresses(out.ReplyTo, f.Value())
 		}
 	case 2 | 't'<<8, 2 | 'c'<<8:
+		if !out.read(2) {
+			return
+		}
 		v := f.Value()
 		out.To = addresses(out.To, v)
 		out.UndisclosedTo = out.UndisclosedTo || strings.Contains(v, ":;") || strings.TrimSpace(v) == ""
@@ -108,7 +115,7 @@ func (out *Header) field(f message.Field) {
 			out.Org = clip(f.Value(), 128)
 		}
 	case 10 | 'x'<<8, 10 | 'i'<<8, 17 | 'x'<<8:
-		if f.Is("X-Priority") || f.Is("Importance") || f.Is("X-MSMail-Priority") {
+		if len(out.Priority) < maxPriority && (f.Is("X-Priority") || f.Is("Importance") || f.Is("X-MSMail-Priority")) {
 			out.Priority += " " + strings.ToLower(clip(f.Value(), 16))
 		}
 	case 11 | 'i'<<8:
@@ -136,6 +143,12 @@ func (out *Header) field(f message.Field) {
 			out.Encoding = strings.ToLower(clip(f.Value(), 32))
 		}
 	}
+}
+
+// read tells whether the addresses of one more field of a kind are read.
+func (out *Header) read(kind int) bool {
+	out.lists[kind]++
+	return out.lists[kind] <= maxLists
 }
 
 // addresses appends the mailboxes of a field.

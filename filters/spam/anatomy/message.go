@@ -24,6 +24,8 @@ const (
 	MaxPicture  = 512 << 10 // octets of a picture in which QR codes are looked for
 	minPicture  = 200
 	maxPictures = 3
+	maxPixels   = qr.MaxPixels // of all pictures of a message
+	maxAlt      = text.MaxText // octets of a text/plain beside HTML: as many as are shown
 	maxCodes    = 4
 )
 
@@ -69,6 +71,7 @@ type Message struct {
 	other    text.Marks
 	total    int
 	pictures int
+	pixels   int
 	pending  []byte // a text/plain that an HTML part may stand for
 	pendPath string
 }
@@ -85,6 +88,7 @@ func (m *Message) Begin(h *message.Header) {
 	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
 	m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0], m.Alt[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
+	m.other, m.pixels = text.Marks{}, 0
 	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
 	m.Raw = h
@@ -185,7 +189,12 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 	if m.pictures == maxPictures || size < minPicture || int64(len(content)) < size {
 		return
 	}
+	n := qr.Pixels(content)
+	if n == 0 || m.pixels+n > maxPixels {
+		return
+	}
 	m.pictures++
+	m.pixels += n
 	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
 	for _, c := range codes {
 		if len(m.Codes) < maxCodes {
@@ -207,7 +216,7 @@ func (m *Message) html(p Info, content []byte) {
 			m.flush()
 			return
 		}
-		m.Alt = text.Fold(m.Alt[:0], m.pending, &m.other)
+		m.Alt = text.Fold(m.Alt[:0], m.pending[:min(len(m.pending), maxAlt)], &m.other)
 		m.pending = m.pending[:0]
 	}
 }
@@ -259,7 +268,9 @@ func (m *Message) Parse(raw []byte) error {
 	raw = unFrom(raw)
 	block, body := message.Split(raw)
 	h, err := message.ParseHeader(block, message.HeaderLimits{})
-	if h == nil {
+	if h == nil { // nothing of the message before is left
+		m.Begin(new(message.Header))
+		m.Done()
 		return err
 	}
 	m.Begin(h)

@@ -1,0 +1,137 @@
+package anatomy
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/png"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/gapura-mail/gapura/filters/spam/text"
+)
+
+// told is all that a message says of what was parsed, buffers aside.
+func told(m *Message) string {
+	h := m.Header
+	return fmt.Sprintf("%+v\n%+v\n%q %q %q %q %q\n%+v\n%q\n%q %q\n%d %q %+v %+v %+v", h, m.Parts, m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt,
+		m.Links, m.Codes, m.Phones, m.Language, m.Depth, m.Multi, m.Page.Shape, m.Marks, m.other)
+}
+
+// within tells which bound a message breaks.
+func within(m *Message) error {
+	const growth = 4 // of folded text
+	h := &m.Header
+	for _, x := range []struct {
+		name    string
+		n, most int
+	}{
+		{"parts", len(m.Parts), maxParts},
+		{"containers", len(m.Multi), maxParts},
+		{"links", len(m.Links), maxLinks + maxCodes},
+		{"codes", len(m.Codes), maxCodes},
+		{"phones", len(m.Phones), 16},
+		{"text", len(m.Page.Text), text.MaxText},
+		{"hidden", len(m.Page.Hidden), text.MaxHidden},
+		{"quoted", len(m.Page.Quoted), text.MaxQuoted},
+		{"folded", len(m.Text), growth * text.MaxText},
+		{"folded hidden", len(m.Hidden), growth * text.MaxHidden},
+		{"alternative", len(m.Alt), growth * text.MaxText},
+		{"subject", len(h.Subject), maxSubject},
+		{"priority", len(h.Priority), maxPriority + 17},
+		{"from", len(h.From), maxAddresses},
+		{"to", len(h.To), maxAddresses},
+		{"pixels", m.pixels, maxPixels},
+		{"octets", m.total, maxTotal},
+	} {
+		if x.n > x.most {
+			return fmt.Errorf("%d %s", x.n, x.name)
+		}
+	}
+	if !utf8.Valid(m.Text) || !utf8.Valid(m.Page.Text) || !utf8.Valid(m.Hidden) || !utf8.Valid(m.Alt) {
+		return fmt.Errorf("text is no UTF-8")
+	}
+	return nil
+}
+
+// FuzzMessage parses whole messages: within the bounds, and the same in a
+// Message that held another one before.
+func FuzzMessage(f *testing.F) {
+	f.Add([]byte(alternative))
+	f.Add([]byte("From: a\nContent-Type: message/rfc822\n\nSubject: x\nContent-Type: text/calendar\n\nBEGIN:VCALENDAR\nDESCRIPTION:https://a.test/\n"))
+	f.Add([]byte("Content-Type: application/rtf\n\n{\\rtf1 {\\field{\\*\\fldinst HYPERLINK \"https://a.test/\"}{\\fldrslt x}}}"))
+	f.Add([]byte("Content-Type: text/html; charset=utf-16\nContent-Transfer-Encoding: base64\n\nPABhAD4A\n"))
+	f.Add([]byte("Subject: =?utf-8?q?=E2=80=AEx?=\nContent-Type: text/plain; charset=utf-8\n\n\u202eolleh\u202c \ufdfa +1 (800) 555-0199\n> quoted www.a.test\n"))
+	used := new(Message)
+	_ = used.Parse([]byte(alternative))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) > 64<<10 {
+			return
+		}
+		fresh := new(Message)
+		errFresh, errUsed := fresh.Parse(raw), used.Parse(raw)
+		if (errFresh == nil) != (errUsed == nil) {
+			t.Fatalf("%v, and used %v", errFresh, errUsed)
+		}
+		if fresh.Raw == nil {
+			return
+		}
+		if err := within(fresh); err != nil {
+			t.Error(err)
+		}
+		if a, b := told(fresh), told(used); a != b {
+			t.Errorf("fresh %s\nused %s", a, b)
+		}
+		again := new(Message)
+		_ = again.Parse(raw)
+		if a, b := told(fresh), told(again); a != b {
+			t.Errorf("once %s\nagain %s", a, b)
+		}
+	})
+}
+
+func pictureOf(w, h int) string {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, w, h)))
+	return b.String()
+}
+
+// TestPicturesOfAMessageHaveAMegapixelTogether: the second of these is looked
+// at no more, a small one after it is.
+func TestPicturesOfAMessageHaveAMegapixelTogether(t *testing.T) {
+	t.Parallel()
+	var m Message
+	if err := m.Parse([]byte("From: a@a.example\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct{ w, h, pixels, pictures int }{
+		{1000, 700, 700_000, 1}, {1000, 700, 700_000, 1}, {4000, 4000, 700_000, 1}, {400, 400, 860_000, 2}, {10, 300, 860_000, 2}, {300, 600, 1_040_000, 3}, {100, 50, 1_040_000, 3},
+	} {
+		data := pictureOf(x.w, x.h)
+		m.Part(t.Context(), Info{Type: "image/png"}, []byte(data), int64(len(data)))
+		if m.pixels != x.pixels || m.pictures != x.pictures {
+			t.Errorf("after %dx%d: %d pictures of %d pixels", x.w, x.h, m.pictures, m.pixels)
+		}
+	}
+}
+
+// TestManyFieldsOfAKindCostLittle counts what each of two thousand takes.
+func TestManyFieldsOfAKindCostLittle(t *testing.T) {
+	var m Message
+	for _, field := range []string{"X-Priority: 1 (highest)\r\n", "Importance: high\r\n"} {
+		few, many := []byte(strings.Repeat(field, 20)+"\r\n"), []byte(strings.Repeat(field, 1900)+"\r\n")
+		a := testing.AllocsPerRun(3, func() { _ = m.Parse(few) })
+		b := testing.AllocsPerRun(3, func() { _ = m.Parse(many) })
+		if len(m.Header.Priority) > maxPriority+17 || b > a+100 {
+			t.Errorf("%s: %v allocations, of few %v; %d octets", field, b, a, len(m.Header.Priority))
+		}
+	}
+	for _, name := range []string{"To", "Cc", "Sender", "Reply-To"} {
+		raw := []byte(strings.Repeat(name+": a <b@c.example>, d@e.example\r\n", 1900) + "\r\n")
+		n := testing.AllocsPerRun(3, func() { _ = m.Parse(raw) })
+		if n > 500 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
