@@ -21,24 +21,35 @@ type Reason struct {
 // one sum.
 func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 	v := NewVector()
-	v.names, v.spelled = map[uint64]string{}, map[uint64]string{}
 	Features(a, v)
 	s := m.Score(v, layers...)
+	v.wanted = m.heaviest(v, layers)
+	v.names, v.spelled = make(map[uint64]string, len(v.wanted)), map[uint64]string{}
+	Features(a, v)
 	shares, total := m.stack.shares(s.Known)
 	points := SpamScore / m.curve.threshold * m.curve.slope / total
 	byText := map[string]float64{}
 	for i := range linear {
 		share := points * shares[i] * slopeOf(s.Views[i])
+		weigh := func(name string, id uint32) {
+			byText[name] += float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
+		}
+		if i == Chars {
+			for _, id := range v.ids[i] {
+				weigh("runs of characters", id)
+			}
+			continue
+		}
 		for _, id := range v.ids[i] {
-			w := float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
-			name := v.names[uint64(i)<<32|uint64(id)]
-			switch {
-			case i == Chars:
-				name = "runs of characters"
-			case name == "":
+			k := key(i, id)
+			if !v.wanted[k] {
+				continue
+			}
+			name := v.names[k]
+			if name == "" {
 				name = i.String() + " without a name"
 			}
-			byText[name] += w
+			weigh(name, id)
 		}
 	}
 	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
@@ -53,6 +64,39 @@ func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 	})
 	return reasons[:min(n, len(reasons))]
 }
+
+// maxNamed bounds the features of a view that are named; of a message with
+// ten thousand, the others moved its score by next to nothing.
+const maxNamed = 256
+
+// heaviest returns the features of each view that weigh most.
+func (m *Model) heaviest(v *Vector, layers []*Layer) map[uint64]bool {
+	type heavy struct {
+		id uint32
+		w  float32
+	}
+	wanted := map[uint64]bool{}
+	var all []heavy
+	for i := Chars + 1; i < linear; i++ {
+		all = all[:0]
+		for _, id := range v.ids[i] {
+			if w := m.weight(i, id, layers); w != 0 {
+				all = append(all, heavy{id, max(w, -w)})
+			}
+		}
+		if len(all) > maxNamed {
+			slices.SortFunc(all, func(a, b heavy) int { return cmp.Or(cmp.Compare(b.w, a.w), cmp.Compare(a.id, b.id)) })
+			all = all[:maxNamed]
+		}
+		for _, h := range all {
+			wanted[key(i, h.id)] = true
+		}
+	}
+	return wanted
+}
+
+// key is a feature of any view.
+func key(view View, id uint32) uint64 { return uint64(view)<<32 | uint64(id) }
 
 // slopeOf is how much of a view's log-odds is left where it is bent.
 func slopeOf(z float64) float64 {
@@ -87,7 +131,7 @@ func (v *Vector) spell(folded []byte, limit int) {
 
 // nameWord names a feature made of one or two words.
 func (v *Vector) nameWord(h uint64, where string, words ...uint64) {
-	if v.names == nil {
+	if !v.wants(h) {
 		return
 	}
 	s := ""

@@ -92,11 +92,7 @@ func (v *Vector) chars(m *anatomy.Message) {
 
 func (v *Vector) runs(b []byte) {
 	for i := 0; i+4 <= len(b); i++ {
-		h := uint64(binary.LittleEndian.Uint32(b[i:])) * 0x9E3779B97F4A7C15
-		v.add(h)
-		if v.names != nil {
-			v.name(h, string(b[i:i+4]))
-		}
+		v.add(uint64(binary.LittleEndian.Uint32(b[i:])) * 0x9E3779B97F4A7C15)
 	}
 }
 
@@ -123,9 +119,7 @@ func (v *Vector) wordView(subject, body []uint64) {
 // word adds a feature of one or two words.
 func (v *Vector) word(h uint64, where string, words ...uint64) {
 	v.add(h)
-	if v.names != nil {
-		v.nameWord(h, where, words...)
-	}
+	v.nameWord(h, where, words...)
 }
 
 // pairView adds pairs of words up to four apart, which tell at what distance

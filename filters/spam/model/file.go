@@ -21,6 +21,7 @@ const (
 	modelMagic = "gapura spam model\n"
 	layerMagic = "gapura spam layer\n"
 	maxHeader  = 64 << 10
+	maxSparse  = 1 << 18 // features of a sparse layer that are read, some 25 MiB
 )
 
 // ErrFormat says that a file is no model or layer of this Version.
@@ -47,6 +48,14 @@ type fileHeader struct {
 func (h *fileHeader) check() error {
 	if h.Version != Version || h.LinearBits != linearBits || h.TokenBits != tokenBits || !slices.Equal(h.Views, viewNames[:]) {
 		return fmt.Errorf("model: %w", ErrFormat)
+	}
+	if !(h.Ham >= 0) || !(h.Spam >= 0) || h.Lessons < 0 {
+		return fmt.Errorf("model: %w", ErrFormat)
+	}
+	for i := range h.BiasG {
+		if !(h.BiasG[i] >= 0) { // its root is taken
+			return fmt.Errorf("model: %w", ErrFormat)
+		}
 	}
 	return nil
 }
@@ -224,17 +233,18 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 		layer.freeze()
 	}
 	layer.tokens.ham, layer.tokens.spam = h.Ham, h.Spam
+	left := maxSparse
 	z := flate.NewReader(in)
 	defer z.Close()
 	b := bufio.NewReaderSize(z, 64<<10)
 	for i := range layer.linear {
 		t := &layer.linear[i]
 		t.bias, t.biasG = h.Bias[i], h.BiasG[i]
-		if err := readWeights(b, t, h.Steps); err != nil {
+		if err := readWeights(b, t, h.Steps, &left); err != nil {
 			return nil, nil, fmt.Errorf("model: %s: %w", View(i), err)
 		}
 	}
-	if err := readCounts(b, &layer.tokens); err != nil {
+	if err := readCounts(b, &layer.tokens, &left); err != nil {
 		return nil, nil, fmt.Errorf("model: tokens: %w", err)
 	}
 	return h, layer, nil
@@ -253,7 +263,9 @@ func nextID(b *bufio.Reader, next *uint64, size uint64) (id uint32, done bool, e
 	return uint32(*next - 1), false, nil
 }
 
-func readWeights(b *bufio.Reader, t *weights, steps bool) error {
+// readWeights reads what writeWeights wrote; left is how many more features a
+// sparse layer may have.
+func readWeights(b *bufio.Reader, t *weights, steps bool, left *int) error {
 	var next uint64
 	var buf [4]byte
 	n := 2
@@ -277,6 +289,9 @@ func readWeights(b *bufio.Reader, t *weights, steps bool) error {
 		}
 		switch {
 		case t.sparse != nil:
+			if *left--; *left < 0 {
+				return ErrFormat
+			}
 			t.sparse[id] = &cell{w, g}
 		case t.g != nil:
 			t.w[id], t.g[id] = w, g
@@ -286,7 +301,7 @@ func readWeights(b *bufio.Reader, t *weights, steps bool) error {
 	}
 }
 
-func readCounts(b *bufio.Reader, c *counts) error {
+func readCounts(b *bufio.Reader, c *counts, left *int) error {
 	var next uint64
 	for {
 		id, done, err := nextID(b, &next, 1<<tokenBits)
@@ -303,6 +318,9 @@ func readCounts(b *bufio.Reader, c *counts) error {
 		}
 		n := [2]uint16{uint16(min(ham, math.MaxUint16)), uint16(min(spam, math.MaxUint16))}
 		if c.sparse != nil {
+			if *left--; *left < 0 {
+				return ErrFormat
+			}
 			c.sparse[id] = &n
 		} else {
 			c.n[2*id], c.n[2*id+1] = n[0], n[1]

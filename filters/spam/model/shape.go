@@ -27,7 +27,7 @@ func (v *Vector) num(name string, n int) uint64 {
 	b := bucket(n)
 	h := mix(xxhash.Sum64String(name), uint64(b))
 	v.add(h)
-	if v.names != nil {
+	if v.wants(h) {
 		v.name(h, name+" "+bucketNames[b])
 	}
 	return h

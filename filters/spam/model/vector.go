@@ -56,6 +56,7 @@ type Vector struct {
 	low                      []byte
 	names                    map[uint64]string // of features, by view and id; nil: nobody asks
 	spelled                  map[uint64]string // words by their hashes
+	wanted                   map[uint64]bool   // features that are named
 }
 
 // NewVector returns an empty vector.
@@ -84,7 +85,7 @@ func (v *Vector) begin(view View) {
 
 // add adds the feature with hash h to the view at hand.
 func (v *Vector) add(h uint64) {
-	id := uint32(h>>40^h) & v.mask
+	id := v.id(h)
 	if w, bit := id>>6, uint64(1)<<(id&63); v.seen[w]&bit == 0 {
 		v.seen[w] |= bit
 		v.ids[v.view] = append(v.ids[v.view], id)
@@ -100,13 +101,22 @@ func (v *Vector) tag(name string) {
 
 // name remembers what a feature is called, for those who explain.
 func (v *Vector) name(h uint64, name string) {
-	if v.names != nil {
-		id := uint32(h>>40^h) & v.mask
-		if k := uint64(v.view)<<32 | uint64(id); v.names[k] == "" {
-			v.names[k] = name
-		}
+	if v.wants(h) {
+		v.names[key(v.view, v.id(h))] = name
 	}
 }
+
+// wants tells whether a feature of the view at hand is to be named.
+func (v *Vector) wants(h uint64) bool {
+	if v.names == nil {
+		return false
+	}
+	k := key(v.view, v.id(h))
+	return v.wanted[k] && v.names[k] == ""
+}
+
+// id is the feature that a hash stands for in the view at hand.
+func (v *Vector) id(h uint64) uint32 { return uint32(h>>40^h) & v.mask }
 
 // end cleans the bits of the view at hand.
 func (v *Vector) end() {

@@ -1,0 +1,123 @@
+package model
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"runtime"
+	"testing"
+)
+
+// taught is a layer that has learned a little.
+func taught(l *Layer) *Layer {
+	m, v := Empty(), &Vector{}
+	for i := range v.ids {
+		v.ids[i] = []uint32{1, 2, 70, 9000}
+	}
+	l.Learn(m, nil, v, true, 1)
+	v.ids[Words] = []uint32{3}
+	l.Learn(m, nil, v, false, 1)
+	return l
+}
+
+func written(f *testing.F, w io.WriterTo) []byte {
+	var b bytes.Buffer
+	if _, err := w.WriteTo(&b); err != nil {
+		f.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// FuzzFile reads spoilt models and layers: none makes a score that is no
+// number, and what was read is written and read again alike.
+func FuzzFile(f *testing.F) {
+	f.Add(written(f, taught(NewSparse())))
+	f.Add(written(f, Empty()))
+	f.Add(bomb(f, 4, fileHeader{Sparse: true, Steps: true}))
+	m, v := Empty(), NewVector()
+	for i := range v.ids {
+		v.ids[i] = []uint32{1, 2, 70, 9000}
+	}
+	check := func(t *testing.T, s Score) {
+		if math.IsNaN(s.Score) || math.IsNaN(s.Probability) || s.Probability < 0 || s.Probability > 1 {
+			t.Errorf("%+v", s)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if m, err := Read(bytes.NewReader(b)); err == nil {
+			check(t, m.Score(v))
+		}
+		l, err := ReadLayer(bytes.NewReader(b))
+		if err != nil {
+			return
+		}
+		check(t, m.Score(v, l))
+		var one, two bytes.Buffer
+		if _, err := l.WriteTo(&one); err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadLayer(bytes.NewReader(one.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again.WriteTo(&two); err != nil || !bytes.Equal(one.Bytes(), two.Bytes()) {
+			t.Errorf("written in two ways: %v", err)
+		}
+		l.Learn(m, nil, v, true, 1)
+		check(t, m.Score(v, l))
+	})
+}
+
+// bomb is a file whose n features follow each other.
+func bomb(tb testing.TB, n int, h fileHeader) []byte {
+	h.Version, h.LinearBits, h.TokenBits, h.Views = Version, linearBits, tokenBits, viewNames[:]
+	line, err := json.Marshal(h)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var b bytes.Buffer
+	b.WriteString(layerMagic + string(line) + "\n")
+	z, _ := flate.NewWriter(&b, flate.BestCompression)
+	for range linear {
+		z.Write(bytes.Repeat([]byte{1, 0, 1, 0, 1}, min(n, 1<<linearBits)))
+		z.Write([]byte{0})
+	}
+	z.Write(bytes.Repeat([]byte{1, 1, 1}, min(n, 1<<tokenBits)))
+	z.Write([]byte{0})
+	if err := z.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// TestASmallFileMakesNoLargeLayer counts what a compressed file of nothing but
+// features may take.
+func TestASmallFileMakesNoLargeLayer(t *testing.T) {
+	src := bomb(t, 1<<20, fileHeader{Sparse: true, Steps: true})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := ReadLayer(bytes.NewReader(src))
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, ErrFormat) {
+		t.Errorf("%d octets are read: %v", len(src), err)
+	}
+	if n := (after.TotalAlloc - before.TotalAlloc) >> 20; n > 64 {
+		t.Errorf("it took %d MiB", n)
+	}
+	if _, err := ReadLayer(bytes.NewReader(bomb(t, 1000, fileHeader{Sparse: true, Steps: true}))); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHeadersOfFilesAreChecked(t *testing.T) {
+	t.Parallel()
+	for _, h := range []fileHeader{{Ham: -1}, {Spam: -1}, {Lessons: -1}, {BiasG: [linear]float32{-1}}} {
+		h.Sparse, h.Steps = true, true
+		if _, err := ReadLayer(bytes.NewReader(bomb(t, 1, h))); !errors.Is(err, ErrFormat) {
+			t.Errorf("%+v: %v", h, err)
+		}
+	}
+}
