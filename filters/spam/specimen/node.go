@@ -127,7 +127,7 @@ func (n *node) fields() iter.Seq[[]byte] {
 }
 
 func named(field []byte, name string) bool {
-	return len(field) > len(name) && strings.EqualFold(string(field[:len(name)]), name) && bytes.TrimLeft(field[len(name):], " \t")[0] == ':'
+	return len(field) > len(name) && strings.EqualFold(string(field[:len(name)]), name) && bytes.HasPrefix(bytes.TrimLeft(field[len(name):], " \t"), []byte(":"))
 }
 
 func (n *node) field(name string) string {
