@@ -30,6 +30,33 @@ type reading struct {
 	containers []gateway.Container // noted in m
 	query      *urilist.Query      // nil: none is asked
 	asked      int                 // links that it was asked about
+	explained  []explained
+}
+
+// maxExplained bounds how often one message is explained: users with lessons
+// of their own have each another explanation, which takes longer than a score.
+const maxExplained = 8
+
+// explained is what some layers say of the message.
+type explained struct {
+	layers  []*model.Layer
+	reasons []model.Reason
+}
+
+// explain returns the n reasons that the model has by some layers; none where
+// too many were asked for already. They are the caller's to change.
+func (r *reading) explain(layers []*model.Layer, n int) []model.Reason {
+	for _, x := range r.explained {
+		if sameLayers(x.layers, layers) {
+			return slices.Clone(x.reasons)
+		}
+	}
+	if len(r.explained) == maxExplained {
+		return nil
+	}
+	reasons := r.f.deps.Model.Explain(&r.m, n, layers...)
+	r.explained = append(r.explained, explained{layers, reasons})
+	return slices.Clone(reasons)
 }
 
 func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()} }
@@ -37,6 +64,8 @@ func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()
 // read takes a message apart.
 func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (err error) {
 	r.done, r.took, r.containers, r.query, r.asked = false, 0, r.containers[:0], nil, 0
+	clear(r.explained)
+	r.explained = r.explained[:0]
 	r.timed(func() { r.m.Begin(m.Header()) })
 	if r.f.lists != nil {
 		r.query = r.f.lists.Start(ctx)

@@ -275,7 +275,7 @@ func (j *judgement) facts() []gateway.Fact {
 		return facts
 	}
 	var reasons []string
-	for _, x := range j.e.merge(f.deps.Model, f.deps.Model.Explain(&j.r.m, n, j.layers...), n) {
+	for _, x := range j.e.merge(f.deps.Model, j.r.explain(j.layers, n), n) {
 		reasons = append(reasons, Reason(x))
 	}
 	return append(facts, gateway.Fact{Name: "spam.reasons", Value: reasons})

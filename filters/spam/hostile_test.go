@@ -1,0 +1,347 @@
+package spam_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"math/rand/v2"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/gapura-mail/gapura/filters/spam"
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/filters/spam/rule"
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+const hostileHead = "From: \"PayPal Service\" <x@a.example>\r\nTo: me@b.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
+
+// letter is a message of one part.
+func letter(kind, body string) []byte {
+	return []byte(hostileHead + "Content-Type: " + kind + "\r\n\r\n" + body)
+}
+
+// fill repeats unit up to n octets.
+func fill(unit string, n int) string { return strings.Repeat(unit, n/len(unit)) }
+
+// mixed is a message of parts.
+func mixed(kind string, parts ...string) []byte {
+	var b strings.Builder
+	b.WriteString(hostileHead + "Content-Type: multipart/" + kind + "; boundary=b\r\n\r\n")
+	for _, p := range parts {
+		b.WriteString("--b\r\n" + p + "\r\n")
+	}
+	b.WriteString("--b--\r\n")
+	return []byte(b.String())
+}
+
+func file(kind string, data []byte) string {
+	return "Content-Type: " + kind + "\r\nContent-Transfer-Encoding: base64\r\n\r\n" + wrap(base64.StdEncoding.EncodeToString(data))
+}
+
+func wrap(s string) string {
+	var b strings.Builder
+	for len(s) > 76 {
+		b.WriteString(s[:76] + "\r\n")
+		s = s[76:]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// corners is a picture full of what looks like the corners of QR codes.
+func corners(side, module int) *image.Gray {
+	img := image.NewGray(image.Rect(0, 0, side, side))
+	for y := range side {
+		for x := range side {
+			cx, cy := x/module%9, y/module%9
+			in := cx < 7 && cy < 7
+			ring := in && cx > 0 && cx < 6 && cy > 0 && cy < 6
+			dot := in && cx > 1 && cx < 5 && cy > 1 && cy < 5
+			v := uint8(255)
+			if in && (!ring || dot) {
+				v = 0
+			}
+			img.SetGray(x, y, color.Gray{Y: v})
+		}
+	}
+	return img
+}
+
+func noise(side int) *image.Gray {
+	r := rand.New(rand.NewPCG(1, 2))
+	img := image.NewGray(image.Rect(0, 0, side, side))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(r.Uint32() & 0xff)
+	}
+	return img
+}
+
+func pngOf(img image.Image) []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, img)
+	return b.Bytes()
+}
+
+func jpegOf(img image.Image) []byte {
+	var b bytes.Buffer
+	_ = jpeg.Encode(&b, img, &jpeg.Options{Quality: 5})
+	return b.Bytes()
+}
+
+func gifOf(img image.Image, frames int) []byte {
+	g := &gif.GIF{}
+	p := image.NewPaletted(img.Bounds(), color.Palette{color.White, color.Black})
+	for y := range img.Bounds().Dy() {
+		for x := range img.Bounds().Dx() {
+			p.Set(x, y, img.At(x, y))
+		}
+	}
+	for range frames {
+		g.Image, g.Delay = append(g.Image, p), append(g.Delay, 0)
+	}
+	var b bytes.Buffer
+	_ = gif.EncodeAll(&b, g)
+	return b.Bytes()
+}
+
+// hostileMessages are made to cost as much as they can.
+func hostileMessages() map[string][]byte {
+	all := map[string][]byte{}
+	const part = 256 << 10
+	for name, unit := range map[string]string{
+		"tags":           "<b>x</b>",
+		"empty tags":     "<p>",
+		"shortest tags":  "<b><i>",
+		"tables":         "<table><tr><td>",
+		"misnested":      "<b><i><u><a href=x></b>",
+		"attributes":     "<a b c d e f g h i j k l m n o p q r s t u v w x y z>",
+		"styles":         `<p style="display:block;color:#fff;font-size:0;width:1px">x`,
+		"classes":        `<i class="a b c d e f g h i j k l m n o p q r s t u v w x y z">x</i>`,
+		"sheet":          "<style>.a .b .c>.d{color:red;display:none}</style><i class='a b c d'>x</i>",
+		"links":          `<a href="https://www.paypal.com.login.a%d.example/x?u=https%3A%2F%2Fb.example">https://bank.example</a>`,
+		"long links":     `<a href="https://a.example/` + fill("u=http://b.c/&", 2000) + `">` + fill("www.bank.example ", 250) + `</a>`,
+		"redirects":      `<a href="https://www.google.com/url?q=` + strings.Repeat("https://www.google.com/url?q=", 60) + `http://x.test/">x</a>`,
+		"escaped":        `<a href="https://a.example/?u=` + strings.Repeat("%2525", 380) + `">x</a>`,
+		"puny":           `<a href="http://` + strings.Repeat("xn--80ak6aa92e.", 16) + `com/">pаypаl.com</a>`,
+		"labels":         `<a href="http://` + strings.Repeat("a.", 120) + `com/">a.b</a>`,
+		"look-alikes":    `<a href="http://paypa1-arnazon-rnicrosoft-g00gle-app1e-netf1ix-faceb00k.com/">paypal</a>`,
+		"bare":           "www.a.example b.example/x c.test ",
+		"entities":       "&notin;&zzzzzz;&amp&#x41;",
+		"confusables":    "раурaӏ аррӏе ",
+		"zero width":     "p\u200ba\u200by\u200bp\u200ba\u200bl ",
+		"math":           "𝐩𝐚𝐲𝐩𝐚𝐥 ",
+		"overrides":      "\u202elapyap\u202c ",
+		"combining":      "p\u0301a\u0302y\u0303",
+		"ligature":       "\ufdfa",
+		"single letters": "p a y p a l ",
+		"leet":           "p4yp4l@cc0unt$ ",
+		"digits":         "+1 (800) 555-0199 x1 ",
+		"digit mess":     "1-8OO-l2 3/",
+		"separators":     "1 - ",
+		"bracket":        "( + ",
+		"spaces":         "\u00a0\u200b ",
+		"cjk":            "請點擊此處驗證您的帳戶",
+		"cyrillic":       "срочно подтвердите ваш аккаунт ",
+		"arabic":         "،،؛",
+		"comments":       "pay<!-- x -->pal ",
+		"svg":            `<svg><a xlink:href="https://x.test/">x</a><script>x</script></svg>`,
+		"script":         "<script>atob('x');location='https://a.test/'+x;new Blob(</script>",
+		"base64 script":  "<script>atob('" + fill("QUJD", 4000) + "')</script>",
+		"cells":          `<td bgcolor="#000000" width=4 height=4></td>`,
+		"conditional":    "<!--[if mso]><v:rect><![endif]-->",
+		"hidden":         `<div style="display:none">hidden words </div>`,
+		"images":         `<img src="https://x.test/a.png" width=1 height=1 alt="pay pal">`,
+		"forms":          `<form action="https://x.test/"><input type=password>`,
+		"frames":         `<iframe srcdoc="<a href=x>">`,
+		"mails":          `<a href="mailto:a@b.example?subject=x">a@b.example</a>`,
+		"data":           `<img src="data:image/png;base64,` + fill("QUJD", 1000) + `">`,
+		"block letters":  "█▀▄ ▌▐\n",
+		"phrases":        "verify your account immediately bitcoin wallet gift card wire transfer ",
+		"prefixes":       "veri verif verify verifyi confirmations ",
+		"addresses":      "me@b.example a@b.example ",
+		"bitcoin":        "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq ",
+		"near bitcoin":   "1A1zP1eP5QGefi2DMPTfTL5SLmv7Divf0a0x ",
+	} {
+		if strings.Contains(unit, "%d") {
+			var b strings.Builder
+			for i := 0; b.Len() < part; i++ {
+				b.WriteString(strings.Replace(unit, "%d", fmt.Sprint(i), 1))
+			}
+			unit = b.String()
+		}
+		body := unit
+		if len(unit) < part {
+			body = fill(unit, part)
+		}
+		half := "Content-Type: text/html\r\n\r\n" + body
+		all["html "+name] = mixed("mixed", half, half) // 512 KiB
+		late := "Content-Type: text/html\r\n\r\nx" + body[:len(body)-100] + "<style>.zz{display:none}</style>"
+		all["late "+name] = mixed("mixed", late, late) // is read twice
+		plain := "Content-Type: text/plain\r\n\r\n" + body
+		all["plain "+name] = mixed("mixed", plain, plain)
+		all["alternative "+name] = mixed("alternative", plain, half)
+	}
+	var sheet strings.Builder
+	sheet.WriteString("<style>")
+	for i := range 6000 {
+		fmt.Fprintf(&sheet, ".c%d .d%d>#e%d{display:none;color:#%06x}", i%300, i, i, i)
+	}
+	sheet.WriteString("</style>")
+	for i := range 3000 {
+		fmt.Fprintf(&sheet, "<i class='c%d d%d' id=e%d>x</i>", i%300, i, i)
+	}
+	all["sheet rules"] = letter("text/html", sheet.String())
+	var same strings.Builder
+	same.WriteString("<style>" + strings.Repeat(".a .b .c{color:red}", 300) + "</style>")
+	same.WriteString(fill("<i class='a b c a b c a b c'>", 240<<10))
+	all["sheet matches"] = letter("text/html", same.String())
+	all["long word"] = letter("text/plain", strings.Repeat("a", 512<<10))
+	all["long digits"] = letter("text/plain", strings.Repeat("1", 512<<10))
+	all["long line of tags"] = letter("text/html", "<a "+fill("x=y ", 512<<10)+">")
+	all["many charsets"] = letter("text/html; charset=iso-2022-jp", fill("\x1b$B$3$l\x1b(B", 512<<10))
+	all["utf-7"] = letter("text/plain; charset=utf-7", fill("+AGE-", 512<<10))
+	all["gb18030"] = letter("text/plain; charset=gb18030", fill("\x81\x30\x81\x30", 512<<10))
+	for name, unit := range map[string]string{"groups": `{\rtf1 `, "unicode": `\u1072?`, "links": `{\field{\*\fldinst HYPERLINK "https://x.test/"}{\fldrslt x}}`, "hex": `\'e9`, "hidden": `{\v x}`} {
+		all["rtf "+name] = letter("application/rtf", `{\rtf1 `+fill(unit, 512<<10))
+	}
+	for name, unit := range map[string]string{
+		"events": "BEGIN:VEVENT\r\nDESCRIPTION:https://x.test/ pay\\npal\r\nEND:VEVENT\r\n", "folds": " x\r\n", "html": "X-ALT-DESC;FMTTYPE=text/html:<a href=https://x.test>x</a>\r\n",
+		"params": "DESCRIPTION;a=b;c=\"d\":x\r\n",
+	} {
+		all["ics "+name] = letter("text/calendar", "BEGIN:VCALENDAR\r\n"+fill(unit, 512<<10))
+	}
+	all["parts"] = mixed("mixed", times("Content-Type: text/html; name=\"a.pdf.exe\"\r\n\r\n<a href=https://x.test/>x</a>", 1000)...)
+	all["alternatives"] = mixed("alternative", times("Content-Type: text/plain\r\n\r\n"+fill("word ", 512), 1000)...)
+	all["named parts"] = mixed("mixed", times("Content-Type: application/octet-stream; name=\""+fill("invoice.pdf ", 900)+".exe\"\r\n\r\nx", 1000)...)
+	var deep strings.Builder
+	deep.WriteString(hostileHead + "Content-Type: multipart/mixed; boundary=b0\r\n\r\n")
+	for i := range 200 {
+		fmt.Fprintf(&deep, "--b%d\r\nContent-Type: multipart/alternative; boundary=b%d\r\n\r\n", i, i+1)
+	}
+	deep.WriteString(fill("--b200\r\nContent-Type: text/html\r\n\r\n<p>x\r\n", 256<<10))
+	all["deep"] = []byte(deep.String())
+	var nested strings.Builder
+	nested.WriteString(hostileHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n")
+	for i := range 300 {
+		fmt.Fprintf(&nested, "--b\r\nContent-Type: multipart/alternative; boundary=c%d\r\n\r\n--c%d\r\nContent-Type: text/plain\r\n\r\nx\r\n--c%d\r\nContent-Type: text/html\r\n\r\n<p>y\r\n--c%d--\r\n", i, i, i, i)
+	}
+	all["many alternatives"] = []byte(nested.String())
+	all["messages"] = []byte(hostileHead + fill("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n", 256<<10))
+	for name, line := range map[string]string{
+		"X-Priority": "1 highest " + "x", "To": fill("Péter <a@b.example>, ", 400), "From": fill("PayPal <a@b.example>, ", 400), "Reply-To": fill("x <a@b.example>, ", 400),
+		"Received": fill("from a (b [1.2.3.4]) by c ", 400), "Subject": fill("=?utf-8?q?=D0=B0?= ", 400), "Sender": fill("x <a@b.example>, ", 400), "X-A": "b", "Cc": fill("\"a\\\" (b) c\" <", 400),
+		"List-Id": "x", "Importance": fill("high ", 400), "X": "", "DKIM-Signature": fill("v=1; a=b; ", 400), "Authentication-Results": fill("a.example; dkim=pass header.d=x.y; ", 400),
+	} {
+		all["fields "+name] = []byte(strings.Repeat(name+": "+line+"\r\n", 2000) + "\r\nx")
+		all["long field "+name] = []byte(name + ":" + strings.Repeat(" "+line+"\r\n", max(1, 60000/(len(line)+3))) + "\r\nx")
+	}
+	all["giant header"] = []byte("X-A: " + strings.Repeat(fill("x ", 900)+"\r\n ", 200) + "\r\n\r\nx")
+	all["name of brands"] = []byte("From: \"" + fill("paypal аррӏе g00gle ", 500) + "\" <" + fill("paypal.", 200) + "com@" + strings.Repeat("paypal-", 8) + "a." + strings.Repeat("a.", 100) + "com>\r\nReply-To: <a@" + strings.Repeat("xn--80ak6aa92e.", 15) + "com>\r\n\r\nx")
+	all["subject of marks"] = []byte(hostileHead + "Subject: =?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(fill("p\u0301\u202e", 900))) + "?=\r\n\r\nx")
+	for name, img := range map[string][]byte{
+		"corners": pngOf(corners(1024, 2)), "corners 1": pngOf(corners(1000, 1)), "corners 3": pngOf(corners(1024, 3)), "corners jpeg": jpegOf(corners(1024, 4)),
+		"noise": pngOf(noise(700)), "gif": gifOf(corners(1024, 2), 1), "gif frames": gifOf(image.NewGray(image.Rect(0, 0, 512, 512)), 40),
+		"wide": pngOf(image.NewGray(image.Rect(0, 0, 8192, 128))), "too large": pngOf(image.NewGray(image.Rect(0, 0, 2000, 2000))),
+		"16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
+	} {
+		all["picture "+name] = mixed("mixed", times(file("image/png", img), 5)...)
+	}
+	return all
+}
+
+func times(s string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = s
+	}
+	return list
+}
+
+// judge is all that the filter does with a message, without waiting for others.
+type judge struct {
+	m    anatomy.Message
+	v    *model.Vector
+	base *model.Model
+	own  *model.Layer
+	set  *rule.Set
+}
+
+func newJudge(tb testing.TB, set *rule.Set) *judge {
+	tb.Helper()
+	j := &judge{v: model.NewVector(), base: model.Empty(), own: model.NewLayer(), set: set}
+	j.ask([]byte("From: a@b.example\r\n\r\nx")) // makes the tables that all share
+	return j
+}
+
+func shippedRules(tb testing.TB) *rule.Set {
+	tb.Helper()
+	set, err := rule.Load(nil, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return set
+}
+
+func (j *judge) ask(raw []byte) {
+	_ = j.m.Parse(raw)
+	model.Features(&j.m, j.v, spam.Signals(j.set.Match(&j.m, gateway.Facts{}))...)
+	if j.base.Score(j.v, j.own).Class == model.Spam {
+		j.base.Explain(&j.m, 10, j.own)
+	}
+}
+
+// learn makes every feature of the message known, so that it is explained too.
+func (j *judge) learn() {
+	for range 3 {
+		j.own.Learn(j.base, nil, j.v, true, 1)
+	}
+}
+
+// maxCost is what a hostile message may take beyond its body.
+const maxCost = 8 << 20
+
+// TestHostileMessagesTakeLittleMemory counts all octets that are allocated,
+// which is more than are held at a time.
+func TestHostileMessagesTakeLittleMemory(t *testing.T) {
+	set := shippedRules(t)
+	j := newJudge(t, set)
+	fresh := anatomy.Message{}
+	for name, raw := range hostileMessages() {
+		j.m = fresh // no buffer has grown yet
+		if n := allocated(func() { j.ask(raw) }); n > maxCost {
+			t.Errorf("%s, %d KiB: %d KiB", name, len(raw)>>10, n>>10)
+		}
+	}
+}
+
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// BenchmarkHostile tells what each costs once it was learned as spam.
+func BenchmarkHostile(b *testing.B) {
+	set := shippedRules(b)
+	for name, raw := range hostileMessages() {
+		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
+			b.ReportAllocs()
+			j := newJudge(b, set)
+			j.ask(raw)
+			j.learn()
+			for b.Loop() {
+				j.ask(raw)
+			}
+		})
+	}
+}
