@@ -23,8 +23,11 @@ const (
 	MaxBytes  = 4 << 20 // of a picture as it was sent
 	MaxCodes  = 4       // read from one picture
 	// Budget is the longest that one picture may take. Those that keep to the
-	// other bounds take a tenth of it.
-	Budget = 250 * time.Millisecond
+	// other bounds take a twentieth of it, so that codes are read on a busy
+	// machine too.
+	Budget = time.Second
+
+	usualScans = 4 // of a JPEG that count once, see Pixels
 
 	minSide = 21   // modules of the smallest symbol
 	maxSide = 8192 // of a picture: a strip of one row is no code
@@ -69,7 +72,7 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	case conf.Width < minSide || conf.Height < minSide:
 		return nil, nil
-	case pixels(conf) == 0:
+	case pixels(conf, data) == 0:
 		return nil, ErrTooLarge
 	}
 	img, err := c.decode(&timedReader{ctx, bytes.NewReader(data)})
@@ -87,7 +90,7 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 
 // Pixels returns how many pixels of a picture Decode looks at: 0 for what it
 // does not read, because of its format, size or bounds. Those of 16 bits a
-// channel count fourfold.
+// channel count fourfold, those of a JPEG of many scans once for each four.
 func Pixels(data []byte) (n int) {
 	defer func() {
 		if recover() != nil {
@@ -102,12 +105,13 @@ func Pixels(data []byte) (n int) {
 	if err != nil {
 		return 0
 	}
-	return pixels(conf)
+	return pixels(conf, data)
 }
 
 // pixels returns how many pixels a picture counts for, 0 if it is out of
-// bounds: those of 16 bits a channel cost four times as much.
-func pixels(conf image.Config) int {
+// bounds: those of 16 bits a channel cost four times as much, and a progressive
+// JPEG may have any number of scans over all of them, each a few octets long.
+func pixels(conf image.Config, data []byte) int {
 	if conf.Width < minSide || conf.Height < minSide || conf.Width > maxSide || conf.Height > maxSide {
 		return 0
 	}
@@ -115,6 +119,9 @@ func pixels(conf image.Config) int {
 	switch conf.ColorModel {
 	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
 		n *= 4
+	}
+	if data[0] == 0xff { // FF within a scan is never followed by DA
+		n *= max(1, bytes.Count(data, []byte{0xff, 0xda})/usualScans)
 	}
 	if n > MaxPixels {
 		return 0

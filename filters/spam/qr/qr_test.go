@@ -419,6 +419,18 @@ func TestPixelsOfManyBitsCountMore(t *testing.T) {
 			t.Errorf("%T: %v allocations", test.img, n)
 		}
 	}
+	for side, want := range map[int]int{100: 100_000, 400: 0} {
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, image.NewGray(image.Rect(0, 0, side, side)), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := Pixels(b.Bytes()); got != side*side {
+			t.Errorf("%d pixels of %d", got, side*side)
+		}
+		if got := Pixels(append(b.Bytes(), bytes.Repeat([]byte{0xff, 0xda}, 10*usualScans)...)); got != want {
+			t.Errorf("of many scans %d pixels, want %d", got, want)
+		}
+	}
 	if Pixels([]byte("none")) != 0 {
 		t.Error("pixels of no picture")
 	}
