@@ -85,7 +85,7 @@ func (a *app) print(v any, text func(w io.Writer)) error {
 // openMessage opens the message file called name, "-" for standard input.
 func (a *app) openMessage(name string) (io.ReadCloser, error) {
 	if name == "-" || name == "" {
-		return io.NopCloser(a.stdin), nil
+		return a.openStdin(), nil
 	}
 	return os.Open(name)
 }
@@ -99,6 +99,7 @@ func main() {
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who asks again does not wait
 	var c cli
 	exit := -1
 	parser, err := kong.New(&c,

@@ -50,6 +50,7 @@ type spamReader struct {
 	buf bytes.Buffer
 
 	rules *rule.Set
+	hits  []rule.Hit // of the message at hand
 }
 
 // take makes features of a whole message.
@@ -57,7 +58,8 @@ func (r *spamReader) take(raw []byte) error {
 	if err := r.m.Parse(raw); err != nil {
 		return err
 	}
-	model.Features(&r.m, r.v, spam.Signals(r.rules.Match(&r.m, gateway.Facts{}))...)
+	r.hits = r.rules.Match(&r.m, gateway.Facts{})
+	model.Features(&r.m, r.v, spam.Signals(r.hits)...)
 	return nil
 }
 

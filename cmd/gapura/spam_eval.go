@@ -115,7 +115,7 @@ func readScores(r io.Reader) (*model.Measure, error) {
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("line %d: %w", n+1, err)
+		return nil, fmt.Errorf("line %d: %w", n+1, plainLine(err))
 	}
 	return m, nil
 }

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 )
 
@@ -45,6 +47,9 @@ type reasonLine struct {
 
 // Run implements the command.
 func (c *spamExplain) Run(a *app) error {
+	if c.Reasons < 0 {
+		return usageError{errors.New("--reasons is 0 or more")}
+	}
 	m, err := openSpamModel(c.Model)
 	if err != nil {
 		return err
@@ -79,7 +84,7 @@ func (m *spamModel) explanation(path string, r *spamReader, n int) spamExplanati
 	for v, odds := range s.Views {
 		e.Views = append(e.Views, viewScore{model.View(v).String(), odds})
 	}
-	e.reasons = m.base.Explain(&r.m, n, m.layers...)
+	e.reasons = spam.Explain(m.base, &r.m, s, r.hits, n, m.layers...)
 	for _, x := range e.reasons {
 		e.Reasons = append(e.Reasons, reasonLine{x.Weight, x.Text})
 	}

@@ -195,7 +195,7 @@ func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open fun
 	}
 	x := spamMessage{open: open}
 	var buf bytes.Buffer
-	raw, err := x.read(&buf)
+	raw, err := x.readLesson(&buf)
 	var lesson learned.Lesson
 	if err == nil {
 		lesson, err = newLesson(raw, l.s.gen.Load().cfg.Hostname, rules)

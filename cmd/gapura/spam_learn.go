@@ -77,6 +77,9 @@ func (c *spamLearn) Run(a *app) error {
 // learn learns into the model in a file.
 func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	m, err := readOrEmpty(c.Model)
+	if err == nil {
+		err = canWrite(c.Model)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,7 +89,11 @@ func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	}
 	b := a.spamBar("learn", src.total)
 	work := func(x spamMessage) (r featured) {
-		r.err = readers.with(&x, func(in *spamReader) { r.v = in.v.Clone() })
+		empty := false
+		r.err = readers.with(&x, func(in *spamReader) { r.v, empty = in.v.Clone(), isEmpty(in.buf.Bytes()) })
+		if r.err == nil && empty {
+			r.err = errEmptyMessage
+		}
 		return r
 	}
 	err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r featured) error {
@@ -164,7 +171,7 @@ func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src 
 	}
 	work := func(x spamMessage) (r result) {
 		var buf bytes.Buffer
-		raw, err := x.read(&buf)
+		raw, err := x.readLesson(&buf)
 		if err != nil {
 			return result{err: err}
 		}

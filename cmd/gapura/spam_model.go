@@ -73,7 +73,23 @@ func (m *spamModel) write(name string) error {
 	if err := errors.Join(m.writeTo(f), f.Sync(), f.Close()); err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return os.Rename(f.Name(), name)
+	if err := os.Rename(f.Name(), name); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+// canWrite tells at once whether a model can be written to a file of this
+// name, since making it takes minutes.
+func canWrite(name string) error {
+	if isDir(name) {
+		return fmt.Errorf("%s is a folder; name a file in it", name)
+	}
+	f, err := os.Create(name + ".new")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func (m *spamModel) writeTo(f io.Writer) error {

@@ -50,6 +50,21 @@ func (m *spamMessage) read(buf *bytes.Buffer) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+// errEmptyMessage says that there is nothing to learn.
+var errEmptyMessage = errors.New("empty: there is nothing to learn")
+
+func isEmpty(raw []byte) bool { return len(bytes.TrimSpace(raw)) == 0 }
+
+// readLesson returns a message that is to be learned: an empty one teaches
+// that mail without text is spam, or ham, which nobody means.
+func (m *spamMessage) readLesson(buf *bytes.Buffer) ([]byte, error) {
+	raw, err := m.read(buf)
+	if err == nil && isEmpty(raw) {
+		return nil, errEmptyMessage
+	}
+	return raw, err
+}
+
 // spamSource is where messages come from.
 type spamSource struct {
 	total    int64 // of the messages' parts, about
@@ -130,9 +145,17 @@ func (a *app) indexSource(name string) (spamSource, error) {
 			}
 		}
 		if err := lines.Err(); err != nil {
-			yield(spamMessage{}, fmt.Errorf("%s:%d: %w", name, n+1, err))
+			yield(spamMessage{}, fmt.Errorf("%s:%d: %w", name, n+1, plainLine(err)))
 		}
 	}}, nil
+}
+
+// plainLine says in plain words that a line is too long.
+func plainLine(err error) error {
+	if errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("the line is longer than %d octets", maxIndexLine)
+	}
+	return err
 }
 
 // indexLine reads a line of an index; ok is false for an empty one and a
@@ -144,10 +167,10 @@ func indexLine(dir, line string) (m spamMessage, ok bool, err error) {
 	}
 	m.label = strings.ToLower(fields[0])
 	if m.label != "ham" && m.label != "spam" {
-		return m, false, fmt.Errorf("%q is neither ham nor spam", fields[0])
+		return m, false, fmt.Errorf("%.40q is neither ham nor spam; a line is 'ham PATH' or 'spam PATH'", fields[0])
 	}
 	if len(fields) < 2 {
-		return m, false, errors.New(`there is no path after the label`)
+		return m, false, errors.New("there is no path after the label; a line is 'ham PATH' or 'spam PATH'")
 	}
 	file := fields[1]
 	if !filepath.IsAbs(file) {
@@ -162,7 +185,7 @@ func indexLine(dir, line string) (m spamMessage, ok bool, err error) {
 // a message on standard input.
 func (a *app) pathSource(name, label string) (spamSource, error) {
 	if name == "-" {
-		m := spamMessage{path: "-", label: label, open: func() (io.ReadCloser, error) { return io.NopCloser(a.stdin), nil }}
+		m := spamMessage{path: "-", label: label, open: func() (io.ReadCloser, error) { return a.openStdin(), nil }}
 		return spamSource{0, func(yield func(spamMessage, error) bool) { yield(m, nil) }}, nil
 	}
 	info, err := os.Stat(name)

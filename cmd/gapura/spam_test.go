@@ -250,8 +250,8 @@ func TestSpamSources(t *testing.T) {
 		{nil, []string{"box"}, "ham D/box#1 3\nham D/box#2 x"},
 		{nil, []string{"md"}, "ham D/md/.Junk/cur/4 8\nham D/md/cur/1:2,S 5\nham D/md/new/2 6"},
 		{[]string{"c/index"}, []string{"one.eml"}, "spam ../one.eml 1\nham ../md/cur/1:2,S 5\nham D/one.eml 1"},
-		{[]string{"c/bad"}, nil, "ham ../one.eml 1\nD/c/bad:2: \"eggs\" is neither ham nor spam"},
-		{[]string{"c/short"}, nil, "D/c/short:1: there is no path after the label"},
+		{[]string{"c/bad"}, nil, "ham ../one.eml 1\nD/c/bad:2: \"eggs\" is neither ham nor spam; a line is 'ham PATH' or 'spam PATH'"},
+		{[]string{"c/short"}, nil, "D/c/short:1: there is no path after the label; a line is 'ham PATH' or 'spam PATH'"},
 		{[]string{"c"}, nil, dir + "/c is a folder; the index is a file in it"},
 	} {
 		if got := read(slices.Clone(c.indexes), slices.Clone(c.paths)); got != c.want {

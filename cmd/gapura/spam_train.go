@@ -58,6 +58,9 @@ func (c *spamTrain) Run(a *app) error {
 	if c.HeldOut < 0 || c.HeldOut > 90 || c.HamLost <= 0 || c.HamLost > 50 {
 		return usageError{errors.New("--held-out is a percentage, at most 90; --ham-lost one above 0, at most 50")}
 	}
+	if err := canWrite(c.Out); err != nil {
+		return err
+	}
 	began := time.Now()
 	sets, failed, err := c.read(a)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
@@ -86,6 +87,14 @@ func (e *evidence) rules(hits []rule.Hit, by float64) (names []string) {
 		e.reasons = append(e.reasons, model.Reason{Text: h.Text + " (rule " + h.Rule + ")", Weight: by * h.Weight})
 	}
 	return names
+}
+
+// Explain returns why a message by itself has its score s: the n weightiest
+// reasons, rules that it matches among them.
+func Explain(m *model.Model, a *anatomy.Message, s model.Score, hits []rule.Hit, n int, layers ...*model.Layer) []model.Reason {
+	var e evidence
+	e.rules(hits, m.RuleOdds(s))
+	return e.merge(m, m.Explain(a, n, layers...), n)
 }
 
 func boolean(facts gateway.Facts, name string) bool {

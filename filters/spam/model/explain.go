@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/text"
@@ -47,9 +48,9 @@ func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 			}
 			name := v.names[k]
 			if name == "" {
-				name = i.String() + " without a name"
+				name = "other signs of " + i.String()
 			}
-			weigh(name, id)
+			weigh(readable(name), id)
 		}
 	}
 	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
@@ -62,7 +63,16 @@ func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
 	slices.SortFunc(reasons, func(a, b Reason) int {
 		return cmp.Or(cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)), cmp.Compare(a.Text, b.Text))
 	})
-	return reasons[:min(n, len(reasons))]
+	return reasons[:max(0, min(n, len(reasons)))]
+}
+
+// readable says what is missing where a name ends in a value that a message
+// does not have.
+func readable(name string) string {
+	if short := strings.TrimRight(name, " "); short != name {
+		return short + " (none named)"
+	}
+	return name
 }
 
 // maxNamed bounds the features of a view that are named; of a message with

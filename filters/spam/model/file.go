@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"math"
 	"slices"
@@ -46,7 +47,10 @@ type fileHeader struct {
 }
 
 func (h *fileHeader) check() error {
-	if h.Version != Version || h.LinearBits != linearBits || h.TokenBits != tokenBits || !slices.Equal(h.Views, viewNames[:]) {
+	if h.Version != Version {
+		return fmt.Errorf("model: made for version %d, this program reads %d: make it again with gapura spam train: %w", h.Version, Version, ErrFormat)
+	}
+	if h.LinearBits != linearBits || h.TokenBits != tokenBits || !slices.Equal(h.Views, viewNames[:]) {
 		return fmt.Errorf("model: %w", ErrFormat)
 	}
 	if !(h.Ham >= 0) || !(h.Spam >= 0) || h.Lessons < 0 {
@@ -210,16 +214,19 @@ func writeCounts(b *bufio.Writer, c *counts) {
 
 func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	in := bufio.NewReaderSize(r, maxHeader)
-	if got, err := in.ReadSlice('\n'); err != nil || string(got) != magic {
-		return nil, nil, fmt.Errorf("model: %w", ErrFormat)
+	if got, err := in.ReadSlice('\n'); string(got) != magic {
+		if perr := (*fs.PathError)(nil); errors.As(err, &perr) { // a folder
+			return nil, nil, fmt.Errorf("model: %w", perr.Err)
+		}
+		return nil, nil, fmt.Errorf("model: it does not begin as one: %w", ErrFormat)
 	}
 	line, err := in.ReadSlice('\n')
 	if err != nil {
-		return nil, nil, fmt.Errorf("model: %w", ErrFormat)
+		return nil, nil, damaged("header", err)
 	}
 	h := &fileHeader{}
 	if err := json.Unmarshal(line, h); err != nil {
-		return nil, nil, fmt.Errorf("model: %w: %w", ErrFormat, err)
+		return nil, nil, damaged("header", err)
 	}
 	if err := h.check(); err != nil {
 		return nil, nil, err
@@ -241,13 +248,27 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 		t := &layer.linear[i]
 		t.bias, t.biasG = h.Bias[i], h.BiasG[i]
 		if err := readWeights(b, t, h.Steps, &left); err != nil {
-			return nil, nil, fmt.Errorf("model: %s: %w", View(i), err)
+			return nil, nil, damaged(View(i).String(), err)
 		}
 	}
 	if err := readCounts(b, &layer.tokens, &left); err != nil {
-		return nil, nil, fmt.Errorf("model: tokens: %w", err)
+		return nil, nil, damaged("tokens", err)
+	}
+	if _, err := b.ReadByte(); !errors.Is(err, io.EOF) {
+		return nil, nil, damaged("end", err)
 	}
 	return h, layer, nil
+}
+
+// damaged is the error of a file that is a model, and not whole.
+func damaged(where string, err error) error {
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("model: the file is cut short (%s): %w", where, ErrFormat)
+	case err == nil, errors.Is(err, ErrFormat):
+		return fmt.Errorf("model: the file is damaged (%s): %w", where, ErrFormat)
+	}
+	return fmt.Errorf("model: the file is damaged (%s): %w: %w", where, ErrFormat, err)
 }
 
 // nextID reads the distance to the next id; done at the end.

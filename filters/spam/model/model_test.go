@@ -136,8 +136,13 @@ func TestSpoiltFilesAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Read(strings.NewReader(good[:len(good)/2])); err == nil {
-		t.Error("half a file is read")
+	for _, n := range []int{len(modelMagic), len(modelMagic) + 40, len(good) / 2, len(good) - 1} {
+		if _, err := Read(strings.NewReader(good[:n])); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "cut short") {
+			t.Errorf("%d of %d octets: %v", n, len(good), err)
+		}
+	}
+	if _, err := Read(strings.NewReader(strings.Replace(good, `"Version":1`, `"Version":7`, 1))); err == nil || !strings.Contains(err.Error(), "version 7") {
+		t.Errorf("the version is not told: %v", err)
 	}
 	if _, err := ReadLayer(strings.NewReader(good)); !errors.Is(err, ErrFormat) {
 		t.Errorf("a model is no layer: %v", err)
@@ -196,6 +201,16 @@ func TestExplainNamesWhatMovedTheScore(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("%+v", all)
+	}
+	for _, n := range []int{0, -3} {
+		if none := m.Explain(&a, n); len(none) != 0 {
+			t.Errorf("%d reasons wanted: %+v", n, none)
+		}
+	}
+	for _, r := range all {
+		if strings.TrimSpace(r.Text) != r.Text || r.Text == "" {
+			t.Errorf("%q", r.Text)
+		}
 	}
 	if few := m.Explain(&a, 5); len(few) != 5 || math.Abs(few[0].Weight) < math.Abs(few[4].Weight) {
 		t.Errorf("%+v", few)

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"io"
+)
+
+// openStdin returns standard input, whose reads end when the command is to
+// end: a read of a terminal or a pipe cannot be broken off otherwise.
+func (a *app) openStdin() io.ReadCloser {
+	return io.NopCloser(&interruptible{ctx: a.ctx, r: a.stdin})
+}
+
+// interruptible reads from r until ctx ends. A read that is under way then
+// is left to itself, with its buffer.
+type interruptible struct {
+	ctx    context.Context
+	r      io.Reader
+	buf    []byte // what reads fill, since the caller's may be gone
+	ready  []byte // of buf, read but not asked for
+	broken error
+}
+
+// stdinBuffer is how much is read at a time.
+const stdinBuffer = 64 << 10
+
+// Read implements io.Reader.
+func (x *interruptible) Read(p []byte) (int, error) {
+	if len(x.ready) == 0 && x.broken == nil {
+		x.fill()
+	}
+	if len(x.ready) == 0 {
+		return 0, x.broken
+	}
+	n := copy(p, x.ready)
+	x.ready = x.ready[n:]
+	return n, nil
+}
+
+// fill reads once.
+func (x *interruptible) fill() {
+	if x.buf == nil {
+		x.buf = make([]byte, stdinBuffer)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	done, r, buf := make(chan result, 1), x.r, x.buf
+	go func() {
+		n, err := r.Read(buf)
+		done <- result{n, err}
+	}()
+	select {
+	case got := <-done:
+		x.ready, x.broken = x.buf[:got.n], got.err
+	case <-x.ctx.Done():
+		x.buf, x.broken = nil, context.Cause(x.ctx)
+	}
+}
