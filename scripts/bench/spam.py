@@ -172,7 +172,7 @@ def main():
     frozen('sa+early -> late 2024', sa + early, late)
     frozen('sa -> modern', sa, modern)
     frozen('modern -> sa', modern, sa)
-    frozen('modern -> sa hard_ham', modern, [r for r in sa if r[0] == 'spam' or r[3].startswith('hard_ham')])
+    frozen('modern -> sa hard_ham', modern, [r for r in sa if r[0] == 'spam' or r[3].startswith('hard-ham')])
     frozen('sa+modern -> gen', sa + modern, gen_test)
     frozen('all -> gen test', sa + modern + gen_train, gen_test)
     frozen('gen train -> gen test', gen_train, gen_test)

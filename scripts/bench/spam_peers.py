@@ -113,6 +113,8 @@ class Bogofilter(Peer):
     def score_one(self, path):
         with open(path, 'rb') as f:
             r = subprocess.run(self.base + ['-TT'], stdin=f, stdout=subprocess.PIPE, text=True)
+        if not r.stdout.split():  # it has learned nothing yet
+            return 0.5
         return float(r.stdout.split()[-1])
 
     def learn_one(self, label, path):
