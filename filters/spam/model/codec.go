@@ -9,7 +9,7 @@ import (
 
 // FeaturesVersion changes when the same message gets other features than
 // before: what was learned of them is then of no use.
-const FeaturesVersion = 2
+const FeaturesVersion = 3
 
 // maxFeatures bounds a view's features in what UnmarshalBinary reads.
 const maxFeatures = 1 << tokenBits
@@ -36,6 +36,7 @@ func (v *Vector) parts() [Views + 1][]uint32 {
 func (v *Vector) AppendBinary(dst []byte) ([]byte, error) {
 	dst = append(dst, FeaturesVersion)
 	dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.prior))
+	dst = binary.LittleEndian.AppendUint32(dst, math.Float32bits(v.body))
 	for _, ids := range v.parts() {
 		ids = slices.Clone(ids)
 		slices.Sort(ids)
@@ -51,14 +52,15 @@ func (v *Vector) AppendBinary(dst []byte) ([]byte, error) {
 
 // UnmarshalBinary reads what AppendBinary wrote.
 func (v *Vector) UnmarshalBinary(src []byte) error {
-	if len(src) < 5 || src[0] != FeaturesVersion {
+	if len(src) < 9 || src[0] != FeaturesVersion {
 		return errVector
 	}
 	v.prior = math.Float32frombits(binary.LittleEndian.Uint32(src[1:]))
-	if !(v.prior >= -maxPrior && v.prior <= maxPrior) {
+	v.body = math.Float32frombits(binary.LittleEndian.Uint32(src[5:]))
+	if !(v.prior >= -maxPrior && v.prior <= maxPrior && v.body >= 0 && v.body <= 1) {
 		return errVector
 	}
-	r := idReader{src[5:]}
+	r := idReader{src[9:]}
 	for view := range v.ids {
 		ids, ok := r.list(nil, View(view).mask())
 		if !ok {

@@ -54,6 +54,22 @@ func Features(m *anatomy.Message, v *Vector, signals ...Signal) {
 	v.fieldView()
 	v.tokenView(m, subject, body)
 	v.signalView(signals)
+	v.weigh(m, len(body))
+}
+
+// enough is how much there has to be to go by: words, links and files.
+const enough = 24
+
+// weigh tells how much there is to go by. A line without more is no spam for
+// what it lacks.
+func (v *Vector) weigh(m *anatomy.Message, words int) {
+	n := words + 8*len(m.Links) + 8*len(m.Phones)
+	for i := range m.Parts {
+		if p := &m.Parts[i]; p.Name != "" || !strings.HasPrefix(p.Type, "text/") {
+			n += enough
+		}
+	}
+	v.body = float32(min(n, enough)) / enough
 }
 
 // signalView adds rules.

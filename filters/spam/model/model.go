@@ -19,6 +19,7 @@ const (
 	trust  = 2000  // messages that the base's counts weigh at most
 	inputs = int(Views)
 
+	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
 
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
@@ -90,6 +91,9 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	s.Views[Rules] = float64(v.prior)
 	s.Known = m.known(v, layers)
 	s.Joined = m.stack.join(s.Views, s.Known)
+	if s.Joined > 0 {
+		s.Joined *= leastBody + (1-leastBody)*float64(v.body)
+	}
 	odds := m.curve.odds(s.Joined)
 	s.Probability = sigmoid(odds)
 	s.Score = SpamScore * odds / m.curve.threshold

@@ -47,6 +47,7 @@ type Vector struct {
 	seen []uint64 // a bit a feature, clean between views
 
 	prior float32 // what the rules weigh together
+	body  float32 // from 0 to 1: how much there is to go by
 	trace int     // how many of the tokens are words of Received fields; they come first
 
 	view                     View
@@ -64,7 +65,7 @@ func NewVector() *Vector { return &Vector{seen: make([]uint64, 1<<tokenBits/64)}
 
 // Clone returns a copy that holds no more memory than its features.
 func (v *Vector) Clone() *Vector {
-	c := &Vector{trace: v.trace, prior: v.prior}
+	c := &Vector{trace: v.trace, prior: v.prior, body: v.body}
 	n := 0
 	for _, ids := range v.ids {
 		n += len(ids)
