@@ -5,7 +5,8 @@
 
 A mailbox is made with three messages; Thunderbird is told of the account and,
 by its Marionette port, reads, flags, searches, moves and deletes; what became
-of it is looked up by IMAP. Nothing but Python's library is needed.
+of it is looked up by IMAP. It needs Thunderbird (Debian's package of that name)
+and Python's library; make test does without it.
 """
 import imaplib
 import json

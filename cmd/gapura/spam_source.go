@@ -258,7 +258,7 @@ func isDir(name string) bool {
 // end in #1, #2 and so on.
 func fileMessages(ctx context.Context, name string, size int64, label string, yield func(spamMessage, error) bool) bool {
 	one := spamMessage{path: name, label: label, part: size, open: func() (io.ReadCloser, error) { return os.Open(name) }}
-	if !isMbox(name) {
+	if !transfer.IsMbox(name) {
 		return yield(one, nil)
 	}
 	box, err := transfer.OpenMbox(name, "")
@@ -298,16 +298,4 @@ func readMboxed(ctx context.Context, m *transfer.Message, err error) ([]byte, er
 	}
 	defer r.Close()
 	return io.ReadAll(io.LimitReader(r, maxSpamMessage))
-}
-
-// isMbox tells whether a file begins as an mbox does.
-func isMbox(name string) bool {
-	f, err := os.Open(name)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, 5)
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == "From "
 }

@@ -8,6 +8,8 @@
 //	spam.probability  that the message is spam, 0 to 1
 //	spam.class        ham, unsure, spam; none: nobody looked
 //	spam.reasons      what made the score, with weights, the weightiest first
+//	spam.rules        names of the rules that the message matches
+//	spam.lists        zones of DNS lists that list something in it
 //	spam.threshold    the score from which on a message is spam
 //
 // They may differ from recipient to recipient, where a user or a domain has

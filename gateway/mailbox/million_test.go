@@ -1,7 +1,6 @@
 package mailbox_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -131,7 +130,6 @@ func million(t *testing.T, p *mailboxtest.Place) {
 
 // fill makes INBOX of bob have n messages, of one object.
 func fill(t *testing.T, k *mailboxtest.Kit, n int) {
-	blocks := n/512 + 1
 	err := k.DB.Write(context.Background(), func(ctx context.Context, tx *sqldb.Tx) error {
 		for _, q := range []string{
 			fmt.Sprintf(`INSERT INTO mailbox_messages SELECT m.folder, x.i, x.i, 0, m.size, m.object, m.date, m.saved, m.sent + x.i
@@ -143,24 +141,7 @@ func fill(t *testing.T, k *mailboxtest.Kit, n int) {
 				return err
 			}
 		}
-		var key int64
-		if err := tx.QueryRow(ctx, `SELECT key FROM mailbox_folders WHERE name = 'INBOX'`).Scan(&key); err != nil {
-			return err
-		}
-		for i := range blocks {
-			b := bytes.Repeat([]byte{0xff}, 64)
-			if i == 0 {
-				b[0] = 0xfe
-			}
-			if last := n - i*512; last < 511 {
-				b = b[:last/8+1]
-				b[last/8] = byte(1<<(last%8+1) - 1)
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO mailbox_blocks VALUES (?, ?, ?) ON CONFLICT (folder, block) DO UPDATE SET uids = excluded.uids`, key, i, b); err != nil {
-				return err
-			}
-		}
-		return nil
+		return mailboxtest.FillBlocks(ctx, tx, n)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -108,15 +108,15 @@ func (m *Mbox) find(dir, name string, depth int) error {
 			if err := m.find(path, child, depth+1); err != nil {
 				return err
 			}
-		case e.Type().IsRegular() && isMbox(path):
+		case e.Type().IsRegular() && IsMbox(path):
 			m.files = append(m.files, mboxFile{Folder: Folder{Name: inboxName(child)}, path: path})
 		}
 	}
 	return nil
 }
 
-// isMbox tells whether a file begins as an mbox does; an empty one is none.
-func isMbox(path string) bool {
+// IsMbox tells whether a file begins as an mbox does; an empty one is none.
+func IsMbox(path string) bool {
 	f, err := os.Open(path)
 	if err != nil {
 		return false

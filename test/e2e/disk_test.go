@@ -73,18 +73,7 @@ func nowhere(t *testing.T) string {
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
 	dir, next := folder(t), nowhere(t)
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m"); err != nil {
-		missing(t, "mount: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
-	ballast, err := write(data, "ballast", strings.Repeat("x", 8<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, ballast := smallDisk(t, dir)
 	g := serveIn(t, dir, fmt.Sprintf(listenersYAML, dir)+queueYAML(next, ""))
 	accepted, putOff := sentTo(t, g, 100<<10, func(_, putOff int) bool { return putOff < 20 })
 	if len(accepted) == 0 {
@@ -143,4 +132,23 @@ func TestSyncErrors(t *testing.T) {
 			arriveAll(t, g, next, append(accepted, a...), nil)
 		})
 	}
+}
+
+// smallDisk makes the folder data of dir a disk of 24 MiB, 8 of which a file
+// takes that can be removed.
+func smallDisk(t *testing.T, dir string) (data, ballast string) {
+	t.Helper()
+	data = filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m"); err != nil {
+		missing(t, "mount: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
+	ballast, err := write(data, "ballast", strings.Repeat("x", 8<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, ballast
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -78,18 +77,7 @@ func loggedIn(t testing.TB, g *gapura, user string) *imapLine {
 func TestMailboxDiskFull(t *testing.T) {
 	t.Parallel()
 	dir := folder(t)
-	data := filepath.Join(dir, "data")
-	if err := os.Mkdir(data, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m"); err != nil {
-		missing(t, "mount: %v", err)
-	}
-	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
-	ballast, err := write(data, "ballast", strings.Repeat("x", 8<<20))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data, ballast := smallDisk(t, dir)
 	const user = "ana@kept.test"
 	g := serveKeptIn(t, dir, "", user)
 	l := newLedger(user, 1, trialFolders...)

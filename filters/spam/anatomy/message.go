@@ -48,8 +48,8 @@ type Link struct {
 	QR  bool // from a QR code
 }
 
-// Message is one message taken apart. A Message may be used again after Reset,
-// which keeps its buffers; nothing that was taken from it may be kept then.
+// Message is one message taken apart. Begin and Parse start it anew with the
+// buffers of the one before, of which nothing may be kept then.
 type Message struct {
 	Header   Header
 	Raw      *message.Header // nil: none

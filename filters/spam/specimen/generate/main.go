@@ -1,4 +1,4 @@
-// Generate writes mail made from templates, or attacked copies of the spam of
+// Command generate writes mail made from templates, or attacked copies of the spam of
 // an index:
 //
 //	go run ./filters/spam/specimen/generate --split train --count 2000 --out DIR
