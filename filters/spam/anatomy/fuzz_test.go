@@ -15,7 +15,7 @@ import (
 // told is all that a message says of what was parsed, buffers aside.
 func told(m *Message) string {
 	h := m.Header
-	return fmt.Sprintf("%+v\n%+v\n%q %q %q %q %q\n%+v\n%q\n%q %q\n%d %q %+v %+v %+v", h, m.Parts, m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt,
+	return fmt.Sprintf("%+v\n%+v\n%q %q %q %q\n%+v\n%q\n%q %q\n%d %q %+v %+v %+v", h, m.Parts, m.Subject, m.Text, m.Hidden, m.Quoted,
 		m.Links, m.Codes, m.Phones, m.Language, m.Depth, m.Multi, m.Page.Shape, m.Marks, m.other)
 }
 
@@ -37,7 +37,6 @@ func within(m *Message) error {
 		{"quoted", len(m.Page.Quoted), text.MaxQuoted},
 		{"folded", len(m.Text), growth * text.MaxText},
 		{"folded hidden", len(m.Hidden), growth * text.MaxHidden},
-		{"alternative", len(m.Alt), growth * text.MaxText},
 		{"subject", len(h.Subject), maxSubject},
 		{"priority", len(h.Priority), maxPriority + 17},
 		{"from", len(h.From), maxAddresses},
@@ -49,7 +48,7 @@ func within(m *Message) error {
 			return fmt.Errorf("%d %s", x.n, x.name)
 		}
 	}
-	if !utf8.Valid(m.Text) || !utf8.Valid(m.Page.Text) || !utf8.Valid(m.Hidden) || !utf8.Valid(m.Alt) {
+	if !utf8.Valid(m.Text) || !utf8.Valid(m.Page.Text) || !utf8.Valid(m.Hidden) {
 		return fmt.Errorf("text is no UTF-8")
 	}
 	return nil

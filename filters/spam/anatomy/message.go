@@ -25,7 +25,6 @@ const (
 	minPicture  = 200
 	maxPictures = 3
 	maxPixels   = qr.MaxPixels // of all pictures of a message
-	maxAlt      = text.MaxText // octets of a text/plain beside HTML: as many as are shown
 	maxCodes    = 4
 )
 
@@ -60,7 +59,6 @@ type Message struct {
 	Text     []byte // folded: what a reader sees
 	Hidden   []byte // folded: what no reader sees
 	Quoted   []byte // folded: what others wrote before
-	Alt      []byte // folded: the text/plain beside an HTML part
 	Links    []Link
 	Codes    []string // what QR codes in pictures say
 	Phones   []string
@@ -86,7 +84,7 @@ type Info struct {
 func (m *Message) Begin(h *message.Header) {
 	m.Page.Reset()
 	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
-	m.Subject, m.Text, m.Hidden, m.Quoted, m.Alt = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0], m.Alt[:0]
+	m.Subject, m.Text, m.Hidden, m.Quoted = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
 	m.other, m.pixels = text.Marks{}, 0
 	m.Codes, m.pendPath = m.Codes[:0], ""
@@ -211,14 +209,10 @@ func (m *Message) html(p Info, content []byte) {
 	}
 	before := len(m.Page.Text)
 	m.Page.HTML(text.UTF8(content, p.Charset))
-	if len(m.pending) > 0 {
-		if len(m.Page.Text) == before { // there is nothing to see in the HTML
-			m.flush()
-			return
-		}
-		m.Alt = text.Fold(m.Alt[:0], m.pending[:min(len(m.pending), maxAlt)], &m.other)
-		m.pending = m.pending[:0]
+	if len(m.Page.Text) == before { // there is nothing to see in the HTML
+		m.flush()
 	}
+	m.pending = m.pending[:0]
 }
 
 // flush shows the text/plain that waited for an HTML part.

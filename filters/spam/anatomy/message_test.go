@@ -53,8 +53,8 @@ func TestAMessageIsTakenApart(t *testing.T) {
 	if s := string(m.Hidden); !strings.Contains(s, "secret") {
 		t.Errorf("hidden %q", s)
 	}
-	if s := string(m.Alt); !strings.Contains(s, "no reader") {
-		t.Errorf("beside the HTML %q", s)
+	if s := string(m.Hidden) + string(m.Quoted); strings.Contains(s, "no reader") {
+		t.Errorf("what is beside the HTML: %q", s)
 	}
 	if len(m.Links) != 1 || m.Links[0].URL.Host != "www.shop.example" || m.Links[0].Text != "shop" {
 		t.Errorf("%+v", m.Links)
@@ -105,7 +105,7 @@ func TestAMessageIsUsedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	fresh := parse(t, "From: x@y.example\n\nplain\n")
-	if m.Header.Subject != "" || m.Header.Reply || len(m.Header.ReplyTo) != 0 || len(m.Links) != 0 || len(m.Hidden) != 0 || len(m.Alt) != 0 || m.Depth != 0 || string(m.Text) != string(fresh.Text) || len(m.Parts) != 1 {
+	if m.Header.Subject != "" || m.Header.Reply || len(m.Header.ReplyTo) != 0 || len(m.Links) != 0 || len(m.Hidden) != 0 || m.Depth != 0 || string(m.Text) != string(fresh.Text) || len(m.Parts) != 1 {
 		t.Errorf("%+v", m)
 	}
 }
