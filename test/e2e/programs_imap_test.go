@@ -180,7 +180,9 @@ set imap_passive=no imap_check_subscribed=yes mark_old=no beep=no
 // neomutt runs one on a terminal of its own.
 func (b *box) neomutt(rc, keys string) {
 	b.t.Helper()
-	line := fmt.Sprintf("TERM=xterm timeout -k 1 40 neomutt -n -F %s -e 'push \"%s\"'", rc, strings.ReplaceAll(keys, `"`, `\"`))
+	// timeout stays in the foreground: in a process group of its own neomutt is
+	// stopped as soon as it touches the terminal.
+	line := fmt.Sprintf("TERM=xterm exec timeout --foreground -k 1 40 neomutt -n -F %s -e 'push \"%s\"'", rc, strings.ReplaceAll(keys, `"`, `\"`))
 	cmd := exec.CommandContext(b.t.Context(), tool(b.t, "script"), "-qec", line, "/dev/null")
 	// Its keyboard stays open: at the end of its input, script types ^D, a key
 	// of neomutt's that comes whenever it likes.
