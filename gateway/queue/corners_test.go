@@ -428,6 +428,7 @@ func TestReleasedOnce(t *testing.T) {
 		l.q.blobs = r
 		l.start()
 		l.send("a@example.org", mail, "a@x.test", "b@y.test", "c@z.test")
+		settle()
 		l.next.answer = func(j *Job, _ string) Outcome {
 			if j.Destination == "y.test" && j.Attempt == 1 {
 				return busy
