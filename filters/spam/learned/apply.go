@@ -10,6 +10,8 @@ import (
 const (
 	// readLessons is how many lessons are read at once.
 	readLessons = 64
+	// readUndone is how many are taken back at once.
+	readUndone = 1000
 	// maxUnsaved is how many lessons are learned before the layers are saved
 	// at once.
 	maxUnsaved = 1000
@@ -42,12 +44,19 @@ func (s *Store) catchUp(ctx context.Context) error {
 		if err != nil || len(list) == 0 {
 			return err
 		}
-		for _, e := range list {
-			if err := s.apply(ctx, e); err != nil {
+		for len(list) > 0 {
+			n := undone(list)
+			if n > 0 {
+				err = s.unlearn(ctx, list[:n])
+			} else {
+				n, err = 1, s.apply(ctx, list[0])
+			}
+			if err != nil {
 				return err
 			}
-			s.applied = e.id
-			s.unsaved++
+			s.applied = list[n-1].id
+			s.unsaved += n
+			list = list[n:]
 		}
 		if s.deps.Keep && s.unsaved >= maxUnsaved {
 			if err := s.save(ctx); err != nil {
@@ -57,9 +66,28 @@ func (s *Store) catchUp(ctx context.Context) error {
 	}
 }
 
-// events reads the next lessons.
+// undone is how many events at the front of a list take back lessons of one
+// user.
+func undone(list []event) (n int) {
+	for n < len(list) && list[n].undoes > 0 && list[n].user == list[0].user {
+		n++
+	}
+	return n
+}
+
+// events reads the next lessons. Where they begin with such as are taken back it
+// reads many, which are done at once.
 func (s *Store) events(ctx context.Context) ([]event, error) {
-	rows, err := s.deps.DB.Read().Query(ctx, "SELECT id, undoes, username, spam, own, shared_domain, shared_all, vector FROM learned_lessons WHERE id > ? ORDER BY id LIMIT ?", s.applied, readLessons)
+	list, err := s.readEvents(ctx, readLessons)
+	if err == nil && len(list) == readLessons && undone(list) == readLessons {
+		list, err = s.readEvents(ctx, readUndone)
+		list = list[:undone(list)]
+	}
+	return list, err
+}
+
+func (s *Store) readEvents(ctx context.Context, n int) ([]event, error) {
+	rows, err := s.deps.DB.Read().Query(ctx, "SELECT id, undoes, username, spam, own, shared_domain, shared_all, vector FROM learned_lessons WHERE id > ? ORDER BY id LIMIT ?", s.applied, n)
 	if err != nil {
 		return nil, fmt.Errorf("learned: lessons: %w", err)
 	}
@@ -80,15 +108,12 @@ func (s *Store) events(ctx context.Context) ([]event, error) {
 	return list, nil
 }
 
-// apply learns, or unlearns, one lesson.
+// apply learns one lesson, or drops a layer.
 func (s *Store) apply(ctx context.Context, e event) error {
 	if e.undoes == dropLayer {
 		s.layers.drop(e.user)
 		s.dropped[e.user] = struct{}{}
 		return nil
-	}
-	if e.undoes != 0 {
-		return s.unlearn(ctx, e)
 	}
 	v := &model.Vector{}
 	if err := v.UnmarshalBinary(e.vector); err != nil {

@@ -109,7 +109,10 @@ func (s *Store) flush(ctx context.Context) error {
 		s.deps.Metrics.dropped(lost)
 		s.deps.Log.Warn("spam: too much mail from too many senders at once, some was not counted in the reputation", "messages", lost)
 	}
-	err := s.writeBatch(ctx, &b.flying)
+	replies, err := s.replies(ctx, b.flying.contacts)
+	if err == nil {
+		err = s.writeBatch(ctx, &b.flying, replies)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if err != nil {
@@ -117,8 +120,10 @@ func (s *Store) flush(ctx context.Context) error {
 		return fmt.Errorf("learned: %w", err)
 	}
 	b.flushes.Add(1)
-	for name := range b.flying.rows {
-		s.names.remove(name)
+	for _, rows := range []map[string]row{b.flying.rows, replies} {
+		for name := range rows {
+			s.names.remove(name)
+		}
 	}
 	b.flying = batch{}
 	return nil
@@ -162,11 +167,13 @@ ON CONFLICT (spam, slot) DO UPDATE SET at = excluded.at, score = excluded.score`
 	addScore = `INSERT INTO learned_scores (kind, bin, n) VALUES (?, ?, ?) ON CONFLICT (kind, bin) DO UPDATE SET n = learned_scores.n + excluded.n`
 )
 
-// writeBatch writes a batch in one transaction.
-func (s *Store) writeBatch(ctx context.Context, b *batch) error {
+// writeBatch writes a batch, and replies that it brought, in one transaction.
+func (s *Store) writeBatch(ctx context.Context, b *batch, replies map[string]row) error {
 	var all []statement
-	for k, d := range b.rows {
-		all = append(all, statement{addRow, []any{k, d.first, d.last, d.n, d.ham, d.spam, d.good, d.bad, d.replies}})
+	for _, rows := range []map[string]row{b.rows, replies} {
+		for k, d := range rows {
+			all = append(all, statement{addRow, []any{k, d.first, d.last, d.n, d.ham, d.spam, d.good, d.bad, d.replies}})
+		}
 	}
 	for k, d := range b.contacts {
 		all = append(all, statement{addContact, []any{k.user, k.address, d.first, d.last, d.n}})

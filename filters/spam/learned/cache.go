@@ -47,3 +47,10 @@ func (c *cache[K, V]) remove(k K) {
 	delete(c.young, k)
 	delete(c.old, k)
 }
+
+// clear forgets all.
+func (c *cache[K, V]) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = map[K]V{}, nil
+}

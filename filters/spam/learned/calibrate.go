@@ -18,6 +18,11 @@ const (
 	// ridge is how many messages of evidence weigh as much as the base's
 	// calibration.
 	ridge = 50
+	// minHam is how much ham must be known before it moves the threshold or is a
+	// warning, and minOver how much of it must be above: less is chance, or one
+	// user's opinion.
+	minHam  = 200
+	minOver = 5
 )
 
 // Calibration says what scores mean here.
@@ -63,8 +68,10 @@ func threshold(ham []float64, lost float64) float64 {
 		return math.Nextafter(ham[n-1-k], math.Inf(1)) + 0.01
 	}
 	switch {
-	case float64(over) > allowed && atLeast(over, allowed) < doubt:
-		k := min(max(1, int(allowed)), n-1) // a single one proves nothing
+	case n < minHam:
+		return model.SpamScore
+	case over >= minOver && float64(over) > allowed && atLeast(over, allowed) < doubt:
+		k := min(max(minOver-1, int(allowed)), n-1) // one user has as many
 		return min(above(k), model.SpamScore+maxRaise)
 	case float64(over) < allowed:
 		k := over

@@ -55,14 +55,29 @@ func (s *Store) Contact(user, address string) {
 	}
 	now := time.Now()
 	d := row{first: now.Unix(), last: now.Unix(), n: 1}
-	s.behind.with(func(b *batch) {
-		b.contacts[c] = b.contacts[c].plus(d)
-		reply := row{first: now.Unix(), last: now.Unix(), replies: inflate(now, halfLife)}
-		for _, name := range (Sender{Address: c.address, Aligned: true}).names().all() {
-			b.rows[name] = b.rows[name].plus(reply)
-		}
-	})
+	s.behind.with(func(b *batch) { b.contacts[c] = b.contacts[c].plus(d) })
 	s.contacts.put(c, known{true, now.Add(sentKept)})
+}
+
+// replies are what contacts do for the reputation of those who are written to:
+// each user has one voice for an address in half a life, however often he writes.
+func (s *Store) replies(ctx context.Context, contacts map[contact]row) (map[string]row, error) {
+	rows := map[string]row{}
+	for c, d := range contacts {
+		var last int64
+		err := s.deps.DB.Read().QueryRow(ctx, "SELECT last FROM learned_contacts WHERE username = ? AND address = ?", c.user, c.address).Scan(&last)
+		if err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+			return nil, err
+		}
+		if d.first-last < int64(halfLife/time.Second) {
+			continue
+		}
+		reply := row{first: d.first, last: d.last, replies: inflate(time.Unix(d.first, 0), halfLife)}
+		for _, name := range (Sender{Address: c.address, Aligned: true}).names().all() {
+			rows[name] = rows[name].plus(reply)
+		}
+	}
+	return rows, nil
 }
 
 func newContact(user, address string) (contact, bool) {

@@ -54,7 +54,7 @@ func (w *watch) measured(lost float64, now time.Time) (Calibration, Drift) {
 	if psi > warnScores {
 		d.Warnings = append(d.Warnings, "scores are distributed otherwise than when this model came into use")
 	}
-	if float64(over) > lost*float64(len(ham)) && atLeast(over, lost*float64(len(ham))) < doubt/10 {
+	if len(ham) >= minHam && over >= minOver && float64(over) > lost*float64(len(ham)) && atLeast(over, lost*float64(len(ham))) < doubt/10 {
 		d.Warnings = append(d.Warnings, "at its own threshold the model would lose more ham than allowed")
 	}
 	if d.Error > warnError && min(len(ham), len(spam)) > enough {

@@ -45,7 +45,8 @@ type taught struct {
 type kept struct {
 	id, at                 int64
 	spam                   bool
-	sender                 string
+	sender                 string // whose reputation it moved, by voice
+	voice                  float64
 	ownW, domainW, sharedW float64
 }
 
@@ -95,11 +96,13 @@ type prepared struct {
 	digest digest
 	vector []byte
 	base   float64 // the base's probability of spam; 0.5: it has none
-	sender string  // names, one a line
+	names  []string
+	sender string  // those of names whose reputation it moves, one a line
+	voice  float64 // and how much
 }
 
 func (s *Store) prepare(l *Lesson) (p prepared, err error) {
-	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5, sender: strings.Join(l.Sender.names().all(), "\n")}
+	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5, names: l.Sender.names().all()}
 	if m := s.model.Load(); m != nil && m.About().Ham > 0 && m.About().Spam > 0 {
 		p.base = m.Score(l.Vector).Probability
 	}
@@ -134,10 +137,13 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 	if err != nil {
 		return t, err
 	}
-	if p.Source == Move || p.Source == Release {
+	if p.Source == Move {
 		who.judge(&p.Lesson, a, p.base, now)
 	}
 	w := opt.weigh(&p.Lesson, &who, a, now)
+	if err := opt.vote(ctx, tx, p, &who, a, now); err != nil {
+		return t, err
+	}
 	if p.User != "" {
 		if err := who.save(ctx, tx, p.User); err != nil {
 			return t, err
@@ -146,12 +152,12 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 	return t, insertRow(ctx, tx, p, w)
 }
 
-const insertLesson = `INSERT INTO learned_lessons (username, domain, message, source, spam, at, undoes, live, own, shared_domain, shared_all, sender, vector)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+const insertLesson = `INSERT INTO learned_lessons (username, domain, message, source, spam, at, undoes, live, own, shared_domain, shared_all, sender, voice, vector)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
 
 func insertRow(ctx context.Context, tx *sqldb.Tx, p *prepared, w weights) error {
 	var id int64
-	err := tx.QueryRow(ctx, insertLesson, p.User, domainOf(p.User), p.Key, string(p.Source), p.Spam, p.At.Unix(), 0, 1, w.own, w.domain, w.all, p.sender, p.vector).Scan(&id)
+	err := tx.QueryRow(ctx, insertLesson, p.User, domainOf(p.User), p.Key, string(p.Source), p.Spam, p.At.Unix(), 0, 1, w.own, w.domain, w.all, p.sender, p.voice, p.vector).Scan(&id)
 	if err != nil {
 		return err
 	}
@@ -166,101 +172,11 @@ func insertRow(ctx context.Context, tx *sqldb.Tx, p *prepared, w weights) error 
 // live finds the lesson of a user on a message.
 func live(ctx context.Context, q sqldb.Querier, user, key string) (k kept, err error) {
 	var spam int
-	err = q.QueryRow(ctx, "SELECT id, at, spam, sender, own, shared_domain, shared_all FROM learned_lessons WHERE username = ? AND message = ? AND live = 1", user, key).
-		Scan(&k.id, &k.at, &spam, &k.sender, &k.ownW, &k.domainW, &k.sharedW)
+	err = q.QueryRow(ctx, "SELECT id, at, spam, sender, voice, own, shared_domain, shared_all FROM learned_lessons WHERE username = ? AND message = ? AND live = 1", user, key).
+		Scan(&k.id, &k.at, &spam, &k.sender, &k.voice, &k.ownW, &k.domainW, &k.sharedW)
 	k.spam = spam != 0
 	return k, err
 }
-
-// undo writes that a lesson is undone.
-func undo(ctx context.Context, tx *sqldb.Tx, user, key string, k kept, now time.Time) error {
-	if _, err := tx.Exec(ctx, "UPDATE learned_lessons SET live = 0 WHERE id = ?", k.id); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM learned_digests WHERE lesson = ?", k.id); err != nil {
-		return err
-	}
-	var id int64
-	return tx.QueryRow(ctx, insertLesson, user, domainOf(user), key, "undo", k.spam, now.Unix(), k.id, 0, k.ownW, k.domainW, k.sharedW, "", []byte{}).Scan(&id)
-}
-
-// Undo takes back what a user has taught of a message; user "" : what an
-// administrator has. An ErrUnknown tells that no such lesson is kept.
-func (s *Store) Undo(ctx context.Context, user, key string) error {
-	user, _ = normalName(user)
-	var old kept
-	err := s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
-		if old, err = live(ctx, tx, user, key); err != nil {
-			return err
-		}
-		return undo(ctx, tx, user, key, old, time.Now())
-	})
-	if errors.Is(err, sqldb.ErrNoRows) {
-		return fmt.Errorf("%w: %.100q of %q", ErrUnknown, key, user)
-	}
-	if err != nil {
-		return fmt.Errorf("learned: undo: %w", err)
-	}
-	s.repute(old.sender, old.spam, -1, time.Unix(old.at, 0))
-	s.deps.Metrics.lesson("undone", old.spam)
-	return s.catchUp(ctx)
-}
-
-// UndoUser takes back all lessons of a user that are kept, and forgets what
-// else he taught his own layer, and his contacts: of an account that was
-// abused, or is no more. It tells how many lessons that were.
-func (s *Store) UndoUser(ctx context.Context, user string) (n int, err error) {
-	user, ok := account(user)
-	if !ok {
-		return 0, fmt.Errorf("%w: no user", ErrUnknown)
-	}
-	err = s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		var err error
-		if n, err = undoAll(ctx, tx, user, time.Now()); err != nil {
-			return err
-		}
-		_, err = tx.Exec(ctx, "DELETE FROM learned_contacts WHERE username = ?", user)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("learned: undo: %w", err)
-	}
-	return n, s.catchUp(ctx)
-}
-
-// undoAll writes that all lessons of a user are undone, and that his layer is
-// dropped: an undoing of no lesson.
-func undoAll(ctx context.Context, tx *sqldb.Tx, user string, now time.Time) (int, error) {
-	rows, err := tx.Query(ctx, "SELECT message FROM learned_lessons WHERE username = ? AND live = 1 ORDER BY id DESC", user)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	var keys []string
-	for rows.Next() {
-		var k string
-		if err := rows.Scan(&k); err != nil {
-			return 0, err
-		}
-		keys = append(keys, k)
-	}
-	if err := rows.Err(); err != nil {
-		return 0, err
-	}
-	for _, key := range keys {
-		k, err := live(ctx, tx, user, key)
-		if err == nil {
-			err = undo(ctx, tx, user, key, k, now)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return len(keys), undo(ctx, tx, user, "", kept{id: dropLayer}, now)
-}
-
-// dropLayer stands for a lesson in the undoing that drops a user's layer.
-const dropLayer = -1
 
 // note counts what became of a lesson.
 func (s *Store) note(p *prepared, t taught, now time.Time) {
@@ -274,20 +190,20 @@ func (s *Store) note(p *prepared, t taught, now time.Time) {
 	}
 	s.deps.Metrics.lesson(string(p.Source), p.Spam)
 	if t.undone != nil {
-		s.repute(t.undone.sender, t.undone.spam, -1, time.Unix(t.undone.at, 0))
+		s.unrepute(*t.undone)
 	}
-	if p.Source == Outbound {
-		return
-	}
-	s.repute(p.sender, p.Spam, 1, p.At)
+	s.repute(p.sender, p.Spam, p.voice, p.At)
 	if m := s.model.Load(); m != nil {
-		s.sample(p.Spam, p.sampleOf(), m.Score(p.Vector, s.taughtByAdmin()...).Score, now)
+		s.sample(p.Spam, p.sampleOf(), p.User, m.Score(p.Vector, s.taughtByAdmin()...).Score, now)
 	}
 }
 
+// unrepute takes a lesson that was undone off the reputation.
+func (s *Store) unrepute(k kept) { s.repute(k.sender, k.spam, -k.voice, time.Unix(k.at, 0)) }
+
 // repute adds a lesson to the reputation of names, or takes it off.
 func (s *Store) repute(names string, spam bool, by float64, at time.Time) {
-	if names == "" {
+	if names == "" || by == 0 {
 		return
 	}
 	d := row{first: at.Unix(), last: at.Unix()}

@@ -155,7 +155,7 @@ func TestAUserIsForgotten(t *testing.T) {
 	if err := s.saveNow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := s.UndoUser(t.Context(), ana); n != 2 || err != nil {
+	if n, err := s.UndoUser(t.Context(), ana); n != (Undone{Spam: 2}) || err != nil {
 		t.Fatal(n, err)
 	}
 	check := func(s *Store) {
@@ -182,15 +182,14 @@ func TestWrongLessonsAreRefused(t *testing.T) {
 	s := openStore(t, DefaultOptions())
 	good := lesson(ana, "k", newsletter, true)
 	for name, change := range map[string]func(*Lesson){
-		"no user":       func(l *Lesson) { l.User = "" },
-		"NUL in user":   func(l *Lesson) { l.User = "a\x00b@example.org" },
-		"not a user's":  func(l *Lesson) { l.User = "*" },
-		"a domain":      func(l *Lesson) { l.User = "@example.org" },
-		"no key":        func(l *Lesson) { l.Key = "" },
-		"long key":      func(l *Lesson) { l.Key = string(make([]byte, 300)) },
-		"no vector":     func(l *Lesson) { l.Vector = nil },
-		"no source":     func(l *Lesson) { l.Source = "" },
-		"spam sent out": func(l *Lesson) { l.Source = Outbound },
+		"no user":      func(l *Lesson) { l.User = "" },
+		"NUL in user":  func(l *Lesson) { l.User = "a\x00b@example.org" },
+		"not a user's": func(l *Lesson) { l.User = "*" },
+		"a domain":     func(l *Lesson) { l.User = "@example.org" },
+		"no key":       func(l *Lesson) { l.Key = "" },
+		"long key":     func(l *Lesson) { l.Key = string(make([]byte, 300)) },
+		"no vector":    func(l *Lesson) { l.Vector = nil },
+		"no source":    func(l *Lesson) { l.Source = "" },
 	} {
 		bad := good
 		change(&bad)

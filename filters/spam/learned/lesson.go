@@ -16,10 +16,8 @@ type Source string
 
 // The sources.
 const (
-	Move     Source = "move"     // a user moved it into, or out of, Junk
-	Admin    Source = "admin"    // a command
-	Release  Source = "release"  // it was released from quarantine
-	Outbound Source = "outbound" // a user of ours wrote it: ham, but not what comes in
+	Move  Source = "move"  // a user moved it into, or out of, Junk
+	Admin Source = "admin" // a command
 )
 
 // Lesson is one message whose class somebody knows.
@@ -66,7 +64,7 @@ func (l *Lesson) check(now time.Time) error {
 		return bad("it has no key")
 	}
 	switch l.Source {
-	case Move, Release, Outbound:
+	case Move:
 		if l.User == "" {
 			return bad("a user is missing")
 		}
@@ -76,9 +74,6 @@ func (l *Lesson) check(now time.Time) error {
 	}
 	if l.Vector == nil {
 		return bad("it has no vector")
-	}
-	if l.Source == Outbound && l.Spam {
-		return bad("users here write no spam")
 	}
 	if l.At.IsZero() || l.At.After(now) {
 		l.At = now

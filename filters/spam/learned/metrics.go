@@ -20,7 +20,7 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 	m := &Metrics{
 		lessons: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_spam_lessons_total",
-			Help: "Messages that were taught, by what came of it (move, admin, release, outbound: the source of what was learned; known, refused, undone) and class.",
+			Help: "Messages that were taught, by what came of it (move, admin: the source of what was learned; known, refused, undone) and class.",
 		}, []string{"result", "class"}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gapura_spam_sightings_lost_total",

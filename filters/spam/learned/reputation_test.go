@@ -79,21 +79,87 @@ func TestLessonsAndRepliesCountMost(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, DefaultOptions())
 	from := Sender{Address: "bad@spam.example", Aligned: true}
-	l := lesson(ana, "m", newsletter, true)
-	l.Sender = from
+	l := lesson("", "m", newsletter, true)
+	l.Sender, l.Source = from, Admin
 	learn(t, s, l)
 	if r := reputation(t, s, from); r.Domain.Odds() < 0.5 || r.Address.Bad == 0 {
 		t.Errorf("%+v", r)
 	}
-	if err := s.Undo(t.Context(), ana, "m"); err != nil {
+	if err := s.Undo(t.Context(), "", "m"); err != nil {
 		t.Fatal(err)
 	}
 	if r := reputation(t, s, from); math.Abs(r.Domain.Odds()) > 1e-3 {
 		t.Errorf("undone: %+v", r)
 	}
-	s.Contact(ana, "Bad@spam.example")
-	if r := reputation(t, s, from); r.Domain.Odds() > -0.5 || r.Address.Replies < 0.99 {
+	for range 50 { // is as much as once
+		s.Contact(ana, "Bad@spam.example")
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := reputation(t, s, from); r.Domain.Odds() > -0.5 || r.Address.Replies < 0.99 || r.Address.Replies > 1 {
 		t.Errorf("written to: %+v", r)
+	}
+	s.Contact(ben, "bad@spam.example")
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := reputation(t, s, from); r.Address.Replies < 1.9 {
+		t.Errorf("written to by two: %+v", r)
+	}
+}
+
+// TestAUserHasOneVoiceInTheReputation: whatever he teaches of a sender, and
+// how often, what filters ask of it moves by less than the share; users who agree
+// move it more, and undoing leaves nothing.
+func TestAUserHasOneVoiceInTheReputation(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	r := rnd()
+	odds := func(from Sender) float64 {
+		x := reputation(t, s, from)
+		return math.Abs(0.5*x.Address.Odds() + 0.4*x.Domain.Odds() + 0.25*x.Links.Odds()) // the filter's weights
+	}
+	for _, spam := range []bool{true, false} {
+		from := Sender{Address: fmt.Sprintf("news@%v.example", spam), Aligned: true, Links: []string{fmt.Sprintf("l%v.example", spam)}}
+		teach := func(user string, i int) {
+			l := lesson(user, fmt.Sprintf("%v%d", spam, i), text(r, "any"), spam)
+			l.Sender = from
+			learn(t, s, l)
+		}
+		for i := range 50 {
+			teach(ana, i)
+		}
+		one := odds(from)
+		if share := s.opt.Load().Share.Installation; one == 0 || one > share {
+			t.Errorf("one user moves it by %g, the share is %g", one, share)
+		}
+		for i := range 9 {
+			teach(fmt.Sprintf("u%d@example.org", i), 100+i)
+		}
+		if many := odds(from); many < 3*one {
+			t.Errorf("ten users move it by %g, one by %g", many, one)
+		}
+		for i := range 9 {
+			if _, err := s.UndoSince(t.Context(), fmt.Sprintf("u%d@example.org", i), time.Unix(0, 0)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := s.UndoUser(t.Context(), ana); err != nil {
+			t.Fatal(err)
+		}
+		if left := odds(from); left > 1e-6 {
+			t.Errorf("undone, %g is left", left)
+		}
+	}
+	none := DefaultOptions()
+	none.Share.Installation = 0
+	s.Reconfigure(none)
+	l := lesson(ana, "x", newsletter, true)
+	l.Sender = Sender{Address: "a@zero.example", Aligned: true}
+	learn(t, s, l)
+	if x := odds(l.Sender); x != 0 {
+		t.Errorf("moved by %g where nothing is shared", x)
 	}
 }
 

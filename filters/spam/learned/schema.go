@@ -65,4 +65,6 @@ CREATE TABLE learned_sent (message INTEGER PRIMARY KEY, at INTEGER NOT NULL) STR
 CREATE INDEX learned_sent_at ON learned_sent (at);
 CREATE TABLE learned_samples (spam INTEGER NOT NULL, slot INTEGER NOT NULL, at INTEGER NOT NULL, score REAL NOT NULL, PRIMARY KEY (spam, slot)) STRICT;
 CREATE TABLE learned_scores (kind TEXT NOT NULL, bin INTEGER NOT NULL, n REAL NOT NULL, PRIMARY KEY (kind, bin)) STRICT`,
+	// Lessons of before counted fully in the reputation, whoever taught them.
+	`ALTER TABLE learned_lessons ADD COLUMN voice REAL NOT NULL DEFAULT 1`,
 }

@@ -19,6 +19,9 @@ type Sighting struct {
 	// from a contact of its recipient or a reply to mail of ours; model.Spam
 	// where it is surely spam, sent to a trap for instance; otherwise "".
 	Truth string
+	// By is the user by whom the truth is known: whose contact the sender is, or
+	// whom he answers; "" : it is known otherwise.
+	By string
 }
 
 // Seen counts a message in the reputation of its sender, in the distribution of
@@ -41,25 +44,49 @@ func (s *Store) Seen(_ context.Context, m Sighting) {
 	})
 	s.watch.score(&s.behind, m.Score, m.Class == model.Spam, now)
 	if m.Truth != "" {
-		s.sample(m.Truth == model.Spam, m.Sender.Address, m.Score.Score, now)
+		s.sample(m.Truth == model.Spam, m.Sender.Address, m.By, m.Score.Score, now)
 	}
 }
 
+// surprises is how many messages that one user says the model is wrong about
+// are in the sample, of each class, in a period of surprisePeriod. The threshold moves
+// from one more on, so that no user moves it alone.
+const (
+	surprises      = (minOver - 1) / 2 // of two periods
+	surprisePeriod = 365 * 86400       // seconds
+)
+
 // sample adds a score to the rolling sample: of one sender one a day, so that nobody is
-// the measure of the others.
-func (s *Store) sample(spam bool, sender string, score float64, now time.Time) {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	h.WriteString(sender)
-	k := sampled{h.Sum64(), now.Unix() / 86400, spam}
+// the measure of the others. user: who says what the message is; "" : nobody who
+// needs a bound.
+func (s *Store) sample(spam bool, sender, user string, score float64, now time.Time) {
+	k := sampled{s.hash(sender), now.Unix() / 86400, spam}
 	if _, ok := s.sampled.get(k); ok {
+		return
+	}
+	wrong := spam && score < 0 || !spam && score >= model.SpamScore
+	if user != "" && wrong && !s.surprised(user, spam, now) {
 		return
 	}
 	s.sampled.put(k, struct{}{})
 	s.watch.sample(&s.behind, spam, score, now)
 }
 
-// sampled is a sender that is in the sample of a day.
+// surprised counts a message about which a user says that the model is wrong;
+// false: there were enough of his.
+func (s *Store) surprised(user string, spam bool, now time.Time) bool {
+	k := sampled{s.hash(user), now.Unix() / surprisePeriod, spam}
+	n, _ := s.surprises.get(k)
+	if n < surprises {
+		s.surprises.put(k, n+1)
+	}
+	return n < surprises
+}
+
+func (s *Store) hash(name string) uint64 { return maphash.String(s.seed, name) }
+
+// sampled is a sender that is in the sample of a day, or a user in that of a
+// longer time.
 type sampled struct {
 	sender uint64
 	day    int64

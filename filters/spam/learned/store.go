@@ -55,6 +55,8 @@ type Store struct {
 	names    *cache[string, row]
 	contacts *cache[contact, known]
 	sampled  *cache[sampled, struct{}]
+	// surprises are apart, so that many senders do not push users out.
+	surprises *cache[sampled, int]
 
 	watch    watch
 	measured atomic.Pointer[figures]
@@ -92,7 +94,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 	}
 	s := &Store{
 		deps: deps, seed: maphash.MakeSeed(), patience: readTime, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
-		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders),
+		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders), surprises: newCache[sampled, int](cachedSenders),
 		steps: map[stepKey]model.Step{}, dropped: map[string]struct{}{},
 	}
 	s.behind.now, s.behind.full = newBatch(), make(chan struct{}, 1)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -15,30 +16,66 @@ import (
 // more only its own step is taken back.
 const maxRewind = 500
 
-// unlearn takes a lesson back in all layers.
-func (s *Store) unlearn(ctx context.Context, e event) error {
-	first, err := s.vectorOf(ctx, e.undoes)
-	if first == nil || err != nil {
+// unlearn takes lessons of one user back in all layers, all at once: what came
+// after them is learned again once.
+func (s *Store) unlearn(ctx context.Context, list []event) error {
+	undone := make(map[int64]event, len(list))
+	widest := list[0] // whose lessons are in every layer that any of them is in
+	first := list[0].undoes
+	for _, e := range list {
+		undone[e.undoes] = e
+		first = min(first, e.undoes)
+		widest.own, widest.domain, widest.all = max(widest.own, e.own), max(widest.domain, e.domain), max(widest.all, e.all)
+	}
+	return s.each(ctx, widest, func(name string, below []*model.Layer, l *model.Layer, _ float64) error {
+		return s.rewind(ctx, rewinding{first, list[0].id, undone, name}, below, l)
+	})
+}
+
+// rewinding is what is taken back in a layer.
+type rewinding struct {
+	first, before int64           // the first lesson, and the end of those that are in the layer
+	undone        map[int64]event // by lesson
+	layer         string
+}
+
+// rewind takes lessons back in one layer.
+func (s *Store) rewind(ctx context.Context, r rewinding, below []*model.Layer, l *model.Layer) error {
+	later, err := s.since(ctx, r)
+	if err != nil {
 		return err
 	}
-	return s.each(ctx, e, func(name string, below []*model.Layer, l *model.Layer, _ float64) error {
-		step, ok, err := s.step(ctx, stepKey{e.undoes, name})
-		if err != nil || !ok {
-			return err
+	exact := make(map[int64]bool, len(r.undone))
+	for _, x := range slices.Backward(later) {
+		l.Undo(x.v, x.step)
+		_, exact[x.id] = r.undone[x.id]
+	}
+	for _, id := range slices.Backward(slices.Sorted(maps.Keys(r.undone))) {
+		if !exact[id] && r.undone[id].of(r.layer) != 0 {
+			if err := s.stepBack(ctx, id, r.layer, l); err != nil {
+				return err
+			}
 		}
-		later, err := s.since(ctx, e, name)
-		if err != nil {
-			return err
+	}
+	for _, x := range later {
+		if !exact[x.id] {
+			s.steps[stepKey{x.id, r.layer}] = l.Learn(s.model.Load(), below, x.v, x.spam, x.of(r.layer))
 		}
-		for _, x := range slices.Backward(later) {
-			l.Undo(x.v, x.step)
-		}
-		l.Undo(first, step)
-		for _, x := range later {
-			s.steps[stepKey{x.id, name}] = l.Learn(s.model.Load(), below, x.v, x.spam, x.of(name))
-		}
-		return nil
-	})
+	}
+	return nil
+}
+
+// stepBack takes back the step of one lesson alone.
+func (s *Store) stepBack(ctx context.Context, lesson int64, layer string, l *model.Layer) error {
+	step, ok, err := s.step(ctx, stepKey{lesson, layer})
+	if err != nil || !ok {
+		return err
+	}
+	v, err := s.vectorOf(ctx, lesson)
+	if v != nil {
+		l.Undo(v, step)
+	}
+	return err
 }
 
 // vectorOf reads the vector of a lesson; nil: it is not kept, or was passed over.
@@ -65,22 +102,52 @@ type applied struct {
 	step model.Step
 }
 
-// since returns the lessons that are in a layer and came after the one that e
-// undoes; none where there are too many, or not all that it takes is kept.
-func (s *Store) since(ctx context.Context, e event, layer string) ([]applied, error) {
-	query := "SELECT id, username, spam, own, shared_domain, shared_all, vector FROM learned_lessons WHERE id > ? AND id < ? AND undoes = 0 AND id NOT IN (SELECT undoes FROM learned_lessons WHERE undoes > 0 AND id < ?)"
-	args := []any{e.undoes, e.id, e.id}
-	switch {
-	case layer == installation:
-		query += " AND username = '' AND shared_all > 0"
-	case layer == everybody:
-		query += " AND username <> '' AND shared_all > 0"
-	case layer[0] == '@':
-		query, args = query+" AND domain = ? AND shared_domain > 0", append(args, layer[1:])
-	default:
-		query, args = query+" AND username = ? AND own > 0", append(args, layer)
+// since returns the lessons that are in a layer from the first that is taken
+// back to the last one of all, in their order; where too many others came
+// after it, or not all that it takes is kept, those from a later one.
+func (s *Store) since(ctx context.Context, r rewinding) ([]applied, error) {
+	list, err := s.readSince(ctx, r)
+	if err != nil {
+		return nil, err
 	}
-	rows, err := s.deps.DB.Read().Query(ctx, query+" ORDER BY id LIMIT ?", append(args, maxRewind+1)...)
+	others, n := 0, 0
+	for i := range list { // the latest first
+		x := &list[i]
+		var ok bool
+		if x.step, ok, err = s.step(ctx, stepKey{x.id, r.layer}); err != nil {
+			return nil, err
+		}
+		_, undone := r.undone[x.id]
+		if !undone {
+			others++
+		}
+		if !ok || others > maxRewind {
+			break
+		}
+		if undone {
+			n = i + 1
+		}
+	}
+	list = list[:n]
+	slices.Reverse(list)
+	return list, nil
+}
+
+// readSince reads lessons that are in a layer, the latest first.
+func (s *Store) readSince(ctx context.Context, r rewinding) ([]applied, error) {
+	query := "SELECT id, username, spam, own, shared_domain, shared_all, vector FROM learned_lessons WHERE id >= ? AND id < ? AND undoes = 0 AND id NOT IN (SELECT undoes FROM learned_lessons WHERE undoes > 0 AND id < ?)"
+	args := []any{r.first, r.before, r.before}
+	switch {
+	case r.layer == installation:
+		query += " AND username = '' AND shared_all > 0"
+	case r.layer == everybody:
+		query += " AND username <> '' AND shared_all > 0"
+	case r.layer[0] == '@':
+		query, args = query+" AND domain = ? AND shared_domain > 0", append(args, r.layer[1:])
+	default:
+		query, args = query+" AND username = ? AND own > 0", append(args, r.layer)
+	}
+	rows, err := s.deps.DB.Read().Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, maxRewind+len(r.undone)+1)...)
 	if err != nil {
 		return nil, fmt.Errorf("learned: lessons: %w", err)
 	}
@@ -100,16 +167,6 @@ func (s *Store) since(ctx context.Context, e event, layer string) ([]applied, er
 	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("learned: lessons: %w", err)
 	}
-	rows.Close()
-	if len(list) > maxRewind {
-		return nil, nil
-	}
-	for i := range list {
-		var ok bool
-		if list[i].step, ok, err = s.step(ctx, stepKey{list[i].id, layer}); err != nil || !ok {
-			return nil, err
-		}
-	}
 	return list, nil
 }
 
@@ -123,11 +180,12 @@ func (s *Store) step(ctx context.Context, k stepKey) (step model.Step, ok bool, 
 	if errors.Is(err, sqldb.ErrNoRows) {
 		return step, false, nil
 	}
-	if err == nil {
-		err = step.UnmarshalBinary(data)
-	}
 	if err != nil {
 		return step, false, fmt.Errorf("learned: step of lesson %d: %w", k.lesson, err)
+	}
+	if err := step.UnmarshalBinary(data); err != nil { // the lesson stays where it is; the others go on
+		s.deps.Log.Error("spam: what a lesson did is damaged and cannot be taken back", "lesson", k.lesson, "layer", k.layer, "error", err.Error())
+		return model.Step{}, false, nil
 	}
 	return step, true, nil
 }

@@ -25,8 +25,6 @@ const (
 	maxAgreed = 30
 	// least is the trust below which a user changes nobody's layer but his.
 	least = 0.2
-	// outboundWeight is what a user's own mail teaches his layer.
-	outboundWeight = 0.3
 )
 
 // weights are what a lesson weighs in each layer; 0: it does not change it.
@@ -80,16 +78,7 @@ func (o Options) weigh(l *Lesson, t *teacher, a alike, now time.Time) (w weights
 		return weights{all: 1 / float64(a.all+1)}
 	}
 	w.own = 1 / float64(a.own+1)
-	if l.Source == Outbound {
-		w.own *= outboundWeight
-		return w
-	}
-	trust := 1.0
-	if l.Source != Admin {
-		if trust = t.trust(now); a.same+1 < o.Agree {
-			trust = 0
-		}
-	}
+	trust := o.trust(l, t, a, now)
 	if domainOf(l.User) != "" {
 		w.domain = trust * min(o.Share.Domain*shareWeight, maxShareWeight) / float64(a.domain+1)
 	}
@@ -100,6 +89,17 @@ func (o Options) weigh(l *Lesson, t *teacher, a alike, now time.Time) (w weights
 	t.spentDomain += k * w.domain
 	t.spentAll += k * w.all
 	return w
+}
+
+// trust is how much of the shared weight of a user's lesson counts.
+func (o Options) trust(l *Lesson, t *teacher, a alike, now time.Time) float64 {
+	switch {
+	case l.Source == Admin:
+		return 1
+	case a.same+1 < o.Agree:
+		return 0
+	}
+	return t.trust(now)
 }
 
 // teacherOf reads a teacher, and counts one more lesson of today.
