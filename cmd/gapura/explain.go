@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
@@ -39,6 +38,7 @@ type explainCmd struct {
 func (*explainCmd) Help() string {
 	return `Runs all filters and the policy of the configuration on one message and tells
 every fact, rule and disposition. Nothing is delivered, no backend is asked.
+The spam filter asks what was learned here for each recipient, and learns nothing.
 Without a configuration file, the filters that need no options are asked.
 Exit code 1: the message would be refused.
 
@@ -51,6 +51,7 @@ type explanation struct {
 	ID         string            `json:"id"`
 	Facts      map[string]any    `json:"facts"`
 	Results    string            `json:"authentication_results,omitempty"`
+	Spam       string            `json:"spam_by,omitempty"` // what the filter spam has asked
 	Recipients []rcptExplanation `json:"recipients"`
 	names      []string          // of Facts, in order
 }
@@ -84,12 +85,18 @@ func (c *explainCmd) Run(a *app) error {
 	}
 	defer done()
 	bodies := body.Options{Memory: cfg.Limits.BodyMemory}
-	log := slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	j, err := newJudge(cfg, resolver, bodies, &server{log: log, spam: spamState{explain: true}})
+	log := a.warnings()
+	srv := &server{log: log, spam: spamState{explain: true}}
+	taught, forget := srv.askLearned(a, cfg, log)
+	defer forget()
+	j, err := newJudge(cfg, resolver, bodies, srv)
 	if err != nil {
 		return err
 	}
 	defer j.close()
+	if err := srv.spam.configure(a.ctx, cfg); err != nil {
+		return err
+	}
 	m, err := a.readMessage(c.File)
 	if err != nil {
 		return err
@@ -99,6 +106,7 @@ func (c *explainCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
+	e.Spam = taught
 	if err := a.print(e, e.text); err != nil {
 		return err
 	}
@@ -113,7 +121,7 @@ func (c *explainCmd) Run(a *app) error {
 // explainConfig is the configuration, or where there is none, the filters that
 // need no options.
 func explainConfig(file string) (*config.Config, error) {
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && file == "gapura.yaml" {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) && file == defaultConfig {
 		return config.Parse("built-in", []byte("filters: [spf, dkim, arc, dmarc, headers, attachment, spam]\ndomains: {default: {deliver: proxy, backends: [\"smtp://127.0.0.1:25\"]}}\n"))
 	}
 	return config.Load(file)
@@ -277,6 +285,9 @@ func (e *explanation) text(w io.Writer) {
 	fmt.Fprintln(w, "facts")
 	for _, name := range e.names {
 		printFact(w, name, e.Facts[name])
+	}
+	if e.Spam != "" {
+		fmt.Fprintf(w, "\nspam is judged by %s\n", e.Spam)
 	}
 	if e.Results != "" {
 		fmt.Fprintf(w, "\nAuthentication-Results: %s\n", strings.ReplaceAll(e.Results, "\r\n", "\n"))

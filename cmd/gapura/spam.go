@@ -23,6 +23,7 @@ import (
 // spamCmd is `gapura spam`.
 type spamCmd struct {
 	Learn   spamLearn   `cmd:"" help:"Teach what is spam and what is not."`
+	Unlearn spamUnlearn `cmd:"" help:"Take back what was taught."`
 	Score   spamScore   `cmd:"" help:"Score messages without learning them."`
 	Online  spamOnline  `cmd:"" help:"Score each message of an index, then learn it: to measure."`
 	Train   spamTrain   `cmd:"" help:"Make a base model of an organisation's own mail."`
@@ -98,14 +99,15 @@ type scoredMessage struct {
 	Probability float64 `json:"probability"`
 	Class       string  `json:"class"`
 	Path        string  `json:"path"`
+	By          string  `json:"by,omitempty"` // what has judged
 }
 
 // printScore prints one line: label, if there is one, score and path.
-func (a *app) printScore(x *spamMessage, s model.Score) error {
+func (a *app) printScore(x *spamMessage, s model.Score, by string) error {
 	if a.json {
 		e := json.NewEncoder(a.stdout)
 		e.SetEscapeHTML(false)
-		return e.Encode(scoredMessage{x.label, s.Score, s.Probability, s.Class, x.path})
+		return e.Encode(scoredMessage{x.label, s.Score, s.Probability, s.Class, x.path, by})
 	}
 	line := make([]byte, 0, 128)
 	if x.label != "" {

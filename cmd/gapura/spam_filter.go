@@ -142,6 +142,9 @@ func (s *server) openSpam(opt spam.Options, cfg *config.Config, r dns.Resolver) 
 	if s.spam.store != nil {
 		deps.Learned, deps.User = s.spam.store, s.spamUser(cfg)
 	}
+	if s.spam.explain && s.spam.store != nil {
+		deps.Learned = unseen{s.spam.store}
+	}
 	return spam.New(opt, deps)
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +32,8 @@ func (*spamLearn) Help() string {
 	return `Teaches the filter of this installation what is spam and what is not, for all
 recipients, or with --user for one; with --model the model in a file instead. A
 gateway that runs learns it at once, another when it starts. A message is learned once: taught
-again with the other class, the first lesson is taken back.
+again with the other class, the first lesson is taken back; spam unlearn takes back
+what was a mistake altogether.
 
 Examples:
   gapura spam learn --spam ~/Maildir/.Junk
@@ -138,14 +140,20 @@ func (c *spamLearn) teach(a *app, src spamSource, report *learnReport) error {
 		if err := errors.Join(c.teachAll(a, cfg.Hostname, store, src, report), store.Close()); err != nil {
 			return err
 		}
-		resp, err := callControl(a.ctx, cfg, "/spam/learn", nil)
-		if errors.Is(err, errNoGateway) { // it learns when it starts
-			return nil
-		} else if err != nil {
-			return err
-		}
-		return resp.Body.Close()
+		return tellTaught(a.ctx, cfg)
 	})
+}
+
+// tellTaught has a running gateway take up what was taught, or taken back. One
+// that does not run does so when it starts.
+func tellTaught(ctx context.Context, cfg *config.Config) error {
+	resp, err := callControl(ctx, cfg, "/spam/learn", nil)
+	if errors.Is(err, errNoGateway) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // learnTaught has the running gateway learn at once what a command has taught.
@@ -153,7 +161,7 @@ func (s *server) learnTaught(w http.ResponseWriter, r *http.Request) {
 	if s.spam.store == nil {
 		return
 	}
-	if err := s.spam.store.Learn(r.Context()); err != nil {
+	if err := s.spam.store.Refresh(r.Context()); err != nil {
 		http.Error(w, err.Error(), http.StatusConflict)
 	}
 }

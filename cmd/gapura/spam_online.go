@@ -88,7 +88,7 @@ func (c *spamOnline) Run(a *app) error {
 			a.noteFailed(b, x.path, r.err)
 			return nil
 		}
-		if err := a.printScore(&x, l.score(r.v)); err != nil {
+		if err := a.printScore(&x, l.score(r.v), ""); err != nil {
 			return err
 		}
 		l.take(r.v, x.spam())

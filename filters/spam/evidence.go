@@ -89,12 +89,12 @@ func (e *evidence) rules(hits []rule.Hit, by float64) (names []string) {
 	return names
 }
 
-// Explain returns why a message by itself has its score s: the n weightiest
-// reasons, rules that it matches among them.
-func Explain(m *model.Model, a *anatomy.Message, s model.Score, hits []rule.Hit, n int, layers ...*model.Layer) []model.Reason {
+// Explain returns why a message by itself, with features v, has its score s:
+// the n weightiest reasons, rules that it matches among them.
+func Explain(m *model.Model, a *anatomy.Message, v *model.Vector, s model.Score, hits []rule.Hit, n int, layers ...*model.Layer) []model.Reason {
 	var e evidence
 	e.rules(hits, m.RuleOdds(s))
-	return e.merge(m, m.Explain(a, n, layers...), n)
+	return e.merge(m, m.Explain(a, v, n, layers...), n)
 }
 
 func boolean(facts gateway.Facts, name string) bool {

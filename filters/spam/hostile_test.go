@@ -294,7 +294,7 @@ func (j *judge) ask(raw []byte) {
 	_ = j.m.Parse(raw)
 	model.Features(&j.m, j.v, spam.Signals(j.set.Match(&j.m, gateway.Facts{}))...)
 	if j.base.Score(j.v, j.own).Class == model.Spam {
-		j.base.Explain(&j.m, 10, j.own)
+		j.base.Explain(&j.m, j.v, 10, j.own)
 	}
 }
 

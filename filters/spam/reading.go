@@ -54,7 +54,7 @@ func (r *reading) explain(layers []*model.Layer, n int) []model.Reason {
 	if len(r.explained) == maxExplained {
 		return nil
 	}
-	reasons := r.f.deps.Model.Explain(&r.m, n, layers...)
+	reasons := r.f.deps.Model.Explain(&r.m, r.v, n, layers...)
 	r.explained = append(r.explained, explained{layers, reasons})
 	return slices.Clone(reasons)
 }

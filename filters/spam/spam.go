@@ -131,17 +131,8 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	defer f.pool.Put(r)
 	hits := r.listed(ctx)
 	began := time.Now()
-	rules := r.rules(tx.Facts)
-	model.Features(&r.m, r.v, Signals(rules)...)
 	c := f.calibration()
-	e := evidence{}
-	e.filters(tx.Facts)
-	e.lists(hits, f.deps.Model)
-	layers := f.layers(ctx, "")
-	names := e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
-	who := r.sender(tx)
-	e.reputation(ctx, f, who)
-	all := r.judge(c, layers, &e)
+	all, who, names := r.forAll(ctx, tx, c, hits)
 	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold})}
 	if len(names) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.rules", Value: names})
@@ -149,11 +140,12 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	if len(hits) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.lists", Value: zones(hits)})
 	}
-	truth := ""
+	truth, by := "", ""
 	for i := range tx.Rcpts {
-		own, known := r.judgeFor(ctx, &tx.Rcpts[i], who, c, all)
-		if known {
-			truth = model.Ham
+		user := f.user(ctx, tx.Rcpts[i].To)
+		own, known := r.judgeFor(ctx, user, who, c, all)
+		if known && truth == "" {
+			truth, by = model.Ham, user
 		}
 		if own == nil {
 			continue
@@ -164,10 +156,26 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 		v.Rcpts[i] = own.facts()
 	}
 	if f.deps.Learned != nil && f.opt.Learn.Reputation {
-		f.deps.Learned.Seen(ctx, learned.Sighting{Sender: who.Sender, Score: all.own, Class: all.class, Truth: truth})
+		f.deps.Learned.Seen(ctx, learned.Sighting{Sender: who.Sender, Score: all.own, Class: all.class, Truth: truth, By: by})
 	}
 	f.deps.Metrics.scored(all.score, all.class, r.took+time.Since(began))
 	return v, nil
+}
+
+// forAll judges for those of whom nothing more is known. It tells as well who
+// sends the message, and which rules it matches.
+func (r *reading) forAll(ctx context.Context, tx *gateway.Transaction, c calibration, hits []urilist.Hit) (all *judgement, who sender, names []string) {
+	f := r.f
+	rules := r.rules(tx.Facts)
+	model.Features(&r.m, r.v, Signals(rules)...)
+	e := &evidence{}
+	e.filters(tx.Facts)
+	e.lists(hits, f.deps.Model)
+	layers := f.layers(ctx, "")
+	names = e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
+	who = r.sender(tx)
+	e.reputation(ctx, f, who)
+	return r.judge(c, layers, e), who, names
 }
 
 // rules returns the rules that the message matches.
@@ -224,14 +232,13 @@ func (r *reading) judge(c calibration, layers []*model.Layer, e *evidence) *judg
 	return j
 }
 
-// judgeFor judges for one recipient; nil: as for all. known: the sender is a
+// judgeFor judges for one user; nil: as for all. known: the sender is a
 // contact of his, or answers him.
-func (r *reading) judgeFor(ctx context.Context, rcpt *gateway.Recipient, who sender, c calibration, all *judgement) (own *judgement, known bool) {
+func (r *reading) judgeFor(ctx context.Context, user string, who sender, c calibration, all *judgement) (own *judgement, known bool) {
 	f := r.f
 	if f.deps.Learned == nil {
 		return nil, false
 	}
-	user := f.user(ctx, rcpt.To)
 	layers := f.layers(ctx, user)
 	e := all.e
 	if why := f.contact(ctx, who, user); why != "" {

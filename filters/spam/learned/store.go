@@ -24,6 +24,8 @@ const (
 	pruneEvery   = 10 * time.Minute
 	// warnEvery is how often the same drift is told.
 	warnEvery = 24 * time.Hour
+	// askTime is readTime for a person who asks.
+	askTime = 10 * time.Second
 	// cachedSenders is how many senders are known to be in today's sample.
 	cachedSenders = 50_000
 )
@@ -120,6 +122,9 @@ func (s *Store) start(ctx context.Context) error {
 		return fmt.Errorf("learned: %w", err)
 	}
 	s.savedTo = s.applied
+	if !s.deps.Keep {
+		s.patience = askTime
+	}
 	if err := s.watch.load(ctx, s.deps.DB); err != nil {
 		return err
 	}

@@ -24,11 +24,52 @@ func (s *Store) Use(ctx context.Context, m *model.Model) error {
 			return err
 		}
 	}
+	if !s.deps.Keep {
+		return s.look(ctx)
+	}
 	return s.catchUp(ctx)
 }
 
-// Ready tells whether there is a base model to learn above.
-func (s *Store) Ready() bool { return s.model.Load() != nil }
+// looks is how often one who only asks begins anew.
+const looks = 5
+
+// look learns what is not in the saved layers yet, in memory alone. Where the
+// gateway saves them meanwhile it begins anew, or lessons would count twice.
+func (s *Store) look(ctx context.Context) error {
+	for i := 0; ; i++ {
+		if err := s.catchUp(ctx); err != nil {
+			return err
+		}
+		var saved int64
+		err := s.deps.DB.Read().QueryRow(ctx, "SELECT value FROM learned_state WHERE name = 'applied'").Scan(&saved)
+		if err != nil && !errors.Is(err, sqldb.ErrNoRows) {
+			return fmt.Errorf("learned: %w", err)
+		}
+		s.applying.Lock()
+		same := saved == s.savedTo
+		if !same {
+			s.applied, s.savedTo, s.unsaved = saved, saved, 0
+			s.forgetLayers()
+		}
+		s.applying.Unlock()
+		if same || i == looks {
+			return nil
+		}
+		if err := s.loadNames(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// forgetLayers empties the memory. s.applying is held.
+func (s *Store) forgetLayers() {
+	s.layers.mu.Lock()
+	s.layers.held, s.layers.names = map[string]*held{}, map[string]struct{}{}
+	s.layers.changes++
+	s.layers.mu.Unlock()
+	clear(s.steps)
+	clear(s.dropped)
+}
 
 // renew drops what was of another base.
 func (s *Store) renew(ctx context.Context, m *model.Model) error {
@@ -92,12 +133,7 @@ func (s *Store) dropAll(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("learned: %w", err)
 	}
-	s.layers.mu.Lock()
-	s.layers.held, s.layers.names = map[string]*held{}, map[string]struct{}{}
-	s.layers.changes++
-	s.layers.mu.Unlock()
-	clear(s.steps)
-	clear(s.dropped)
+	s.forgetLayers()
 	return nil
 }
 

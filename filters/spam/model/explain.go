@@ -18,13 +18,12 @@ type Reason struct {
 }
 
 // Explain returns the n features that moved the score of a message most, the
-// strongest first. Runs of characters, which tell nobody anything, are told in
-// one sum.
-func (m *Model) Explain(a *anatomy.Message, n int, layers ...*Layer) []Reason {
-	v := NewVector()
-	Features(a, v)
-	s := m.Score(v, layers...)
-	v.wanted = m.heaviest(v, layers)
+// strongest first; of has its features. Runs of characters, which tell nobody
+// anything, are told in one sum.
+func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
+	s := m.Score(of, layers...)
+	v := NewVector() // of is not kept with names of what it has
+	v.wanted = m.heaviest(of, layers)
 	v.names, v.spelled = make(map[uint64]string, len(v.wanted)), map[uint64]string{}
 	Features(a, v)
 	shares, total := m.stack.shares(s.Known)

@@ -194,7 +194,9 @@ func TestExplainNamesWhatMovedTheScore(t *testing.T) {
 	if err := a.Parse([]byte(letter("claim prize", "Dear winner, here are the millions of the lottery."))); err != nil {
 		t.Fatal(err)
 	}
-	all := m.Explain(&a, 1000)
+	v := NewVector()
+	Features(&a, v)
+	all := m.Explain(&a, v, 1000)
 	found := false
 	for _, r := range all {
 		found = found || strings.Contains(r.Text, "lottery") && r.Weight > 0
@@ -203,7 +205,7 @@ func TestExplainNamesWhatMovedTheScore(t *testing.T) {
 		t.Errorf("%+v", all)
 	}
 	for _, n := range []int{0, -3} {
-		if none := m.Explain(&a, n); len(none) != 0 {
+		if none := m.Explain(&a, v, n); len(none) != 0 {
 			t.Errorf("%d reasons wanted: %+v", n, none)
 		}
 	}
@@ -212,7 +214,7 @@ func TestExplainNamesWhatMovedTheScore(t *testing.T) {
 			t.Errorf("%q", r.Text)
 		}
 	}
-	if few := m.Explain(&a, 5); len(few) != 5 || math.Abs(few[0].Weight) < math.Abs(few[4].Weight) {
+	if few := m.Explain(&a, v, 5); len(few) != 5 || math.Abs(few[0].Weight) < math.Abs(few[4].Weight) {
 		t.Errorf("%+v", few)
 	}
 }
