@@ -9,7 +9,7 @@ import (
 
 // FeaturesVersion changes when the same message gets other features than
 // before: what was learned of them is then of no use.
-const FeaturesVersion = 3
+const FeaturesVersion = 4
 
 // maxFeatures bounds a view's features in what UnmarshalBinary reads.
 const maxFeatures = 1 << tokenBits
@@ -22,13 +22,14 @@ var errVector = errors.New("model: not a vector of these features")
 func (v *Vector) Of(view View) []uint32 { return v.ids[view] }
 
 // parts are the lists of features that a vector is written as: those of each view, of
-// Tokens first the words of Received fields.
-func (v *Vector) parts() [Views + 1][]uint32 {
-	var list [Views + 1][]uint32
+// Tokens first the words of Received fields, then those of the text, then the rest.
+func (v *Vector) parts() [Views + 2][]uint32 {
+	var list [Views + 2][]uint32
 	copy(list[:], v.ids[:])
 	all := v.ids[Tokens]
-	n := min(v.trace, len(all))
-	list[Tokens], list[Views] = all[:n], all[n:]
+	plain := min(v.plain, len(all))
+	n := min(v.trace, plain)
+	list[Tokens], list[Views], list[Views+1] = all[:n], all[n:plain], all[plain:]
 	return list
 }
 
@@ -70,7 +71,11 @@ func (v *Vector) UnmarshalBinary(src []byte) error {
 	}
 	v.trace = len(v.ids[Tokens])
 	ids, ok := r.list(v.ids[Tokens], Tokens.mask())
-	if !ok || len(r.src) > 0 {
+	if !ok {
+		return errVector
+	}
+	v.plain = len(ids)
+	if ids, ok = r.list(ids, Tokens.mask()); !ok || len(r.src) > 0 {
 		return errVector
 	}
 	v.ids[Tokens] = ids

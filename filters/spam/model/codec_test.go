@@ -15,8 +15,9 @@ func TestVectorIsReadAsItWasWritten(t *testing.T) {
 		}
 		slices.Reverse(v.ids[i])
 	}
-	v.trace = 7
+	v.trace, v.plain = 7, 20
 	received := slices.Sorted(slices.Values(v.ids[Tokens][:7]))
+	text := slices.Sorted(slices.Values(v.ids[Tokens][7:20]))
 	b, err := v.AppendBinary(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +28,9 @@ func TestVectorIsReadAsItWasWritten(t *testing.T) {
 	}
 	if got.trace != 7 || !slices.Equal(got.ids[Tokens][:7], received) {
 		t.Error("words of Received fields are no longer the first")
+	}
+	if got.plain != 20 || !slices.Equal(got.ids[Tokens][7:20], text) {
+		t.Error("words of the text are no longer the next")
 	}
 	for i := range v.ids {
 		slices.Sort(v.ids[i])

@@ -55,6 +55,9 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
 		byText["single words, header included"] = w
 	}
+	if w := points * shares[Text] * bend(s.Views[Text]); w != 0 {
+		byText["single words of the text"] = w
+	}
 	reasons := make([]Reason, 0, len(byText))
 	for t, w := range byText {
 		reasons = append(reasons, Reason{t, w})

@@ -265,13 +265,14 @@ func (v *Vector) tokenView(m *anatomy.Message, subject, body []uint64) {
 	for _, w := range body {
 		v.add(w)
 	}
-	for _, w := range v.header {
-		v.add(mix(w.field, w.word))
-	}
 	for i := range m.Links {
 		if l := &m.Links[i]; l.OK {
 			v.add(mix(tagHost, hash([]byte(l.URL.Host))))
 		}
+	}
+	v.plain = len(v.ids[Tokens])
+	for _, w := range v.header {
+		v.add(mix(w.field, w.word))
 	}
 	v.end()
 }

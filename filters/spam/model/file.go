@@ -16,7 +16,7 @@ import (
 
 // Version is that of the files of models and layers. Files of another version
 // are refused: they are made again, from the mail that they learned from.
-const Version = 1
+const Version = 2
 
 const (
 	modelMagic = "gapura spam model\n"

@@ -13,10 +13,7 @@ const (
 const SpamScore = 5
 
 const (
-	limit  = 4     // a view's log-odds are bent so that no view outshouts the others
-	prior  = 0.018 // Bayes: strength of the assumption that a token says nothing
-	tell   = 0.375 // and how far from evens a token must be to count
-	trust  = 2000  // messages that the base's counts weigh at most
+	limit  = 4 // a view's log-odds are bent so that no view outshouts the others
 	inputs = int(Views)
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
@@ -24,6 +21,9 @@ const (
 
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
+
+	newText   = 0.5 // share of known words of a text below which its single words do not count
+	usualText = 0.9 // and from which on they do fully
 )
 
 // Model is a base model: what was learned from much mail, with the second
@@ -67,7 +67,7 @@ func evenStack() stack {
 	for i := range s.weight {
 		s.weight[i] = 1
 	}
-	s.weight[Fields], s.weight[Tokens] = 2, 3
+	s.weight[Fields], s.weight[Tokens] = 2, 2
 	return s
 }
 
@@ -87,9 +87,9 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	var s Score
 	logits := m.linearScores(v, layers)
 	copy(s.Views[:], logits[:])
-	s.Views[Tokens] = m.tokenScore(v.ids[Tokens], layers)
-	s.Views[Rules] = float64(v.prior)
 	s.Known = m.known(v, layers)
+	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
+	s.Views[Rules] = float64(v.prior)
 	s.Joined = m.stack.join(s.Views, s.Known)
 	if s.Joined > 0 {
 		s.Joined *= leastBody + (1-leastBody)*float64(v.body)
@@ -140,7 +140,12 @@ func (m *Model) known(v *Vector, layers []*Layer) float64 {
 			n++
 		}
 	}
-	return max(0, min(1, (float64(n)/float64(len(ids)+3)-strange)/(familiar-strange)))
+	return usual(float64(n)/float64(len(ids)+3), strange, familiar)
+}
+
+// usual tells how far, from 0 to 1, a share is on the way from none to all.
+func usual(share, none, all float64) float64 {
+	return max(0, min(1, (share-none)/(all-none)))
 }
 
 func (m *Model) hasSeen(id uint32, layers []*Layer) bool {
@@ -188,57 +193,19 @@ func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {
 	return out
 }
 
-// tokenScore is the mean log-odds of the tokens that tell most (after
-// Robinson, A Statistical Approach to the Spam Problem, 2003).
-func (m *Model) tokenScore(ids []uint32, layers []*Layer) float64 {
-	all := make([]*counts, 0, 4)
-	scale := make([]float32, 0, 4)
-	var ham, spam float32
-	take := func(l *Layer, most float32) {
-		c := &l.tokens
-		k := float32(1)
-		if n := c.ham + c.spam; n > most {
-			k = most / n
-		}
-		if c.ham+c.spam > 0 {
-			all, scale = append(all, c), append(scale, k)
-			ham += k * c.ham
-			spam += k * c.spam
-		}
+// tokenScores returns what single words say: those of everything, where known
+// tells that those of the header count, and those of the text alone.
+func (m *Model) tokenScores(v *Vector, known float64, layers []*Layer) (all, text float64) {
+	b := newBayes(m.base, layers)
+	defer b.done()
+	if b.ham == 0 || b.spam == 0 {
+		return 0, 0
 	}
-	if m.base != nil {
-		most := float32(math.MaxFloat32)
-		if len(layers) > 0 {
-			most = trust
-		}
-		take(m.base, most)
+	ids := v.ids[Tokens]
+	prose := b.sum(ids[v.trace:v.plain])
+	text = prose.mean() * usual(float64(prose.seen)/float64(v.plain-v.trace+1), newText, usualText)
+	if known > 0 {
+		all = prose.plus(b.sum(ids[:v.trace])).plus(b.sum(ids[v.plain:])).mean()
 	}
-	for _, l := range layers {
-		l.mu.RLock()
-		defer l.mu.RUnlock()
-		take(l, math.MaxFloat32)
-	}
-	if ham == 0 || spam == 0 {
-		return 0
-	}
-	perHam, perSpam := 1/float64(ham), 1/float64(spam)
-	sum, k := 0.0, 1.0
-	for _, id := range ids {
-		var nh, ns float32
-		for i, c := range all {
-			h, s := c.of(id)
-			nh += scale[i] * float32(h)
-			ns += scale[i] * float32(s)
-		}
-		n := float64(nh + ns)
-		if n == 0 {
-			continue
-		}
-		h, s := float64(nh)*perHam, float64(ns)*perSpam
-		if p := (prior/2 + n*s/(s+h)) / (prior + n); math.Abs(p-0.5) >= tell {
-			sum += math.Log(p / (1 - p))
-			k++
-		}
-	}
-	return sum / k
+	return all, text
 }

@@ -19,10 +19,11 @@ const (
 	linear                      // the number of those before it
 	Tokens  = linear            // single words of everything
 	Rules   = linear + 1        // what the rules that it matches weigh by themselves: nothing is learned
-	Views   = linear + 2
+	Text    = linear + 2        // Tokens of subject, text and links alone, which hold for other people's mail, too
+	Views   = linear + 3
 )
 
-var viewNames = [Views]string{"characters", "words", "pairs", "shape", "hosts", "fields", "signals", "tokens", "rules"}
+var viewNames = [Views]string{"characters", "words", "pairs", "shape", "hosts", "fields", "signals", "tokens", "rules", "text"}
 
 // String returns the view's name.
 func (v View) String() string { return viewNames[v] }
@@ -49,6 +50,7 @@ type Vector struct {
 	prior float32 // what the rules weigh together
 	body  float32 // from 0 to 1: how much there is to go by
 	trace int     // how many of the tokens are words of Received fields; they come first
+	plain int     // where those of subject, text and links end, which come next
 
 	view                     View
 	mask                     uint32
@@ -65,7 +67,7 @@ func NewVector() *Vector { return &Vector{seen: make([]uint64, 1<<tokenBits/64)}
 
 // Clone returns a copy that holds no more memory than its features.
 func (v *Vector) Clone() *Vector {
-	c := &Vector{trace: v.trace, prior: v.prior, body: v.body}
+	c := &Vector{trace: v.trace, plain: v.plain, prior: v.prior, body: v.body}
 	n := 0
 	for _, ids := range v.ids {
 		n += len(ids)

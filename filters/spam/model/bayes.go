@@ -1,0 +1,92 @@
+package model
+
+import "math"
+
+const (
+	prior = 0.018 // strength of the assumption that a token says nothing
+	tell  = 0.375 // how far from evens a token must be to count
+	trust = 2000  // messages that the base's counts weigh at most
+	often = 3     // messages that a known token was in
+)
+
+// bayes are the counts of tokens that count for a message.
+type bayes struct {
+	all       []*counts
+	scale     []float32
+	layers    []*Layer // read-locked
+	ham, spam float32  // messages
+}
+
+// newBayes takes the counts of base and layers. What was learned here counts
+// in full, the base as if it had learned trust messages.
+func newBayes(base *Layer, layers []*Layer) *bayes {
+	b := &bayes{all: make([]*counts, 0, 4), scale: make([]float32, 0, 4), layers: layers}
+	if base != nil {
+		most := float32(math.MaxFloat32)
+		if len(layers) > 0 {
+			most = trust
+		}
+		b.take(&base.tokens, most)
+	}
+	for _, l := range layers {
+		l.mu.RLock()
+		b.take(&l.tokens, math.MaxFloat32)
+	}
+	return b
+}
+
+func (b *bayes) take(c *counts, most float32) {
+	k := float32(1)
+	if n := c.ham + c.spam; n > most {
+		k = most / n
+	}
+	if c.ham+c.spam > 0 {
+		b.all, b.scale = append(b.all, c), append(b.scale, k)
+		b.ham += k * c.ham
+		b.spam += k * c.spam
+	}
+}
+
+func (b *bayes) done() {
+	for _, l := range b.layers {
+		l.mu.RUnlock()
+	}
+}
+
+// telling sums the log-odds of the tokens that tell something.
+type telling struct {
+	sum     float64
+	n, seen int // tokens that tell; tokens that were seen often
+}
+
+func (t telling) plus(u telling) telling { return telling{t.sum + u.sum, t.n + u.n, t.seen + u.seen} }
+
+// mean is the mean log-odds of the tokens that tell most (after Robinson, A
+// Statistical Approach to the Spam Problem, 2003).
+func (t telling) mean() float64 { return t.sum / float64(1+t.n) }
+
+// sum sums what tokens tell.
+func (b *bayes) sum(ids []uint32) (t telling) {
+	perHam, perSpam := 1/float64(b.ham), 1/float64(b.spam)
+	for _, id := range ids {
+		var nh, ns float32
+		for i, c := range b.all {
+			h, s := c.of(id)
+			nh += b.scale[i] * float32(h)
+			ns += b.scale[i] * float32(s)
+		}
+		n := float64(nh + ns)
+		if n == 0 {
+			continue
+		}
+		if n >= often {
+			t.seen++
+		}
+		h, s := float64(nh)*perHam, float64(ns)*perSpam
+		if p := (prior/2 + n*s/(s+h)) / (prior + n); math.Abs(p-0.5) >= tell {
+			t.sum += math.Log(p / (1 - p))
+			t.n++
+		}
+	}
+	return t
+}

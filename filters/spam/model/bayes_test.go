@@ -1,0 +1,40 @@
+package model
+
+import "testing"
+
+// Words of the text tell of mail from elsewhere, too, whose way nobody knows;
+// those of a text in words that were never learned tell nothing.
+func TestSingleWordsOfTheTextCountWhereTheyAreKnown(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	for _, e := range []struct {
+		text    string
+		from    float64
+		to      float64
+		because string
+	}{
+		{"Dear winner, here are the millions of the lottery. Send your account on friday.", 1, 8, "all words are known"},
+		{"Dear all, here are the notes of the group. See you on friday.", -8, -1, "all words are known"},
+		{"Cher gagnant, voici vos gains: merci de bien vouloir nous envoyer un lottery.", 0, 0, "nearly all words are new"},
+	} {
+		v := vectorOf(t, letter("friday", e.text))
+		s := m.Score(v)
+		if s.Known != 0 || s.Views[Tokens] != 0 {
+			t.Errorf("without Received fields the way is known: %+v", s)
+		}
+		if s.Views[Text] < e.from || s.Views[Text] > e.to {
+			t.Errorf("%q: %v, though %s", e.text, s.Views[Text], e.because)
+		}
+	}
+}
+
+func TestTheTextOfAVectorIsItsSubjectAndText(t *testing.T) {
+	t.Parallel()
+	v := vectorOf(t, "Received: from a.example by b.example\r\n"+letter("one two", "three four http://five.example/"))
+	if v.trace != 5 || v.plain-v.trace < 5 || v.plain >= len(v.ids[Tokens]) {
+		t.Errorf("%d words of Received fields, %d of the text, %d in all", v.trace, v.plain-v.trace, len(v.ids[Tokens]))
+	}
+	if c := v.Clone(); c.trace != v.trace || c.plain != v.plain {
+		t.Error("a copy has other words of the text")
+	}
+}
