@@ -51,6 +51,9 @@ func (e entity) write(b *bytes.Buffer) {
 
 // content renders text and HTML as the style and the template's parts say.
 func (m *mail) content(style string) entity {
+	if m.old() {
+		m.at = m.at.AddDate(-m.between(17, 25), 0, 0)
+	}
 	m.subject()
 	blocks := m.blocks(m.t.body)
 	want := m.t.head["parts"]
@@ -60,6 +63,8 @@ func (m *mail) content(style string) entity {
 		want = "text"
 	case style == "person" || style == "office":
 		want = m.oneOf("both", "both", "both", "html", "text")
+	case m.old():
+		want = m.oneOf("both", "html", "html", "text")
 	default:
 		want = m.oneOf("both", "both", "html")
 	}
@@ -87,7 +92,7 @@ func (m *mail) content(style string) entity {
 
 func (m *mail) textOf(blocks []block) string {
 	if m.t.text != "" {
-		return m.expand(m.t.text)
+		return m.preformatted(m.t.text)
 	}
 	text := strings.TrimRight(plain(blocks, 72), "\n") + "\n"
 	if m.bulk() {
@@ -112,6 +117,11 @@ func (m *mail) textPart(kind, s string) entity {
 	if l, ok := legacy[m.lang()]; ok && m.chance(8) && !strings.HasPrefix(kind, "text/calendar") {
 		if enc, err := l.enc.NewEncoder().Bytes(data); err == nil {
 			charset, data = l.name, enc
+		}
+	}
+	if m.old() {
+		if name, enc := m.oldCharset(data); enc != nil {
+			charset, data = name, enc
 		}
 	}
 	e := entity{head: []string{"Content-Type: " + kind + "; charset=" + charset}}

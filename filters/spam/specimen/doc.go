@@ -19,6 +19,11 @@
 //	                  fine print, a code to copy, text hidden from the reader
 //	[b Label](url)    a button on a line of its own; [text](url) within one
 //	![alt](url)       an image; --- a rule; a \ at the end breaks the line
+//	[ [[a|b]]](url)   a link whose text is one of several
+//	@ 3-8 ... @@      the lines between come three to eight times
+//
+// "era: old" has a message made as twenty years ago, "era: mixed" every second
+// one: programs, links, charsets and HTML of that time.
 //
 // Generate renders messages that are the same for the same split, seed and
 // number. Attack rewrites a raw message the way spammers do who know

@@ -21,6 +21,9 @@ func (m *mail) mailer() string {
 		m.memo["mailer"] = m.t.head["mailer"]
 		if m.memo["mailer"] == "" {
 			l := mailers[m.t.head["style"]]
+			if m.old() {
+				l = oldMailers[m.t.head["style"]]
+			}
 			if l == nil {
 				l = mailers["notice"]
 			}
@@ -47,7 +50,10 @@ func (m *mail) head(style string) []string {
 		id := m.token("abcdefghijklmnopqrstuvwxyz0123456789", "22") + "@" + m.value("my.domain", 0)
 		fields = append(fields, "In-Reply-To: <"+id+">", "References: <"+id+">")
 	}
-	if m.bulk() {
+	if m.old() && m.t.head["style"] == "bulk" {
+		m.footer()
+		fields = append(fields, m.oldListFields(from)...)
+	} else if m.bulk() {
 		m.footer()
 		u := m.value("unsublink", 0)
 		if m.chance(50) {
@@ -107,6 +113,9 @@ func (m *mail) date() string {
 func (m *mail) messageID(from string) string {
 	domain := strings.TrimSuffix(from[strings.LastIndexByte(from, '@')+1:], ">")
 	hex := func(n string) string { return m.token("0123456789abcdef", n) }
+	if m.old() {
+		return m.oldMessageID(domain)
+	}
 	switch m.mailer() {
 	case "outlook":
 		return strings.ToUpper(hex("2")) + "4PR01MB" + m.token("0123456789", "4") + strings.ToUpper(hex("28")) + "@" + strings.ToUpper(hex("2")) + "4PR01MB" + m.token("0123456789", "4") + ".eurprd01.prod.exchangelabs.example"
@@ -125,6 +134,9 @@ func (m *mail) messageID(from string) string {
 }
 
 func (m *mail) program() string {
+	if m.old() {
+		return m.some("oldmailer." + m.mailer())
+	}
 	switch m.mailer() {
 	case "apple":
 		return m.oneOf("X-Mailer: Apple Mail (2.3774.300.61.1.2)", "X-Mailer: iPhone Mail (21E236)", "X-Mailer: Apple Mail (2.3731.700.6)")

@@ -9,6 +9,9 @@ import (
 // layoutFor chooses a layout of the style: the work of mail programs is the
 // same in both splits, a sender's own is not.
 func (m *mail) layoutFor(style string) *layout {
+	if m.old() {
+		style = oldStyles[style]
+	}
 	var fit []*layout
 	for _, l := range m.lib.layouts {
 		if l.style == style && (l.split == "both" || l.split == string(m.t.split)) {
@@ -128,6 +131,9 @@ func (m *mail) bulk() bool {
 func (m *mail) footer() string {
 	if m.memo["unsublink"] == "" {
 		m.memo["unsublink"] = m.oneOf(m.click(), m.ownLink("unsubscribe"), m.ownLink("preferences"))
+		if m.old() {
+			m.memo["unsublink"] = m.oneOf(m.oldClick(), m.oldLink("unsubscribe"), "mailto:"+m.oneOf("unsubscribe", "leave", "remove", "signoff")+"-"+m.token("0123456789", "5")+"@"+m.value("domain", 0))
+		}
 		if m.t.class == Lure && m.chance(70) {
 			m.memo["unsublink"] = m.bad("")
 		}

@@ -26,7 +26,7 @@ var (
 // ten messages.
 func (m *mail) blocks(src string) []block {
 	var out []block
-	for line := range strings.Lines(src) {
+	for line := range strings.Lines(m.repeat(src)) {
 		line = strings.TrimSpace(line)
 		if rest, ok := strings.CutPrefix(line, "? "); ok {
 			if m.chance(40) {
@@ -34,7 +34,7 @@ func (m *mail) blocks(src string) []block {
 			}
 			line = rest
 		}
-		line = strings.TrimSpace(m.expand(line))
+		line = strings.ReplaceAll(strings.TrimSpace(m.expand(line)), "[ ", "[") // "[ [[a|b]]](url)": a link with a choice
 		if line != "" {
 			out = append(out, parseBlock(line))
 		}

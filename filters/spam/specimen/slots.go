@@ -9,7 +9,7 @@ import (
 
 // fresh are the slots that are drawn anew each time when no #tag names them.
 var fresh = map[string]bool{
-	"n": true, "hex": true, "tok": true, "dig": true, "b64": true, "click": true, "link": true, "bad": true, "img": true, "word": true, "cid": true, "uuid": true,
+	"n": true, "price": true, "hex": true, "tok": true, "dig": true, "b64": true, "click": true, "link": true, "ext": true, "bad": true, "img": true, "word": true, "cid": true, "uuid": true,
 }
 
 // value returns what a slot stands for: "name:arg#tag".
@@ -34,7 +34,7 @@ func (m *mail) draw(name, arg string, depth int) string {
 	switch name {
 	case "n":
 		return strconv.Itoa(m.number(arg))
-	case "money":
+	case "money", "price":
 		return m.money(float64(m.number(arg)*100+m.r.IntN(100)) / 100)
 	case "usd":
 		return fmt.Sprintf("$%d.%02d", m.number(arg), m.oneIn99())
@@ -51,7 +51,7 @@ func (m *mail) draw(name, arg string, depth int) string {
 		return h[:8] + "-" + h[8:12] + "-4" + h[13:16] + "-a" + h[17:20] + "-" + h[20:]
 	case "date", "day", "time", "year", "month", "weekday", "stamp":
 		return m.dateSlot(name, arg)
-	case "click", "link", "img", "bad", "baddomain", "badmail", "freemail", "site":
+	case "click", "link", "ext", "img", "bad", "baddomain", "badmail", "freemail", "site":
 		return m.url(name, arg)
 	case "word":
 		return m.fromList(arg, depth)

@@ -114,7 +114,7 @@ func parseLayout(name, src string) *layout {
 // known are the head fields of a template.
 var known = map[string]bool{
 	"split": true, "lang": true, "style": true, "brand": true, "from": true, "to": true, "reply-to": true, "subject": true,
-	"preheader": true, "mailer": true, "parts": true, "unsub": true, "thread": true, "famous": true, "cc": true, "charset": true,
+	"preheader": true, "mailer": true, "parts": true, "unsub": true, "thread": true, "famous": true, "cc": true, "charset": true, "era": true,
 }
 
 func parseTemplate(class Class, name, src string) (*template, error) {

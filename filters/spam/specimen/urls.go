@@ -8,7 +8,14 @@ import (
 
 // url answers the slots that are addresses of the web or of mailboxes.
 func (m *mail) url(slot, arg string) string {
+	if m.old() {
+		if u := m.oldURL(slot, arg); u != "" {
+			return u
+		}
+	}
 	switch slot {
+	case "ext":
+		return m.foreignLink("https://")
 	case "site":
 		return "https://www." + m.value("domain", 0)
 	case "link":
@@ -29,6 +36,9 @@ func (m *mail) url(slot, arg string) string {
 
 // ownLink is a page of the sender's own site.
 func (m *mail) ownLink(path string) string {
+	if m.old() {
+		return m.oldLink(path)
+	}
 	host := "www." + m.value("domain", 0)
 	if m.chance(30) {
 		host = m.oneOf("account", "app", "my", "shop", "portal", "help") + "." + m.value("domain", 0)
@@ -43,6 +53,9 @@ func (m *mail) ownLink(path string) string {
 // click is a link as a bulk mailer rewrites it; each message stays with one
 // mailer.
 func (m *mail) click() string {
+	if m.old() {
+		return m.oldClick()
+	}
 	kind := m.memo["clickkind"]
 	if kind == "" {
 		kind = m.oneOf("own", "own", "sendgrid", "list", "hub", "path", "direct")
