@@ -11,7 +11,7 @@ import (
 // Per view: area of hard_ham against sa spam, of easy ham.
 func TestZViews(t *testing.T) {
 	sa, modern := labLoad(t, "sa"), labLoad(t, "modern-2022-2024")
-	n := 2000
+	n := 4000
 	g := labGen(t, specimen.Train, 1, n)
 	m := ztrain(modern, g)
 	for k := range int(Views) + 1 {

@@ -126,7 +126,7 @@ func (m *mail) oldImage(name string) string {
 func (m *mail) oldLink(path string) string {
 	d := m.value("domain", 0)
 	if path == "" {
-		path = m.some("oldpath")
+		path = m.oneOf(m.some("oldpath"), m.webPath())
 	}
 	return "http://" + m.oneOf("www.", "www.", "", "news.", "shop.", "members.") + d + "/" + strings.TrimPrefix(path, "/") + m.oneOf("", "", ".html", "/", ".asp?e="+m.token("0123456789", "6"))
 }
@@ -162,19 +162,22 @@ func (m *mail) foreignLink(scheme string) string {
 // oldBad is a link as spam had it: numbers for a host, a free page, a domain
 // bought for the day, a wish to be removed that leads to the same place.
 func (m *mail) oldBad() string {
-	d := m.value("baddomain", 0)
+	d, path := m.value("baddomain", 0), m.some("oldbadpath")
+	if m.chance(30) {
+		path = m.webPath()
+	}
 	dig := func(n string) string { return m.token("0123456789", n) }
 	switch m.r.IntN(6) {
 	case 0:
-		return fmt.Sprintf("http://%s%d/%s", m.oneOf("192.0.2.", "198.51.100.", "203.0.113."), m.between(2, 250), m.some("oldbadpath"))
+		return fmt.Sprintf("http://%s%d/%s", m.oneOf("192.0.2.", "198.51.100.", "203.0.113."), m.between(2, 250), path)
 	case 1:
-		return "http://" + m.some("oldfreehost") + "/" + m.some("oldbadpath")
+		return "http://" + m.some("oldfreehost") + "/" + path
 	case 2:
-		return fmt.Sprintf("http://%d/%s", 3221225984+m.between(2, 250), m.some("oldbadpath"))
+		return fmt.Sprintf("http://%d/%s", 3221225984+m.between(2, 250), path)
 	case 3:
-		return "http://" + m.oneOf("www.", "") + d + ":" + m.oneOf("81", "8080", "8095", "280") + "/" + m.some("oldbadpath")
+		return "http://" + m.oneOf("www.", "") + d + ":" + m.oneOf("81", "8080", "8095", "280") + "/" + path
 	case 4:
 		return "http://" + m.token("abcdefghijklmnopqrstuvwxyz0123456789", "9") + "." + d + "/" + dig("4") + "/"
 	}
-	return "http://" + m.oneOf("www.", "www.", "") + d + "/" + m.some("oldbadpath")
+	return "http://" + m.oneOf("www.", "www.", "") + d + "/" + path
 }

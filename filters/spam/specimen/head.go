@@ -45,6 +45,9 @@ func (m *mail) head(style string) []string {
 	if s := m.t.head["reply-to"]; s != "" {
 		fields = append(fields, "Reply-To: "+m.address(s, ""))
 	}
+	if s := m.replyTo(from); s != "" {
+		fields = append(fields, "Reply-To: "+s)
+	}
 	fields = append(fields, "Subject: "+m.word(m.subject()), "Date: "+m.date(), "Message-ID: <"+m.messageID(from)+">")
 	if m.t.head["thread"] != "" {
 		id := m.token("abcdefghijklmnopqrstuvwxyz0123456789", "22") + "@" + m.value("my.domain", 0)
@@ -75,6 +78,21 @@ func (m *mail) head(style string) []string {
 		fields = append(fields, x)
 	}
 	return append(fields, "MIME-Version: 1.0")
+}
+
+// replyTo is where a bulk mailer's answers go, which says nothing of it: its
+// own domain mostly, or that of the house which does its mailings.
+func (m *mail) replyTo(from string) string {
+	style := m.t.head["style"]
+	if m.t.head["reply-to"] != "" || style != "bulk" && style != "notice" || !m.chance(35) {
+		return ""
+	}
+	domain := strings.TrimSuffix(from[strings.LastIndexByte(from, '@')+1:], ">")
+	local := m.oneOf("reply", "info", "newsletter", "bounce-"+m.token("0123456789", "6"), "support", "feedback", "editor", "noreply")
+	if m.chance(20) {
+		domain = m.value("word:stemhost#house", 0) + m.oneOf("mail", "direct", "post", "reply") + ".net"
+	}
+	return "<" + local + "@" + domain + ">"
 }
 
 // address expands "Name <local@domain>" and encodes the name.

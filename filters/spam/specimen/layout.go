@@ -9,6 +9,9 @@ import (
 // layoutFor chooses a layout of the style: the work of mail programs is the
 // same in both splits, a sender's own is not.
 func (m *mail) layoutFor(style string) *layout {
+	if m.t.split == Train && (style == "bulk" || style == "notice") && m.chance(60) {
+		return m.house()
+	}
 	if m.old() {
 		style = oldStyles[style]
 	}

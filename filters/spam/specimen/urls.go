@@ -23,7 +23,7 @@ func (m *mail) url(slot, arg string) string {
 	case "click":
 		return m.click()
 	case "img":
-		return "https://" + m.oneOf("cdn", "img", "static", "images", "assets", "media") + "." + m.value("domain", 0) + "/" + m.token("0123456789abcdef", "8") + "/" + strings.TrimPrefix(arg, "/")
+		return "https://" + m.oneOf("cdn", "img", "static", "images", "assets", "media") + "." + m.value("domain", 0) + "/" + m.oneOf(m.token("0123456789abcdef", "8"), m.token("0123456789abcdef", "8"), m.pick(m.list("webword")), m.pick(m.list("webword"))+"/"+m.pick(m.list("webword"))) + "/" + strings.TrimPrefix(arg, "/")
 	case "baddomain":
 		return m.badDomain()
 	case "badmail":
@@ -42,6 +42,9 @@ func (m *mail) ownLink(path string) string {
 	host := "www." + m.value("domain", 0)
 	if m.chance(30) {
 		host = m.oneOf("account", "app", "my", "shop", "portal", "help") + "." + m.value("domain", 0)
+	}
+	if m.chance(30) {
+		path = m.webPath()
 	}
 	u := "https://" + host + "/" + strings.TrimPrefix(path, "/")
 	if m.chance(45) {
@@ -74,9 +77,26 @@ func (m *mail) click() string {
 	case "path":
 		return "https://links." + d + "/c/" + m.token(b64, "44") + "/" + m.token(b64, "22")
 	case "direct":
-		return m.ownLink(m.some("path"))
+		return m.ownLink(m.oneOf(m.some("path"), m.webPath()))
 	}
 	return "https://" + m.oneOf("click", "email", "track", "e") + "." + d + "/ls/click?upn=" + m.token(b64, "86")
+}
+
+// webPath is a path as sites have them, of whatever kind: none of its words
+// tells an honest sender from another.
+func (m *mail) webPath() string {
+	var b strings.Builder
+	for i := range m.between(1, 4) {
+		if i > 0 {
+			b.WriteString(m.oneOf("/", "/", "/", "-", "_"))
+		}
+		b.WriteString(m.pick(m.list("webword")))
+	}
+	b.WriteString(m.oneOf("", "", "/", ".html", ".htm", ".php", ".asp", ".aspx", ".jsp", ".cgi", "/"+m.token("0123456789", "5"), "/index.html"))
+	if m.chance(30) {
+		b.WriteString("?" + m.pick(m.list("webword")) + "=" + m.token("0123456789abcdef", "8"))
+	}
+	return b.String()
 }
 
 func (m *mail) hexOf(name, n string) string {
@@ -140,6 +160,9 @@ func (m *mail) bad(kind string) string {
 }
 
 func (m *mail) badPath() string {
+	if m.chance(30) {
+		return "/" + m.webPath()
+	}
 	p := m.some("badpath")
 	if m.chance(35) {
 		p += m.oneOf("?e=", "#", "?email=", "?u=", "/#") + m.value("my.email", 0)
