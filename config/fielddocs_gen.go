@@ -380,7 +380,7 @@ func fieldDocs() map[string]string {
 		"quota.Options.Only":                 "Limits of single users, domains and clients, by name. What is not written is as for the others; below 0: no limit.",
 		"quota.Options.Tell":                 "A reply tells what is left when that is at most this part of the limit, in percent; 0: never.",
 		"quota.Options.User":                 "Limits of each user.",
-		"search.Options.Share":               "Share is how much of one processor indexing may take while nobody waits for it, in percent; 0: 25.",
+		"search.Options.Share":               "Share is how much of one processor indexing may take while nobody waits for it, in percent; 0: 25. While mail comes in a rush it takes less.",
 		"search.Options.Wait":                "Wait bounds how long a search waits for the index to take up what has arrived since; what is left then is read. 0: 150ms.",
 		"sieve.Options.Actions":              "Actions of one run.",
 		"sieve.Options.Body":                 "Octets of decoded text of a message that body tests look at.",

@@ -21,27 +21,37 @@ var (
 
 // Append implements Store.
 func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
-	if len(tag) > MaxTag {
-		return Ref{}, errTag
-	}
-	if err := ctx.Err(); err != nil {
-		return Ref{}, err
-	}
-	if f.opt.ReadOnly {
-		return Ref{}, ErrReadOnly
-	}
-	if err := f.enter(); err != nil {
+	w, err := f.begin(ctx, tag, size)
+	if err != nil {
 		return Ref{}, err
 	}
 	defer f.appends.Done()
-	w := &appender{f: f, ctx: ctx, frame: frame{tag: tag, size: size}}
 	defer w.free()
-	ref, err := w.run(src)
+	if err = w.run(src); err == nil {
+		err = w.confirm(w.seg.syncs.wait)
+	}
 	if err != nil {
 		w.giveUp()
 		return Ref{}, fmt.Errorf("blob: append: %w", err)
 	}
-	return ref, nil
+	return w.ref(), nil
+}
+
+// begin begins an Append, which the caller ends by appends.Done.
+func (f *Files) begin(ctx context.Context, tag string, size int64) (*appender, error) {
+	if len(tag) > MaxTag {
+		return nil, errTag
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if f.opt.ReadOnly {
+		return nil, ErrReadOnly
+	}
+	if err := f.enter(); err != nil {
+		return nil, err
+	}
+	return &appender{f: f, ctx: ctx, frame: frame{tag: tag, size: size}}, nil
 }
 
 // appender is one Append: a writer that the source is copied to.
@@ -58,7 +68,8 @@ type appender struct {
 	own   bool     // the segment is this blob's alone
 }
 
-func (w *appender) run(src io.Reader) (Ref, error) {
+// run writes the frame.
+func (w *appender) run(src io.Reader) error {
 	n := int64(maxBuffer)
 	if w.frame.size >= 0 {
 		n = min(n, w.frame.length()+frameAlign)
@@ -66,19 +77,19 @@ func (w *appender) run(src io.Reader) (Ref, error) {
 	w.buf = buffer(int(n))
 	if w.frame.size > 0 && w.frame.length() > maxBuffer { // the place is reserved at once
 		if err := w.place(); err != nil {
-			return Ref{}, err
+			return err
 		}
 	} else {
 		w.buf = w.buf[:w.frame.dataStart()]
 	}
 	if err := w.copy(src); err != nil {
-		return Ref{}, err
+		return err
 	}
-	if err := w.finish(); err != nil {
-		return Ref{}, err
-	}
-	return w.confirm()
+	return w.finish()
 }
+
+// ref is where the blob is.
+func (w *appender) ref() Ref { return Ref{Segment: w.seg.id, Offset: w.start, Size: w.n} }
 
 // copy reads the source to its end.
 func (w *appender) copy(src io.Reader) error {
@@ -235,22 +246,21 @@ func (w *appender) writeAt(p []byte, at int64) error {
 	return nil
 }
 
-// confirm makes the blob durable and visible.
-func (w *appender) confirm() (Ref, error) {
-	if err := w.seg.syncs.wait(); err != nil {
-		return Ref{}, err
+// confirm makes the blob durable, by sync of its segment, and visible.
+func (w *appender) confirm(sync func() error) error {
+	if err := sync(); err != nil {
+		return err
 	}
 	if w.own {
 		if err := w.f.syncFolder(w.seg); err != nil {
-			return Ref{}, err
+			return err
 		}
 	}
-	ref := Ref{Segment: w.seg.id, Offset: w.start, Size: w.n}
 	w.f.mu.Lock()
 	defer w.f.mu.Unlock()
-	w.seg.add(ref)
+	w.seg.add(w.ref())
 	w.leave()
-	return ref, nil
+	return nil
 }
 
 // giveUp marks the frame as void where there is one.

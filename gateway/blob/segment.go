@@ -42,9 +42,29 @@ func (s *segment) dead() bool { return s.sealed && s.pending == 0 && s.live == 0
 type syncer struct {
 	sync func() error
 
-	mu   sync.Mutex
-	busy bool
-	next *round
+	mu    sync.Mutex
+	busy  bool
+	next  *round
+	begun uint64 // syncs
+	good  uint64 // the last one that succeeded
+}
+
+// now is the time for after, counted in syncs.
+func (s *syncer) now() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun
+}
+
+// after returns after a sync that began after that time.
+func (s *syncer) after(at uint64) error {
+	s.mu.Lock()
+	done := s.good > at
+	s.mu.Unlock()
+	if done {
+		return nil
+	}
+	return s.wait()
 }
 
 // round is those who wait for the same sync.
@@ -76,9 +96,13 @@ func (s *syncer) wait() error {
 	runtime.Gosched() // who has just written joins; alone it costs nothing
 	s.mu.Lock()
 	s.next = nil
+	s.begun++
 	s.mu.Unlock()
 	r.err = s.sync()
 	s.mu.Lock()
+	if r.err == nil {
+		s.good = s.begun // there is one at a time
+	}
 	if s.next != nil {
 		s.next.lead <- struct{}{}
 	} else {

@@ -137,3 +137,82 @@ func TestFolderIsNotSyncedAgain(t *testing.T) {
 		})
 	}
 }
+
+// TestLaterBlobsShareASync: those that were written before a sync began are
+// durable by it, one that came later is not.
+func TestLaterBlobsShareASync(t *testing.T) {
+	for _, fail := range []error{nil, syscall.EIO} {
+		synctest.Test(t, func(t *testing.T) {
+			fs := &gatedFS{Disk: blobtest.New(), gate: make(chan error)}
+			s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var refs []blob.Ref
+			var durable []func() error
+			later := func() {
+				ref, d, err := s.AppendLater(t.Context(), "", 100, bytes.NewReader(octets(len(refs), 100)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				refs, durable = append(refs, ref), append(durable, d)
+			}
+			for range 5 {
+				later()
+			}
+			all := make(chan error, 1)
+			go func() {
+				var err error
+				for _, d := range durable {
+					err = errors.Join(err, d())
+				}
+				all <- err
+			}()
+			synctest.Wait()
+			first := durable
+			later() // while the sync runs
+			fs.gate <- fail
+			if err := <-all; !errors.Is(err, fail) || fs.n != 1 {
+				t.Fatalf("%d syncs: %v", fs.n, err)
+			}
+			for _, d := range first {
+				if err := d(); !errors.Is(err, fail) || fs.n != 1 {
+					t.Errorf("asked again: %d syncs, %v", fs.n, err)
+				}
+			}
+			go func() { all <- durable[5]() }()
+			synctest.Wait()
+			if fail == nil { // in a segment that has failed nothing is synced any more
+				fs.gate <- nil
+			}
+			if err := <-all; !errors.Is(err, fail) || fail == nil && fs.n != 2 {
+				t.Errorf("%d syncs: %v", fs.n, err)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			live := refs
+			if fail != nil {
+				live = nil
+			}
+			again, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs.Restart(1)}, func(yield func(blob.Ref, error) bool) {
+				for _, r := range live {
+					if !yield(r, nil) {
+						return
+					}
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range live {
+				if o, err := again.Open(t.Context(), r); err != nil {
+					t.Error(r, err)
+				} else {
+					o.Close()
+				}
+			}
+			again.Close()
+		})
+	}
+}

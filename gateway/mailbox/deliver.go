@@ -54,7 +54,7 @@ type delivery struct {
 	user   *userState
 	folder string  // clean
 	ids    []int64 // for folders that are made
-	key    [16]byte
+	key    [keyTime + sha256.Size]byte
 }
 
 // deliver stores messages.
@@ -104,6 +104,16 @@ func (o *deliver) doubt() {
 	for i := range o.items {
 		o.items[i].Object.state.CompareAndSwap(pending, doubtful)
 	}
+}
+
+// ready implements readier.
+func (o *deliver) ready() error {
+	for i := range o.items {
+		if err := o.items[i].Object.ready(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // plan implements op.
@@ -170,6 +180,11 @@ func (p *plan) sqlError(err error) error {
 	return p.fail(err)
 }
 
+// keyTime is how many octets a remembered key begins with as Item.Key does.
+// Transaction ids begin with their time: new keys lie side by side, where hashes
+// alone would have each change a page of its own.
+const keyTime = 8
+
 // keyOf is what a delivery is remembered by.
 func (d *delivery) keyOf(f *folderState) []byte {
 	h := sha256.New()
@@ -178,7 +193,7 @@ func (d *delivery) keyOf(f *folderState) []byte {
 	binary.BigEndian.PutUint64(b[8:], uint64(f.row.ID))
 	h.Write(b[:])
 	h.Write([]byte(d.Key))
-	return h.Sum(d.key[:0])[:16]
+	return h.Sum(append(d.key[:0], d.Key[:min(keyTime, len(d.Key))]...))[:keyTime+16]
 }
 
 func (o *deliver) known(ctx context.Context, p *plan, d *delivery) (bool, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,13 @@ type op interface {
 	// only what it says last counts. An error must come before p was changed:
 	// it is this op's alone. An error of a statement is everybody's.
 	plan(ctx context.Context, p *plan) error
+}
+
+// readier is an op with something to be made durable before rows refer to it.
+type readier interface {
+	// ready does that. What it waits for is shared by the ops of a transaction.
+	// An error is the op's alone.
+	ready() error
 }
 
 // errAgain is an op's wish to come first in another transaction: others in this
@@ -110,8 +118,25 @@ func (j *journal) step() {
 	j.idle.Broadcast()
 }
 
+// ready leaves out, and tells, those of the jobs that cannot be written.
+func (j *journal) ready(list []*job) []*job {
+	return slices.DeleteFunc(list, func(x *job) bool {
+		x.err = nil // it may come again
+		if r, ok := x.op.(readier); ok {
+			x.err = r.ready()
+		}
+		if x.err != nil {
+			close(x.done)
+		}
+		return x.err != nil
+	})
+}
+
 // write writes a batch and tells its jobs.
 func (j *journal) write(list []*job) {
+	if list = j.ready(list); len(list) == 0 {
+		return
+	}
 	var p *plan
 	began := time.Now()
 	err := j.s.write(j.s.ctx, func(ctx context.Context, tx *sqldb.Tx) error {

@@ -24,23 +24,25 @@ const maxCache = 64 << 20
 
 // States of an Object.
 const (
-	pending  = iota // durable, and in no folder
+	pending  = iota // in no folder
 	doubtful        // its rows may have been written
 	stored
 	discarded
 )
 
-// Object is a message's octets, durable and indexed, that no folder has yet.
+// Object is a message's octets, stored and indexed, that no folder has yet.
 type Object struct {
 	s       *Store
 	id      ObjectID
 	ref     blob.Ref
+	durable func() error // to be called before rows refer to it
 	indexed Indexed
 	state   atomic.Int32
 }
 
-// Put makes the octets of a message durable: CRLF line ends, size octets or -1.
-// The Object is to be delivered or discarded. ErrTooBig.
+// Put stores the octets of a message: CRLF line ends, size octets or -1. They
+// are durable when it is delivered. The Object is to be delivered or discarded.
+// ErrTooBig.
 func (s *Store) Put(ctx context.Context, size int64, src io.Reader) (*Object, error) {
 	most := s.options().MaxSize
 	if size > most {
@@ -84,8 +86,27 @@ func (o *Object) store(ctx context.Context, size int64, src io.Reader, most int6
 	if err := o.index(bytes.NewReader(data)); err != nil {
 		return err
 	}
+	if later, ok := o.s.deps.Blobs.(blob.Later); ok {
+		o.ref, o.durable, err = later.AppendLater(ctx, o.tag(), n, bytes.NewReader(data))
+		return err
+	}
 	o.ref, err = o.s.deps.Blobs.Append(ctx, o.tag(), n, bytes.NewReader(data))
 	return err
+}
+
+// ready makes the octets durable; one that cannot be is discarded.
+func (o *Object) ready() error {
+	if o.durable == nil {
+		return nil
+	}
+	err := o.durable()
+	if err == nil {
+		return nil
+	}
+	if o.state.CompareAndSwap(pending, discarded) {
+		o.s.landed(o.id)
+	}
+	return fmt.Errorf("mailbox: store: %w", err)
 }
 
 // storeLarge reads back what was stored to make the index record.
@@ -140,12 +161,18 @@ func (o *Object) Indexed() Indexed { return o.indexed }
 
 // Open reads the octets, before or after they are delivered.
 func (o *Object) Open(ctx context.Context) (blob.Reader, error) {
+	if err := o.ready(); err != nil {
+		return nil, err
+	}
 	return o.s.deps.Blobs.Open(ctx, o.ref)
 }
 
 // Discard gives up an object; it does nothing when it was delivered. It may be
 // called twice.
 func (o *Object) Discard() {
+	if o.ready() != nil {
+		return
+	}
 	switch {
 	case o.state.CompareAndSwap(pending, discarded):
 		o.s.deps.Blobs.Release(o.ref)
