@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -154,7 +155,7 @@ func TestSpoolFileHasNoName(t *testing.T) {
 
 func TestSpoolFolderMissing(t *testing.T) {
 	budget := NewBudget(0, 1<<20)
-	b := New(Options{Dir: "/nonexistent", Budget: budget})
+	b := New(Options{Dir: filepath.Join(t.TempDir(), "nonexistent"), Budget: budget})
 	defer b.Release()
 	if _, err := b.Write([]byte("x")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)

@@ -51,7 +51,7 @@ func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Res
 		e.Prepend(ar.Field())
 	}
 	e.Prepend(t.received(result))
-	block, err := e.Bytes(), error(nil)
+	block, err := joined(e.Blocks()), error(nil)
 	if t.s.info.Submitted() {
 		block, err = t.sign(ctx, a, block)
 	} else {
@@ -63,6 +63,19 @@ func (t *transaction) head(ctx context.Context, a *arriving, result pipeline.Res
 	block = append(block, "\r\n"...)
 	a.heads = append(a.heads, builtHead{c.edits, c.spam, block})
 	return block, nil
+}
+
+// joined joins the blocks of a header, with room for the empty line.
+func joined(blocks [][]byte) []byte {
+	n := len("\r\n")
+	for _, b := range blocks {
+		n += len(b)
+	}
+	all := make([]byte, 0, n)
+	for _, b := range blocks {
+		all = append(all, b...)
+	}
+	return all
 }
 
 func edit(e *message.Edit, x gateway.Edit) {

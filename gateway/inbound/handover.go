@@ -167,12 +167,14 @@ func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
 		return h.t.s.h.opt.Queue != nil && !h.t.separate() && promised && (r.Temporary() || ours && r.Permanent())
 	}
 	for i, c := range copies {
+		if !anyReply(got[i], canWait) {
+			c.note(h.replies, got[i])
+			continue
+		}
 		taken, rest := c.split(got[i], canWait)
 		taken.note(h.replies, taken.got)
-		if len(rest.to) > 0 {
-			h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
-			late = append(late, rest)
-		}
+		h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
+		late = append(late, rest)
 	}
 	return late
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -324,7 +325,7 @@ func TestFullSpoolIs452(t *testing.T) {
 // system says of it does not leave.
 func TestBrokenSpoolIs452(t *testing.T) {
 	e := newEnv(t)
-	e.dir = "/nonexistent"
+	e.dir = filepath.Join(t.TempDir(), "nonexistent")
 	_, data := e.send(simple+strings.Repeat("x\r\n", 1<<20), "u@example.org")
 	if data[0].Code != 452 || data[0].Enhanced != (smtp.EnhancedCode{4, 3, 1}) || strings.Contains(data[0].Text, "nonexistent") {
 		t.Errorf("got %v", data)

@@ -61,9 +61,12 @@ func (t *Transaction) Judge(ctx context.Context, h *message.Header, b *body.Body
 	if t.s.p.walk {
 		j.msg.startWalk()
 	}
-	tx := t.snapshot()
+	var tx *gateway.Transaction // what all get
 	for _, s := range t.s.p.steps {
-		if s.body != nil && s.mail&mailOf(tx.Session) != 0 {
+		if s.body != nil && s.mail&mailOf(t.tx.Session) != 0 {
+			if tx == nil {
+				tx = t.snapshot()
+			}
 			j.calls = append(j.calls, j.start(s, tx))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -74,7 +75,7 @@ func TestNoRoomForPartsIs452(t *testing.T) {
 
 // TestABrokenSpoolIs452 too.
 func TestABrokenSpoolIs452(t *testing.T) {
-	p, err := New(Options{Walk: true, Parts: body.Options{Dir: "/nonexistent"}, Log: slog.New(slog.DiscardHandler)})
+	p, err := New(Options{Walk: true, Parts: body.Options{Dir: filepath.Join(t.TempDir(), "nonexistent")}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

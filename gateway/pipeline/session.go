@@ -89,12 +89,18 @@ func drop(calls []*call) {
 	}
 }
 
-// ask starts a call of every filter that has something to say at stage.
-func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, tx *gateway.Transaction) []*call {
+// ask starts a call of every filter that has something to say at stage; what
+// they get is a snapshot of now.
+func (p *Pipeline) ask(ctx context.Context, stage gateway.Stage, now *gateway.Transaction) []*call {
 	var calls []*call
+	var tx *gateway.Transaction
 	for _, s := range p.steps {
-		if !s.stages[stage] || s.mail&mailOf(tx.Session) == 0 {
+		if !s.stages[stage] || s.mail&mailOf(now.Session) == 0 {
 			continue
+		}
+		if tx == nil {
+			tx = new(gateway.Transaction)
+			*tx = *now
 		}
 		calls = append(calls, p.start(s, deadline.After(ctx, s.timeout), stage, func(ctx context.Context) (gateway.Verdict, error) {
 			return s.Check(ctx, stage, tx)

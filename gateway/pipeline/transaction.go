@@ -82,7 +82,7 @@ func (s *Session) Mail(tx gateway.Transaction) *Transaction {
 	}
 	t := &Transaction{s: s, tx: tx, results: make([][]message.AuthResult, len(s.p.steps))}
 	t.tx.Facts.Grow(s.p.fields)
-	t.mail = s.p.ask(s.ctx, gateway.StageMail, t.snapshot())
+	t.mail = s.p.ask(s.ctx, gateway.StageMail, &t.tx)
 	return t
 }
 
@@ -149,7 +149,7 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	}
 	n := len(t.tx.Rcpts)
 	t.tx.Rcpts = append(t.tx.Rcpts, r)
-	calls := t.s.p.ask(ctx, gateway.StageRcpt, t.snapshot())
+	calls := t.s.p.ask(ctx, gateway.StageRcpt, &t.tx)
 	hold := t.s.p.gather(calls, t.tx.ID, func(_ *step, v gateway.Verdict) {
 		r.Facts = r.Facts.With(v.Facts...)
 	})
@@ -162,7 +162,10 @@ func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool
 	if !hold.IsZero() && !ruling.Refused() {
 		ruling = deferred(gateway.StageRcpt, hold)
 	}
-	t.tx.Rcpts = slices.Clip(t.tx.Rcpts[:n])
+	t.tx.Rcpts = t.tx.Rcpts[:n]
+	if len(calls) > 0 {
+		t.tx.Rcpts = slices.Clip(t.tx.Rcpts)
+	}
 	return ruling
 }
 

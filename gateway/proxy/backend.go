@@ -21,6 +21,7 @@ type backend struct {
 	pool     pool
 	log      *slog.Logger
 	metrics  *Metrics
+	count    counters // of connections
 	failures int // in a row, until it counts as down
 
 	offers atomic.Pointer[offer]
@@ -45,7 +46,7 @@ const (
 )
 
 func newBackend(t *Target, opt *Options, cfg *tls.Config, deps *Deps) *backend {
-	b := &backend{target: t, log: deps.Log, metrics: deps.Metrics, failures: opt.Failures}
+	b := &backend{target: t, log: deps.Log, metrics: deps.Metrics, count: deps.Metrics.backend(t.url), failures: opt.Failures}
 	copt := smtpc.Options{
 		Hello: deps.Hello, LMTP: t.LMTP, TLS: t.TLS, TLSConfig: cfg, Dialer: deps.Dialer, NoChunking: opt.NoChunking,
 		Timeouts: smtpc.Timeouts{
@@ -59,7 +60,7 @@ func newBackend(t *Target, opt *Options, cfg *tls.Config, deps *Deps) *backend {
 	}
 	b.pool = pool{
 		max: opt.Connections, idle: opt.Idle, idleTime: opt.IdleTime, messages: opt.Messages, wait: opt.Wait,
-		count: func(result string) { b.metrics.connection(t.url, result) },
+		count: b.count.inc,
 		dial: func(ctx context.Context) (*smtpc.Client, error) {
 			c, err := smtpc.Dial(ctx, t.Network, t.Address, copt)
 			if err == nil {
@@ -96,7 +97,7 @@ func (b *backend) run(ctx context.Context, f func(*conn) (decided bool, err erro
 			b.fail(ctx, err)
 			return false, err
 		}
-		b.metrics.connection(b.target.url, "dead")
+		b.count.inc("dead")
 	}
 }
 

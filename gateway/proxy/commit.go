@@ -35,8 +35,8 @@ func (d delivery) Commit(ctx context.Context, c *gateway.Copy) ([]smtp.Reply, er
 	start := time.Now()
 	h := handover{g: d.g, c: c, alone: d.alone}
 	replies, result, err := h.commit(ctx)
-	d.g.metrics.commit(d.g.name, result)
-	d.g.metrics.took(d.g.name, "commit", start)
+	d.g.count.commits.inc(result)
+	observe(d.g.count.commit, start)
 	return replies, err
 }
 

@@ -22,7 +22,7 @@ type Group struct {
 	opt      Options
 	backends []*backend
 	log      *slog.Logger
-	metrics  *Metrics
+	count    groupCounts
 	turn     atomic.Uint32 // round-robin
 
 	answers *answers
@@ -50,7 +50,7 @@ func New(name string, opt Options, deps Deps) (*Group, error) {
 		deps.Log = slog.Default()
 	}
 	deps.Log = deps.Log.With("route", name)
-	g := &Group{name: name, opt: opt, log: deps.Log, metrics: deps.Metrics, answers: newAnswers(opt.Remember)}
+	g := &Group{name: name, opt: opt, log: deps.Log, count: deps.Metrics.group(name), answers: newAnswers(opt.Remember)}
 	for _, s := range opt.Backends {
 		t, err := ParseURL(s)
 		if err != nil {

@@ -47,21 +47,54 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	return m
 }
 
-func (m *Metrics) connection(backend, result string) {
-	if m != nil {
-		m.connections.WithLabelValues(backend, result).Inc()
+// counters are those of one backend or route, by result.
+type counters map[string]prometheus.Counter
+
+// groupCounts are the metrics of one group, looked up once.
+type groupCounts struct {
+	verified, commits counters
+	verify, commit    prometheus.Observer
+}
+
+func countersOf(v *prometheus.CounterVec, name string, results ...string) counters {
+	c := counters{}
+	for _, r := range results {
+		c[r] = v.WithLabelValues(name, r)
+	}
+	return c
+}
+
+// inc counts a result, one of those that countersOf was given.
+func (c counters) inc(result string) {
+	if n := c[result]; n != nil {
+		n.Inc()
 	}
 }
 
-func (m *Metrics) verify(group, result string) {
-	if m != nil {
-		m.verified.WithLabelValues(group, result).Inc()
+// backend returns the counters of the connections to a backend.
+func (m *Metrics) backend(url string) counters {
+	if m == nil {
+		return nil
+	}
+	return countersOf(m.connections, url, "opened", "reused", "dead", "failed")
+}
+
+func (m *Metrics) group(name string) groupCounts {
+	if m == nil {
+		return groupCounts{}
+	}
+	return groupCounts{
+		verified: countersOf(m.verified, name, "remembered", "asked", "refused-here", "unanswered"),
+		commits:  countersOf(m.commits, name, "accepted", "mixed", "deferred", "rejected", "late-refusal", "in-doubt", "unanswered"),
+		verify:   m.seconds.WithLabelValues(name, "verify"),
+		commit:   m.seconds.WithLabelValues(name, "commit"),
 	}
 }
 
-func (m *Metrics) commit(group, result string) {
-	if m != nil {
-		m.commits.WithLabelValues(group, result).Inc()
+// observe counts the time since a step began.
+func observe(o prometheus.Observer, since time.Time) {
+	if o != nil {
+		o.Observe(time.Since(since).Seconds())
 	}
 }
 
@@ -74,10 +107,4 @@ func (m *Metrics) isUp(backend string, up bool) {
 		v = 1
 	}
 	m.up.WithLabelValues(backend).Set(v)
-}
-
-func (m *Metrics) took(group, step string, since time.Time) {
-	if m != nil {
-		m.seconds.WithLabelValues(group, step).Observe(time.Since(since).Seconds())
-	}
 }

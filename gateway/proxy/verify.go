@@ -20,12 +20,12 @@ import (
 func (g *Group) Verify(ctx context.Context, from smtp.ReversePath, p smtp.MailParams, to smtp.ForwardPath, rp smtp.RcptParams) (smtp.Reply, error) {
 	refuses := func(b *backend) smtp.Reply { return b.refuses(from, p, to) }
 	if r := g.refused(refuses); !r.IsZero() {
-		g.metrics.verify(g.name, "refused-here")
+		g.count.verified.inc("refused-here")
 		return r, nil
 	}
 	q := ask(from, to)
 	if r, ok := g.recall(q); ok {
-		g.metrics.verify(g.name, "remembered")
+		g.count.verified.inc("remembered")
 		return r, nil
 	}
 	start := time.Now()
@@ -44,12 +44,12 @@ func (g *Group) Verify(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 	case <-ctx.Done():
 		return replyUnreachable, context.Cause(ctx)
 	case got := <-flight:
-		g.metrics.took(g.name, "verify", start)
+		observe(g.count.verify, start)
 		if got.Err != nil {
-			g.metrics.verify(g.name, "unanswered")
+			g.count.verified.inc("unanswered")
 			return g.explain("verify", got.Err), nil
 		}
-		g.metrics.verify(g.name, "asked")
+		g.count.verified.inc("asked")
 		return got.Val.(smtp.Reply), nil
 	}
 }

@@ -31,6 +31,8 @@ type Client struct {
 	tls    *tls.ConnectionState
 
 	peek     peeker
+	readBy   time.Time // deadlines that are set
+	writeBy  time.Time
 	broken   bool
 	small    bool // the message is sent in one write
 	inline   bool // ... with its envelope
@@ -160,7 +162,7 @@ func (c *Client) Usable() bool {
 // waiting, whether the server has closed it or said something unasked, which
 // can only be 421.
 func (c *Client) Alive() bool {
-	return c.Usable() && c.in.Buffered() == 0 && c.peek.quiet(c.conn)
+	return c.Usable() && c.in.Buffered() == 0 && c.quiet()
 }
 
 // Close drops the connection at once. It may be called at any time.

@@ -62,7 +62,8 @@ type Options struct {
 }
 
 // Timeouts by phase; zero values become the ones of RFC 5321 section 4.5.3.2
-// where it names one.
+// where it names one. A wait may last an eighth longer: a deadline that is set
+// is not moved for each command.
 type Timeouts struct {
 	Connect   time.Duration // dialling; default 30 s
 	TLS       time.Duration // a TLS handshake; default 1 min

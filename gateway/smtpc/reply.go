@@ -12,7 +12,7 @@ import (
 // readReply reads one reply of any number of lines (RFC 5321 section 4.2.1).
 // All of it must be there within timeout.
 func (c *Client) readReply(timeout time.Duration) (smtp.Reply, error) {
-	_ = c.conn.SetDeadline(time.Now().Add(timeout))
+	c.readWithin(timeout)
 	for {
 		line, err := c.in.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) || len(line) > MaxReplyLine {

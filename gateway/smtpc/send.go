@@ -99,7 +99,7 @@ func (t *transaction) sendData() (bool, error) {
 // yet. A refusal may come early; nothing else is believed then, not even when
 // it is read later.
 func (c *Client) unasked() error {
-	if c.in.Buffered() == 0 && (c.small || c.tls != nil || c.peek.raw == nil || c.peek.quiet(c.conn)) {
+	if c.in.Buffered() == 0 && (c.small || c.tls != nil || c.peek.raw == nil || c.quiet()) {
 		return nil
 	}
 	r, err := c.readReply(lastWordsTimeout)

@@ -122,7 +122,7 @@ func (w *watchful) Read(p []byte) (int, error) {
 	if w.left == 0 {
 		return 0, io.EOF
 	}
-	for w.left == 2 && w.c.in.Buffered() == 0 && w.c.peek.quiet(w.c.conn) {
+	for w.left == 2 && w.c.in.Buffered() == 0 && w.c.quiet() {
 		runtime.Gosched()
 	}
 	n := min(len(p), max(w.left-2, 2))

@@ -52,6 +52,31 @@ func (c *Client) release() {
 	c.out = nil
 }
 
+// readWithin sets the read deadline to at least d from now and at most d/4
+// more, without a call where the one that is set will do.
+func (c *Client) readWithin(d time.Duration) {
+	if c.late(&c.readBy, d) {
+		_ = c.conn.SetReadDeadline(c.readBy)
+	}
+}
+
+// writeWithin is readWithin for writing. TLS may have to read for that.
+func (c *Client) writeWithin(d time.Duration) {
+	if c.late(&c.writeBy, d) {
+		_ = c.conn.SetWriteDeadline(c.writeBy)
+	}
+}
+
+// late moves a deadline that has to be.
+func (c *Client) late(by *time.Time, d time.Duration) bool {
+	now := time.Now()
+	if left := by.Sub(now); left >= d && left <= d+d/4 {
+		return false
+	}
+	*by = now.Add(d + d/8)
+	return true
+}
+
 // flush sends what is pending, in one write.
 func (c *Client) flush(step Step, timeout time.Duration) error {
 	if c.broken {
@@ -61,7 +86,7 @@ func (c *Client) flush(step Step, timeout time.Duration) error {
 	if len(o.b) == 0 {
 		return nil
 	}
-	_ = c.conn.SetDeadline(time.Now().Add(timeout))
+	c.writeWithin(timeout)
 	_, err := c.conn.Write(o.b)
 	o.b = o.b[:0]
 	if err != nil {
@@ -110,7 +135,7 @@ func (c *Client) writev(p []byte) error {
 		return c.fail(StepBody, ErrClosed)
 	}
 	o := c.pending()
-	_ = c.conn.SetDeadline(time.Now().Add(c.opt.Timeouts.DataBlock))
+	c.writeWithin(c.opt.Timeouts.DataBlock)
 	var err error
 	if len(o.b) == 0 {
 		_, err = c.conn.Write(p)
@@ -174,6 +199,19 @@ func (c *Client) copyBody(w io.Writer, m *Message) (int64, error) {
 
 // onlyWriter hides an io.ReaderFrom.
 type onlyWriter struct{ io.Writer }
+
+// quiet tells whether the connection is open and says nothing.
+func (c *Client) quiet() bool {
+	switch {
+	case c.peek.raw == nil:
+		c.readBy = time.Time{}
+		return quietByDeadline(c.conn)
+	case !c.readBy.IsZero() && !time.Now().Before(c.readBy): // a passed one would fail the look
+		c.readBy = time.Time{}
+		_ = c.conn.SetReadDeadline(c.readBy)
+	}
+	return c.peek.quiet()
+}
 
 // quietByDeadline is for connections that are no sockets: a read that may not
 // wait finds either nothing, or the end.

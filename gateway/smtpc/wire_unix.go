@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net"
 	"syscall"
-	"time"
 )
 
 // isReset tells whether err says that the peer has closed.
@@ -41,11 +40,7 @@ func (p *peeker) init(conn net.Conn) {
 }
 
 // quiet tells whether the connection is open and says nothing.
-func (p *peeker) quiet(conn net.Conn) bool {
-	if p.raw == nil {
-		return quietByDeadline(conn)
-	}
-	_ = conn.SetReadDeadline(time.Time{}) // a passed one would fail the look
+func (p *peeker) quiet() bool {
 	p.clear = false
 	return p.raw.Read(p.look) == nil && p.clear
 }
