@@ -22,7 +22,7 @@ type backend struct {
 	log      *slog.Logger
 	metrics  *Metrics
 	count    counters // of connections
-	failures int // in a row, until it counts as down
+	failures int      // in a row, until it counts as down
 
 	offers atomic.Pointer[offer]
 
