@@ -8,7 +8,7 @@ func (m *Model) Add(s Score, odds float64) Score {
 		return s
 	}
 	odds += m.curve.odds(s.Joined)
-	s.Probability = sigmoid(odds)
+	s.Probability = probability(odds)
 	s.Score = SpamScore * odds / m.curve.threshold
 	s.Class = classOf(s.Score)
 	return s

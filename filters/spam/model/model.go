@@ -18,6 +18,7 @@ const (
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
+	surer      = 1.4 // by how much a model of all the mail is surer than those of parts that it was calibrated with
 
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
@@ -71,6 +72,9 @@ func evenStack() stack {
 	return s
 }
 
+// probability returns the probability that log-odds stand for.
+func probability(odds float64) float64 { return sigmoid(surer * odds) }
+
 // Score is what a model says of a message.
 type Score struct {
 	Score       float64 // 0 at evens, SpamScore at the threshold
@@ -95,7 +99,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 		s.Joined *= leastBody + (1-leastBody)*float64(v.body)
 	}
 	odds := m.curve.odds(s.Joined)
-	s.Probability = sigmoid(odds)
+	s.Probability = probability(odds)
 	s.Score = SpamScore * odds / m.curve.threshold
 	s.Class = classOf(s.Score)
 	return s
