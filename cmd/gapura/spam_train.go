@@ -20,7 +20,7 @@ type spamTrain struct {
 	Name      string   `default:"" help:"What the model calls itself; default: the name of the file."`
 	HeldOut   float64  `name:"held-out" default:"10" placeholder:"PERCENT" help:"How much of each index, from its end, measures a model learned from the rest; 0: nothing is measured."`
 	Passes    int      `default:"0" placeholder:"N" help:"How often each message is learned; 0: what is best for most."`
-	Specimens int      `default:"2000" placeholder:"N" help:"Learn N messages of Gapura's own making beside yours: newsletters, receipts, lures of today, which an organisation's own mail may have too few of."`
+	Specimens int      `default:"4000" placeholder:"N" help:"Learn N messages of Gapura's own making beside yours: newsletters, receipts, lures of today, which an organisation's own mail may have too few of."`
 	HamLost   float64  `name:"ham-lost" default:"0.05" placeholder:"PERCENT" help:"Ham that the threshold may lose."`
 	spamJobs
 }
