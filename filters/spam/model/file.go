@@ -2,11 +2,14 @@ package model
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	hashes "hash"
 	"io"
 	"io/fs"
 	"maps"
@@ -14,9 +17,15 @@ import (
 	"slices"
 )
 
-// Version is that of the files of models and layers. Files of another version
-// are refused: they are made again, from the mail that they learned from.
-const Version = 2
+// Version is that of the files of models and layers. Models of another version
+// are refused: they are made again, from the mail that they learned from. Layers
+// of version 2, which have no checksum, are read: nobody teaches them again.
+const (
+	Version    = 3
+	unsummed   = 2
+	sumSize    = sha256.Size // at the end of a file: of all that is before
+	sumPending = 512         // octets that are summed at once
+)
 
 const (
 	modelMagic = "gapura spam model\n"
@@ -46,8 +55,8 @@ type fileHeader struct {
 	Sparse      bool
 }
 
-func (h *fileHeader) check() error {
-	if h.Version != Version {
+func (h *fileHeader) check(magic string) error {
+	if h.Version != Version && (h.Version != unsummed || magic != layerMagic) {
 		return fmt.Errorf("model: made for version %d, this program reads %d: make it again with gapura spam train: %w", h.Version, Version, ErrFormat)
 	}
 	if h.LinearBits != linearBits || h.TokenBits != tokenBits || !slices.Equal(h.Views, viewNames[:]) {
@@ -120,7 +129,8 @@ func (c *countWriter) Write(p []byte) (int, error) {
 }
 
 func (l *Layer) write(w io.Writer, magic string, h fileHeader) (int64, error) {
-	out := &countWriter{w: w}
+	out, sum := &countWriter{w: w}, sha256.New()
+	both := io.MultiWriter(out, sum)
 	h.Version, h.LinearBits, h.TokenBits, h.Views = Version, linearBits, tokenBits, viewNames[:]
 	h.Ham, h.Spam, h.Sparse = l.tokens.ham, l.tokens.spam, l.tokens.sparse != nil
 	for i := range l.linear {
@@ -130,10 +140,10 @@ func (l *Layer) write(w io.Writer, magic string, h fileHeader) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := fmt.Fprintf(out, "%s%s\n", magic, line); err != nil {
+	if _, err := fmt.Fprintf(both, "%s%s\n", magic, line); err != nil {
 		return out.n, err
 	}
-	z, err := flate.NewWriter(out, flate.DefaultCompression)
+	z, err := flate.NewWriter(both, flate.DefaultCompression)
 	if err != nil {
 		return out.n, err
 	}
@@ -145,7 +155,10 @@ func (l *Layer) write(w io.Writer, magic string, h fileHeader) (int64, error) {
 	if err := b.Flush(); err != nil {
 		return out.n, err
 	}
-	err = z.Close()
+	if err := z.Close(); err != nil {
+		return out.n, err
+	}
+	_, err = out.Write(sum.Sum(nil))
 	return out.n, err
 }
 
@@ -213,14 +226,14 @@ func writeCounts(b *bufio.Writer, c *counts) {
 }
 
 func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
-	in := bufio.NewReaderSize(r, maxHeader)
-	if got, err := in.ReadSlice('\n'); string(got) != magic {
+	in := &sumReader{in: bufio.NewReaderSize(r, maxHeader), sum: sha256.New()}
+	if got, err := in.line(); string(got) != magic {
 		if perr := (*fs.PathError)(nil); errors.As(err, &perr) { // a folder
 			return nil, nil, fmt.Errorf("model: %w", perr.Err)
 		}
 		return nil, nil, fmt.Errorf("model: it does not begin as one: %w", ErrFormat)
 	}
-	line, err := in.ReadSlice('\n')
+	line, err := in.line()
 	if err != nil {
 		return nil, nil, damaged("header", err)
 	}
@@ -228,7 +241,7 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	if err := json.Unmarshal(line, h); err != nil {
 		return nil, nil, damaged("header", err)
 	}
-	if err := h.check(); err != nil {
+	if err := h.check(magic); err != nil {
 		return nil, nil, err
 	}
 	l := NewLayer
@@ -257,7 +270,69 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	if _, err := b.ReadByte(); !errors.Is(err, io.EOF) {
 		return nil, nil, damaged("end", err)
 	}
+	if h.Version != unsummed {
+		if err := in.check(); err != nil {
+			return nil, nil, damaged("checksum", err)
+		}
+	}
 	return h, layer, nil
+}
+
+// sumReader sums up what is read. It reads no octet more than it is asked for, as
+// flate wants it.
+type sumReader struct {
+	in  *bufio.Reader
+	sum hashes.Hash
+	buf [sumPending]byte // read, and not summed yet
+	n   int
+}
+
+func (r *sumReader) flush() {
+	r.sum.Write(r.buf[:r.n])
+	r.n = 0
+}
+
+// line reads up to the end of a line.
+func (r *sumReader) line() ([]byte, error) {
+	b, err := r.in.ReadSlice('\n')
+	r.flush()
+	r.sum.Write(b)
+	return b, err
+}
+
+// Read implements io.Reader.
+func (r *sumReader) Read(p []byte) (int, error) {
+	n, err := r.in.Read(p)
+	r.flush()
+	r.sum.Write(p[:n])
+	return n, err
+}
+
+// ReadByte implements io.ByteReader.
+func (r *sumReader) ReadByte() (byte, error) {
+	c, err := r.in.ReadByte()
+	if err != nil {
+		return c, err
+	}
+	if r.n == len(r.buf) {
+		r.flush()
+	}
+	r.buf[r.n] = c
+	r.n++
+	return c, nil
+}
+
+// check reads the checksum, and compares.
+func (r *sumReader) check() error {
+	r.flush()
+	var want [sumSize]byte
+	if _, err := io.ReadFull(r.in, want[:]); err != nil {
+		return err
+	}
+	if !bytes.Equal(want[:], r.sum.Sum(nil)) {
+		return ErrFormat
+	}
+	return nil
 }
 
 // damaged is the error of a file that is a model, and not whole.

@@ -1,13 +1,16 @@
 package model
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -23,12 +26,69 @@ func taught(l *Layer) *Layer {
 	return l
 }
 
-func written(f *testing.F, w io.WriterTo) []byte {
+// written is what is written but for its checksum.
+func written(tb testing.TB, w io.WriterTo) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	if _, err := w.WriteTo(&b); err != nil {
-		f.Fatal(err)
+		tb.Fatal(err)
 	}
-	return b.Bytes()
+	return b.Bytes()[:b.Len()-sumSize]
+}
+
+// summed gives a file the checksum that it takes.
+func summed(b []byte) []byte {
+	sum := sha256.Sum256(b)
+	return append(b[:len(b):len(b)], sum[:]...)
+}
+
+// TestADamagedFileIsRefused: whichever octet is spoilt, and wherever it ends,
+// none is taken for a model that scores otherwise.
+func TestADamagedFileIsRefused(t *testing.T) {
+	t.Parallel()
+	model, layer := summed(written(t, trained(t))), summed(written(t, taught(NewSparse())))
+	both := append(bytes.Clone(model), layer...) // one behind the other
+	r := bufio.NewReaderSize(bytes.NewReader(both), maxHeader)
+	if _, err := Read(r); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadLayer(r); err != nil {
+		t.Fatal(err)
+	}
+	read := func(b []byte) error {
+		_, err := Read(bytes.NewReader(b))
+		if bytes.HasPrefix(b, []byte(layerMagic)) {
+			_, err = ReadLayer(bytes.NewReader(b))
+		}
+		return err
+	}
+	for _, file := range [][]byte{model, layer} {
+		step := max(1, len(file)/400)
+		for i := 0; i < len(file); i += step {
+			spoilt := bytes.Clone(file)
+			spoilt[i] ^= 0x10
+			if err := read(spoilt); !errors.Is(err, ErrFormat) {
+				t.Errorf("octet %d of %d spoilt: %v", i, len(file), err)
+			}
+			if err := read(file[:i]); !errors.Is(err, ErrFormat) {
+				t.Errorf("cut at %d of %d: %v", i, len(file), err)
+			}
+		}
+	}
+}
+
+// TestOldFiles: a model of before is refused with a hint, a layer is read.
+func TestOldFiles(t *testing.T) {
+	t.Parallel()
+	old := func(w io.WriterTo) io.Reader {
+		return bytes.NewReader(bytes.Replace(written(t, w), []byte(`"Version":3`), []byte(`"Version":2`), 1))
+	}
+	if _, err := Read(old(trained(t))); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "made for version 2, this program reads 3: make it again with gapura spam train") {
+		t.Error(err)
+	}
+	if _, err := ReadLayer(old(taught(NewSparse()))); err != nil {
+		t.Error(err)
+	}
 }
 
 // FuzzFile reads spoilt models and layers: none makes a score that is no
@@ -36,7 +96,8 @@ func written(f *testing.F, w io.WriterTo) []byte {
 func FuzzFile(f *testing.F) {
 	f.Add(written(f, taught(NewSparse())))
 	f.Add(written(f, Empty()))
-	f.Add(bomb(f, 4, fileHeader{Sparse: true, Steps: true}))
+	spoilt := bomb(f, 4, fileHeader{Sparse: true, Steps: true})
+	f.Add(spoilt[:len(spoilt)-sumSize])
 	m, v := Empty(), NewVector()
 	for i := range v.ids {
 		v.ids[i] = []uint32{1, 2, 70, 9000}
@@ -47,6 +108,7 @@ func FuzzFile(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		b = summed(b)
 		if m, err := Read(bytes.NewReader(b)); err == nil {
 			check(t, m.Score(v))
 		}
@@ -90,7 +152,7 @@ func bomb(tb testing.TB, n int, h fileHeader) []byte {
 	if err := z.Close(); err != nil {
 		tb.Fatal(err)
 	}
-	return b.Bytes()
+	return summed(b.Bytes())
 }
 
 // TestASmallFileMakesNoLargeLayer counts what a compressed file of nothing but
