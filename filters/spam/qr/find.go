@@ -12,11 +12,21 @@ import (
 )
 
 const (
-	maxCenters = 256   // of what looks like a corner in one picture
-	maxChecks  = 20000 // candidates of a picture that are looked at across
-	maxCorners = 20    // the best of them, which are tried in threes
-	maxTries   = 24    // threes that are read, dark on light and light on dark each
+	maxCenters = 256 // of what looks like a corner in one picture
+	maxCorners = 20  // the best of them, which are tried in threes
+
+	// Of all four looks at a picture together: dark on light and light on dark,
+	// each at two sizes. Half of what is left is for one look, so that some is for
+	// the next.
+	maxChecks = 6000 // candidates for corners that are looked at across
+	maxTries  = 16   // threes that are read
 )
+
+// work is what may still be done about a picture.
+type work struct{ checks, tries int }
+
+// half is what one look may take.
+func (w work) half() work { return work{(w.checks + 1) / 2, (w.tries + 1) / 2} }
 
 // read finds codes: dark on light, light on dark, then the same at half the
 // size, where speckles are gone.
@@ -24,12 +34,17 @@ func read(ctx context.Context, g *gray) []string {
 	if g.w < 120 && g.h < 120 { // modules of one pixel: room to find the corners
 		g = g.scaled(3)
 	}
+	left := work{maxChecks, maxTries}
 	for range 2 {
 		p := &picture{w: g.w, h: g.h, dark: g.binary()}
 		for range 2 {
+			look := left.half()
+			p.left = look
 			if texts := p.codes(ctx); len(texts) > 0 || ctx.Err() != nil {
 				return texts
 			}
+			left.checks -= look.checks - max(0, p.left.checks)
+			left.tries -= look.tries - p.left.tries
 			for i := range p.dark {
 				p.dark[i] ^= 1
 			}
@@ -68,7 +83,7 @@ type picture struct {
 	w, h    int
 	dark    []byte
 	centers []center
-	checks  int
+	left    work
 }
 
 // center is what looks like the middle of a corner.
@@ -79,8 +94,8 @@ type center struct {
 
 // codes reads the codes that dark pixels draw.
 func (p *picture) codes(ctx context.Context) []string {
-	p.centers, p.checks = p.centers[:0], 0
-	for y := 1; y < p.h && len(p.centers) < maxCenters && p.checks < maxChecks; y += 2 {
+	p.centers = p.centers[:0]
+	for y := 1; y < p.h && len(p.centers) < maxCenters && p.left.checks > 0; y += 2 {
 		if y&63 == 1 && ctx.Err() != nil {
 			return nil
 		}
@@ -93,15 +108,14 @@ func (p *picture) codes(ctx context.Context) []string {
 	bits := p.bits()
 	var texts []string
 	var used []center
-	tries := 0
 	for _, three := range threes {
-		if tries == maxTries || len(texts) == MaxCodes || ctx.Err() != nil {
+		if p.left.tries == 0 || len(texts) == MaxCodes || ctx.Err() != nil {
 			break
 		}
 		if slices.ContainsFunc(three.corners[:], func(c center) bool { return slices.Contains(used, c) }) {
 			continue
 		}
-		tries++
+		p.left.tries--
 		if text, ok := symbol(bits, three.corners); ok {
 			used = append(used, three.corners[:]...)
 			if !slices.Contains(texts, text) {
@@ -122,34 +136,27 @@ func (p *picture) scan(y int) {
 			continue
 		}
 		runs[0], runs[1], runs[2], runs[3], runs[4] = runs[1], runs[2], runs[3], runs[4], x-start
-		if color == 1 && corner(&runs, 0.5) {
+		if color == 1 && corner(&runs, 5) {
 			p.check(&runs, x, y)
 		}
 		start, color = x, color^1
 	}
 }
 
-// corner reports whether runs are as of a corner, each within tolerance.
-func corner(runs *[5]int, tolerance float64) bool {
-	total := 0
-	for _, n := range runs {
-		if n == 0 {
-			return false
-		}
-		total += n
+// corner reports whether runs are as of a corner, each within so many tenths
+// of what it should be.
+func corner(runs *[5]int, tenths int) bool {
+	total := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
+	near := func(n, want int) bool { // n is about want sevenths of the total
+		want *= total
+		return 10*abs(7*n-want) < tenths*want
 	}
-	if total < 7 {
-		return false
-	}
-	m := float64(total) / 7
-	off := m * tolerance
-	near := func(n int, want float64) bool { return math.Abs(float64(n)-want) < off*want/m }
-	return near(runs[0], m) && near(runs[1], m) && near(runs[2], 3*m) && near(runs[3], m) && near(runs[4], m)
+	return total >= 7 && near(runs[2], 3) && near(runs[0], 1) && near(runs[1], 1) && near(runs[3], 1) && near(runs[4], 1)
 }
 
 // check looks across at a candidate that ends before x in row y.
 func (p *picture) check(runs *[5]int, x, y int) {
-	if p.checks++; p.checks > maxChecks {
+	if p.left.checks--; p.left.checks < 0 {
 		return
 	}
 	total := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
@@ -219,7 +226,7 @@ func (p *picture) cross(x, y, dx, dy, total int) (from, to int, ok bool) {
 	runs[2] = 1
 	back, forth := walk(-1), walk(1)
 	sum := runs[0] + runs[1] + runs[2] + runs[3] + runs[4]
-	if !corner(&runs, 0.6) || 5*abs(sum-total) >= 3*total {
+	if !corner(&runs, 6) || 5*abs(sum-total) >= 3*total {
 		return 0, 0, false
 	}
 	at := x

@@ -30,10 +30,12 @@ type scanner struct {
 	name  []byte // as written
 	tag   tag
 	attrs [maxAttrs]attr
-	n     int  // attributes in attrs
-	more  int  // attributes beyond
-	self  bool // <br/>
-	raw   tag  // inside this element no markup is known
+	n     int // attributes in attrs
+	more  int // attributes beyond
+	// initials has a bit for each first letter of the names in attrs.
+	initials uint32
+	self     bool // <br/>
+	raw      tag  // inside this element no markup is known
 }
 
 func (s *scanner) reset(src []byte) { s.src, s.pos, s.raw = src, 0, 0 }
@@ -234,6 +236,10 @@ func (s *scanner) attribute(i int) int {
 		}
 	}
 	if s.n < maxAttrs && !s.has(a.name) {
+		if s.n == 0 {
+			s.initials = 0
+		}
+		s.initials |= initial(a.name)
 		s.attrs[s.n] = a
 		s.n++
 	} else {
@@ -244,7 +250,7 @@ func (s *scanner) attribute(i int) int {
 
 // has tells whether the tag has the attribute already: the first one counts.
 func (s *scanner) has(name []byte) bool {
-	if len(name) == 0 {
+	if len(name) == 0 || s.n == 0 || s.initials&initial(name) == 0 {
 		return false
 	}
 	for i := range s.attrs[:s.n] {
@@ -253,6 +259,14 @@ func (s *scanner) has(name []byte) bool {
 		}
 	}
 	return false
+}
+
+// initial is the bit of a name's first letter.
+func initial(name []byte) uint32 {
+	if len(name) == 0 {
+		return 0
+	}
+	return 1 << (name[0] & 31)
 }
 
 func (s *scanner) value(i int, a *attr) int {
