@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"net/netip"
+	"runtime"
 	"strings"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -30,13 +33,16 @@ type Options struct {
 	// Default 127.0.0.1:3310.
 	Clamd Addresses `yaml:"clamd"`
 	// How many streams are open at a time, to all daemons together; further
-	// messages wait. 0 stands for 10 for each daemon; at most 1000.
+	// messages wait. 0 stands for 10 for each daemon, and for one on this
+	// machine for 2 for each processor, within 4 and 10: more scans at a time
+	// take each other's time. At most 1000.
 	MaxConnections int `yaml:"max_connections"`
 }
 
 const (
 	defaultAddress     = "127.0.0.1:3310"
 	defaultConnections = 10
+	leastConnections   = 4 // of a daemon that shares our processors
 	maxConnections     = 1000
 	maxDaemons         = 16
 )
@@ -80,13 +86,26 @@ func New(opt Options) (*Filter, error) {
 		opt.Clamd = DefaultOptions().Clamd
 	}
 	if opt.MaxConnections == 0 {
-		opt.MaxConnections = defaultConnections * len(opt.Clamd)
+		for _, a := range opt.Clamd {
+			opt.MaxConnections += connections(a, runtime.GOMAXPROCS(0))
+		}
 	}
-	p := &pool{slots: make(chan struct{}, opt.MaxConnections)}
+	p := &pool{slots: make(chan struct{}, opt.MaxConnections), early: make(chan struct{}, opt.MaxConnections/2)}
 	for _, a := range opt.Clamd {
 		p.daemons = append(p.daemons, newDaemon(a))
 	}
 	return &Filter{pool: p}, nil
+}
+
+// connections is how many streams a daemon gets by default from a machine of
+// so many processors.
+func connections(addr string, processors int) int {
+	host, _, err := net.SplitHostPort(addr)
+	ip, _ := netip.ParseAddr(host)
+	if err == nil && host != "localhost" && !ip.IsLoopback() {
+		return defaultConnections
+	}
+	return min(max(2*processors, leastConnections), defaultConnections)
 }
 
 // Name implements gateway.Filter.
@@ -105,8 +124,8 @@ func (f *Filter) Fields() []gateway.Field {
 	}
 }
 
-// eager is how much of a message must be there before it gets a connection,
-// unless it is complete: clients that are slow from the start hold none.
+// eager is how much of a message must be there before it may get a connection
+// while more arrives: clients that are slow from the start hold none.
 const eager = 256 << 10
 
 // finding is the worst of what was scanned.
@@ -158,7 +177,16 @@ func worse(a, b finding) finding {
 
 // raw scans the message as it came.
 func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, error) {
-	if err := arrived(m.Body(), eager); err != nil {
+	whole, err := arrived(m.Body(), eager)
+	if err == nil && !whole {
+		select {
+		case f.pool.early <- struct{}{}:
+			defer func() { <-f.pool.early }()
+		default:
+			_, err = arrived(m.Body(), math.MaxInt64)
+		}
+	}
+	if err != nil {
 		return verdict{}, nil, &sourceError{err}
 	}
 	return f.pool.scan(ctx, func(w io.Writer) error {
@@ -172,14 +200,13 @@ func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, 
 	})
 }
 
-// arrived waits until n bytes, or all, are there.
-func arrived(r io.ReadCloser, n int64) error {
+// arrived waits until n bytes, or all, are there, and tells whether it is all.
+func arrived(r io.ReadCloser, n int64) (whole bool, err error) {
 	defer r.Close()
-	_, err := io.CopyN(io.Discard, r, n)
-	if err == io.EOF {
-		err = nil
+	if _, err = io.CopyN(io.Discard, r, n); err == io.EOF {
+		return true, nil
 	}
-	return err
+	return false, err
 }
 
 func copyAll(w io.Writer, r io.ReadCloser) error {

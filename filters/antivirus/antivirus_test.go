@@ -311,6 +311,56 @@ func TestStreamsAtATimeAreBounded(t *testing.T) {
 	}
 }
 
+// stalled is a body that stops beyond eager until it may end.
+type stalled struct {
+	io.Reader
+	stops chan<- bool
+	end   <-chan struct{}
+}
+
+func (s stalled) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if err == io.EOF {
+		s.stops <- true
+		<-s.end
+	}
+	return n, err
+}
+
+func (stalled) Close() error { return nil }
+
+// TestClientsThatStallHoldHalfOfTheStreams: the others are for messages that
+// are there.
+func TestClientsThatStallHoldHalfOfTheStreams(t *testing.T) {
+	t.Parallel()
+	d := startFake(t, nil)
+	f := newFilter(t, Options{Clamd: Addresses{d.addr()}, MaxConnections: 2})
+	stops, end, done := make(chan bool), make(chan struct{}), make(chan error)
+	for range 3 {
+		m := filtertest.New(t, plain)
+		m.Pending = func() io.ReadCloser { return stalled{strings.NewReader(strings.Repeat("x", eager+1)), stops, end} }
+		go func() {
+			_, err := filtertest.Judge(context.Background(), f, filtertest.Transaction("192.0.2.1", "h"), m)
+			done <- err
+		}()
+		<-stops
+	}
+	if got, err := judge(t, f, filtertest.New(t, plain)); got != "clean" || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+	close(end)
+	go func() { // those that waited are read once more
+		for range stops {
+		}
+	}()
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	close(stops)
+}
+
 func TestUnixSocket(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "clamd.sock")
@@ -424,8 +474,23 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%+v is taken", opt)
 		}
 	}
-	if f := newFilter(t, Options{}); f.pool.daemons[0].addr != defaultAddress || cap(f.pool.slots) != defaultConnections {
+	if f := newFilter(t, Options{}); f.pool.daemons[0].addr != defaultAddress || cap(f.pool.slots) < leastConnections {
 		t.Error("defaults")
+	}
+	for _, c := range []struct {
+		addr             string
+		processors, want int
+	}{
+		{"127.0.0.1:3310", 1, 4},
+		{"[::1]:3310", 3, 6},
+		{"localhost:3310", 64, 10},
+		{"/run/clamd.sock", 4, 8},
+		{"192.0.2.1:3310", 1, 10},
+		{"clamd.example:3310", 64, 10},
+	} {
+		if got := connections(c.addr, c.processors); got != c.want {
+			t.Errorf("%s, %d processors: %d", c.addr, c.processors, got)
+		}
 	}
 }
 

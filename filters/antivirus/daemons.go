@@ -44,6 +44,9 @@ func newDaemon(addr string) *daemon {
 type pool struct {
 	daemons []*daemon
 	slots   chan struct{}
+	// early are messages that are streamed while they arrive, half of all
+	// streams at most: clients that stop in the middle do not hold them all.
+	early chan struct{}
 }
 
 // errDown says that no daemon may be asked now.
