@@ -147,11 +147,24 @@ func (f *Files) Close() error {
 	}
 	f.mu.Unlock()
 	f.reaper.stop()
-	err := f.reading.close()
+	err := errors.Join(f.closeLeft(), f.reading.close())
 	if err := errors.Join(err, f.lock.Close()); err != nil {
 		return fmt.Errorf("blob: close: %w", err)
 	}
 	return nil
+}
+
+// closeLeft closes segments with blobs that nobody has made durable, nor will.
+func (f *Files) closeLeft() (err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, s := range f.segments {
+		if s.file != nil && s.pending > 0 {
+			err = errors.Join(err, s.file.Close())
+			s.file = nil
+		}
+	}
+	return err
 }
 
 var _ Store = (*Files)(nil)

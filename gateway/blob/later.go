@@ -14,7 +14,8 @@ type Later interface {
 	// AppendLater is Append, but that the blob is not there before durable has
 	// returned nil: it may neither be read nor released. durable must be
 	// called; it may be so by many at once. A blob that is not small is durable
-	// at once.
+	// at once. Close does not wait for it: what is not durable by then is given
+	// up, ErrClosed.
 	AppendLater(ctx context.Context, tag string, size int64, src io.Reader) (ref Ref, durable func() error, err error)
 }
 
@@ -33,19 +34,25 @@ func (f *Files) AppendLater(ctx context.Context, tag string, size int64, src io.
 	if err != nil {
 		return Ref{}, nil, err
 	}
+	defer f.appends.Done()
 	defer w.free()
 	if err := w.run(src); err != nil {
 		w.giveUp()
-		f.appends.Done()
 		return Ref{}, nil, fmt.Errorf("blob: append: %w", err)
 	}
 	at := w.seg.syncs.now()
-	return w.ref(), sync.OnceValue(func() error {
-		defer f.appends.Done()
-		if err := w.confirm(func() error { return w.seg.syncs.after(at) }); err != nil {
-			w.giveUp()
-			return fmt.Errorf("blob: append: %w", err)
-		}
-		return nil
-	}), nil
+	return w.ref(), sync.OnceValue(func() error { return w.settleUp(at) }), nil
+}
+
+// settleUp makes durable what was written by that time.
+func (w *appender) settleUp(at uint64) error {
+	if err := w.f.enter(); err != nil {
+		return err
+	}
+	defer w.f.appends.Done()
+	if err := w.confirm(func() error { return w.seg.syncs.after(at) }); err != nil {
+		w.giveUp()
+		return fmt.Errorf("blob: append: %w", err)
+	}
+	return nil
 }

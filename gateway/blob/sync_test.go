@@ -3,6 +3,7 @@ package blob_test
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -214,5 +215,42 @@ func TestLaterBlobsShareASync(t *testing.T) {
 			}
 			again.Close()
 		})
+	}
+}
+
+// TestCloseDoesNotWaitForWhatNobodyMakesDurable: it is given up, and the folder
+// can be opened again.
+func TestCloseDoesNotWaitForWhatNobodyMakesDurable(t *testing.T) {
+	t.Parallel()
+	opt := blob.Options{Dir: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	s, err := blob.OpenFiles(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(0, 100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, durable, err := s.AppendLater(t.Context(), "", 100, bytes.NewReader(octets(1, 100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := durable(); !errors.Is(err, blob.ErrClosed) {
+			t.Errorf("made durable when all was closed: %v", err)
+		}
+	}
+	s, err = blob.OpenFiles(t.Context(), opt, func(yield func(blob.Ref, error) bool) { yield(ref, nil) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if o, err := s.Open(t.Context(), ref); err != nil {
+		t.Error(err)
+	} else {
+		o.Close()
 	}
 }

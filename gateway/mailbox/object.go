@@ -103,7 +103,7 @@ func (o *Object) ready() error {
 	if err == nil {
 		return nil
 	}
-	if o.state.CompareAndSwap(pending, discarded) {
+	if o.state.Swap(discarded) != discarded { // no rows refer to what never was durable
 		o.s.landed(o.id)
 	}
 	return fmt.Errorf("mailbox: store: %w", err)

@@ -200,6 +200,7 @@ func (d *docks) take(ctx context.Context, c carried) error {
 	if err != nil {
 		return err
 	}
+	d.batch = append(d.batch, l) // from here on drop sees to it
 	if len(head) <= maxBuffered {
 		l.data = head
 		d.octets += int64(len(head))
@@ -211,7 +212,6 @@ func (d *docks) take(ctx context.Context, c carried) error {
 			return err
 		}
 	}
-	d.batch = append(d.batch, l)
 	if len(d.batch) >= maxBatch || d.octets >= maxBatchOctets {
 		return d.flush(ctx)
 	}

@@ -44,7 +44,7 @@ func (t *tempo) rush() (yes, fresh bool) {
 
 // calm waits for the end of a rush, but not for ever.
 func (x *Index) calm(ctx context.Context, t *tempo) {
-	for x.look(ctx, t); ctx.Err() == nil; x.look(ctx, t) {
+	for x.look(ctx, t) && ctx.Err() == nil {
 		if _, fresh := t.rush(); !fresh || x.behind(t) {
 			return
 		}
@@ -52,11 +52,13 @@ func (x *Index) calm(ctx context.Context, t *tempo) {
 	}
 }
 
-// look measures the tempo. An error is told of by the next step.
-func (x *Index) look(ctx context.Context, t *tempo) {
-	if last, err := x.deps.Feed.LastEvent(ctx); err == nil {
+// look measures the tempo; false: that cannot be. The next step tells why.
+func (x *Index) look(ctx context.Context, t *tempo) bool {
+	last, err := x.deps.Feed.LastEvent(ctx)
+	if err == nil {
 		t.look(last, time.Now())
 	}
+	return err == nil
 }
 
 // patience is how many times as long as usual to rest.

@@ -2,6 +2,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,4 +57,36 @@ func TestRushIsWaitedFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// broken is a Feed that cannot be read any more, in the middle of a rush.
+type broken struct {
+	flow
+	gone bool
+}
+
+func (b *broken) LastEvent(ctx context.Context) (int64, error) {
+	if b.gone {
+		return 0, errors.New("gone")
+	}
+	return b.flow.LastEvent(ctx)
+}
+
+// TestRushThatCannotBeSeen: the next step is to tell of the error.
+func TestRushThatCannotBeSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		feed := &broken{flow: flow{rate: 10 * rushRate, begin: time.Now(), lasts: time.Hour}}
+		x := &Index{deps: Deps{Feed: feed}}
+		var m tempo
+		for range 2 {
+			x.look(t.Context(), &m)
+			time.Sleep(gatherTime)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		feed.gone = true
+		if x.calm(ctx, &m); ctx.Err() != nil {
+			t.Error("it waits for ever")
+		}
+	})
 }
