@@ -149,7 +149,7 @@ func TestHostileServers(t *testing.T) {
 				if c.most == 0 {
 					c.most = 6 * time.Minute
 				}
-				if d := time.Since(start); d > c.most {
+				if d := time.Since(start); d > c.most*9/8 { // as smtpc.Timeouts says
 					t.Errorf("it took %s", d)
 				}
 			})
@@ -194,7 +194,7 @@ func TestSlowHostsOnly(t *testing.T) {
 		}
 		start := time.Now()
 		out := w.transport().Deliver(t.Context(), job("b@d.test"))
-		if d := time.Since(start); d > 11*time.Minute || !out[0].Destination || !out[0].Local {
+		if d := time.Since(start); d > 11*time.Minute*9/8 || !out[0].Destination || !out[0].Local {
 			t.Errorf("%s after %s", shows(out), d)
 		}
 	})
