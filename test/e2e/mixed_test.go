@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,7 +81,12 @@ func TestKilledInAMixedTransaction(t *testing.T) {
 			}
 			all := inSession.find(l.mark)
 			for _, b := range []*backend{later, world} {
-				got := b.find(l.mark)
+				// go-smtp takes a BDAT that ends in the middle for whole: of what was
+				// promised an attempt may have been under way.
+				got := slices.DeleteFunc(b.find(l.mark), func(m string) bool {
+					i := strings.Index(m, "From: Ann")
+					return c.sworn && i >= 0 && len(m)-i < len(l.String()) && strings.HasPrefix(l.String(), m[i:])
+				})
 				all = append(all, got...)
 				// Of what was promised, one may have gone just before the kill.
 				if n := len(got); !c.sworn && n != 1 || c.sworn && (n < 2 || n > 3) {
