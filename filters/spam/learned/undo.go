@@ -10,7 +10,7 @@ import (
 )
 
 // undoLessons bounds how many lessons one transaction takes back.
-const undoLessons = 200
+const undoLessons = 50
 
 // Undone says what was taken back.
 type Undone struct{ Ham, Spam int }

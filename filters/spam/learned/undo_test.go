@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,7 +106,11 @@ func TestManyLessonsAreTakenBackAtOnce(t *testing.T) {
 	before := s.scoreFor(t, cleo, v)
 	var keys []string
 	var list []Lesson
-	for i := range 700 {
+	n := 700
+	if os.Getenv("GAPURA_TEST_DATABASE") == "postgres" {
+		n = 150 // each is many statements
+	}
+	for i := range n {
 		l := lesson("", fmt.Sprint(i), text(r, "any")+newsletter, true)
 		l.Source = Admin
 		list, keys = append(list, l), append(keys, l.Key)
@@ -114,7 +119,7 @@ func TestManyLessonsAreTakenBackAtOnce(t *testing.T) {
 	if moved := s.scoreFor(t, cleo, v) - before; moved < 1 {
 		t.Errorf("moved by %g", moved)
 	}
-	if n, err := s.UndoMessages(t.Context(), "", append(keys, "unknown")...); n != (Undone{Spam: 700}) || err != nil {
+	if n, err := s.UndoMessages(t.Context(), "", append(keys, "unknown")...); n != (Undone{Spam: len(list)}) || err != nil {
 		t.Fatal(n, err)
 	}
 	if left := math.Abs(s.scoreFor(t, cleo, v) - before); left > 0.1 {
