@@ -33,6 +33,12 @@ type Store interface {
 	// of it is visible, and its space is reclaimed. When ctx ends early the
 	// blob is given up.
 	Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error)
+	// AppendLater is Append, but that the blob is not there before durable has
+	// returned nil: until then it may neither be read nor released. So who
+	// collects rows for one transaction has all their blobs made durable by one
+	// sync. durable must be called, by as many as like. What is not durable when
+	// the Store is closed is given up: ErrClosed.
+	AppendLater(ctx context.Context, tag string, size int64, src io.Reader) (ref Ref, durable func() error, err error)
 	// Open reads a blob. The Reader stays good when the blob is released. An
 	// owner that has read its Ref before Compact moved the blob gets
 	// ErrNotFound, and reads it again.

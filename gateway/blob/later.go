@@ -7,28 +7,14 @@ import (
 	"sync"
 )
 
-// Later is a Store that can put off the sync of a small blob. Who collects rows
-// for one transaction has all their blobs made durable by one sync before it.
-type Later interface {
-	Store
-	// AppendLater is Append, but that the blob is not there before durable has
-	// returned nil: it may neither be read nor released. durable must be
-	// called; it may be so by many at once. A blob that is not small is durable
-	// at once. Close does not wait for it: what is not durable by then is given
-	// up, ErrClosed.
-	AppendLater(ctx context.Context, tag string, size int64, src io.Reader) (ref Ref, durable func() error, err error)
-}
-
-var _ Later = (*Files)(nil)
-
 // maxLater bounds what those wait for who share the sync.
 const maxLater = 64 << 10
 
-// AppendLater implements Later.
+// AppendLater implements Store.
 func (f *Files) AppendLater(ctx context.Context, tag string, size int64, src io.Reader) (Ref, func() error, error) {
 	if size < 0 || size > maxLater {
 		ref, err := f.Append(ctx, tag, size, src)
-		return ref, func() error { return err }, err
+		return ref, func() error { return nil }, err
 	}
 	w, err := f.begin(ctx, tag, size)
 	if err != nil {

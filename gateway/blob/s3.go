@@ -163,6 +163,12 @@ func (s *S3) Append(ctx context.Context, tag string, size int64, src io.Reader) 
 	return ref, nil
 }
 
+// AppendLater implements Store: an object is durable when it is there.
+func (s *S3) AppendLater(ctx context.Context, tag string, size int64, src io.Reader) (Ref, func() error, error) {
+	ref, err := s.Append(ctx, tag, size, src)
+	return ref, func() error { return nil }, err
+}
+
 // appendSmall reads the blob into memory; one of unknown length that is large
 // goes over a file.
 func (s *S3) appendSmall(ctx context.Context, f *frame, src io.Reader) (Ref, error) {

@@ -35,7 +35,7 @@ type Object struct {
 	s       *Store
 	id      ObjectID
 	ref     blob.Ref
-	durable func() error // to be called before rows refer to it
+	durable func() error // to be called before rows refer to it; nil: it is durable
 	indexed Indexed
 	state   atomic.Int32
 }
@@ -86,11 +86,7 @@ func (o *Object) store(ctx context.Context, size int64, src io.Reader, most int6
 	if err := o.index(bytes.NewReader(data)); err != nil {
 		return err
 	}
-	if later, ok := o.s.deps.Blobs.(blob.Later); ok {
-		o.ref, o.durable, err = later.AppendLater(ctx, o.tag(), n, bytes.NewReader(data))
-		return err
-	}
-	o.ref, err = o.s.deps.Blobs.Append(ctx, o.tag(), n, bytes.NewReader(data))
+	o.ref, o.durable, err = o.s.deps.Blobs.AppendLater(ctx, o.tag(), n, bytes.NewReader(data))
 	return err
 }
 
