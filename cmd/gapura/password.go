@@ -23,25 +23,27 @@ type passwordFlags struct {
 // maxPasswordLine bounds what is read.
 const maxPasswordLine = 4096
 
-// password returns the password to set: read, typed, or generated where
-// nobody is there to type one.
-func (f *passwordFlags) password(a *app, user string) (password string, generated bool, err error) {
+// password returns the password to set for a user: read, typed, or generated
+// where nobody is there to type one; and what is to be printed of it.
+func (f *passwordFlags) password(a *app, user string) (out userAdded, password string, err error) {
+	out.Name = user
 	if f.PasswordStdin && f.Generate {
-		return "", false, usageError{errors.New("--password-stdin and --generate exclude each other")}
+		return out, "", usageError{errors.New("--password-stdin and --generate exclude each other")}
 	}
 	fd, typed := terminal(a.stdin)
 	switch {
 	case f.PasswordStdin:
 		password, err = firstLine(a.stdin)
 	case f.Generate || !typed:
-		return account.GeneratePassword(), true, nil
+		out.Password = account.GeneratePassword()
+		return out, out.Password, nil
 	default:
 		password, err = typePassword(a, fd)
 	}
 	if err == nil && !f.Force {
 		err = account.CheckPassword(user, password)
 	}
-	return password, false, err
+	return out, password, err
 }
 
 // firstLine reads a line without its end.

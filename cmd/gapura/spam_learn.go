@@ -1,19 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
-	"github.com/gapura-mail/gapura/config"
-	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
-	"github.com/gapura-mail/gapura/gateway/account"
-	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // spamLearn is `gapura spam learn`.
@@ -115,100 +108,21 @@ func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	return m.write(c.Model)
 }
 
-// teachBatch is how many lessons are written at a time.
-const teachBatch = 100
-
-// teach teaches the filter of the installation. A gateway that runs learns it
-// at once, one that does not when it starts.
+// teach teaches the filter of the installation.
 func (c *spamLearn) teach(a *app, src spamSource, report *learnReport) error {
-	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
-		opt := spam.DefaultOptions()
-		if o := spamOptions(cfg); o != nil {
-			opt = *o
-		}
-		if c.User != "" {
-			name, err := account.Name(c.User)
-			if err != nil {
-				return plainError(err)
-			}
-			c.User = name
-		}
-		store, err := learned.Open(a.ctx, opt.Learn.Options, learned.Deps{DB: db})
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(c.teachAll(a, cfg.Hostname, store, src, report), store.Close()); err != nil {
-			return err
-		}
-		return tellTaught(a.ctx, cfg)
-	})
-}
-
-// tellTaught has a running gateway take up what was taught, or taken back. One
-// that does not run does so when it starts.
-func tellTaught(ctx context.Context, cfg *config.Config) error {
-	resp, err := callControl(ctx, cfg, "/spam/learn", nil)
-	if errors.Is(err, errNoGateway) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	return resp.Body.Close()
-}
-
-// learnTaught has the running gateway learn at once what a command has taught.
-func (s *server) learnTaught(w http.ResponseWriter, r *http.Request) {
-	if s.spam.store == nil {
-		return
-	}
-	if err := s.spam.store.Refresh(r.Context()); err != nil {
-		http.Error(w, err.Error(), http.StatusConflict)
-	}
-}
-
-func (c *spamLearn) teachAll(a *app, hostname string, store *learned.Store, src spamSource, report *learnReport) error {
 	rules, err := rule.Load(nil, nil)
 	if err != nil {
 		return err
 	}
-	b := a.spamBar("learn", src.total)
-	defer b.end()
-	type result struct {
-		lesson learned.Lesson
-		err    error
-	}
-	work := func(x spamMessage) (r result) {
-		var buf bytes.Buffer
-		raw, err := x.readLesson(&buf)
-		if err != nil {
-			return result{err: err}
+	return a.withLessons(c.User, func(store *learned.Store, user, hostname string) error {
+		read := func(x *spamMessage, raw []byte) (learned.Lesson, error) {
+			lesson, err := newLesson(raw, hostname, rules)
+			lesson.User, lesson.Spam, lesson.Source = user, x.spam(), learned.Admin
+			return lesson, err
 		}
-		r.lesson, r.err = newLesson(raw, hostname, rules)
-		r.lesson.User, r.lesson.Spam, r.lesson.Source = c.User, x.spam(), learned.Admin
-		return r
-	}
-	var batch []learned.Lesson
-	flush := func() error {
-		err := store.Learn(a.ctx, batch...)
-		batch = batch[:0]
-		return err
-	}
-	err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r result) error {
-		b.add(x.part)
-		report.add(&x, r.err)
-		if r.err != nil {
-			a.noteFailed(b, x.path, r.err)
-			return nil
-		}
-		if batch = append(batch, r.lesson); len(batch) == teachBatch {
-			return flush()
-		}
-		return nil
+		write := func(batch []learned.Lesson) error { return store.Learn(a.ctx, batch...) }
+		return inBatches(a, "learn", c.count(), src, read, report.add, write)
 	})
-	if err == nil && len(batch) > 0 {
-		err = flush()
-	}
-	return err
 }
 
 // add counts a message.

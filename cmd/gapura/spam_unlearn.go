@@ -1,17 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
-	"github.com/gapura-mail/gapura/gateway/account"
-	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // spamUnlearn is `gapura spam unlearn`.
@@ -55,24 +51,8 @@ func (c *spamUnlearn) Run(a *app) error {
 		return err
 	}
 	var report unlearnReport
-	err = a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
-		if c.User != "" {
-			name, err := account.Name(c.User)
-			if err != nil {
-				return plainError(err)
-			}
-			c.User = name
-		}
-		opt := spam.DefaultOptions()
-		if o := spamOptions(cfg); o != nil {
-			opt = *o
-		}
-		store, err := learned.Open(a.ctx, opt.Learn.Options, learned.Deps{DB: db})
-		if err != nil {
-			return err
-		}
-		err = errors.Join(c.undo(a, cfg.Hostname, store, since, &report), store.Close())
-		return errors.Join(err, tellTaught(a.ctx, cfg))
+	err = a.withLessons(c.User, func(store *learned.Store, user, hostname string) error {
+		return c.undo(a, store, user, hostname, since, &report)
 	})
 	if err != nil {
 		return err
@@ -124,63 +104,42 @@ func pastTime(s string, now time.Time) (time.Time, error) {
 	return t, nil
 }
 
-func (c *spamUnlearn) undo(a *app, hostname string, store *learned.Store, since time.Time, report *unlearnReport) error {
+func (c *spamUnlearn) undo(a *app, store *learned.Store, user, hostname string, since time.Time, report *unlearnReport) error {
 	var n learned.Undone
 	var err error
 	switch {
 	case c.All:
-		n, err = store.UndoUser(a.ctx, c.User)
+		n, err = store.UndoUser(a.ctx, user)
 	case c.Since != "":
-		n, err = store.UndoSince(a.ctx, c.User, since)
+		n, err = store.UndoSince(a.ctx, user, since)
 	default:
-		return c.undoAll(a, hostname, store, report)
+		return c.undoAll(a, store, user, hostname, report)
 	}
 	report.Ham, report.Spam = n.Ham, n.Spam
 	return err
 }
 
 // undoAll takes back what was taught of the messages that are named.
-func (c *spamUnlearn) undoAll(a *app, hostname string, store *learned.Store, report *unlearnReport) error {
+func (c *spamUnlearn) undoAll(a *app, store *learned.Store, user, hostname string, report *unlearnReport) error {
 	src, err := a.spamSources(c.Index, c.Paths, "")
 	if err != nil {
 		return err
 	}
-	b := a.spamBar("unlearn", src.total)
-	defer b.end()
-	type result struct {
-		key string
-		err error
+	read := func(_ *spamMessage, raw []byte) (string, error) {
+		return learned.KeyOf(spam.AsArrived(raw, hostname)), nil
 	}
-	work := func(x spamMessage) (r result) {
-		var buf bytes.Buffer
-		raw, err := x.readLesson(&buf)
+	count := func(_ *spamMessage, err error) {
 		if err != nil {
-			return result{err: err}
+			report.Failed++
 		}
-		return result{key: learned.KeyOf(spam.AsArrived(raw, hostname))}
 	}
-	var keys []string
-	flush := func() error {
-		n, err := store.UndoMessages(a.ctx, c.User, keys...)
+	return inBatches(a, "unlearn", c.count(), src, read, count, func(keys []string) error {
+		n, err := store.UndoMessages(a.ctx, user, keys...)
 		report.Ham += n.Ham
 		report.Spam += n.Spam
 		report.Unknown += len(keys) - n.Ham - n.Spam
-		keys = keys[:0]
 		return err
-	}
-	err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r result) error {
-		b.add(x.part)
-		if r.err != nil {
-			report.Failed++
-			a.noteFailed(b, x.path, r.err)
-			return nil
-		}
-		if keys = append(keys, r.key); len(keys) == teachBatch {
-			return flush()
-		}
-		return nil
 	})
-	return errors.Join(err, flush())
 }
 
 // text prints the report for people.

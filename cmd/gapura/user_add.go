@@ -50,12 +50,8 @@ func (c *userAdd) Run(a *app) error {
 	out := userAdded{Name: name}
 	var password string
 	if !c.NoPassword {
-		var generated bool
-		if password, generated, err = c.password(a, name); err != nil {
+		if out, password, err = c.password(a, name); err != nil {
 			return plainError(err)
-		}
-		if generated {
-			out.Password = password
 		}
 	}
 	return a.withAccounts(func(x *account.Accounts) error {

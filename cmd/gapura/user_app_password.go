@@ -40,13 +40,9 @@ func (c *appPasswordAdd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		out := userAdded{Name: u.Name}
-		password, generated, err := c.password(a, u.Name)
+		out, password, err := c.password(a, u.Name)
 		if err != nil {
 			return err
-		}
-		if generated {
-			out.Password = password
 		}
 		cred := account.Credential{Name: c.Name, Scope: c.Scope}
 		if c.Expires > 0 {

@@ -23,13 +23,9 @@ func (c *userPasswd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		out := userAdded{Name: u.Name}
-		password, generated, err := c.password(a, u.Name)
+		out, password, err := c.password(a, u.Name)
 		if err != nil {
 			return err
-		}
-		if generated {
-			out.Password = password
 		}
 		if err := x.SetPassword(a.ctx, u.Name, password); err != nil {
 			return err

@@ -41,21 +41,27 @@ func (l *laterBlobs) AppendLater(ctx context.Context, tag string, size int64, sr
 	}), err
 }
 
+// laterPlace is a place whose blobs are laterBlobs; they are there once it is
+// open.
+func laterPlace(t *testing.T) (*mailboxtest.Place, *laterBlobs) {
+	blobs := &laterBlobs{}
+	place := &mailboxtest.Place{Dir: t.TempDir()}
+	place.Blobs = func(ctx context.Context, t testing.TB, db *sqldb.DB) (_ blob.Store) {
+		var err error
+		if blobs.Files, err = blob.OpenFilesUse(ctx, blob.Options{Dir: filepath.Join(place.Dir, "mail")}, mailbox.LiveBlobs(ctx, db)); err != nil {
+			t.Fatal(err)
+		}
+		return blobs
+	}
+	return place, blobs
+}
+
 // TestWhatIsNotDurableHasNoRows: of many changes in one transaction only those
 // fail whose octets cannot be made durable, all that others have stays, and
 // nothing is left of the objects that failed.
 func TestWhatIsNotDurableHasNoRows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var blobs *laterBlobs
-		place := &mailboxtest.Place{Dir: t.TempDir()}
-		place.Blobs = func(ctx context.Context, t testing.TB, db *sqldb.DB) blob.Store {
-			f, err := blob.OpenFilesUse(ctx, blob.Options{Dir: filepath.Join(place.Dir, "mail")}, mailbox.LiveBlobs(ctx, db))
-			if err != nil {
-				t.Fatal(err)
-			}
-			blobs = &laterBlobs{Files: f}
-			return blobs
-		}
+		place, blobs := laterPlace(t)
 		k := place.Open(t)
 		defer k.Close()
 		a, b := k.User("a@example.com"), k.User("b@example.com")
@@ -111,16 +117,7 @@ func TestWhatIsNotDurableHasNoRows(t *testing.T) {
 // TestDoubtfulThenNotDurable: an object of a delivery that failed because of
 // another, and that cannot be made durable itself, leaves nothing.
 func TestDoubtfulThenNotDurable(t *testing.T) {
-	var blobs *laterBlobs
-	place := &mailboxtest.Place{Dir: t.TempDir()}
-	place.Blobs = func(ctx context.Context, t testing.TB, db *sqldb.DB) blob.Store {
-		f, err := blob.OpenFilesUse(ctx, blob.Options{Dir: filepath.Join(place.Dir, "mail")}, mailbox.LiveBlobs(ctx, db))
-		if err != nil {
-			t.Fatal(err)
-		}
-		blobs = &laterBlobs{Files: f}
-		return blobs
-	}
+	place, blobs := laterPlace(t)
 	k := place.Open(t)
 	u := k.User("a@example.com")
 	var items []mailbox.Item

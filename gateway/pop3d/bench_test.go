@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -60,48 +59,9 @@ func TestIdleConnectionsHoldNoBuffers(t *testing.T) {
 	}
 	m := newMemory()
 	s := newServer(t, pop3d.Options{Limits: pop3d.Limits{Accepting: acceptor.Limits{ConnectionsPerIP: -1}}}, m)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	const n = 400
-	before := inUse()
-	var conns []net.Conn
-	for i := range n {
-		nc, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, nc)
-		b := make([]byte, 600)
-		for _, say := range []string{"", fmt.Sprintf("USER u%d\r\n", i), "PASS pass word\r\n", "LIST\r\n"} {
-			io.WriteString(nc, say)
-			if _, err := nc.Read(b); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	each := (inUse() - before) / n
-	t.Logf("%d octets a connection, the client's socket included", each)
-	if each > 8<<10 {
-		t.Errorf("%d octets a connection", each)
-	}
-	for _, nc := range conns {
-		nc.Close()
-	}
-	s.Shutdown(context.Background())
-	<-done
-}
-
-func inUse() int {
-	for range 6 { // stacks shrink by half with each collection
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc + m.StackInuse)
+	acceptortest.IdleHoldsLittle(t, s, func(i int) []string {
+		return []string{fmt.Sprintf("USER u%d\r\n", i), "PASS pass word\r\n", "LIST\r\n"}
+	})
 }
 
 // TestOneWriteACommand.

@@ -7,13 +7,13 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/gapura-mail/gapura/gateway/acceptor/acceptortest"
 	"github.com/gapura-mail/gapura/gateway/smtpd"
 	"github.com/gapura-mail/gapura/gateway/smtpd/smtpdtest"
 )
@@ -248,48 +248,9 @@ func TestIdleConnectionsHoldNoBuffers(t *testing.T) {
 		t.Skip("opens many sockets; the race detector needs memory of its own")
 	}
 	s := newServer(t, smtpd.Options{Limits: smtpd.Limits{ConnectionsPerIP: -1, Connections: -1}}, nothing{})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(l) }()
-	const n = 400
-	before := inUse()
-	var conns []net.Conn
-	for range n {
-		nc, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		conns = append(conns, nc)
-		b := make([]byte, 600)
-		for _, say := range []string{"", "EHLO x\r\n", "MAIL FROM:<a@example.org>\r\n"} {
-			io.WriteString(nc, say)
-			if _, err := nc.Read(b); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	each := (inUse() - before) / n
-	t.Logf("%d octets a connection, the client's socket included", each)
-	if each > 8<<10 {
-		t.Errorf("%d octets a connection", each)
-	}
-	for _, nc := range conns {
-		nc.Close()
-	}
-	s.Shutdown(context.Background())
-	<-done
-}
-
-func inUse() int {
-	for range 6 { // stacks shrink by half with each collection
-		runtime.GC()
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int(m.HeapAlloc + m.StackInuse)
+	acceptortest.IdleHoldsLittle(t, s, func(int) []string {
+		return []string{"EHLO x\r\n", "MAIL FROM:<a@example.org>\r\n"}
+	})
 }
 
 func ExampleConnections() {

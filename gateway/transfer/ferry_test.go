@@ -141,17 +141,7 @@ func TestExportGivesBackWhatCame(t *testing.T) {
 	k.Append(u, "Sent", mailboxtest.Message("two"), `\Answered`)
 	for _, form := range []string{"maildir", "mbox"} {
 		dir := filepath.Join(t.TempDir(), form)
-		var sink Sink
-		var src Source
-		var err error
-		if form == "mbox" {
-			sink, err = CreateMbox(dir)
-		} else {
-			sink, err = CreateMaildir(dir)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		sink := createIn(t, form, dir)
 		var total Total
 		n, err := Export(t.Context(), dock(t, k), "ana@example.org", nil, sink, func(x Total) { total = x }, func(int64, string, string) {})
 		if err != nil || n.Messages != 2 || total.Messages != 2 || n.Octets != total.Octets {
@@ -160,17 +150,7 @@ func TestExportGivesBackWhatCame(t *testing.T) {
 		if err := sink.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if form == "mbox" {
-			src, err = OpenMbox(dir, "")
-		} else {
-			src, err = OpenMaildir(dir)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := src.Scan(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		src := openIn(t, form, dir)
 		var got []string
 		for m, err := range src.Messages(t.Context()) {
 			if err != nil {
@@ -272,16 +252,7 @@ func TestLongNamesOfFoldersAreExported(t *testing.T) {
 	}
 	for _, form := range []string{"maildir", "mbox"} {
 		dir := filepath.Join(t.TempDir(), form)
-		var sink Sink
-		var err error
-		if form == "mbox" {
-			sink, err = CreateMbox(dir)
-		} else {
-			sink, err = CreateMaildir(dir)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		sink := createIn(t, form, dir)
 		n, err := Export(t.Context(), dock(t, k), "ana@example.org", nil, sink, func(Total) {}, func(int64, string, string) {})
 		if err != nil || n.Messages != int64(len(names)) {
 			t.Errorf("%s: %+v, %v", form, n, err)

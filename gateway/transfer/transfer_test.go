@@ -193,21 +193,47 @@ var sample = []struct {
 	{"Sent", "no header at all\r\n\r\n", []string{`\Seen`}},
 }
 
+// create makes a Maildir, or a folder of mboxes.
+func create(form, dir string) (Sink, error) {
+	if form == "maildir" {
+		return CreateMaildir(dir)
+	}
+	return CreateMbox(dir)
+}
+
+func createIn(t *testing.T, form, dir string) Sink {
+	t.Helper()
+	sink, err := create(form, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sink
+}
+
+// openIn opens what createIn made, and scans it.
+func openIn(t *testing.T, form, dir string) (src Source) {
+	t.Helper()
+	var err error
+	if form == "maildir" {
+		src, err = OpenMaildir(dir)
+	} else {
+		src, err = OpenMbox(dir, "")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := src.Scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return src
+}
+
 func TestWhatIsExportedIsImportedTheSame(t *testing.T) {
 	at := time.Date(2024, 2, 3, 4, 5, 6, 0, time.UTC)
 	for _, form := range []string{"maildir", "mbox"} {
 		t.Run(form, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "out")
-			var sink Sink
-			var err error
-			if form == "maildir" {
-				sink, err = CreateMaildir(dir)
-			} else {
-				sink, err = CreateMbox(dir)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+			sink := createIn(t, form, dir)
 			var want []string
 			for _, f := range []string{"INBOX", "Arbeit/v1.2 Bücher", "Sent"} {
 				if err := sink.Folder(Folder{Name: f, Subscribed: true}); err != nil {
@@ -228,18 +254,7 @@ func TestWhatIsExportedIsImportedTheSame(t *testing.T) {
 			if err := sink.Close(); err != nil {
 				t.Fatal(err)
 			}
-			var src Source
-			if form == "maildir" {
-				src, err = OpenMaildir(dir)
-			} else {
-				src, err = OpenMbox(dir, "")
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, _, err := src.Scan(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			src := openIn(t, form, dir)
 			var got []string
 			for m, err := range src.Messages(t.Context()) {
 				if err != nil {
@@ -255,12 +270,7 @@ func TestWhatIsExportedIsImportedTheSame(t *testing.T) {
 			slices.Sort(got)
 			slices.Sort(want)
 			equal(t, got, want)
-			if form == "maildir" {
-				_, err = CreateMaildir(dir)
-			} else {
-				_, err = CreateMbox(dir)
-			}
-			if err == nil {
+			if _, err := create(form, dir); err == nil {
 				t.Error("an export overwrites another")
 			}
 		})
