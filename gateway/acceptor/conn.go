@@ -78,7 +78,7 @@ func (c *Conn) serve() {
 		return
 	}
 	c.srv.proto.Talk(c)
-	c.Flush()
+	c.lastFlush()
 	c.linger()
 }
 
@@ -125,7 +125,7 @@ func (c *Conn) begin() bool {
 	if c.early() {
 		c.srv.count.began("early")
 		c.out = append(c.Output(), c.srv.proto.Farewell(Early)...)
-		c.Flush()
+		c.lastFlush()
 		c.linger()
 		return false
 	}
