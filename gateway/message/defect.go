@@ -1,5 +1,7 @@
 package message
 
+import "strings"
+
 // Defect is one thing that is wrong with a message, or that readers take
 // differently.
 type Defect struct {
@@ -57,6 +59,14 @@ func printable(b []byte) string {
 		out = out[:len(out)-1]
 	}
 	return string(out)
+}
+
+// printed is printable, of what is so already most times.
+func printed(s string) string {
+	if len(s) <= maxDefectDetail && (s == "" || s[len(s)-1] != ' ') && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s
+	}
+	return printable([]byte(s))
 }
 
 // Defects that a walk finds. Those that readers take differently say so in

@@ -51,7 +51,7 @@ func (w *Walker) defect(name DefectName, path, detail string) {
 		w.told[name] = true
 	}
 	if !again || w.defects <= MaxDefects-maxDefectKinds {
-		w.v.Defect(Defect{Name: name, Path: path, Detail: printable([]byte(detail))})
+		w.v.Defect(Defect{Name: name, Path: path, Detail: printed(detail)})
 	}
 }
 

@@ -71,6 +71,7 @@ type Message struct {
 	pictures int
 	pixels   int
 	pending  []byte // a text/plain that an HTML part may stand for
+	content  []byte // of a part that Parse reads
 	pendPath string
 }
 
@@ -268,8 +269,9 @@ func (m *Message) Parse(raw []byte) error {
 		return err
 	}
 	m.Begin(h)
-	v := visitor{m: m}
+	v := visitor{m: m, buf: m.content}
 	err = message.NewWalker(h, message.WalkLimits{}).Walk(bytes.NewReader(body), &v)
+	m.content = v.buf
 	m.Done()
 	return err
 }

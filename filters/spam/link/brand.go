@@ -170,9 +170,17 @@ const maxWords = 1 << 10
 // like; common words (Apple, Chase) count alone or beside words such as
 // "support". It reads the first KiB.
 func Brand(words string) string {
+	if words == "" {
+		return ""
+	}
+	t := lists()
+	return t.names.get(words, t.brands.spokenOf)
+}
+
+// spokenOf returns the brand that words speak of.
+func (b *brands) spokenOf(words string) string {
 	var buf [maxWords]byte
 	folded := foldWords(buf[:0], words)
-	b := &lists().brands
 	var ends [4]int // of up to four words from start
 	for start := 0; start < len(folded); {
 		n := 0

@@ -1,12 +1,9 @@
 package link
 
 import (
-	"hash/maphash"
 	"strings"
-	"sync/atomic"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
 )
 
 // facts are what a host's name alone tells. Mail repeats hosts, so the last ones
@@ -18,30 +15,13 @@ type facts struct {
 	rules        []rule // in the order of trial: the nearest name's first
 }
 
-// memo keeps facts by the hash of the host: a newer host takes an older one's place.
-type memo struct {
-	seed  maphash.Seed
-	slots [memoSlots]atomic.Pointer[facts]
-}
-
-// memoSlots bounds the memory to about a MiB.
-const memoSlots = 1 << 11
-
 // facts returns what is known of a host name in ASCII and lower case.
-func (t *tables) facts(host string) *facts {
-	slot := &t.memo.slots[maphash.String(t.memo.seed, host)%memoSlots]
-	if f := slot.Load(); f != nil && f.host == host {
-		return f
-	}
-	f := t.study(strings.Clone(host)) // without holding the whole message
-	slot.Store(f)
-	return f
-}
+func (t *tables) facts(host string) *facts { return t.known.get(host, t.study) }
 
 // study finds out about a host.
 func (t *tables) study(host string) *facts {
 	f := &facts{host: host}
-	suffix, icann := publicsuffix.PublicSuffix(host)
+	suffix, icann := publicSuffix(host)
 	switch {
 	case icann:
 	case strings.IndexByte(suffix, '.') >= 0:
@@ -50,7 +30,7 @@ func (t *tables) study(host string) *facts {
 		f.flags |= UnknownTLD
 	}
 	f.domain = below(host, suffix)
-	t.known(f)
+	t.listed(f)
 	if t.cheap[host[strings.LastIndexByte(host, '.')+1:]] {
 		f.flags |= CheapTLD
 	}
@@ -76,8 +56,8 @@ func (t *tables) study(host string) *facts {
 	return f
 }
 
-// known adds what the lists have about the host and the domains above it.
-func (t *tables) known(f *facts) {
+// listed adds what the lists have about the host and the domains above it.
+func (t *tables) listed(f *facts) {
 	host := strings.TrimPrefix(f.host, "www.")
 	for name := host; ; {
 		if e := t.hosts[name]; e != nil {

@@ -102,25 +102,43 @@ func below(host, suffix string) string {
 	return host[strings.LastIndexByte(rest, '.')+1:]
 }
 
+// suffix is the public suffix of a host name, by both parts of the list.
+type suffix struct {
+	n     int // octets of it
+	icann bool
+}
+
+// publicSuffix is publicsuffix.PublicSuffix, which reads every host as an IP
+// address first, remembered.
+func publicSuffix(host string) (s string, icann bool) {
+	x := lists().suffixes.get(host, findSuffix)
+	return host[len(host)-x.n:], x.icann
+}
+
+func findSuffix(host string) suffix {
+	s, icann := publicsuffix.PublicSuffix(host)
+	return suffix{len(s), icann}
+}
+
 // Registrable returns the registrable domain of a host name by both parts of
 // the public suffix list, and whether its suffix is of the private part.
 func Registrable(host string) (domain string, private bool) {
 	host = strings.TrimSuffix(host, ".")
-	suffix, icann := publicsuffix.PublicSuffix(host)
+	suffix, icann := publicSuffix(host)
 	return below(host, suffix), !icann && strings.IndexByte(suffix, '.') >= 0
 }
 
 // Owner returns the domain that somebody registered with a registry: for
 // x.someone.github.io it is github.io, where Registrable gives someone.github.io.
 func Owner(host string) string {
-	suffix, icann := publicsuffix.PublicSuffix(host)
+	suffix, icann := publicSuffix(host)
 	for !icann {
 		i := strings.IndexByte(suffix, '.')
 		if i < 0 {
 			break
 		}
 		var outer string
-		outer, icann = publicsuffix.PublicSuffix(suffix[i+1:])
+		outer, icann = publicSuffix(suffix[i+1:])
 		suffix = outer
 	}
 	return below(host, suffix)

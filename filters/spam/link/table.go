@@ -11,7 +11,7 @@ import (
 var files embed.FS
 
 // tables are the lists in memory. They are built once, when first used, and
-// never change but for the memo.
+// never change but for the memos.
 type tables struct {
 	hosts    map[string]*entry // by name: it and what is below it
 	wild     map[string]*entry // by first label: under com and suffixes of countries
@@ -20,7 +20,9 @@ type tables struct {
 	freemail map[string]bool
 	freeWild map[string]bool
 	brands   brands
-	memo     memo
+	known    memo[*facts]
+	suffixes memo[suffix]
+	names    memo[string]
 }
 
 // entry is what is known of a host.
@@ -60,7 +62,8 @@ var lists = sync.OnceValue(func() *tables {
 		}
 	}
 	t.brands.read()
-	t.memo.seed = maphash.MakeSeed()
+	seed := maphash.MakeSeed()
+	t.known.seed, t.suffixes.seed, t.names.seed = seed, seed, seed
 	return t
 })
 

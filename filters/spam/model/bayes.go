@@ -65,28 +65,49 @@ func (t telling) plus(u telling) telling { return telling{t.sum + u.sum, t.n + u
 // Statistical Approach to the Spam Problem, 2003).
 func (t telling) mean() float64 { return t.sum / float64(1+t.n) }
 
+// ahead is how many tokens' counts are looked up before they are reckoned with:
+// they are far apart in memory, and so the processor waits for many at once.
+const ahead = 64
+
 // sum sums what tokens tell.
 func (b *bayes) sum(ids []uint32) (t telling) {
 	perHam, perSpam := 1/float64(b.ham), 1/float64(b.spam)
-	for _, id := range ids {
-		var nh, ns float32
+	var ham, spam [ahead]float32
+	for len(ids) > 0 {
+		n := min(len(ids), ahead)
+		clear(ham[:n])
+		clear(spam[:n])
 		for i, c := range b.all {
-			h, s := c.of(id)
-			nh += b.scale[i] * float32(h)
-			ns += b.scale[i] * float32(s)
+			c.gather(ids[:n], b.scale[i], &ham, &spam)
 		}
-		n := float64(nh + ns)
-		if n == 0 {
-			continue
+		for i := range n {
+			if ham[i]+spam[i] != 0 {
+				t.take(ham[i], spam[i], perHam, perSpam)
+			}
 		}
-		if n >= often {
-			t.seen++
-		}
-		h, s := float64(nh)*perHam, float64(ns)*perSpam
-		if p := (prior/2 + n*s/(s+h)) / (prior + n); math.Abs(p-0.5) >= tell {
-			t.sum += math.Log(p / (1 - p))
-			t.n++
-		}
+		ids = ids[n:]
 	}
 	return t
+}
+
+// gather adds how often up to ahead tokens were in ham and spam.
+func (c *counts) gather(ids []uint32, scale float32, ham, spam *[ahead]float32) {
+	for i, id := range ids {
+		h, s := c.of(id)
+		ham[i%ahead] += scale * float32(h)
+		spam[i%ahead] += scale * float32(s)
+	}
+}
+
+// take adds what a token tells that was in so many messages.
+func (t *telling) take(ham, spam float32, perHam, perSpam float64) {
+	n := float64(ham + spam)
+	if n >= often {
+		t.seen++
+	}
+	h, s := float64(ham)*perHam, float64(spam)*perSpam
+	if p := (prior/2 + n*s/(s+h)) / (prior + n); math.Abs(p-0.5) >= tell {
+		t.sum += math.Log(p / (1 - p))
+		t.n++
+	}
 }

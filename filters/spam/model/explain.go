@@ -141,6 +141,34 @@ func (v *Vector) spell(folded []byte, limit int) {
 	}
 }
 
+// nameWordView names what wordView adds.
+func (v *Vector) nameWordView(subject, body []uint64) {
+	for i, words := range [...][]uint64{subject, body} {
+		inSubject := i == 0
+		for i, w := range words {
+			if inSubject {
+				v.nameWord(mix(tagSubject, w), "in the subject ", w)
+			}
+			v.nameWord(w, "", w)
+			if i > 0 {
+				v.nameWord(neighbours(words[i-1], w), "", words[i-1], w)
+			}
+		}
+	}
+}
+
+// namePairView names what pairView adds.
+func (v *Vector) namePairView(subject, body []uint64) {
+	for _, words := range [...][]uint64{subject, body} {
+		for i, w := range words {
+			v.nameWord(w, "", w)
+			for d := 1; d <= farthest && d <= i; d++ {
+				v.nameWord(apart(d, words[i-d], w), "", words[i-d], w)
+			}
+		}
+	}
+}
+
 // nameWord names a feature made of one or two words.
 func (v *Vector) nameWord(h uint64, where string, words ...uint64) {
 	if !v.wants(h) {

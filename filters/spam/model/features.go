@@ -77,7 +77,7 @@ func (v *Vector) signalView(signals []Signal) {
 	v.begin(Signals)
 	sum := 0.0
 	for _, s := range signals {
-		v.tag("rule " + s.Name)
+		v.tags("rule ", s.Name)
 		sum += s.Weight
 	}
 	v.prior = float32(max(-maxPrior, min(maxPrior, sum)))
@@ -107,49 +107,67 @@ func (v *Vector) chars(m *anatomy.Message) {
 }
 
 func (v *Vector) runs(b []byte) {
-	for i := 0; i+4 <= len(b); i++ {
-		v.add(uint64(binary.LittleEndian.Uint32(b[i:])) * 0x9E3779B97F4A7C15)
+	all := v.batch[:0]
+	for ; len(b) >= 4; b = b[1:] {
+		all = append(all, uint64(binary.LittleEndian.Uint32(b))*0x9E3779B97F4A7C15)
 	}
+	v.addBatch(all)
 }
+
+// neighbours joins two words that follow each other.
+func neighbours(a, b uint64) uint64 { return mix(mix(tagPair, a), b) }
+
+// apart joins two words, b the d-th after a.
+func apart(d int, a, b uint64) uint64 { return mix(mix(tagDistance+uint64(d), a), b) }
 
 // wordView adds words and pairs of neighbours; those of the subject also as
 // its own.
 func (v *Vector) wordView(subject, body []uint64) {
 	v.begin(Words)
+	all := v.batch[:0]
 	for i, w := range subject {
-		v.word(mix(tagSubject, w), "in the subject ", w)
-		v.word(w, "", w)
+		all = append(all, mix(tagSubject, w), w)
 		if i > 0 {
-			v.word(mix(mix(tagPair, subject[i-1]), w), "", subject[i-1], w)
+			all = append(all, neighbours(subject[i-1], w))
 		}
 	}
 	for i, w := range body {
-		v.word(w, "", w)
+		all = append(all, w)
 		if i > 0 {
-			v.word(mix(mix(tagPair, body[i-1]), w), "", body[i-1], w)
+			all = append(all, neighbours(body[i-1], w))
 		}
+	}
+	v.addBatch(all)
+	if v.names != nil {
+		v.nameWordView(subject, body)
 	}
 	v.end()
 }
 
-// word adds a feature of one or two words.
-func (v *Vector) word(h uint64, where string, words ...uint64) {
-	v.add(h)
-	v.nameWord(h, where, words...)
-}
+// farthest is how far apart two words of a pair may be.
+const farthest = 4
 
 // pairView adds pairs of words up to four apart, which tell at what distance
 // they stand (Siefkes et al., Combining Winnow and Orthogonal Sparse Bigrams,
 // 2004).
 func (v *Vector) pairView(subject, body []uint64) {
 	v.begin(Pairs)
-	for _, words := range [][]uint64{subject, body} {
-		for i, w := range words {
-			v.word(w, "", w)
-			for d := 1; d <= 4 && d <= i; d++ {
-				v.word(mix(mix(tagDistance+uint64(d), words[i-d]), w), "", words[i-d], w)
+	all := v.batch[:0]
+	for _, words := range [...][]uint64{subject, body} {
+		for i, w := range words[:min(len(words), farthest)] {
+			all = append(all, w)
+			for d := 1; d <= i; d++ {
+				all = append(all, apart(d, words[i-d], w))
 			}
 		}
+		for ; len(words) > farthest; words = words[1:] {
+			w := words[4]
+			all = append(all, w, apart(1, words[3], w), apart(2, words[2], w), apart(3, words[1], w), apart(4, words[0], w))
+		}
+	}
+	v.addBatch(all)
+	if v.names != nil {
+		v.namePairView(subject, body)
 	}
 	v.end()
 }
@@ -162,15 +180,16 @@ type fieldWord struct{ field, word uint64 }
 // of its field.
 func (v *Vector) fieldView() {
 	v.begin(Fields)
+	all := v.batch[:0]
 	var last fieldWord
 	for _, w := range v.header {
 		if w.field != last.field {
 			last = fieldWord{w.field, 0}
 		}
-		v.add(mix(w.field, w.word))
-		v.add(mix(mix(w.field, last.word), w.word))
+		all = append(all, mix(w.field, w.word), mix(mix(w.field, last.word), w.word))
 		last = w
 	}
+	v.addBatch(all)
 	v.end()
 }
 
@@ -258,21 +277,21 @@ func (v *Vector) tokenView(m *anatomy.Message, subject, body []uint64) {
 			v.add(mix(w.field, w.word))
 		}
 	}
-	v.trace = len(v.ids[Tokens])
+	v.trace = v.n
 	for _, w := range subject {
 		v.add(mix(tagSubject, w))
 	}
-	for _, w := range body {
-		v.add(w)
-	}
+	v.addAll(body)
 	for i := range m.Links {
 		if l := &m.Links[i]; l.OK {
 			v.add(mix(tagHost, hash([]byte(l.URL.Host))))
 		}
 	}
-	v.plain = len(v.ids[Tokens])
+	v.plain = v.n
+	all := v.batch[:0]
 	for _, w := range v.header {
-		v.add(mix(w.field, w.word))
+		all = append(all, mix(w.field, w.word))
 	}
+	v.addBatch(all)
 	v.end()
 }

@@ -189,12 +189,12 @@ func writeWeights(b *bufio.Writer, t *weights, steps bool) {
 			put(id, t.sparse[id].w, t.sparse[id].g)
 		}
 	} else {
-		for id, w := range t.w {
+		for id := range uint32(1 << linearBits) {
 			g := float32(0)
 			if steps {
 				g = t.g[id]
 			}
-			put(uint32(id), w, g)
+			put(id, t.at(id), g)
 		}
 	}
 	b.WriteByte(0)
@@ -244,13 +244,14 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	if err := h.check(magic); err != nil {
 		return nil, nil, err
 	}
-	l := NewLayer
-	if h.Sparse {
-		l = NewSparse
-	}
-	layer := l()
-	if !h.Steps && !h.Sparse {
-		layer.freeze()
+	var layer *Layer
+	switch {
+	case h.Sparse:
+		layer = NewSparse()
+	case h.Steps:
+		layer = NewLayer()
+	default:
+		layer = newBase()
 	}
 	layer.tokens.ham, layer.tokens.spam = h.Ham, h.Spam
 	left := maxSparse
@@ -392,7 +393,7 @@ func readWeights(b *bufio.Reader, t *weights, steps bool, left *int) error {
 		case t.g != nil:
 			t.w[id], t.g[id] = w, g
 		default:
-			t.w[id] = w
+			t.half[id] = short(w)
 		}
 	}
 }

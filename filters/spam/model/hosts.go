@@ -70,7 +70,7 @@ func (v *Vector) linkShape(m *anatomy.Message) {
 		v.num("links that show another domain", mismatch)
 	}
 	for name := range all.Names() {
-		v.tag("link: " + name)
+		v.tags("link: ", name)
 	}
 }
 
@@ -97,7 +97,7 @@ func (v *Vector) hostView(m *anatomy.Message) {
 	}
 	if m.Header.Mailer != "" {
 		name, _, _ := strings.Cut(m.Header.Mailer, " ")
-		v.tag("mailer " + strings.ToLower(name))
+		v.tags("mailer ", strings.ToLower(name))
 	}
 	for i := range m.Links {
 		l := &m.Links[i]
@@ -121,19 +121,20 @@ func (v *Vector) hostView(m *anatomy.Message) {
 
 func (v *Vector) sender(what string, a *anatomy.Address) {
 	v.domain(what, a.Domain)
-	v.tag(what + " " + strings.ToLower(a.Local) + "@" + a.Domain)
-	v.tag(what + " " + strings.ToLower(a.Local) + "@")
+	local := strings.ToLower(a.Local)
+	v.tags(what, " ", local, "@", a.Domain)
+	v.tags(what, " ", local, "@")
 }
 
 // domain adds a host, its registrable domain, its top-level domain and its
 // words.
 func (v *Vector) domain(what, host string) {
 	reg, _ := link.Registrable(host)
-	v.tag(what + " " + reg)
+	v.tags(what, " ", reg)
 	if host != reg {
-		v.tag(what + " " + host)
+		v.tags(what, " ", host)
 	}
-	v.tag(what + " ." + reg[strings.LastIndexByte(reg, '.')+1:])
+	v.tags(what, " .", reg[strings.LastIndexByte(reg, '.')+1:])
 }
 
 // path adds the words of a path.
@@ -144,7 +145,7 @@ func (v *Vector) path(path string) {
 			return
 		}
 		if len(w) <= 16 {
-			v.tag("path " + strings.ToLower(w))
+			v.tags("path ", strings.ToLower(w))
 		}
 	}
 }

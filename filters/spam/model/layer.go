@@ -25,6 +25,7 @@ var rates = [linear]float32{Chars: 0.3, Words: 0.8, Pairs: 1.4, Shape: 0.7, Host
 // weights is a table of what was learned of one view.
 type weights struct {
 	w, g   []float32
+	half   *halves // instead of w: of a base model that was read
 	bias   float32
 	biasG  float32
 	sparse map[uint32]*cell // instead of the table
@@ -45,10 +46,24 @@ func (t *weights) sum(ids []uint32) float32 {
 		}
 		return s
 	}
+	if t.half != nil {
+		for _, id := range ids {
+			s += t.half.of(id)
+		}
+		return s
+	}
 	for _, id := range ids {
 		s += t.w[id]
 	}
 	return s
+}
+
+// at returns the weight of a feature; of a table.
+func (t *weights) at(id uint32) float32 {
+	if t.half != nil {
+		return t.half.of(id)
+	}
+	return t.w[id]
 }
 
 // move takes a step against the error d in the log-odds.
@@ -165,6 +180,16 @@ func NewLayer() *Layer {
 	l := &Layer{}
 	for i := range l.linear {
 		l.linear[i].w, l.linear[i].g = make([]float32, 1<<linearBits), make([]float32, 1<<linearBits)
+	}
+	l.tokens.n = make([]uint16, 2<<tokenBits)
+	return l
+}
+
+// newBase returns an empty layer for what is read of a model, about 8 MiB.
+func newBase() *Layer {
+	l := &Layer{}
+	for i := range l.linear {
+		l.linear[i].half = new(halves)
 	}
 	l.tokens.n = make([]uint16, 2<<tokenBits)
 	return l

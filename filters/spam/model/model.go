@@ -177,9 +177,9 @@ func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {
 	add := func(l *Layer) {
 		l.mu.RLock()
 		defer l.mu.RUnlock()
+		say := l.sums(v)
 		for i := range l.linear {
-			t := &l.linear[i]
-			sums[i] += l.limited(t.sum(v.ids[i])*norm(len(v.ids[i])) + t.bias)
+			sums[i] += l.limited(say[i]*norm(len(v.ids[i])) + l.linear[i].bias)
 		}
 	}
 	if m.base != nil {

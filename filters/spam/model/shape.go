@@ -79,12 +79,13 @@ func (v *Vector) shapeView(m *anatomy.Message) {
 func (v *Vector) pairs(h uint64) { v.core = append(v.core, h) }
 
 func (v *Vector) pairTag(name string, is bool) {
-	if !is {
-		name = "not " + name
-	} else {
+	if is {
 		v.tag(name)
+		v.pairs(xxhash.Sum64String(name))
+		return
 	}
-	v.pairs(xxhash.Sum64String(name))
+	var not [64]byte
+	v.pairs(hash(append(append(not[:0], "not "...), name...)))
 }
 
 // senderShape looks at who claims to write.
@@ -163,7 +164,7 @@ func (v *Vector) messageID(h *anatomy.Header, domain string) {
 	v.pairTag("message-id of the author's domain", reg == domain)
 	v.flag("message-id of a host without a domain", !strings.Contains(right, "."))
 	v.num("length of the message-id", len(left)/4)
-	v.tag("message-id form " + form(left))
+	v.tags("message-id form ", form(left))
 }
 
 // form describes how a string is made: runs of digits, letters and so on.
@@ -235,16 +236,16 @@ func (v *Vector) subjectShape(m *anatomy.Message) {
 // partShape looks at the MIME tree.
 func (v *Vector) partShape(m *anatomy.Message) {
 	ct, _, _ := strings.Cut(m.Header.ContentType, ";")
-	v.tag("type " + strings.ToLower(strings.TrimSpace(ct)))
+	v.tags("type ", strings.ToLower(strings.TrimSpace(ct)))
 	v.num("depth", m.Depth)
 	v.num("parts", len(m.Parts))
 	for _, t := range m.Multi {
-		v.tag("has " + t)
+		v.tags("has ", t)
 	}
 	html, plain, images, files := false, false, 0, 0
 	for i := range m.Parts {
 		p := &m.Parts[i]
-		v.tag("part " + p.Type)
+		v.tags("part ", p.Type)
 		switch {
 		case p.Type == "text/html":
 			html = true
@@ -254,14 +255,14 @@ func (v *Vector) partShape(m *anatomy.Message) {
 			images++
 		}
 		if strings.HasPrefix(p.Type, "text/") {
-			v.tag("charset " + p.Charset)
-			v.tag("encoding " + p.Encoding)
-			v.tag(p.Type + " in " + p.Charset + " " + p.Encoding)
+			v.tags("charset ", p.Charset)
+			v.tags("encoding ", p.Encoding)
+			v.tags(p.Type, " in ", p.Charset, " ", p.Encoding)
 		}
 		if p.Name != "" {
 			files++
 			if i := strings.LastIndexByte(p.Name, '.'); i >= 0 {
-				v.tag("file " + strings.ToLower(p.Name[i:]))
+				v.tags("file ", strings.ToLower(p.Name[i:]))
 			}
 		}
 		v.flag("attachment", p.Disposition == "attachment")
@@ -383,7 +384,7 @@ func (v *Vector) textShape(m *anatomy.Message) {
 	lines := 1 + bytes.Count(t, []byte("\n"))
 	v.num("length of lines", len(t)/lines/8)
 	v.num("phone numbers", len(m.Phones))
-	v.tag("language " + m.Language)
+	v.tags("language ", m.Language)
 	v.pairs(mix(1005, xxhash.Sum64String(m.Language)))
 	k := &m.Marks
 	v.num("invisible characters", k.Invisible())

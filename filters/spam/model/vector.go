@@ -1,6 +1,10 @@
 package model
 
-import "github.com/cespare/xxhash/v2"
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
 
 // View is one way to look at a message. Views err apart from each other, which
 // is why several together err less.
@@ -45,7 +49,7 @@ func (v View) mask() uint32 {
 // that it has, each once. A Vector may be filled again with another message.
 type Vector struct {
 	ids  [Views][]uint32
-	seen []uint64 // a bit a feature, clean between views
+	seen *[1 << tokenBits / 64]uint64 // a bit a feature, clean between views
 
 	prior float32 // what the rules weigh together
 	body  float32 // from 0 to 1: how much there is to go by
@@ -54,16 +58,19 @@ type Vector struct {
 
 	view                     View
 	mask                     uint32
+	list                     []uint32 // of the view at hand, with room to spare
+	n                        int      // features in list
 	words, core, seenDomains []uint64
+	batch                    []uint64
 	header                   []fieldWord
-	low                      []byte
+	low, joined              []byte
 	names                    map[uint64]string // of features, by view and id; nil: nobody asks
 	spelled                  map[uint64]string // words by their hashes
 	wanted                   map[uint64]bool   // features that are named
 }
 
 // NewVector returns an empty vector.
-func NewVector() *Vector { return &Vector{seen: make([]uint64, 1<<tokenBits/64)} }
+func NewVector() *Vector { return &Vector{seen: new([1 << tokenBits / 64]uint64)} }
 
 // Clone returns a copy that holds no more memory than its features.
 func (v *Vector) Clone() *Vector {
@@ -83,16 +90,52 @@ func (v *Vector) Clone() *Vector {
 
 // begin starts a view.
 func (v *Vector) begin(view View) {
-	v.view, v.mask, v.ids[view] = view, view.mask(), v.ids[view][:0]
+	v.view, v.mask, v.n = view, view.mask(), 0
+	v.list = v.ids[view][:cap(v.ids[view])]
 }
 
-// add adds the feature with hash h to the view at hand.
+// add adds the feature with hash h to the view at hand. Which features come
+// again nobody can foretell, so there is no branch on it.
 func (v *Vector) add(h uint64) {
-	id := v.id(h)
-	if w, bit := id>>6, uint64(1)<<(id&63); v.seen[w]&bit == 0 {
-		v.seen[w] |= bit
-		v.ids[v.view] = append(v.ids[v.view], id)
+	if v.n == len(v.list) {
+		v.grow()
 	}
+	id := v.id(h)
+	w := &v.seen[id>>6%uint32(len(v.seen))]
+	was := *w
+	*w = was | 1<<(id&63)
+	v.list[v.n] = id
+	v.n += int(^was >> (id & 63) & 1)
+}
+
+// grow makes room for more features of the view at hand.
+func (v *Vector) grow() {
+	v.list = slices.Grow(v.list, max(256, len(v.list)))
+	v.list = v.list[:cap(v.list)]
+}
+
+// addAll adds features by their hashes.
+func (v *Vector) addAll(hashes []uint64) {
+	for v.n+len(hashes) > len(v.list) {
+		v.grow()
+	}
+	seen, mask, n := v.seen, v.mask, v.n
+	list := v.list[:n+len(hashes)]
+	for _, h := range hashes {
+		id := uint32(h>>40^h) & mask
+		w := &seen[id>>6%uint32(len(seen))]
+		was := *w
+		*w = was | 1<<(id&63)
+		list[n] = id
+		n += int(^was >> (id & 63) & 1)
+	}
+	v.n = n
+}
+
+// addBatch adds what was collected in batch, and keeps its memory.
+func (v *Vector) addBatch(all []uint64) {
+	v.batch = all
+	v.addAll(all)
 }
 
 // tag adds a feature by its name.
@@ -100,6 +143,20 @@ func (v *Vector) tag(name string) {
 	h := xxhash.Sum64String(name)
 	v.add(h)
 	v.name(h, name)
+}
+
+// tags adds a feature whose name is made of parts.
+func (v *Vector) tags(parts ...string) {
+	b := v.joined[:0]
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	v.joined = b
+	h := hash(b)
+	v.add(h)
+	if v.wants(h) {
+		v.name(h, string(b))
+	}
 }
 
 // name remembers what a feature is called, for those who explain.
@@ -121,11 +178,20 @@ func (v *Vector) wants(h uint64) bool {
 // id is the feature that a hash stands for in the view at hand.
 func (v *Vector) id(h uint64) uint32 { return uint32(h>>40^h) & v.mask }
 
-// end cleans the bits of the view at hand.
+// manyBits is how many features are worth cleaning all bits of a view at once.
+const manyBits = 512
+
+// end cleans the bits of the view at hand, and keeps its features.
 func (v *Vector) end() {
-	for _, id := range v.ids[v.view] {
-		v.seen[id>>6] = 0
+	ids := v.list[:v.n]
+	if v.n > manyBits && v.mask < 1<<linearBits {
+		clear(v.seen[:1<<linearBits/64])
+	} else {
+		for _, id := range ids {
+			v.seen[id>>6%uint32(len(v.seen))] = 0
+		}
 	}
+	v.ids[v.view], v.list = ids, nil
 }
 
 func hash(b []byte) uint64 { return xxhash.Sum64(b) }

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"encoding/binary"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -84,18 +85,6 @@ func Fold(dst, src []byte, m *Marks) []byte {
 	return f.dst
 }
 
-// asciiPrefix is how many octets are ASCII.
-func asciiPrefix(b []byte) int {
-	n := 0
-	for n+8 <= len(b) && (b[n]|b[n+1]|b[n+2]|b[n+3]|b[n+4]|b[n+5]|b[n+6]|b[n+7]) < utf8.RuneSelf {
-		n += 8
-	}
-	for n < len(b) && b[n] < utf8.RuneSelf {
-		n++
-	}
-	return n
-}
-
 // lowerTable is ASCII in lower case; control characters are spaces.
 var lowerTable = lowers()
 
@@ -114,10 +103,21 @@ func lowers() (t [256]byte) {
 	return t
 }
 
+// appendLower appends ASCII as lowerTable has it.
 func appendLower(dst, src []byte) []byte {
 	n := len(dst)
 	dst = append(dst, src...)
 	out := dst[n:]
+	for len(out) >= 8 {
+		if x, ok := lowerEight(binary.LittleEndian.Uint64(out)); ok {
+			binary.LittleEndian.PutUint64(out, x)
+		} else {
+			for i, c := range out[:8] {
+				out[i] = lowerTable[c]
+			}
+		}
+		out = out[8:]
+	}
 	for i, c := range out {
 		out[i] = lowerTable[c]
 	}

@@ -1,6 +1,8 @@
 package text
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -33,10 +35,9 @@ type scriptCount struct {
 func countScripts(b []byte) (c scriptCount) {
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
-			if isLetter(b[i]) {
-				c.latin++
-			}
-			i++
+			n := asciiPrefix(b[i:])
+			c.latin += countLetters(b[i : i+n])
+			i += n
 			continue
 		}
 		r, n := utf8.DecodeRune(b[i:])
@@ -162,14 +163,66 @@ var languageWords = [len(languageNames)]string{
 	"ang ng sa na mga ay at ko mo ka ito hindi siya para kung may namin niya naman ikaw ako po",
 }
 
-var theLanguageWords = sync.OnceValue(func() map[string]uint32 {
-	m := make(map[string]uint32, 1024)
-	for i, ws := range languageWords {
-		for _, w := range strings.Fields(ws) {
-			m[w] |= 1 << i
+// maxCommon is the longest word that is looked up, in letters.
+const maxCommon = 14
+
+// common is a word that languages have in common, its letters as two numbers.
+type common struct {
+	a, b  uint64
+	set   uint32 // of languages; 0: none
+	share uint32 // that each of them has
+}
+
+// commonTable finds common words by hash; one that is taken stands in the next
+// free place.
+type commonTable [commonSlots]common
+
+const commonSlots = 1 << 11
+
+func commonHash(a, b uint64) uint64 {
+	return (a*0x9e3779b97f4a7c15 ^ b*0xd6e8feb86659fd93) >> 40 % commonSlots
+}
+
+// find returns the place of a word, or a free one.
+func (t *commonTable) find(a, b uint64) *common {
+	for i := commonHash(a, b); ; i = (i + 1) % commonSlots {
+		if e := &t[i]; e.set == 0 || e.a == a && e.b == b {
+			return e
 		}
 	}
-	return m
+}
+
+// wordNumbers returns the letters of b[from:to], maxCommon at most, as two
+// numbers.
+func wordNumbers(b []byte, from, to int) (x, y uint64) {
+	n := to - from
+	if from+16 > len(b) {
+		var buf [16]byte
+		copy(buf[:], b[from:to])
+		return binary.LittleEndian.Uint64(buf[:]), binary.LittleEndian.Uint64(buf[8:])
+	}
+	x = binary.LittleEndian.Uint64(b[from:])
+	if n < 8 {
+		return x & (1<<(8*n) - 1), 0
+	}
+	return x, binary.LittleEndian.Uint64(b[from+8:]) & (1<<(8*(n-8)) - 1)
+}
+
+var theCommonWords = sync.OnceValue(func() *commonTable {
+	t := new(commonTable)
+	for i, ws := range languageWords {
+		for _, w := range strings.Fields(ws) {
+			a, b := wordNumbers([]byte(w), 0, len(w))
+			e := t.find(a, b)
+			e.a, e.b, e.set = a, b, e.set|1<<i
+		}
+	}
+	for i := range t {
+		if n := bits.OnesCount32(t[i].set); n > 0 {
+			t[i].share = uint32(12 / n)
+		}
+	}
+	return t
 })
 
 // commonWords names the language of Latin text. A word counts by how few
@@ -178,9 +231,8 @@ func commonWords(b []byte, c *scriptCount) string {
 	if c.latin == 0 {
 		return ""
 	}
-	known := theLanguageWords()
-	var score [len(languageNames)]int
-	var hits [len(languageNames)]int
+	known := theCommonWords()
+	var score, hits [len(languageNames)]int
 	total := 0
 	for i := 0; i < len(b); {
 		if !isLetter(b[i]) {
@@ -192,22 +244,14 @@ func commonWords(b []byte, c *scriptCount) string {
 			i++
 		}
 		total++
-		if i-from > 14 {
+		if i-from > maxCommon {
 			continue
 		}
-		set := known[string(b[from:i])]
-		if set == 0 {
-			continue
-		}
-		n := 0
-		for s := set; s != 0; s &= s - 1 {
-			n++
-		}
-		for l := range score {
-			if set>>l&1 != 0 {
-				score[l] += 12 / n
-				hits[l]++
-			}
+		e := known.find(wordNumbers(b, from, i))
+		for set := e.set; set != 0; set &= set - 1 {
+			l := bits.TrailingZeros32(set) % len(score)
+			score[l] += int(e.share)
+			hits[l]++
 		}
 	}
 	best, second := 0, -1

@@ -125,6 +125,10 @@ func wordClasses() (t [256]wClass) {
 // letters handles a word that begins with a letter.
 func (s *splitter) letters() bool {
 	from := s.i
+	if n := asciiLetters(s.b[from:]); n > 1 && (from+n == len(s.b) || endsLetters[s.b[from+n]]) { // as most are
+		s.i = from + n
+		return s.plain(s.b[from : from+n : from+n])
+	}
 	if s.singleAt(from) {
 		if n, end := s.spaced(from); n {
 			s.i = end
@@ -178,6 +182,24 @@ loop:
 	}
 	return true
 }
+
+// asciiLetters is how many ASCII letters b begins with.
+func asciiLetters(b []byte) int {
+	for i, c := range b {
+		if wordClass[c] != wLetter {
+			return i
+		}
+	}
+	return len(b)
+}
+
+// endsLetters are the octets that end a word of letters, whatever follows.
+var endsLetters = func() (t [256]bool) {
+	for c := range t {
+		t[c] = wordClass[c] == wSpace || wordClass[c] == wOther && c != '\''
+	}
+	return t
+}()
 
 // Classes of words.
 var (
