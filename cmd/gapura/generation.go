@@ -17,6 +17,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
+	"github.com/gapura-mail/gapura/gateway/mailauth/rsa2048"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/outbound"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
@@ -130,7 +131,7 @@ func newSealer(cfg *config.Config) (*mailauth.Signer, error) {
 		if opt.Seal.Domain == "" || opt.Seal.Selector == "" {
 			return nil, cfg.Errorf(f.Position(), "arc: seal: needs domain, selector and key")
 		}
-		return &mailauth.Signer{Key: key, Domain: opt.Seal.Domain, Selector: opt.Seal.Selector}, nil
+		return &mailauth.Signer{Key: rsa2048.Signer(key), Domain: opt.Seal.Domain, Selector: opt.Seal.Selector}, nil
 	}
 	return nil, nil
 }

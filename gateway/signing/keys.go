@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/mailauth"
+	"github.com/gapura-mail/gapura/gateway/mailauth/rsa2048"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -117,7 +118,7 @@ func (k *Keys) reload(ctx context.Context) error {
 	}
 	for _, key := range slices.Concat(k.files, list) {
 		if o := (owner{key.Domain, key.User}); key.State == Active && len(r.signers[o]) < maxKeys {
-			r.signers[o] = append(r.signers[o], &mailauth.Signer{Key: key.private, Domain: key.Domain, Selector: key.Selector, Expire: k.opt.Expire})
+			r.signers[o] = append(r.signers[o], &mailauth.Signer{Key: rsa2048.Signer(key.private), Domain: key.Domain, Selector: key.Selector, Expire: k.opt.Expire})
 		}
 	}
 	k.ring.Store(r)
