@@ -43,13 +43,24 @@ func AsArrived(raw []byte, hostname string) []byte {
 
 // receivedBy tells whether a trace field is of a host.
 func receivedBy(value, hostname string) bool {
+	_, by := cutBy(value)
+	return len(by) > 0 && strings.EqualFold(strings.TrimRight(by[0], ";"), hostname)
+}
+
+// cutBy returns the words of a trace field that tell of the client, and those
+// behind "by".
+func cutBy(value string) (from, by []string) {
 	words := strings.Fields(value)
-	for i, w := range words[:max(0, len(words)-1)] {
+	first := 0
+	if len(words) > 1 && strings.EqualFold(words[0], "from") {
+		first = 2 // the client may call itself "by"
+	}
+	for i, w := range words[first:] {
 		if strings.EqualFold(w, "by") {
-			return strings.EqualFold(strings.TrimRight(words[i+1], ";"), hostname)
+			return words[:first+i], words[first+i+1:]
 		}
 	}
-	return false
+	return words, nil
 }
 
 // ours tells whether a field below our trace field is of our making.
@@ -86,7 +97,7 @@ func SenderOf(m *anatomy.Message, raw []byte, hostname string) learned.Sender {
 	fields := h.Fields()
 	for _, f := range fields[:min(len(fields), maxOwn)] {
 		if f.Is("Authentication-Results") && ours(f, hostname) {
-			s.Aligned = strings.Contains(f.Value(), " dmarc=pass")
+			s.Aligned = authenticated(f.Value()).String("dmarc.result") == "pass"
 			break
 		}
 	}

@@ -86,7 +86,7 @@ func tell(tx *gateway.Transaction, k Kept) (status string) {
 			results = true
 			tx.Facts = authenticated(x.Value())
 		case x.Is("X-Spam-Status") && status == "":
-			status = strings.TrimSpace(x.Value())
+			status = message.CleanValue(x.Value())
 		}
 	}
 	return status
@@ -95,9 +95,13 @@ func tell(tx *gateway.Transaction, k Kept) (status string) {
 // clientOf is the address of the client in a trace field of ours; the zero
 // Addr: there is none.
 func clientOf(value string) netip.Addr {
-	from, _, _ := strings.Cut(value, " by ")
-	ip := from[strings.LastIndexByte(from, '[')+1:] // an earlier one is of HELO
-	ip, _, _ = strings.Cut(ip, "]")
+	ip := ""
+	from, _ := cutBy(value)
+	for _, w := range from {
+		if i := strings.LastIndexByte(w, '['); i >= 0 { // an earlier one is of HELO
+			ip, _, _ = strings.Cut(w[i+1:], "]")
+		}
+	}
 	addr, _ := netip.ParseAddr(strings.TrimPrefix(ip, "IPv6:"))
 	return addr
 }

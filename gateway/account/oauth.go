@@ -107,7 +107,7 @@ type claims struct {
 	exp   *jwt.NumericDate
 }
 
-// rawClaims are those that matter beside the registered ones.
+// claimsOf takes those that matter beside the registered ones.
 func (o *oauth) claimsOf(all map[string]any, registered jwt.Claims) *claims {
 	c := &claims{Claims: registered, exp: registered.Expiry}
 	c.user, _ = all[o.opt.Claim].(string)

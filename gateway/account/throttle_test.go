@@ -67,7 +67,7 @@ func TestGuessesGetSlowerThenBanned(t *testing.T) {
 	})
 }
 
-// TestIPv6IsCountedBySubnet and the same wrong password once.
+// TestWhatCountsAsOne: clients of one IPv6 subnet, and the same wrong password.
 func TestWhatCountsAsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

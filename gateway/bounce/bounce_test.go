@@ -121,7 +121,7 @@ var (
 	full = smtp.NewReply(552, smtp.EnhancedCode{5, 2, 2}, "mailbox full")
 )
 
-// transportOf records jobs and answers each recipient.
+// next records jobs and answers each recipient.
 type next struct {
 	jobs []*queue.Job
 	say  map[string]queue.Outcome

@@ -8,7 +8,7 @@
 // both runs; they never run at once.
 //
 // A command is a row of the table in table.go and a method in a file of its
-// own: it parses its arguments with an imap.Parser, asks the mailbox, appends
+// own: it parses its arguments with an imap.Decoder, asks the mailbox, appends
 // untagged responses to c.out, and returns the tagged reply. What an error
 // means for the client is decided in one place, errors.go.
 package imapd

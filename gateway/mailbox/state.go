@@ -65,7 +65,7 @@ type folderState struct {
 	blocks map[uint32]*block // those that are loaded
 	loads  map[uint32]*load  // those that are being loaded
 	views  map[*View]struct{}
-	log    []logged // changes of flags after logFrom
+	log    []logged // changes of flags after since
 	since  uint64   // the log has all changes after it
 	// recent is the UID from which messages are \Recent to the next View that
 	// takes them up.

@@ -69,7 +69,7 @@ func wordStart(runes []rune, i int) int {
 
 func isWord(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-// wordEnd returns where the word before i ends and begins.
+// wordBefore returns the word before i, and where it begins.
 func wordBefore(runes []rune, i int) (start int, word string) {
 	end := min(i, len(runes))
 	for end > 0 && isSpace(runes[end-1]) {

@@ -149,10 +149,13 @@ func (e event) of(layer string) float64 {
 func (s *Store) each(ctx context.Context, e event, f func(name string, below []*model.Layer, l *model.Layer, w float64) error) error {
 	names := chain(e.user)
 	below := make([]*model.Layer, 0, len(names))
+	share := s.opt.Load().Share
 	for _, name := range names {
 		w := e.of(name)
 		if w == 0 {
-			below = append(below, s.layerBelow(ctx, name)...)
+			if share.has(name) {
+				below = append(below, s.layerBelow(ctx, name)...)
+			}
 			continue
 		}
 		l, err := s.forLearning(ctx, name)
@@ -164,7 +167,9 @@ func (s *Store) each(ctx context.Context, e event, f func(name string, below []*
 		}
 		s.layers.bound(name, l)
 		delete(s.dropped, name)
-		below = append(below, l)
+		if share.has(name) {
+			below = append(below, l)
+		}
 	}
 	return nil
 }

@@ -129,6 +129,20 @@ func (s *Store) flush(ctx context.Context) error {
 	return nil
 }
 
+// flushFull writes what was gathered once it is much, where nobody does so
+// beside: in a command, which teaches more in a minute than a gateway in a day.
+func (s *Store) flushFull(ctx context.Context) error {
+	if s.deps.Keep {
+		return nil
+	}
+	select {
+	case <-s.behind.full:
+		return s.flush(ctx)
+	default:
+		return nil
+	}
+}
+
 // putBack returns what could not be written.
 func (b *behind) putBack() {
 	old := b.flying

@@ -90,9 +90,10 @@ func (s *Store) Layers(ctx context.Context, rcpt string) []*model.Layer {
 		rcpt = ""
 	}
 	list := make([]*model.Layer, 0, 4)
+	share := s.opt.Load().Share
 	for _, name := range chain(rcpt) {
 		l, ok := s.layers.get(name)
-		if !ok {
+		if !ok || !share.has(name) {
 			continue
 		}
 		if l == nil {
@@ -151,12 +152,12 @@ func (s *Store) load(ctx context.Context, name string) (*model.Layer, error) {
 		s.deps.Log.Error("spam: what was learned is damaged and begins anew", "layer", name, "error", err.Error())
 		return nil, nil
 	}
-	l.Limit(s.limit(name))
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if h := x.held[name]; h != nil {
 		return h.layer, nil
 	}
+	l.Limit(s.opt.Load().Share.of(name))
 	if x.changes == changes { // else it may be older than what is saved now
 		x.hold(name, l, false)
 		x.evict(s.opt.Load().Memory)
@@ -214,7 +215,7 @@ func (s *Store) forLearning(ctx context.Context, name string) (*model.Layer, err
 	if h == nil {
 		if l == nil {
 			l = newLayer(name)
-			l.Limit(s.limit(name))
+			l.Limit(s.opt.Load().Share.of(name))
 		}
 		h = x.hold(name, l, true)
 	}
@@ -229,15 +230,20 @@ func newLayer(name string) *model.Layer {
 	return model.NewSparse()
 }
 
-// limit is how far a layer may move each view; 0: as far as it likes.
-func (s *Store) limit(name string) float64 {
-	switch share := s.opt.Load().Share; {
-	case name == everybody:
-		return share.Installation
-	case strings.HasPrefix(name, "@"):
-		return share.Domain
+// of is how far a layer may move each view; 0: as far as it likes, if it counts.
+func (s Share) of(layer string) float64 {
+	switch {
+	case layer == everybody:
+		return s.Installation
+	case strings.HasPrefix(layer, "@"):
+		return s.Domain
 	}
 	return 0
+}
+
+// has tells whether a layer counts: one that users no longer share does not.
+func (s Share) has(layer string) bool {
+	return layer != everybody && !strings.HasPrefix(layer, "@") || s.of(layer) > 0
 }
 
 // drop forgets a layer altogether, once that is saved.

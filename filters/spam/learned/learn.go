@@ -87,6 +87,9 @@ func (s *Store) write(ctx context.Context, lessons []Lesson) error {
 		}
 		s.note(&list[i], t, now)
 	}
+	if err := s.flushFull(ctx); err != nil {
+		return err
+	}
 	return errs
 }
 

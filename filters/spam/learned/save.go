@@ -100,7 +100,13 @@ func (s *Store) prune(ctx context.Context) error {
 		if err := tx.QueryRow(ctx, "SELECT COALESCE(MIN(undoes), ?) FROM learned_lessons WHERE id > ? AND undoes > 0", saved+1, saved).Scan(&first); err != nil {
 			return err
 		}
-		saved := min(saved, first-1)
+		// The last lesson stays: what comes is numbered from it on, and numbers
+		// that layers have learned already are passed over.
+		var last int64
+		if err := tx.QueryRow(ctx, "SELECT COALESCE(MAX(id), 0) FROM learned_lessons").Scan(&last); err != nil {
+			return err
+		}
+		saved := min(saved, first-1, last-1)
 		many, err := over(ctx, tx, "learned_lessons", opt.Lessons)
 		if err != nil {
 			return err

@@ -76,11 +76,14 @@ func (s *Store) sample(spam bool, sender, user string, score float64, now time.T
 // false: there were enough of his.
 func (s *Store) surprised(user string, spam bool, now time.Time) bool {
 	k := sampled{s.hash(user), now.Unix() / surprisePeriod, spam}
-	n, _ := s.surprises.get(k)
-	if n < surprises {
-		s.surprises.put(k, n+1)
-	}
-	return n < surprises
+	ok := false
+	s.surprises.change(k, func(n int) int {
+		if ok = n < surprises; ok {
+			n++
+		}
+		return n
+	})
+	return ok
 }
 
 func (s *Store) hash(name string) uint64 { return maphash.String(s.seed, name) }

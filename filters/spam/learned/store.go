@@ -136,7 +136,14 @@ func (s *Store) start(ctx context.Context) error {
 }
 
 // Reconfigure takes new options; they must have passed Check.
-func (s *Store) Reconfigure(opt Options) { s.opt.Store(&opt) }
+func (s *Store) Reconfigure(opt Options) {
+	s.opt.Store(&opt)
+	s.layers.mu.Lock()
+	defer s.layers.mu.Unlock()
+	for name, h := range s.layers.held {
+		h.layer.Limit(opt.Share.of(name))
+	}
+}
 
 // Close writes what is not written yet and ends the work.
 func (s *Store) Close() error {

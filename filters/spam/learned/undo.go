@@ -121,7 +121,7 @@ func (s *Store) undoSome(ctx context.Context, user string, n *Undone, which func
 		s.unrepute(k)
 		s.deps.Metrics.lesson("undone", k.spam)
 	}
-	return len(list) > 0, nil
+	return len(list) > 0, s.flushFull(ctx)
 }
 
 // UndoUser takes back all lessons of a user that are kept, and forgets what
@@ -167,6 +167,7 @@ func undo(ctx context.Context, tx *sqldb.Tx, user, key string, k kept, now time.
 // Refresh takes up what other processes have changed: lessons that were taught
 // or taken back, and what followed for senders and contacts.
 func (s *Store) Refresh(ctx context.Context) error {
+	s.behind.flushes.Add(1) // who has read a name before this does not keep it
 	s.names.clear()
 	s.contacts.clear()
 	return s.catchUp(ctx)

@@ -2,7 +2,7 @@ package text
 
 import "bytes"
 
-// namedColours are those that mail uses; others are unknown.
+// namedColour knows the names that mail uses; others are unknown.
 func namedColour(name []byte) colour {
 	var buf [16]byte
 	if len(name) > len(buf) {
