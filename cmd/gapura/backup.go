@@ -71,7 +71,7 @@ var backupStores = []struct {
 	live func(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error]
 }{
 	{"mail", readMailBlobs, mailbox.Refs},
-	{"queue", readBlobs, queue.Live},
+	{"queue", readBlobs, func(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] { return queue.Live(ctx, db, nil) }},
 }
 
 // readMailBlobs opens the octets of the mailboxes for reading; the gateway may

@@ -31,9 +31,9 @@ func blobDir(cfg *config.Config) string { return filepath.Join(cfg.Data, "blobs"
 // openBlobs opens the blobs that rows of the queue refer to. One process at a
 // time may, and only with the database that a bucket was first used with.
 func openBlobs(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger) (blob.Store, error) {
-	live := queue.Live(ctx, db)
 	if !strings.HasPrefix(cfg.Storage.Objects, "s3:") {
-		return blob.OpenFiles(ctx, blob.Options{Dir: blobDir(cfg), Log: log}, live)
+		files := blob.Options{Dir: blobDir(cfg), Log: log}
+		return blob.OpenFiles(ctx, files, queue.Live(ctx, db, blob.NotesOf(files)))
 	}
 	opt, err := blob.ParseS3(cfg.Storage.Objects)
 	if err != nil {
@@ -44,7 +44,7 @@ func openBlobs(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.
 		return nil, err
 	}
 	opt.Dir, opt.Owner = blobDir(cfg), "queue of the database "+id
-	return blob.OpenS3(ctx, opt, log, live)
+	return blob.OpenS3(ctx, opt, log, queue.Live(ctx, db, nil))
 }
 
 // readBlobs opens the blobs for reading; the gateway may have them open
@@ -67,7 +67,7 @@ func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, e
 	if err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(ctx, cfg.Queue, queue.Deps{DB: s.db, Blobs: blobs, Hostname: cfg.Hostname, Log: s.log, Metrics: s.queueMetrics})
+	q, err := queue.Open(ctx, cfg.Queue, queue.Deps{DB: s.db, Blobs: blobs, Hostname: cfg.Hostname, Log: s.log, Metrics: s.queueMetrics, Logged: true})
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}

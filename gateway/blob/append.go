@@ -21,7 +21,12 @@ var (
 
 // Append implements Store.
 func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
-	w, err := f.begin(ctx, tag, size)
+	return f.append(ctx, frame{tag: tag, size: size}, src)
+}
+
+// append is Append of a frame of which tag, note and size are known.
+func (f *Files) append(ctx context.Context, fr frame, src io.Reader) (Ref, error) {
+	w, err := f.begin(ctx, fr)
 	if err != nil {
 		return Ref{}, err
 	}
@@ -38,8 +43,8 @@ func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reade
 }
 
 // begin begins an Append, which the caller ends by appends.Done.
-func (f *Files) begin(ctx context.Context, tag string, size int64) (*appender, error) {
-	if len(tag) > MaxTag {
+func (f *Files) begin(ctx context.Context, fr frame) (*appender, error) {
+	if len(fr.tag) > MaxTag {
 		return nil, errTag
 	}
 	if err := ctx.Err(); err != nil {
@@ -51,7 +56,7 @@ func (f *Files) begin(ctx context.Context, tag string, size int64) (*appender, e
 	if err := f.enter(); err != nil {
 		return nil, err
 	}
-	return &appender{f: f, ctx: ctx, frame: frame{tag: tag, size: size}}, nil
+	return &appender{f: f, ctx: ctx, frame: fr}, nil
 }
 
 // appender is one Append: a writer that the source is copied to.
@@ -259,6 +264,7 @@ func (w *appender) confirm(sync func() error) error {
 	w.f.mu.Lock()
 	defer w.f.mu.Unlock()
 	w.seg.add(w.ref())
+	w.seg.noted = w.seg.noted || len(w.frame.note) > 0
 	w.leave()
 	return nil
 }
@@ -269,7 +275,7 @@ func (w *appender) giveUp() {
 		return
 	}
 	if !w.own && w.frame.size >= 0 {
-		void := frame{tag: w.frame.tag, size: w.frame.size}
+		void := frame{tag: w.frame.tag, note: w.frame.note, size: w.frame.size}
 		w.seg.file.WriteAt(void.appendTrailer(nil, 0, magicVoid), w.start+void.dataStart()+void.size)
 	}
 	w.f.mu.Lock()

@@ -16,7 +16,7 @@ func (f *Files) AppendLater(ctx context.Context, tag string, size int64, src io.
 		ref, err := f.Append(ctx, tag, size, src)
 		return ref, func() error { return nil }, err
 	}
-	w, err := f.begin(ctx, tag, size)
+	w, err := f.begin(ctx, frame{tag: tag, size: size})
 	if err != nil {
 		return Ref{}, nil, err
 	}

@@ -18,6 +18,7 @@ type ledger struct {
 	mu       sync.Mutex
 	segments map[uint64]*segment
 	next     uint64
+	hold     uint64 // segments with notes from here on are kept, dead or not; 0: none is
 	closed   bool
 	appends  sync.WaitGroup
 	reaper   reaper
@@ -108,9 +109,14 @@ func (l *ledger) settle(s *segment) {
 	if s.live <= 0 && !s.dead() {
 		l.log.Error("a blob was released twice: its segment stays until the next start", "segment", l.name(s.id))
 	}
-	if s.file != nil || s.dead() {
+	if s.file != nil || l.dead(s) {
 		l.reaper.add(s)
 	}
+}
+
+// dead tells whether a segment may go. The mutex is held.
+func (l *ledger) dead(s *segment) bool {
+	return s.dead() && (!s.noted || l.hold == 0 || s.id < l.hold)
 }
 
 // Usage implements Store.
@@ -187,7 +193,7 @@ func (r *reaper) run(l *ledger) {
 // reap closes a sealed segment, and removes a dead one.
 func (l *ledger) reap(s *segment) {
 	l.mu.Lock()
-	file, dead := s.file, s.dead()
+	file, dead := s.file, l.dead(s)
 	s.file = nil
 	l.mu.Unlock()
 	err := l.discard(s, file, dead)

@@ -46,12 +46,7 @@ type source interface {
 // newReader begins to read what ref refers to in file, which becomes the
 // reader's.
 func newReader(file source, ref Ref) (*reader, error) {
-	var b [headerSize + MaxTag]byte
-	n, err := file.ReadAt(b[:], ref.Offset)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	h, err := parseHeader(b[:n], ref.Segment)
+	h, err := headerAt(file, ref.Segment, ref.Offset)
 	if err != nil {
 		return nil, err
 	}

@@ -47,11 +47,25 @@ func (f *Files) segmentRecords(ctx context.Context, id uint64, size int64, verif
 	return scan(ctx, file, id, size, verify, yield)
 }
 
-// scan walks over the frames of a segment.
+// scan lists the blobs of a segment.
 func scan(ctx context.Context, file source, id uint64, size int64, verify bool, yield func(Record, error) bool) bool {
+	return frames(ctx, file, id, size, func(at int64, h *frame, err error) bool {
+		if err != nil {
+			return yield(Record{}, err)
+		}
+		rec := Record{Ref: Ref{Segment: id, Offset: at, Size: h.size}, Tag: h.tag}
+		if verify {
+			err = verifyFrame(file, h, at)
+		}
+		return yield(rec, err)
+	})
+}
+
+// frames walks over the frames of a segment.
+func frames(ctx context.Context, file source, id uint64, size int64, yield func(at int64, h *frame, err error) bool) bool {
 	for at := int64(0); at < size; {
 		if err := ctx.Err(); err != nil {
-			return yield(Record{}, err)
+			return yield(at, nil, err)
 		}
 		h, err := headerAt(file, id, at)
 		if errors.Is(err, ErrCorrupt) { // given up or torn: the next frame is somewhere behind
@@ -64,14 +78,9 @@ func scan(ctx context.Context, file source, id uint64, size int64, verify bool, 
 			return true
 		}
 		if err != nil {
-			return yield(Record{}, fmt.Errorf("blob: %w", err))
+			return yield(at, nil, fmt.Errorf("blob: %w", err))
 		}
-		rec := Record{Ref: Ref{Segment: id, Offset: at, Size: h.size}, Tag: h.tag}
-		err = nil
-		if verify {
-			err = verifyFrame(file, h, at)
-		}
-		if !yield(rec, err) {
+		if !yield(at, h, nil) {
 			return false
 		}
 		at += h.length()
@@ -84,6 +93,13 @@ func headerAt(file source, id uint64, at int64) (*frame, error) {
 	n, err := file.ReadAt(b[:], at)
 	if err != nil && err != io.EOF {
 		return nil, err
+	}
+	if long := headLength(b[:n]); long > len(b) { // it has a note
+		all := make([]byte, long)
+		if n, err = file.ReadAt(all, at); err != nil && err != io.EOF {
+			return nil, err
+		}
+		return parseHeader(all[:n], id)
 	}
 	return parseHeader(b[:n], id)
 }

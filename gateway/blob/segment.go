@@ -18,6 +18,7 @@ type segment struct {
 	failed  error  // what sealed it; what is not confirmed by then never will be
 	// compacting: Compact is at it. kept: it has been, and could not empty it.
 	compacting, kept bool
+	noted            bool // it has blobs with notes
 	file             File // for writing; nil: closed
 	syncs            syncer
 }

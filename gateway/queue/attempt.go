@@ -220,6 +220,10 @@ func (v *verdict) brief(e *entry) bool {
 
 // dispose changes e as v says; false: nothing is to be written. q.mu is held.
 func (q *Queue) dispose(e *entry, v *verdict) bool {
+	if v.broken && e.logged { // it needs a row now
+		e.fate, e.due = toWait, v.now
+		return true
+	}
 	if v.broken {
 		q.leave(e) // its row is as it was
 		return false

@@ -80,11 +80,22 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		return nil, err
 	}
 	m := entries[0].msg
-	if err := q.appendBlob(ctx, m, c); err != nil {
+	note := q.noteOf(entries, c.Size, prepare)
+	if err := q.appendBlob(ctx, m, c, note); err != nil {
 		q.unregister(entries)
+		if note != nil { // part of it may be there
+			q.journal.later(func(b *batch) { b.gone = append(b.gone, entries...) })
+		}
 		return nil, err
 	}
+	if note != nil && q.logged(entries[0]) {
+		q.acceptedMore(1)
+		return entries, nil
+	}
 	err = q.journal.do(func(b *batch) {
+		if note != nil {
+			b.void = append(b.void, entries...)
+		}
 		for _, e := range entries {
 			switch {
 			case prepare:
@@ -97,13 +108,20 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		}
 	})
 	if err != nil {
+		if note != nil {
+			q.journal.later(func(b *batch) { b.gone = append(b.gone, entries...) })
+		}
 		q.giveUp(m)
 		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)
 	}
-	if q.metrics != nil {
-		q.metrics.accepted.Add(float64(len(entries)))
-	}
+	q.acceptedMore(len(entries))
 	return entries, nil
+}
+
+func (q *Queue) acceptedMore(n int) {
+	if q.metrics != nil {
+		q.metrics.accepted.Add(float64(n))
+	}
 }
 
 // giveUp takes back messages that could not be written: their rows, which may

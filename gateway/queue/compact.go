@@ -85,12 +85,13 @@ func (o *owner) Alive(ctx context.Context, records []blob.Record) (alive []blob.
 	return alive, nil
 }
 
-// storing tells whether a message's rows may still be to come.
+// storing tells whether a message's rows may still be to come, or may never be:
+// it is in the log.
 func (q *Queue) storing(first, n int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for id := first; id < first+n; id++ {
-		if e := q.entries[id]; e != nil && e.state == storing {
+		if e := q.entries[id]; e != nil && (e.state == storing || e.logged) {
 			return true
 		}
 	}

@@ -239,11 +239,11 @@ func moveWhile(t *testing.T, l *lab, fails bool, what Result) {
 	l.q = nil
 	l.open()
 	l.blobs.Close()
-	files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: l.dir + "/blobs", SegmentSize: 300 << 10}, Live(t.Context(), l.db))
+	files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: l.dir + "/blobs", SegmentSize: 300 << 10}, Live(t.Context(), l.db, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.blobs, l.q.blobs = files, files
+	l.blobs, l.q.blobs, l.q.notes = files, files, files
 	started, end := make(chan struct{}), make(chan struct{})
 	l.next.before = func(_ context.Context, j *Job) {
 		if j.Destination == "slow.test" && j.Attempt == 1 {
@@ -264,6 +264,7 @@ func moveWhile(t *testing.T, l *lab, fails bool, what Result) {
 	for range 8 {
 		l.send("a@example.org", big, "a@quick.test")
 	}
+	time.Sleep(3 * logTime) // what is tried still has a row by then
 	settle()
 	write, moving := l.q.write, false
 	l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {

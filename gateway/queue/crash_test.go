@@ -40,12 +40,13 @@ func (c *crash) open() (*Queue, *sqldb.DB, *blob.Files) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: "blobs", FS: c.disk, SegmentSize: 64 << 10, Large: 32 << 10}, Live(ctx, db))
+	files := blob.Options{Dir: "blobs", FS: c.disk, SegmentSize: 64 << 10, Large: 32 << 10}
+	blobs, err := blob.OpenFiles(ctx, files, Live(ctx, db, blob.NotesOf(files)))
 	if err != nil {
 		db.Close()
 		return nil, nil, nil
 	}
-	q, err := Open(ctx, Options{}, Deps{DB: db, Blobs: blobs, Hostname: "mx.test", Log: quiet, RouteOf: routeOut})
+	q, err := Open(ctx, Options{}, Deps{DB: db, Blobs: blobs, Hostname: "mx.test", Log: quiet, Logged: true, RouteOf: routeOut})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -71,6 +72,9 @@ func (c *crash) Deliver(_ context.Context, j *Job) []Outcome {
 	outs := make([]Outcome, len(j.Rcpts))
 	if err := c.disk.Step(); err != nil {
 		return same(len(j.Rcpts), busy)
+	}
+	if j.Rcpts[0].To.Local == "hangs" {
+		time.Sleep(5 * logTime)
 	}
 	r, err := j.Open()
 	if err != nil {
@@ -151,6 +155,15 @@ func (c *crash) work(q *Queue) {
 	c.send(q, "m2", false, false, "a@x.test", "b@y.test", "no@x.test", "later@y.test")
 	settle()
 	var wg sync.WaitGroup
+	for i, to := range [...]string{"a@x.test", "no@x.test", "later@y.test", "a@x.test", "a@y.test", "hangs@x.test"} {
+		wg.Go(func() { c.send(q, fmt.Sprint("s", i), false, false, to) })
+	}
+	wg.Wait()
+	time.Sleep(3 * logTime)
+	for i := range 3 {
+		wg.Go(func() { c.send(q, fmt.Sprint("t", i), false, false, "a@x.test") })
+	}
+	wg.Wait()
 	for i := range 3 {
 		wg.Go(func() { c.send(q, fmt.Sprint("n", i), i == 1, false, "a@x.test", fmt.Sprintf("a@z%d.test", i)) })
 	}

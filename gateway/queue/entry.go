@@ -115,6 +115,8 @@ type entry struct {
 	notices []*entry // notifications that are stored with that
 	loaded  bool     // it counts in its bucket
 	wasHeld bool     // of a row that an administrator changes
+	logged  bool     // it has no row yet: it is in the log; then fresh is true
+	moving  bool     // its row is being written
 }
 
 // state is where an entry in memory is.
@@ -136,6 +138,9 @@ const (
 	toRemove
 	toRetry
 )
+
+// inLog tells whether it is in the log alone, and no row is being written.
+func (e *entry) inLog() bool { return e.logged && !e.moving }
 
 // bucket is the part of a flow's number under which waiting rows are found.
 func (e *entry) bucket() uint32 { return uint32(e.flow >> (64 - bucketBits)) }

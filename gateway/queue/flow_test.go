@@ -145,6 +145,7 @@ func TestABulkBacklogDoesNotHoldUpOthers(t *testing.T) {
 // anything and nothing is tried; what was delivered is not delivered again.
 func TestDatabaseFails(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.q.notes = nil // it needs no database
 		var full atomic.Bool
 		write := l.q.write
 		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
@@ -409,7 +410,7 @@ func TestFullDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.blobs.Close()
-		l.blobs, l.q.blobs = files, files
+		l.blobs, l.q.blobs, l.q.notes = files, files, files
 		l.start()
 		disk.SetRoom(10)
 		_, err = l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "1@x.test"))

@@ -35,12 +35,18 @@ type batch struct {
 	forget   []*entry // prepared, and given up
 	wait     []*entry // into queue_waiting, of new messages
 	settle   []*entry // what became of attempts
+	move     []*entry // from the log into queue_new
+	void     []*entry // their notes do not count
+	gone     []*entry // likewise, and there is nothing else of them
+	floor    uint64   // the log begins there; 0: where it did
+	late     bool     // it was to be written before
 	urgent   bool     // somebody waits
 
 	done chan struct{} // closed when err says how it went
 	err  error
 
 	release []blob.Ref // nothing refers to these any more
+	undone  bool       // what is only for the log could not be written there
 	rows    [][]any    // scratch
 }
 
@@ -159,13 +165,18 @@ func (j *journal) write(b *batch) {
 // commit writes b now, and goes on from there.
 func (j *journal) commit(b *batch) {
 	j.commits.Add(1)
-	j.q.rows.lock()
-	b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
-		b.release = b.release[:0] // it may run again
-		return j.q.store(ctx, tx, b)
-	})
-	j.q.rows.unlock()
+	if b.needsRows() {
+		j.q.rows.lock()
+		b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
+			b.release = b.release[:0] // it may run again
+			return j.q.store(ctx, tx, b)
+		})
+		j.q.rows.unlock()
+	}
 	close(b.done)
+	if b.err == nil {
+		j.q.logEnds(b)
+	}
 	j.q.stored(b)
 }
 
@@ -214,7 +225,23 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 			return row(e)
 		}
 	}
+	void := func(e *entry) []any { return []any{e.id, voidSegment(q.refOf(e.msg))} }
 	err := errors.Join(
+		many(sqlInsertNew, b.move, func(e *entry) []any { return q.newRow(e, false) }),
+		many(sqlVoid, b.move, void),
+		many(sqlVoid, b.void, void),
+		many(sqlVoid, b.gone, func(e *entry) []any {
+			if !b.late {
+				return nil
+			}
+			return void(e)
+		}),
+		many(sqlVoid, b.settle, func(e *entry) []any {
+			if !e.inLog() || b.logOnly(e) {
+				return nil
+			}
+			return void(e)
+		}),
 		many(sqlInsertNew, b.insert, func(e *entry) []any { return q.newRow(e, false) }),
 		many(sqlInsertNew, b.notices(), func(e *entry) []any { return q.newRow(e, false) }),
 		many(sqlInsertNew, b.prepare, func(e *entry) []any { return q.newRow(e, true) }),
@@ -222,7 +249,7 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 		many(sqlDropNew, b.forget, id),
 		many(sqlInsertWaiting, b.wait, func(e *entry) []any { return q.waitingRow(o, e) }),
 		many(sqlDropNew, b.settle, func(e *entry) []any {
-			if !e.fresh {
+			if !e.fresh || e.inLog() && !b.late {
 				return nil
 			}
 			return []any{e.id}
@@ -233,6 +260,11 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 	)
 	if err != nil {
 		return err
+	}
+	if b.floor != 0 {
+		if err := setFloor(ctx, tx, b.floor); err != nil {
+			return err
+		}
 	}
 	return q.orphans(ctx, tx, b)
 }
@@ -268,7 +300,7 @@ func (q *Queue) orphans(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 		return nil
 	}
 	for _, e := range b.settle {
-		if e.fate == toGo {
+		if e.fate == toGo && !b.logOnly(e) {
 			if err := check(e); err != nil {
 				return err
 			}

@@ -48,7 +48,8 @@ func (l *lab) open() {
 	if l.db, err = sqldb.Open(ctx, sqldb.Options{Dir: l.dir, URL: sqldbtest.URL(l.t, l.dir)}); err != nil {
 		l.t.Fatal(err)
 	}
-	if l.blobs, err = blob.OpenFiles(ctx, blob.Options{Dir: l.dir + "/blobs"}, Live(ctx, l.db)); err != nil {
+	files := blob.Options{Dir: l.dir + "/blobs"}
+	if l.blobs, err = blob.OpenFiles(ctx, files, Live(ctx, l.db, blob.NotesOf(files))); err != nil {
 		l.t.Fatal(err)
 	}
 	if l.q, err = Open(ctx, l.opt, l.deps()); err != nil {
@@ -57,7 +58,7 @@ func (l *lab) open() {
 }
 
 func (l *lab) deps() Deps {
-	return Deps{DB: l.db, Blobs: l.blobs, Hostname: "mx.example.org", Log: l.log, RouteOf: func(smtp.ForwardPath) string { return "out" }}
+	return Deps{DB: l.db, Blobs: l.blobs, Hostname: "mx.example.org", Log: l.log, Logged: true, RouteOf: func(smtp.ForwardPath) string { return "out" }}
 }
 
 // start lets the fake transport deliver.

@@ -156,7 +156,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	if err != nil {
 		return nil, err
 	}
-	if err := q.appendBlob(context.WithoutCancel(q.ctx), entries[0].msg, c); err != nil {
+	if err := q.appendBlob(context.WithoutCancel(q.ctx), entries[0].msg, c, nil); err != nil {
 		return nil, err
 	}
 	q.mu.Lock()

@@ -13,8 +13,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
-// appendBlob stores the octets.
-func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) error {
+// appendBlob stores the octets, and a note with them.
+func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy, note []byte) error {
 	src := c.Open()
 	defer src.Close()
 	from := io.Reader(src)
@@ -25,7 +25,12 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy) err
 	if data != nil {
 		from = bytes.NewReader(data)
 	}
-	ref, err := q.blobs.Append(ctx, m.tag(), c.Size, from)
+	var ref blob.Ref
+	if note != nil {
+		ref, err = q.notes.AppendNote(ctx, m.tag(), note, c.Size, from)
+	} else {
+		ref, err = q.blobs.Append(ctx, m.tag(), c.Size, from)
+	}
 	if err != nil {
 		q.kept.Add(-int64(len(data)))
 		if errors.Is(err, syscall.ENOSPC) {

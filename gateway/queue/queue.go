@@ -39,6 +39,9 @@ type Deps struct {
 	Metrics  *Metrics     // nil: none
 	// RouteOf returns the route of mail to an address, "": there is none.
 	RouteOf func(smtp.ForwardPath) string
+	// Logged: Blobs may keep a log of what was just accepted. It was opened
+	// with Live of the same folder's notes.
+	Logged bool
 }
 
 // Queue keeps mail and sends it on. Its methods may be called by many at once.
@@ -57,6 +60,8 @@ type Queue struct {
 	kept    atomic.Int64 // octets of messages in memory
 	crew    crew.Crew
 	journal *journal
+	notes   blob.Noter // nil: no log
+	salt    uint64     // of the log
 
 	ctx    context.Context // of attempts
 	cancel context.CancelFunc
@@ -81,8 +86,9 @@ type Queue struct {
 	waiting    counts
 	started    bool
 	closed     bool
-	paused     bool       // the database does not take anything
-	starved    bool       // there was no room to load
+	paused     bool // the database does not take anything
+	starved    bool // there was no room to load
+	wal        logState
 	late       []*batch   // outcomes that could not be written yet, each by itself
 	undo       []*message // whose rows could not be taken back yet
 	lateAt     int64      // when they are written again; 0: never
@@ -126,6 +132,10 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 	q.journal = newJournal(q)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	if err := q.recover(ctx); err != nil {
+		q.cancel()
+		return nil, err
+	}
+	if err := q.startLog(ctx, deps.Logged); err != nil {
 		q.cancel()
 		return nil, err
 	}
@@ -275,8 +285,10 @@ func (q *Queue) Close(ctx context.Context) error {
 	if started {
 		q.crew.Leave()
 	}
+	q.trimLog(true)
 	q.journal.drain()
 	q.rewrite()
+	q.endLog()
 	if q.metrics != nil {
 		q.metrics.detach()
 	}

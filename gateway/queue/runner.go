@@ -102,7 +102,11 @@ func (q *Queue) round() (next int64, err error) {
 	if tidy {
 		q.tidyAt = 0
 	}
+	trim := q.wal.at != 0 && q.wal.at <= now
 	q.mu.Unlock()
+	if trim {
+		q.trimLog(false)
+	}
 	if late {
 		q.rewrite()
 	}
@@ -131,7 +135,7 @@ func (q *Queue) round() (next int64, err error) {
 	if len(q.downs) > 0 {
 		next = min(next, q.downs[0].until)
 	}
-	for _, at := range [...]int64{q.lateAt, q.tidyAt} {
+	for _, at := range [...]int64{q.lateAt, q.tidyAt, q.wal.at} {
 		if at != 0 {
 			next = min(next, at)
 		}

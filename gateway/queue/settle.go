@@ -16,6 +16,12 @@ func (q *Queue) stored(b *batch) {
 			q.fresh(e)
 		}
 	}
+	for _, e := range b.move {
+		q.unlog(e)
+	}
+	if b.floor != 0 {
+		q.raised(b.floor)
+	}
 	for _, e := range b.forget {
 		q.discard(e)
 	}
@@ -24,7 +30,14 @@ func (q *Queue) stored(b *batch) {
 		q.waits(e)
 	}
 	for _, e := range b.settle {
-		q.settled(e)
+		if b.undone && b.logOnly(e) {
+			q.putOff(&batch{settle: []*entry{e}, late: true})
+		} else {
+			q.settled(e)
+		}
+	}
+	if b.undone && len(b.gone) > 0 {
+		q.putOff(&batch{gone: b.gone, late: true})
 	}
 	q.dispatch()
 	if q.starved && len(q.entries) < q.loadable()-loadMost {
@@ -116,6 +129,7 @@ func (q *Queue) waits(e *entry) {
 // settled goes on after an outcome is on record. q.mu is held.
 func (q *Queue) settled(e *entry) {
 	wasFresh := e.fresh
+	q.unlog(e)
 	q.leave(e)
 	if !wasFresh {
 		q.waiting.rows--
@@ -137,6 +151,12 @@ func (q *Queue) unwritten(b *batch) {
 			q.discard(e)
 		}
 	}
+	for _, e := range b.move {
+		e.moving = false
+	}
+	if len(b.gone) > 0 {
+		q.putOff(&batch{gone: b.gone, late: true})
+	}
 	if len(b.settle)+len(b.forget)+len(b.activate) == 0 {
 		return
 	}
@@ -145,11 +165,16 @@ func (q *Queue) unwritten(b *batch) {
 	}
 	q.log.Error("the queue cannot write to its database", "outcomes", len(b.settle), "error", b.err.Error())
 	for _, e := range b.settle {
-		q.late = append(q.late, &batch{settle: []*entry{e}})
+		q.putOff(&batch{settle: []*entry{e}, late: true})
 	}
 	if len(b.forget) > 0 {
-		q.late = append(q.late, &batch{forget: b.forget})
+		q.putOff(&batch{forget: b.forget, late: true})
 	}
+}
+
+// putOff has b written in a while. q.mu is held.
+func (q *Queue) putOff(b *batch) {
+	q.late = append(q.late, b)
 	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
 	q.plan(q.lateAt)
 }

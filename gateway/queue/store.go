@@ -41,6 +41,17 @@ CREATE INDEX queue_waiting_due ON queue_waiting (bucket, due);
 CREATE INDEX queue_waiting_alarm ON queue_waiting (alarm);
 CREATE INDEX queue_waiting_domain ON queue_waiting (domain, route, held, queued);
 CREATE INDEX queue_waiting_trace ON queue_waiting (trace);
+`, `
+CREATE TABLE queue_log (
+	id INTEGER PRIMARY KEY,
+	salt INTEGER NOT NULL,
+	floor INTEGER NOT NULL
+);
+INSERT INTO queue_log (id, salt, floor) VALUES (1, 0, 0);
+CREATE TABLE queue_void (
+	id INTEGER PRIMARY KEY,
+	segment INTEGER NOT NULL
+);
 `}
 
 // The statements; every one is prepared once. What is written again, because it
@@ -73,6 +84,14 @@ const (
 	sqlLastID      = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
 	sqlRefs        = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
 	sqlRefsNew     = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
+
+	sqlLog       = `SELECT salt, floor FROM queue_log WHERE id = 1`
+	sqlSetLog    = `UPDATE queue_log SET salt = ?, floor = ? WHERE id = 1`
+	sqlSetFloor  = `UPDATE queue_log SET floor = ? WHERE id = 1`
+	sqlVoid      = `INSERT INTO queue_void (id, segment) VALUES (?, ?) ON CONFLICT (id) DO NOTHING`
+	sqlIsVoid    = `SELECT COUNT(*) FROM queue_void WHERE id = ?`
+	sqlDropVoid  = `DELETE FROM queue_void WHERE segment < ?`
+	sqlClearVoid = `DELETE FROM queue_void`
 
 	sqlClearNew     = `DELETE FROM queue_new`
 	sqlClearWaiting = `DELETE FROM queue_waiting`
@@ -132,27 +151,30 @@ func migrate(ctx context.Context, db *sqldb.DB) error {
 	return nil
 }
 
-// Clear forgets all queued mail, before the queue is opened.
+// Clear forgets all queued mail, before the queue is opened; what its log has
+// too.
 func Clear(ctx context.Context, db *sqldb.DB) error {
 	if err := migrate(ctx, db); err != nil {
 		return err
 	}
 	return db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		for _, query := range [...]string{sqlClearNew, sqlClearWaiting} {
+		for _, query := range [...]string{sqlClearNew, sqlClearWaiting, sqlClearVoid} {
 			if _, err := tx.Exec(ctx, query); err != nil {
 				return fmt.Errorf("queue: clear: %w", err)
 			}
 		}
-		return nil
+		_, err := tx.Exec(ctx, sqlSetLog, 0, 0)
+		return err
 	})
 }
 
 // Live lists the blobs that the queue's rows refer to, each once, for opening
 // the blob store before the queue. What an earlier process had prepared and
-// not committed is forgotten first.
-func Live(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] {
+// not committed is forgotten first, and rows are made of what is in its log.
+// Where notes is nil the log is left alone.
+func Live(ctx context.Context, db *sqldb.DB, notes *blob.Notes) iter.Seq2[blob.Ref, error] {
 	return func(yield func(blob.Ref, error) bool) {
-		if err := migrate(ctx, db); err != nil {
+		if err := Recover(ctx, db, notes); err != nil {
 			yield(blob.Ref{}, err)
 			return
 		}

@@ -125,7 +125,7 @@ func fillQueue(t *testing.T, dir string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: filepath.Join(dir, "blobs")}, queue.Live(ctx, db))
+	blobs, err := blob.OpenFiles(ctx, blob.Options{Dir: filepath.Join(dir, "blobs")}, queue.Live(ctx, db, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
