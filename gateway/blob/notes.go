@@ -141,7 +141,13 @@ func (n *Notes) ofSegment(ctx context.Context, s numbered, yield func(*Note, err
 		}
 		return yield(&Note{
 			Record: Record{Ref: Ref{Segment: s.id, Offset: at, Size: h.size}, Tag: h.tag}, Text: h.note,
-			whole: func() error { return verifyFrame(file, h, at) },
+			whole: func() error {
+				err := verifyFrame(file, h, at)
+				if errors.Is(err, ErrCorrupt) && n.opt.Log != nil {
+					n.opt.Log.Warn("octets that were just being written, or are damaged", "segment", f.path(s.id), "offset", at, "tag", h.tag)
+				}
+				return err
+			},
 		}, nil)
 	})
 }

@@ -5,17 +5,24 @@
 // message has one row, an entry, for each group of recipients who share a
 // destination.
 //
-// An entry that has just been accepted is in the table queue_new, which is as
+// Most mail is delivered as soon as it is accepted and never gets a row: what
+// the row would hold is a note of the octets, which is durable with them. These
+// notes are the log (wal.go); after a second, or a crash, rows are made of what
+// is left there.
+//
+// Any other entry that has just been accepted is in the table queue_new, which is as
 // small as what is being delivered right now and has no index, and in memory,
 // from where it is tried at once. One that has to wait moves to queue_waiting;
 // the runner loads it from there when it is due. What is accepted while its
 // destination is down, or while memory is full, goes to queue_waiting at once.
 //
-//	Commit    blob.Append (durable), then the journal: rows of many messages in
-//	          one transaction (durable), then 250 and the scheduler
+//	Commit    blob.AppendNote (durable), or blob.Append and the journal: rows of
+//	          many messages in one transaction (durable); then 250 and the
+//	          scheduler
 //	schedule  lanes and priorities by weight, destinations in turn, senders in
 //	          turn, the oldest first
 //	attempt   Transport.Deliver, then outcomes: the entry's row is removed, or
+//	          a note of many entries says that they are done, or the row is
 //	          changed to wait for its next attempt; notifications are queued in
 //	          the same transaction
 //

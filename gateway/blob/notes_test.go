@@ -1,0 +1,129 @@
+package blob_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+)
+
+func notesOf(t *testing.T, opt blob.Options, from uint64) (list []string) {
+	t.Helper()
+	for n, err := range blob.NotesOf(opt).From(t.Context(), from) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := n.Tag + "=" + string(n.Text)
+		if err := n.Verify(); err != nil {
+			if !errors.Is(err, blob.ErrCorrupt) {
+				t.Fatal(err)
+			}
+			s += "!"
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func TestNotes(t *testing.T) {
+	t.Parallel()
+	opt := blob.Options{Dir: t.TempDir()}
+	s, err := blob.OpenFiles(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("n", blob.MaxNote)
+	var refs []blob.Ref
+	for i, note := range []string{"one", "", long} {
+		body := fmt.Sprint("body ", i)
+		ref, err := s.AppendNote(t.Context(), fmt.Sprint("t", i), []byte(note), int64(len(body)), strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+		r, err := s.Open(t.Context(), ref)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b strings.Builder
+		if _, err := r.WriteTo(&b); err != nil || b.String() != body {
+			t.Errorf("%q, %v", b.String(), err)
+		}
+		r.Close()
+	}
+	if _, err := s.AppendNote(t.Context(), "t", []byte(long+"x"), 0, strings.NewReader("")); err == nil {
+		t.Error("a note that is too long")
+	}
+	if got, want := notesOf(t, opt, 0), []string{"t0=one", "t2=" + long}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%.100q", got)
+	}
+	last, err := blob.NotesOf(opt).Last()
+	if err != nil || last != refs[0].Segment {
+		t.Errorf("last %d, %v", last, err)
+	}
+	if got := notesOf(t, opt, last+1); got != nil {
+		t.Errorf("%.100q", got)
+	}
+	s.Close()
+	files, _ := filepath.Glob(filepath.Join(opt.Dir, "*.blobs"))
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	torn := strings.Replace(string(b), "body 0", "b0dy 0", 1)
+	torn = strings.Replace(torn, "nnn", "nmn", 1)
+	if err := os.WriteFile(files[0], []byte(torn), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := notesOf(t, opt, 0); fmt.Sprint(got) != "[t0=one!]" {
+		t.Errorf("%.100q", got)
+	}
+}
+
+// TestHeldSegments: what has notes stays until the owner does not need it any
+// more; what has none goes at once.
+func TestHeldSegments(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: t.TempDir(), SegmentSize: 4 << 10}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.Hold(1)
+		var refs []blob.Ref
+		body := strings.Repeat("x", 1000)
+		for i := range 30 {
+			var note []byte
+			if i < 20 {
+				note = []byte("note")
+			}
+			ref, err := s.AppendNote(t.Context(), "t", note, int64(len(body)), strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refs = append(refs, ref)
+		}
+		s.Release(refs...)
+		left := func() int {
+			synctest.Wait() // they are removed beside it
+			return s.Usage().Segments
+		}
+		if n := left(); n < 7 || n > 8 {
+			t.Errorf("%d segments while those with notes are held", n)
+		}
+		s.Hold(refs[10].Segment)
+		if n := left(); n < 4 || n > 5 {
+			t.Errorf("%d segments while half of them are held", n)
+		}
+		s.Hold(0)
+		if n := left(); n > 1 {
+			t.Errorf("%d segments are left", n)
+		}
+	})
+}

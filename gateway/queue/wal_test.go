@@ -1,0 +1,213 @@
+package queue
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// writes counts the transactions of the lab's queue.
+func (l *lab) writes() *atomic.Int64 {
+	n, write := new(atomic.Int64), l.q.write
+	l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+		n.Add(1)
+		return write(ctx, f)
+	}
+	return n
+}
+
+func TestDeliveredAtOnceNeedsNoRow(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		n := l.writes()
+		l.start()
+		for i := range 20 {
+			l.send("a@example.org", mail, fmt.Sprintf("%d@x.test", i))
+		}
+		settle()
+		if len(l.next.all()) != 20 || n.Load() != 0 {
+			t.Errorf("%d delivered with %d transactions", len(l.next.all()), n.Load())
+		}
+		if u := l.blobs.Usage(); u.Live != 0 {
+			t.Errorf("%+v", u)
+		}
+		time.Sleep(3 * logTime)
+		settle()
+		l.close()
+		l.open() // what is done is not done again
+		l.start()
+		settle()
+		if len(l.next.all()) != 20 || len(l.list()) != 0 {
+			t.Errorf("%d delivered, %d left", len(l.next.all()), len(l.list()))
+		}
+	})
+}
+
+func TestWhatTakesLongerGetsARow(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.before = func(context.Context, *Job) { time.Sleep(time.Minute) }
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		settle()
+		if n := len(l.list()); n != 0 {
+			t.Errorf("%d rows at once", n)
+		}
+		time.Sleep(2 * logTime)
+		settle()
+		if list := l.list(); len(list) != 1 || list[0].State != Active {
+			t.Errorf("%+v", list)
+		}
+		time.Sleep(time.Minute)
+		settle()
+		if n := len(l.list()); n != 0 || l.blobs.Usage().Live != 0 {
+			t.Errorf("%d rows left", n)
+		}
+	})
+}
+
+// TestDatabaseIsAwayForAMoment: what is delivered at once does not need it.
+// What is not stays in the log until it is back.
+func TestDatabaseIsAwayForAMoment(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		var away atomic.Bool
+		away.Store(true)
+		write := l.q.write
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			if away.Load() {
+				return errors.New("away")
+			}
+			return write(ctx, f)
+		}
+		l.next.answer = func(j *Job, to string) Outcome {
+			if strings.HasPrefix(to, "later") && j.Attempt == 1 {
+				return busy
+			}
+			return delivered
+		}
+		l.next.before = func(_ context.Context, j *Job) {
+			if j.Destination == "slow.test" {
+				time.Sleep(3 * logTime)
+			}
+		}
+		l.start()
+		for _, to := range []string{"a@slow.test", "b@x.test", "later@x.test"} {
+			l.send("a@example.org", mail, to)
+		}
+		settle()
+		time.Sleep(5 * logTime)
+		settle()
+		if n := len(l.next.all()); n != 3 {
+			t.Errorf("%d attempts", n)
+		}
+		away.Store(false)
+		time.Sleep(time.Hour)
+		settle()
+		if n := len(l.next.all()); n != 4 || len(l.list()) != 0 || l.blobs.Usage().Live != 0 || len(l.q.wal.entries) != 0 {
+			t.Errorf("%d attempts, %d left, %+v", n, len(l.list()), l.blobs.Usage())
+		}
+	})
+}
+
+// TestLogLetsGoOfSegments: the log keeps only the segments that it needs, and
+// no more of the void than is in these.
+func TestLogLetsGoOfSegments(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "b", FS: blobtest.New(), SegmentSize: 64 << 10}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.blobs.Close()
+		l.blobs, l.q.blobs, l.q.notes = files, files, files
+		l.next.answer = func(j *Job, to string) Outcome {
+			if strings.HasPrefix(to, "later") && j.Attempt == 1 {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		body := "Subject: x\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 100)
+		for i := range 100 {
+			to := "a@x.test"
+			if i%10 == 0 {
+				to = "later@y.test"
+			}
+			l.send("a@example.org", body, to)
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(30 * time.Minute)
+		l.send("a@example.org", body, "a@x.test")
+		time.Sleep(3 * logTime)
+		settle()
+		void := -1
+		if err := l.db.Read().QueryRow(t.Context(), `SELECT COUNT(*) FROM queue_void`).Scan(&void); err != nil {
+			t.Fatal(err)
+		}
+		if u := files.Usage(); u.Segments > 2 || void > 8 || len(l.list()) != 0 {
+			t.Errorf("%+v, %d void, %d left", u, void, len(l.list()))
+		}
+	})
+}
+
+// TestNotesThatDoNotCount: those of another process, those that are done, void
+// or torn; the others become rows.
+func TestNotesThatDoNotCount(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.close()
+		l.open()
+		q := l.q
+		made := func(id int64) *entry {
+			m := &message{first: id, entries: 1, trace: fmt.Sprint("m", id), queued: q.clock.now()}
+			e := &entry{id: id, msg: m, route: "out", domain: "x.test", rcpts: []recipient{{to: copyOf("", "", "a@x.test").Rcpts[0].To}}}
+			return e
+		}
+		put := func(e *entry, salt uint64) {
+			t.Helper()
+			note := appendRow(binary.LittleEndian.AppendUint64(nil, salt), e)
+			if _, err := q.notes.AppendNote(t.Context(), e.msg.tag(), note, int64(len(mail)), strings.NewReader(mail)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for id := int64(1); id <= 4; id++ {
+			put(made(id), q.salt)
+		}
+		put(made(5), q.salt+1)
+		if err := q.logDone([]int64{2, 7}); err != nil {
+			t.Fatal(err)
+		}
+		err := l.db.Write(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, sqlVoid, 3, 1<<60)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Options{}, l.deps()); err == nil {
+			t.Error("opened without having read the log")
+		}
+		l.blobs.Close() // and no more of the queue: it has crashed
+		db := l.db
+		l.q = nil
+		l.open()
+		db.Close()
+		var ids []int64
+		for _, it := range l.list() {
+			ids = append(ids, it.Entry)
+		}
+		if fmt.Sprint(ids) != "[1 4]" {
+			t.Errorf("%v", ids)
+		}
+		l.start()
+		settle()
+		if n := len(l.next.all()); n != 2 || l.next.all()[0].body != mail {
+			t.Errorf("%d delivered", n)
+		}
+	})
+}
