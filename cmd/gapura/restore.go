@@ -143,9 +143,12 @@ func (c *restoreCmd) rows(ctx context.Context, cfg *config.Config, state string)
 		}
 	}
 	if c.WithoutQueue {
-		if err := queue.Clear(ctx, db); err != nil {
-			return err
-		}
+		err = queue.Clear(ctx, db)
+	} else { // rows of what was just being delivered: the octets may be in S3 from now on
+		err = queue.Recover(ctx, db, blob.NotesOf(blob.Options{Dir: filepath.Join(c.Dir, "queue")}))
+	}
+	if err != nil {
+		return err
 	}
 	// UIDs that were given after the backup must not be given again.
 	return mailbox.Restored(ctx, db)

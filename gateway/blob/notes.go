@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -108,9 +109,10 @@ type Note struct {
 // written, or was not written to its end.
 func (n *Note) Verify() error { return n.whole() }
 
-// From lists the notes in segments from one on, in the order in which they
-// were written.
-func (n *Notes) From(ctx context.Context, first uint64) iter.Seq2[*Note, error] {
+// From lists the notes that begin with prefix in segments from one on, in the
+// order in which they were written. Behind what was torn only they are taken
+// for frames: where prefix is a secret, no blob's octets can hide what follows.
+func (n *Notes) From(ctx context.Context, first uint64, prefix []byte) iter.Seq2[*Note, error] {
 	return func(yield func(*Note, error) bool) {
 		list, err := n.segments()
 		if err != nil {
@@ -118,25 +120,26 @@ func (n *Notes) From(ctx context.Context, first uint64) iter.Seq2[*Note, error] 
 			return
 		}
 		for _, s := range list {
-			if s.id >= first && !n.ofSegment(ctx, s, yield) {
+			if s.id >= first && !n.ofSegment(ctx, s, prefix, yield) {
 				return
 			}
 		}
 	}
 }
 
-func (n *Notes) ofSegment(ctx context.Context, s numbered, yield func(*Note, error) bool) bool {
+func (n *Notes) ofSegment(ctx context.Context, s numbered, prefix []byte, yield func(*Note, error) bool) bool {
 	f := &Files{opt: n.opt}
 	file, err := n.opt.FS.Open(f.path(s.id))
 	if err != nil {
 		return yield(nil, fmt.Errorf("blob: notes: %w", err))
 	}
 	defer file.Close()
-	return frames(ctx, file, s.id, s.size, func(at int64, h *frame, err error) bool {
+	ours := func(h *frame) bool { return bytes.HasPrefix(h.note, prefix) }
+	return frames(ctx, file, s.id, s.size, ours, func(at int64, h *frame, err error) bool {
 		if err != nil {
 			return yield(nil, err)
 		}
-		if len(h.note) == 0 {
+		if len(h.note) == 0 || !ours(h) {
 			return true
 		}
 		return yield(&Note{

@@ -1,8 +1,11 @@
 package blob_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +17,7 @@ import (
 
 func notesOf(t *testing.T, opt blob.Options, from uint64) (list []string) {
 	t.Helper()
-	for n, err := range blob.NotesOf(opt).From(t.Context(), from) {
+	for n, err := range blob.NotesOf(opt).From(t.Context(), from, nil) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,4 +129,47 @@ func TestHeldSegments(t *testing.T) {
 			t.Errorf("%d segments are left", n)
 		}
 	})
+}
+
+// TestNoteBehindForgedFrame: octets in a torn frame that look like the header
+// of a long one do not hide the notes behind it from who knows what these begin
+// with.
+func TestNoteBehindForgedFrame(t *testing.T) {
+	t.Parallel()
+	opt := blob.Options{Dir: t.TempDir()}
+	s, err := blob.OpenFiles(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, note := range []string{"secret-1", "secret-2"} {
+		body := strings.Repeat("x", 1000)
+		if _, err := s.AppendNote(t.Context(), note, []byte(note), int64(len(body)), strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	files, _ := filepath.Glob(filepath.Join(opt.Dir, "*.blobs"))
+	b, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := bytes.Clone(b[:32]) // with a tag and a note of nothing, and 64 KiB
+	forged[4], forged[6], forged[7] = 0, 0, 0
+	binary.LittleEndian.PutUint64(forged[8:], 64<<10)
+	binary.LittleEndian.PutUint32(forged[24:], crc32.Checksum(forged[:24], crc32.MakeTable(crc32.Castagnoli)))
+	copy(b[400:], forged)
+	clear(b[:32]) // the torn part
+	if err := os.WriteFile(files[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for n, err := range blob.NotesOf(opt).From(t.Context(), 0, []byte("secret")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(n.Text))
+	}
+	if fmt.Sprint(got) != "[secret-2]" {
+		t.Errorf("%q", got)
+	}
 }

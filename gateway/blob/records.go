@@ -49,7 +49,7 @@ func (f *Files) segmentRecords(ctx context.Context, id uint64, size int64, verif
 
 // scan lists the blobs of a segment.
 func scan(ctx context.Context, file source, id uint64, size int64, verify bool, yield func(Record, error) bool) bool {
-	return frames(ctx, file, id, size, func(at int64, h *frame, err error) bool {
+	return frames(ctx, file, id, size, func(*frame) bool { return true }, func(at int64, h *frame, err error) bool {
 		if err != nil {
 			return yield(Record{}, err)
 		}
@@ -61,15 +61,16 @@ func scan(ctx context.Context, file source, id uint64, size int64, verify bool, 
 	})
 }
 
-// frames walks over the frames of a segment.
-func frames(ctx context.Context, file source, id uint64, size int64, yield func(at int64, h *frame, err error) bool) bool {
+// frames walks over the frames of a segment; behind what is no frame it goes on
+// with one that is trusted.
+func frames(ctx context.Context, file source, id uint64, size int64, trust func(h *frame) bool, yield func(at int64, h *frame, err error) bool) bool {
 	for at := int64(0); at < size; {
 		if err := ctx.Err(); err != nil {
 			return yield(at, nil, err)
 		}
 		h, err := headerAt(file, id, at)
 		if errors.Is(err, ErrCorrupt) { // given up or torn: the next frame is somewhere behind
-			at, err = nextFrame(ctx, file, id, at+frameAlign, size)
+			at, err = nextFrame(ctx, file, id, at+frameAlign, size, trust)
 			if err == nil {
 				continue
 			}
@@ -111,7 +112,7 @@ func verifyFrame(file source, h *frame, at int64) error {
 }
 
 // nextFrame finds the next header from at on; io.EOF: there is none.
-func nextFrame(ctx context.Context, file source, id uint64, at, size int64) (int64, error) {
+func nextFrame(ctx context.Context, file source, id uint64, at, size int64, trust func(h *frame) bool) (int64, error) {
 	buf := readBuffers.Get().(*[readBuffer]byte)
 	defer readBuffers.Put(buf)
 	for at < size {
@@ -127,7 +128,7 @@ func nextFrame(ctx context.Context, file source, id uint64, at, size int64) (int
 			if !bytes.HasPrefix(b[i:], []byte(magicFrame)) {
 				continue
 			}
-			if _, err := headerAt(file, id, at+int64(i)); err == nil {
+			if h, err := headerAt(file, id, at+int64(i)); err == nil && trust(h) {
 				return at + int64(i), nil
 			}
 		}

@@ -427,8 +427,9 @@ func (o *object) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n, err := io.ReadFull(o.body, p[again:])
 	o.at += int64(n)
+	o.last = o.last[:0]
 	if n += again; n <= headerSize+MaxTag {
-		o.last = append(o.last[:0], p[:n]...)
+		o.last = append(o.last, p[:n]...)
 	}
 	if err == io.ErrUnexpectedEOF {
 		err = io.EOF

@@ -117,6 +117,7 @@ type entry struct {
 	wasHeld bool     // of a row that an administrator changes
 	logged  bool     // it has no row yet: it is in the log; then fresh is true
 	moving  bool     // its row is being written
+	doubt   bool     // its row may have been written: nobody has heard
 }
 
 // state is where an entry in memory is.

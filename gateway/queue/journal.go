@@ -249,7 +249,7 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 		many(sqlDropNew, b.forget, id),
 		many(sqlInsertWaiting, b.wait, func(e *entry) []any { return q.waitingRow(o, e) }),
 		many(sqlDropNew, b.settle, func(e *entry) []any {
-			if !e.fresh || e.inLog() && !b.late {
+			if !e.fresh || e.inLog() && !b.late && !e.doubt {
 				return nil
 			}
 			return []any{e.id}

@@ -152,7 +152,7 @@ func (q *Queue) unwritten(b *batch) {
 		}
 	}
 	for _, e := range b.move {
-		e.moving = false
+		e.moving, e.doubt = false, true
 	}
 	if len(b.gone) > 0 {
 		q.putOff(&batch{gone: b.gone, late: true})

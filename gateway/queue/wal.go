@@ -174,7 +174,7 @@ func (q *Queue) logged(e *entry) bool {
 // unlog notes that e is not in the log any more. q.mu is held.
 func (q *Queue) unlog(e *entry) {
 	if e.logged {
-		e.logged, e.moving = false, false
+		e.logged, e.moving, e.doubt = false, false, false
 		delete(q.wal.entries, e.id)
 	}
 }
@@ -220,7 +220,7 @@ func (q *Queue) raised(floor uint64) {
 
 // logOnly tells whether all that is to be written of e's end is a note.
 func (b *batch) logOnly(e *entry) bool {
-	return e.inLog() && e.fate == toGo && len(e.notices) == 0 && !b.late
+	return e.inLog() && e.fate == toGo && len(e.notices) == 0 && !b.late && !e.doubt
 }
 
 // needsRows tells whether there is something to be written into the database.
@@ -308,12 +308,13 @@ func Recover(ctx context.Context, db *sqldb.DB, notes *blob.Notes) error {
 // leftOver makes rows of queue_new from notes that count.
 func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor uint64) (rows [][]any, err error) {
 	done := map[int64]bool{}
-	for note, err := range notes.From(ctx, floor) {
+	ours := binary.LittleEndian.AppendUint64(nil, salt)
+	for note, err := range notes.From(ctx, floor, ours) {
 		if err != nil {
 			return nil, err
 		}
-		if text, ok := ofProcess(note, salt); ok && note.Tag == doneTag {
-			for len(text) > 0 {
+		if note.Tag == doneTag {
+			for text := note.Text[saltSize:]; len(text) > 0; {
 				id, n := binary.Uvarint(text)
 				if n <= 0 {
 					break
@@ -323,13 +324,12 @@ func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor 
 			}
 		}
 	}
-	for note, err := range notes.From(ctx, floor) {
+	for note, err := range notes.From(ctx, floor, ours) {
 		if err != nil {
 			return nil, err
 		}
-		text, ok := ofProcess(note, salt)
 		first, n, message := parseTag(note.Tag)
-		if !ok || !message || n != 1 || done[first] {
+		if !message || n != 1 || done[first] {
 			continue
 		}
 		var void int
@@ -344,15 +344,7 @@ func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor 
 		} else if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []any{first, false, int64(note.Ref.Segment), note.Ref.Offset, note.Ref.Size, slices.Clone(text)})
+		rows = append(rows, []any{first, false, int64(note.Ref.Segment), note.Ref.Offset, note.Ref.Size, slices.Clone(note.Text[saltSize:])})
 	}
 	return rows, nil
-}
-
-// ofProcess gives what a note says, if it was written with that salt.
-func ofProcess(n *blob.Note, salt uint64) ([]byte, bool) {
-	if len(n.Text) < saltSize || binary.LittleEndian.Uint64(n.Text) != salt {
-		return nil, false
-	}
-	return n.Text[saltSize:], true
 }

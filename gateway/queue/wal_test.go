@@ -211,3 +211,48 @@ func TestNotesThatDoNotCount(t *testing.T) {
 		}
 	})
 }
+
+// TestMoveThatWasWrittenUnheard: a row that was made of a note is there though
+// nobody has heard of it. What is delivered then must not stay in it.
+func TestMoveThatWasWrittenUnheard(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		write := l.q.write
+		away := true
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			err := write(ctx, f)
+			if away {
+				return errors.New("the connection was lost")
+			}
+			return err
+		}
+		l.next.before = func(context.Context, *Job) { time.Sleep(2*logTime + logTime/2) }
+		l.next.answer = func(j *Job, to string) Outcome {
+			if strings.HasPrefix(to, "later") && j.Attempt == 1 {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		l.send("a@example.org", mail, "later@y.test")
+		time.Sleep(logTime + logTime/2)
+		settle()
+		if n := len(l.list()); n != 2 {
+			t.Fatalf("%d rows", n)
+		}
+		away = false
+		l.q.mu.Lock()
+		l.q.wal.at = never // they end before it is tried again
+		l.q.mu.Unlock()
+		time.Sleep(2 * logTime)
+		settle()
+		if list := l.list(); len(list) != 1 || list[0].State != Waiting {
+			t.Errorf("%+v", list)
+		}
+		time.Sleep(time.Hour)
+		settle()
+		if n := len(l.list()); n != 0 || len(l.next.all()) != 3 || l.blobs.Usage().Live != 0 {
+			t.Errorf("%d left, %d attempts, %+v", n, len(l.next.all()), l.blobs.Usage())
+		}
+	})
+}
