@@ -197,7 +197,7 @@ func (q *Queue) conclude(e *entry, v *verdict) *entry {
 	if v.brief(e) {
 		q.sched.putBack(e, d)
 	} else if e.state = settling; q.dispose(e, v) {
-		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
+		q.journalOf(e).later(func(b *batch) { b.settle = append(b.settle, e) })
 	}
 	q.relieve(d)
 	next := q.pick()

@@ -84,7 +84,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	if err := q.appendBlob(ctx, m, c, note); err != nil {
 		q.unregister(entries)
 		if note != nil { // part of it may be there
-			q.journal.later(func(b *batch) { b.gone = append(b.gone, entries...) })
+			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	})
 	if err != nil {
 		if note != nil {
-			q.journal.later(func(b *batch) { b.gone = append(b.gone, entries...) })
+			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
 		q.giveUp(m)
 		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)

@@ -47,6 +47,7 @@ type batch struct {
 
 	release []blob.Ref // nothing refers to these any more
 	undone  bool       // what is only for the log could not be written there
+	inRows  bool       // it was written into the database
 	rows    [][]any    // scratch
 }
 
@@ -165,7 +166,7 @@ func (j *journal) write(b *batch) {
 // commit writes b now, and goes on from there.
 func (j *journal) commit(b *batch) {
 	j.commits.Add(1)
-	if b.needsRows() {
+	if b.inRows = b.needsRows(); b.inRows {
 		j.q.rows.lock()
 		b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
 			b.release = b.release[:0] // it may run again

@@ -60,6 +60,7 @@ type Queue struct {
 	kept    atomic.Int64 // octets of messages in memory
 	crew    crew.Crew
 	journal *journal
+	ends    *journal // of what is only for the log: nobody waits for its syncs
 	notes   blob.Noter // nil: no log
 	salt    uint64     // of the log
 
@@ -129,7 +130,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 	}
 	q.opt.Store(&opt)
 	q.names.Store(&naming{deps.Hostname, deps.RouteOf})
-	q.journal = newJournal(q)
+	q.journal, q.ends = newJournal(q), newJournal(q)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	if err := q.recover(ctx); err != nil {
 		q.cancel()
@@ -286,6 +287,7 @@ func (q *Queue) Close(ctx context.Context) error {
 		q.crew.Leave()
 	}
 	q.trimLog(true)
+	q.ends.drain()
 	q.journal.drain()
 	q.rewrite()
 	q.endLog()

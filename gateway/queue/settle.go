@@ -10,7 +10,9 @@ func (q *Queue) stored(b *batch) {
 		q.mu.Unlock()
 		return
 	}
-	q.paused = false
+	if b.inRows {
+		q.paused = false
+	}
 	for _, list := range [...][]*entry{b.insert, b.activate} {
 		for _, e := range list {
 			q.fresh(e)

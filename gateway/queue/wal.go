@@ -28,8 +28,11 @@ const (
 	// logTime is how long a message may be without a row.
 	logTime = time.Second
 	// maxLogged is how many may be.
-	maxLogged = 1000
-	// maxLoggedSize is how large they may be: no segment of their own.
+	maxLogged = 5000
+	// maxLoggedSize is how large they may be: it must be less than
+	// blob.Options.Large. Those are segments of their own, newer than the one
+	// that all others share: the log would begin behind that one from then
+	// on, and whatever is still put into it would need rows.
 	maxLoggedSize = 2 << 20
 	// maxDone is how many messages a note says to be done.
 	maxDone = (blob.MaxNote - saltSize) / binary.MaxVarintLen64
@@ -57,7 +60,7 @@ func (q *Queue) startLog(ctx context.Context, logged bool) error {
 		return err
 	}
 	if salt != 0 {
-		return errors.New("queue: its log, among the octets of messages, was not read: are they in another place than before?")
+		return errElsewhere
 	}
 	notes, ok := q.blobs.(blob.Noter)
 	if !logged || !ok {
@@ -76,6 +79,10 @@ func (q *Queue) startLog(ctx context.Context, logged bool) error {
 	notes.Hold(max(floor, 1))
 	return nil
 }
+
+// errElsewhere is what Open says when there is a log that Live was not given.
+var errElsewhere = errors.New("queue: it was not closed, and what it was just delivering is noted beside the octets of messages, which were in files; " +
+	"they are to be somewhere else now, where these notes are not: start and stop the gateway once with storage.objects as it was")
 
 // endLog notes that the log is empty, when it is: a queue that is closed is in
 // the database.
@@ -218,10 +225,22 @@ func (q *Queue) raised(floor uint64) {
 	q.notes.Hold(q.wal.floor)
 }
 
-// logOnly tells whether all that is to be written of e's end is a note.
-func (b *batch) logOnly(e *entry) bool {
-	return e.inLog() && e.fate == toGo && len(e.notices) == 0 && !b.late && !e.doubt
+// journalOf is the one that e's end is for. q.mu is held, and e is settling:
+// nobody makes a row of it any more.
+func (q *Queue) journalOf(e *entry) *journal {
+	if e.onlyLogged() {
+		return q.ends
+	}
+	return q.journal
 }
+
+// onlyLogged tells whether all that is to be written of e's end is a note.
+func (e *entry) onlyLogged() bool {
+	return e.inLog() && e.fate == toGo && len(e.notices) == 0 && !e.doubt
+}
+
+// logOnly is onlyLogged of what b writes: what is late may have a row.
+func (b *batch) logOnly(e *entry) bool { return e.onlyLogged() && !b.late }
 
 // needsRows tells whether there is something to be written into the database.
 func (b *batch) needsRows() bool {

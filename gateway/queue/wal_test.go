@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -189,8 +190,8 @@ func TestNotesThatDoNotCount(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(t.Context(), Options{}, l.deps()); err == nil {
-			t.Error("opened without having read the log")
+		if _, err := Open(t.Context(), Options{}, l.deps()); !errors.Is(err, errElsewhere) {
+			t.Errorf("opened without having read the log: %v", err)
 		}
 		l.blobs.Close() // and no more of the queue: it has crashed
 		db := l.db
@@ -253,6 +254,76 @@ func TestMoveThatWasWrittenUnheard(t *testing.T) {
 		settle()
 		if n := len(l.list()); n != 0 || len(l.next.all()) != 3 || l.blobs.Usage().Live != 0 {
 			t.Errorf("%d left, %d attempts, %+v", n, len(l.next.all()), l.blobs.Usage())
+		}
+	})
+}
+
+// slowDisk is one whose syncs take a while.
+type slowDisk struct {
+	*blobtest.Disk
+	syncs atomic.Int64
+}
+
+const slowSync = 2 * time.Millisecond
+
+type slowFile struct {
+	blob.File
+	disk *slowDisk
+}
+
+func (d *slowDisk) Create(name string) (blob.File, error) {
+	f, err := d.Disk.Create(name)
+	return slowFile{f, d}, err
+}
+
+func (f slowFile) Sync() error {
+	f.disk.syncs.Add(1)
+	time.Sleep(slowSync)
+	return f.File.Sync()
+}
+
+// TestASlowDiskIsWaitedForTwice: with 200 sessions, one sync is for all that
+// was written before it, and what is done waits behind nobody: who commits
+// waits for the sync that runs and for one more. So does who needs rows.
+func TestASlowDiskIsWaitedForTwice(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		disk := &slowDisk{Disk: blobtest.New()}
+		files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "b", FS: disk}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.blobs.Close()
+		l.blobs, l.q.blobs, l.q.notes = files, files, files
+		l.next.before = func(context.Context, *Job) { time.Sleep(time.Millisecond / 4) }
+		l.start()
+		l.send("a@example.org", mail, "b@x.test") // makes the segment
+		settle()
+		began, longest := time.Now(), atomic.Int64{}
+		const sessions, each = 200, 10
+		var wg sync.WaitGroup
+		for i := range sessions {
+			wg.Go(func() {
+				for range each {
+					start := time.Now()
+					to := []string{fmt.Sprintf("b@d%d.test", i)}
+					if i%20 == 0 {
+						to = append(to, "c@y.test")
+					}
+					l.send("a@example.org", mail, to...)
+					if took := int64(time.Since(start)); took > longest.Load() {
+						longest.Store(took)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if most := time.Duration(longest.Load()); most > 2*slowSync {
+			t.Errorf("a commit took %v", most)
+		}
+		t.Logf("%v for %d of each, %d syncs", time.Since(began), each, disk.syncs.Load())
+		settle()
+		if n := len(l.next.all()); n != sessions*each+sessions*each/20+1 {
+			t.Errorf("%d delivered", n)
 		}
 	})
 }
