@@ -60,7 +60,7 @@ type Queue struct {
 	kept    atomic.Int64 // octets of messages in memory
 	crew    crew.Crew
 	journal *journal
-	ends    *journal // of what is only for the log: nobody waits for its syncs
+	ends    *journal   // of what is only for the log: nobody waits for its syncs
 	notes   blob.Noter // nil: no log
 	salt    uint64     // of the log
 

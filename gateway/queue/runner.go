@@ -55,22 +55,19 @@ func (q *Queue) countRows(ctx context.Context) error {
 	var total, held int64
 	err := q.db.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
 		list, total, held = nil, 0, 0
-		if err := r.QueryRow(ctx, `SELECT COUNT(*) FROM queue_waiting WHERE held = 1`).Scan(&held); err != nil {
-			return err
-		}
-		rows, err := r.Query(ctx, sqlBacklog)
+		rows, err := r.Query(ctx, sqlBacklog, far) // what is held is never due
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var s seen
-			var bucket, n int64
-			if err := rows.Scan(&bucket, &s.due, &n); err != nil {
+			var bucket, n, never int64
+			if err := rows.Scan(&bucket, &s.due, &n, &never); err != nil {
 				return err
 			}
 			s.bucket = uint32(bucket) & (1<<bucketBits - 1)
-			total += n
+			total, held = total+n, held+never
 			if s.due < far {
 				list = append(list, s)
 			}

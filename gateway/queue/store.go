@@ -52,6 +52,8 @@ CREATE TABLE queue_void (
 	id INTEGER PRIMARY KEY,
 	segment INTEGER NOT NULL
 );
+`, `
+CREATE INDEX queue_waiting_octets ON queue_waiting (segment, start, size);
 `}
 
 // The statements; every one is prepared once. What is written again, because it
@@ -72,7 +74,7 @@ const (
 	sqlLeft = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ?) +
 		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ?)`
 	sqlLoad    = `SELECT id, due, segment, start, size, data FROM queue_waiting WHERE bucket = ? ORDER BY due, id LIMIT ?`
-	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*) FROM queue_waiting GROUP BY bucket`
+	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*), COUNT(CASE WHEN due >= ? THEN 1 END) FROM queue_waiting GROUP BY bucket`
 	sqlAlarms  = `SELECT id, due, alarm, segment, start, size, data FROM queue_waiting
 		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
 	sqlNextAlarm   = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
@@ -82,8 +84,9 @@ const (
 	sqlSetAside    = `UPDATE queue_new SET prepared = 2 WHERE id = ?`
 	sqlForget      = `DELETE FROM queue_new WHERE prepared = 1`
 	sqlLastID      = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
-	sqlRefs        = `SELECT id, segment, start, size FROM queue_waiting WHERE id > ? ORDER BY id LIMIT ?`
-	sqlRefsNew     = `SELECT id, segment, start, size FROM queue_new WHERE id > ? ORDER BY id LIMIT ?`
+	// Of the many rows that wait only the index is read.
+	sqlRefs    = `SELECT segment, start, size FROM queue_waiting WHERE (segment, start) > (?, ?) ORDER BY segment, start LIMIT ?`
+	sqlRefsNew = `SELECT segment, start, size FROM queue_new ORDER BY segment, start`
 
 	sqlLog       = `SELECT salt, floor FROM queue_log WHERE id = 1`
 	sqlSetLog    = `UPDATE queue_log SET salt = ?, floor = ? WHERE id = 1`
@@ -178,24 +181,19 @@ func Live(ctx context.Context, db *sqldb.DB, notes *blob.Notes) iter.Seq2[blob.R
 			yield(blob.Ref{}, err)
 			return
 		}
-		// Rows of one message have ids in a row; some may be in either table.
+		// A message may have many rows, in either table.
 		told := map[blob.Ref]bool{}
-		once := func(ref blob.Ref, err error) bool {
-			if err == nil && told[ref] {
-				return true
-			}
+		for ref, err := range newRefs(ctx, db) {
 			told[ref] = true
-			return yield(ref, err)
-		}
-		var last blob.Ref
-		other := func(ref blob.Ref, err error) bool {
-			if err == nil && (ref == last || told[ref]) {
-				return true
+			if !yield(ref, err) {
+				return
 			}
-			last = ref
-			return yield(ref, err)
 		}
-		_ = eachRef(ctx, db, sqlRefsNew, once) && eachRef(ctx, db, sqlRefs, other)
+		for ref, err := range waitingRefs(ctx, db) {
+			if (err != nil || !told[ref]) && !yield(ref, err) {
+				return
+			}
+		}
 	}
 }
 
@@ -203,34 +201,54 @@ func Live(ctx context.Context, db *sqldb.DB, notes *blob.Notes) iter.Seq2[blob.R
 // database from tidying up for long.
 const refBatch = 10_000
 
-func eachRef(ctx context.Context, db *sqldb.DB, query string, yield func(blob.Ref, error) bool) bool {
-	for last := int64(0); ; {
-		rows, err := db.Read().Query(ctx, query, last, refBatch)
-		if err != nil {
-			return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
-		}
-		n := 0
-		for rows.Next() {
-			var ref blob.Ref
-			var segment int64
-			if err := rows.Scan(&last, &segment, &ref.Offset, &ref.Size); err != nil {
-				rows.Close()
-				return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
-			}
-			ref.Segment = uint64(segment)
-			n++
-			if !yield(ref, nil) {
-				rows.Close()
-				return false
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return yield(blob.Ref{}, fmt.Errorf("queue: %w", err)) && false
-		}
-		if n < refBatch {
-			return true
+// newRefs lists the blobs of queue_new, each once.
+func newRefs(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] {
+	return func(yield func(blob.Ref, error) bool) {
+		readRefs(ctx, db, yield, sqlRefsNew)
+	}
+}
+
+// waitingRefs lists the blobs of queue_waiting, each once.
+func waitingRefs(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Ref, error] {
+	return func(yield func(blob.Ref, error) bool) {
+		last, n, more := blob.Ref{Offset: -1}, refBatch, true
+		for more && n == refBatch {
+			last, n, more = readRefs(ctx, db, yield, sqlRefs, int64(last.Segment), last.Offset, refBatch)
 		}
 	}
+}
+
+// readRefs lists the blobs of a query's rows, which are sorted by them, each
+// once, and returns the last one and how many rows there were; false: no more
+// is wanted.
+func readRefs(ctx context.Context, db *sqldb.DB, yield func(blob.Ref, error) bool, query string, args ...any) (last blob.Ref, n int, more bool) {
+	fail := func(err error) (blob.Ref, int, bool) {
+		yield(blob.Ref{}, fmt.Errorf("queue: %w", err))
+		return last, n, false
+	}
+	rows, err := db.Read().Query(ctx, query, args...)
+	if err != nil {
+		return fail(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var ref blob.Ref
+		var segment int64
+		if err := rows.Scan(&segment, &ref.Offset, &ref.Size); err != nil {
+			return fail(err)
+		}
+		n++
+		if ref.Segment = uint64(segment); ref == last {
+			continue
+		}
+		if last = ref; !yield(ref, nil) {
+			return last, n, false
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return fail(err)
+	}
+	return last, n, true
 }
 
 // scanner is a row of a query.
