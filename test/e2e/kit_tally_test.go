@@ -30,13 +30,14 @@ type tally struct {
 	damaged atomic.Int64
 	mu      sync.Mutex
 	got     map[string][]time.Time // by mark, when it answered 250
+	began   map[string][]time.Time // by mark, when those connections began
 }
 
 func startTally(t testing.TB) *tally { return startTallyAt(t, "127.0.0.1:0") }
 
 func startTallyAt(t testing.TB, addr string) *tally {
 	t.Helper()
-	s := &tally{got: map[string][]time.Time{}}
+	s := &tally{got: map[string][]time.Time{}, began: map[string][]time.Time{}}
 	srv := gosmtp.NewServer(s)
 	srv.Domain = "tally.test"
 	srv.ErrorLog = log.New(io.Discard, "", 0)
@@ -95,6 +96,13 @@ func (s *tally) times(mark string) []time.Time {
 	return s.got[mark]
 }
 
+// connections returns when those began by which it came.
+func (s *tally) connections(mark string) []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.began[mark]
+}
+
 // missing counts the marks that have not arrived.
 func (s *tally) missing(marks []string) (n int) {
 	s.mu.Lock()
@@ -108,9 +116,14 @@ func (s *tally) missing(marks []string) (n int) {
 }
 
 // NewSession implements gosmtp.Backend.
-func (s *tally) NewSession(*gosmtp.Conn) (gosmtp.Session, error) { return &tallySession{s}, nil }
+func (s *tally) NewSession(*gosmtp.Conn) (gosmtp.Session, error) {
+	return &tallySession{s, time.Now()}, nil
+}
 
-type tallySession struct{ *tally }
+type tallySession struct {
+	*tally
+	since time.Time
+}
 
 func (s *tallySession) Mail(string, *gosmtp.MailOptions) error { return nil }
 func (s *tallySession) Rcpt(string, *gosmtp.RcptOptions) error { return nil }
@@ -142,7 +155,9 @@ func (s *tallySession) Data(r io.Reader) (err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.got[h.Get("X-Mark")] = append(s.got[h.Get("X-Mark")], time.Now())
+	mark := h.Get("X-Mark")
+	s.got[mark] = append(s.got[mark], time.Now())
+	s.began[mark] = append(s.began[mark], s.since)
 	return nil
 }
 

@@ -54,12 +54,13 @@ func TestQueueSurvivesKills(t *testing.T) {
 	t.Logf("%d rounds, %d messages accepted and arrived, %d of them twice", rounds, all, twice)
 }
 
-// explained counts the messages that arrived more than once; between two
-// arrivals there must have been a kill.
+// explained counts the messages that arrived more than once; between the
+// connections of two arrivals there must have been a kill. What was sent before
+// it may be read and answered long after it, where the machine is busy.
 func explained(t *testing.T, sink *tally, marks []string, kills []time.Time) (twice int) {
 	t.Helper()
 	for _, mark := range marks {
-		at := sink.times(mark)
+		at := sink.connections(mark)
 		for i := 1; i < len(at); i++ {
 			twice++
 			if !killedBetween(at[i-1], at[i], kills) {
@@ -70,7 +71,7 @@ func explained(t *testing.T, sink *tally, marks []string, kills []time.Time) (tw
 	return twice
 }
 
-// killedBetween allows for the time that the next hop's answer takes.
+// killedBetween allows for the time in which the next hop hears of a connection.
 func killedBetween(a, b time.Time, kills []time.Time) bool {
 	for _, k := range kills {
 		if k.Add(50*time.Millisecond).After(a) && k.Before(b) {
