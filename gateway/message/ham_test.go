@@ -32,7 +32,7 @@ func TestHamIsNotAmbiguous(t *testing.T) {
 		if w.Ambiguous() {
 			c[2]++
 			if f[0] == "ham" || os.Getenv("GAPURA_ALL") != "" {
-				h := w.Hidden()[0]
+				h := w.hidden[0]
 				t.Logf("%s %s: %v %s %s %s %q; %s", f[0], f[1], w.Readings(), h.Reading, h.Path, h.Type, h.Filename, all[Plain].defectNames())
 			}
 		}

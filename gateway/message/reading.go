@@ -26,9 +26,6 @@ func (w *Walker) Readings() []ReadingName {
 // with another ending. That the source is shown as plain text hides nothing.
 func (w *Walker) Ambiguous() bool { return len(w.hidden) > 0 }
 
-// Hidden returns the parts that make the message ambiguous, a few at most.
-func (w *Walker) Hidden() []PartInfo { return w.hidden }
-
 // Limited tells whether a bound kept the walk from seeing everything.
 func (w *Walker) Limited() bool { return w.limited }
 

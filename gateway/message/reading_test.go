@@ -56,7 +56,7 @@ func TestReadings(t *testing.T) {
 	} {
 		w, _ := walkAll(t, []byte(c.raw), WalkLimits{})
 		var got []string
-		for _, p := range w.Hidden() {
+		for _, p := range w.hidden {
 			got = append(got, string(p.Reading)+" "+p.Path+" "+p.Filename)
 		}
 		if s := strings.Join(got, " "); s != c.want || w.Ambiguous() != (c.want != "") {

@@ -130,7 +130,7 @@ func TestWalkCorpora(t *testing.T) {
 		w, all := walkAll(t, raw, WalkLimits{})
 		if w.Ambiguous() {
 			ambiguous++
-			h := w.Hidden()[0]
+			h := w.hidden[0]
 			t.Logf("%s: %v %s %s %s %q", path, w.Readings(), h.Path, h.Reading, h.Type, h.Filename)
 		}
 		head, body := Split(raw)

@@ -7,13 +7,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Fold is i;unicode-casemap (RFC 5051): title case, decomposed for
-// compatibility. Two texts are equal for SEARCH, SORT and THREAD if their
-// folds are, and one is in the other if its fold is.
-func Fold(s string) string { return string(AppendFold(make([]byte, 0, len(s)), s)) }
-
-// AppendFold appends the fold of s, in time linear in its length. Octets that
-// are no UTF-8 are replaced by U+FFFD.
+// AppendFold appends the fold of s, which is i;unicode-casemap (RFC 5051):
+// title case, decomposed for compatibility. Two texts are equal for SEARCH,
+// SORT and THREAD if their folds are, and one is in the other if its fold is.
+// It takes time linear in the length of s. Octets that are no UTF-8 are
+// replaced by U+FFFD.
 func AppendFold[T string | []byte](dst []byte, s T) []byte {
 	i := 0
 	for i < len(s) && s[i] < utf8.RuneSelf {

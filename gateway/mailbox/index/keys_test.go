@@ -32,7 +32,7 @@ func TestBaseSubjectOfRFC5256(t *testing.T) {
 		{"Re [a]: x", "X", true},
 		{"(fwd)", "", true},
 	} {
-		got, reply := BaseSubject([]byte(Fold(c.subject)))
+		got, reply := baseSubject(AppendFold(nil, c.subject))
 		if string(got) != c.base || reply != c.reply {
 			t.Errorf("%q: %q %v, want %q %v", c.subject, got, reply, c.base, c.reply)
 		}

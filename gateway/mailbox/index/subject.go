@@ -4,11 +4,9 @@ import "bytes"
 
 const maxBaseSubject = 1000 // octets that are looked at
 
-// BaseSubject extracts the base subject of a folded text (RFC 5256 section
+// baseSubject extracts the base subject of a folded text (RFC 5256 section
 // 2.1); reply tells whether it is that of a reply or forward. The result may
-// be part of subject.
-func BaseSubject(subject []byte) (base []byte, reply bool) { return baseSubject(subject) }
-
+// be part of s.
 func baseSubject(s []byte) (base []byte, reply bool) {
 	s = oneSpace(s[:min(len(s), maxBaseSubject)])
 	for {

@@ -5,6 +5,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 )
 
 func TestParseRecord(t *testing.T) {
@@ -52,7 +55,7 @@ func TestParseRecord(t *testing.T) {
 	}
 }
 
-func TestChooseRecord(t *testing.T) {
+func TestOneRecordOfTheVersionCounts(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		texts []string
@@ -67,7 +70,11 @@ func TestChooseRecord(t *testing.T) {
 		{[]string{"hello"}, "", ErrNoRecord},
 		{nil, "", ErrNoRecord},
 	} {
-		if r, err := ChooseRecord(c.texts); r.ID != c.id || !errors.Is(err, c.err) {
+		zone := dns.Zone{}
+		for _, txt := range c.texts {
+			zone["_mta-sts.a.test"] = append(zone["_mta-sts.a.test"], dnstest.TXT(txt))
+		}
+		if r, err := LookupRecord(t.Context(), zone, "a.test"); r.ID != c.id || !errors.Is(err, c.err) {
 			t.Errorf("%q: %+v, %v", c.texts, r, err)
 		}
 	}

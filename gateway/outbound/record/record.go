@@ -109,12 +109,12 @@ func Lookup(ctx context.Context, r dns.Resolver, name, version string) (string, 
 	if err != nil {
 		return "", err
 	}
-	return Choose(texts, version)
+	return choose(texts, version)
 }
 
-// Choose picks the record among TXT records: those of other versions do not
+// choose picks the record among TXT records: those of other versions do not
 // count, and two are none.
-func Choose(texts []string, version string) (string, error) {
+func choose(texts []string, version string) (string, error) {
 	var found []string
 	for _, t := range texts {
 		if rest, ok := strings.CutPrefix(t, version); ok && strings.HasPrefix(strings.TrimLeft(rest, " \t"), ";") {

@@ -123,20 +123,11 @@ func (r Record) String() string {
 	return b.String()
 }
 
-// LookupRecord returns the record of a domain. The error wraps ErrNoRecord or
+// LookupRecord returns the record of a domain, among its TXT records: those of
+// other versions do not count, and two are none. The error wraps ErrNoRecord or
 // ErrRecord; anything else is a failure of DNS.
 func LookupRecord(ctx context.Context, r dns.Resolver, domain string) (Record, error) {
-	return read(record.Lookup(ctx, r, "_smtp._tls."+domain, version))
-}
-
-// ChooseRecord picks and reads the record among the TXT records of _smtp._tls:
-// those of other versions do not count, and two are none.
-func ChooseRecord(texts []string) (Record, error) {
-	return read(record.Choose(texts, version))
-}
-
-// read reads what was found, if anything.
-func read(txt string, err error) (Record, error) {
+	txt, err := record.Lookup(ctx, r, "_smtp._tls."+domain, version)
 	switch {
 	case errors.Is(err, record.ErrNone):
 		return Record{}, fmt.Errorf("%w: %w", ErrNoRecord, err)

@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 )
 
 func TestParseRecord(t *testing.T) {
@@ -69,7 +72,7 @@ func TestMailbox(t *testing.T) {
 	}
 }
 
-func TestChooseRecord(t *testing.T) {
+func TestOneRecordOfTheVersionCounts(t *testing.T) {
 	t.Parallel()
 	const good = "v=TLSRPTv1; rua=mailto:a@b.example"
 	for _, c := range []struct {
@@ -82,7 +85,11 @@ func TestChooseRecord(t *testing.T) {
 		{[]string{"v=TLSRPTv1; bad"}, ErrRecord},
 		{nil, ErrNoRecord},
 	} {
-		if _, err := ChooseRecord(c.texts); !errors.Is(err, c.err) {
+		zone := dns.Zone{}
+		for _, txt := range c.texts {
+			zone["_smtp._tls.a.test"] = append(zone["_smtp._tls.a.test"], dnstest.TXT(txt))
+		}
+		if _, err := LookupRecord(t.Context(), zone, "a.test"); !errors.Is(err, c.err) {
 			t.Errorf("%q: %v", c.texts, err)
 		}
 	}
