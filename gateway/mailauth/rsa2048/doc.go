@@ -6,7 +6,9 @@
 // and Krasnov's almost Montgomery multiplication in radix 2^52 ("Software
 // Implementation of Modular Exponentiation, Using Advanced Vector Instructions
 // Architectures", 2012), for both primes at once. Nothing that is secret chooses
-// a branch or an address. Every signature is verified with crypto/rsa before it
-// leaves: one that is wrong, by a fault of this code or of the processor, would
-// betray the key, and is made anew by crypto/rsa.
+// a branch or an address while a signature is made; only taking a key apart,
+// once, is math/big's work. Every signature is verified with crypto/rsa before
+// it leaves: one that is wrong, by a fault of this code or of the processor,
+// would betray the key, and is made anew by crypto/rsa. With the build tag
+// purego, crypto/rsa signs everything.
 package rsa2048

@@ -1,3 +1,5 @@
+//go:build !purego
+
 package rsa2048
 
 import "golang.org/x/sys/cpu"
@@ -6,7 +8,8 @@ import "golang.org/x/sys/cpu"
 var available = cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512IFMA
 
 // multiply puts ab/R mod n into z, for both sides: digits below 2^52, a value
-// below 2n. ab is below 4Rn; a, b and z may be one.
+// below 2n. ab is at most Rn, with digits below 2^52, four zero ones on top; a,
+// b and z may be one.
 //
 //go:noescape
 func multiply(z, a, b, n *pair, k *[2]uint64)

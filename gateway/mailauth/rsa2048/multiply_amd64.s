@@ -1,3 +1,5 @@
+//go:build !purego
+
 #include "textflag.h"
 
 // One digit of b: c becomes (c + (lo(a b_i) of before) + n m)/2^52 + hi(a b_i) + lo(a b_{i+1}),

@@ -37,10 +37,31 @@ type power struct {
 	d         [2][primeBits / 8]byte // d mod n-1, highest octet first
 }
 
-// scratch is what one signature needs of memory. It is wiped after use.
+// newPower takes a key apart: p and q are odd, of primeBits, and have no common
+// divisor.
+func newPower(p, q, d *big.Int) *power {
+	one := big.NewInt(1)
+	r, b := new(big.Int).Lsh(one, radix*digits), new(big.Int).Lsh(one, radix)
+	w := &power{q: limbsOf(q)}
+	for i, n := range []*big.Int{p, q} {
+		split(w.n.side(i), n)
+		w.k[i] = new(big.Int).Sub(b, new(big.Int).ModInverse(n, b)).Uint64()
+		split(w.r.side(i), new(big.Int).Mod(r, n))
+		split(w.r2.side(i), new(big.Int).Exp(r, big.NewInt(2), n))
+		split(w.r3.side(i), new(big.Int).Exp(r, big.NewInt(3), n))
+		new(big.Int).Mod(d, new(big.Int).Sub(n, one)).FillBytes(w.d[i][:])
+	}
+	crt := new(big.Int).ModInverse(q, p)
+	split(w.crt.side(0), crt.Mod(crt.Mul(crt, r), p))
+	return w
+}
+
+// scratch is where all that is secret about one signature is kept. It is wiped
+// after use.
 type scratch struct {
 	table [1 << window]pair
 	x, y  pair
+	h     [limbs]uint64
 	wide  [2 * limbs]uint64
 }
 
@@ -50,33 +71,36 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 // the second form). c and out have the length of the modulus; c is below it.
 func (w *power) private(out, c []byte) {
 	s := scratches.Get().(*scratch)
+	w.privateIn(s, out, c)
+	scratches.Put(s)
+}
+
+func (w *power) privateIn(s *scratch, out, c []byte) {
 	w.reduce(s, c)
 	w.raise(s)
 	w.combine(s, out)
 	*s = scratch{}
-	scratches.Put(s)
 }
 
-// reduce puts cR mod n into x: c is hR + l, so cR is h R^3 / R + l R^2 / R.
+// reduce puts cR mod n into x: c is hR + l, so cR is h R^3 / R + l R^2 / R. The
+// first is below 1.1n and the second below 2n; x times 2n is still below Rn.
 func (w *power) reduce(s *scratch, c []byte) {
-	var wide [2 * limbs]uint64
-	for i := range wide {
-		wide[i] = binary.BigEndian.Uint64(c[len(c)-8*(i+1):])
+	for i := range s.wide {
+		s.wide[i] = binary.BigEndian.Uint64(c[len(c)-8*(i+1):])
 	}
-	var h, l pair
 	for i := range digits {
-		l[i] = digit(wide[:], i)
-		h[i] = digit(wide[:], digits+i)
+		l, h := digit(s.wide[:], i), digit(s.wide[:], digits+i)
+		s.x[i], s.x[width+i] = l, l
+		s.y[i], s.y[width+i] = h, h
 	}
-	*h.side(1), *l.side(1) = *h.side(0), *l.side(0)
-	multiply(&h, &h, &w.r3, &w.n, &w.k)
-	multiply(&l, &l, &w.r2, &w.n, &w.k)
+	multiply(&s.x, &s.x, &w.r2, &w.n, &w.k)
+	multiply(&s.y, &s.y, &w.r3, &w.n, &w.k)
 	for i := range 2 {
+		x, y := s.x.side(i), s.y.side(i)
 		var carry uint64
 		for j := range digits {
-			sum := h[i*width+j] + l[i*width+j] + carry
-			s.x[i*width+j] = sum & low
-			carry = sum >> radix
+			sum := x[j] + y[j] + carry
+			x[j], carry = sum&low, sum>>radix
 		}
 	}
 }
@@ -128,23 +152,20 @@ func (w *power) exponent(side, i int) uint64 {
 func (w *power) combine(s *scratch, out []byte) {
 	m1, m2, p := s.x.side(0), s.x.side(1), w.n.side(0)
 	below(m2, w.n.side(1))
-	// Both primes have as many bits, so m2 is below 2p.
-	s.y = pair{}
+	// Both primes have as many bits, so m2 is below 2p. On q's side crt is zero.
 	var carry uint64
 	for i := range digits {
 		t := m1[i] + 2*p[i] - m2[i] + carry
 		s.y[i] = t & low
-		carry = uint64(int64(t) >> radix)
+		carry = uint64(int64(t) >> radix) // may be -1
 	}
 	multiply(&s.y, &s.y, &w.crt, &w.n, &w.k)
 	below(s.y.side(0), p)
-	var h, m [limbs]uint64
-	join(&h, s.y.side(0))
-	join(&m, m2)
-	copy(s.wide[:], m[:])
-	for i, x := range h {
+	join(&s.h, s.y.side(0))
+	join((*[limbs]uint64)(s.wide[:]), m2)
+	for i, x := range &s.h {
 		var carry uint64
-		for j, y := range w.q {
+		for j, y := range &w.q {
 			hi, lo := bits.Mul64(x, y)
 			var c uint64
 			lo, c = bits.Add64(lo, s.wide[i+j], 0)
@@ -161,15 +182,15 @@ func (w *power) combine(s *scratch, out []byte) {
 
 // below takes n from v, which is below 2n, unless v is below n.
 func below(v, n *[width]uint64) {
-	var d [width]uint64
 	var borrow uint64
 	for i := range digits {
-		t := v[i] - n[i] - borrow
-		d[i], borrow = t&low, t>>63
+		borrow = (v[i] - n[i] - borrow) >> 63
 	}
-	keep := -borrow // all ones: v is below n
-	for i := range v {
-		v[i] = v[i]&keep | d[i]&^keep
+	take := borrow - 1 // all ones unless v is below n
+	borrow = 0
+	for i := range digits {
+		t := v[i] - n[i]&take - borrow
+		v[i], borrow = t&low, t>>63
 	}
 }
 

@@ -3,9 +3,9 @@ package rsa2048
 import (
 	"bytes"
 	"crypto"
+	"crypto/fips140"
 	"crypto/rsa"
 	"io"
-	"math/big"
 )
 
 // Bits is the size of the keys that are signed with here.
@@ -22,17 +22,21 @@ type signer struct {
 }
 
 // Signer returns who signs as key does, to the octet: in less time where
-// processor and key are of the kind, and key itself elsewhere.
+// processor and key are of the kind, and key itself elsewhere and in FIPS 140-3
+// mode, which asks for the validated module. key may not change any more.
 func Signer(key crypto.Signer) crypto.Signer {
 	k, ok := key.(*rsa.PrivateKey)
-	if !ok || !available {
+	if !ok || !available || fips140.Enabled() || !fits(k) {
 		return key
 	}
-	p, ok := newPower(k)
-	if !ok {
-		return key
-	}
-	return &signer{key: k, power: p}
+	return &signer{key: k, power: newPower(k.Primes[0], k.Primes[1], k.D)}
+}
+
+// fits says whether a key is of the kind. What Validate passes is whole and
+// consistent: pq is N, which is odd, and q has an inverse mod p.
+func fits(k *rsa.PrivateKey) bool {
+	return len(k.Primes) == 2 && k.Validate() == nil && k.N.BitLen() == Bits &&
+		k.Primes[0].BitLen() == primeBits && k.Primes[1].BitLen() == primeBits
 }
 
 // Public implements crypto.Signer.
@@ -60,35 +64,4 @@ func encode(digest []byte) []byte {
 	em = append(em, 0)
 	em = append(em, hashed...)
 	return append(em, digest...)
-}
-
-// newPower takes a key apart; false: it is not of the kind.
-func newPower(key *rsa.PrivateKey) (*power, bool) {
-	if len(key.Primes) != 2 || key.N.BitLen() != Bits {
-		return nil, false
-	}
-	p, q := key.Primes[0], key.Primes[1]
-	if p.BitLen() != primeBits || q.BitLen() != primeBits || p.Bit(0) == 0 || q.Bit(0) == 0 {
-		return nil, false
-	}
-	one := big.NewInt(1)
-	r := new(big.Int).Lsh(one, radix*digits)
-	w := &power{q: limbsOf(q)}
-	for i, m := range []*big.Int{p, q} {
-		side := w.n.side(i)
-		split(side, m)
-		inverse := new(big.Int).ModInverse(m, new(big.Int).Lsh(one, radix))
-		w.k[i] = new(big.Int).Sub(new(big.Int).Lsh(one, radix), inverse).Uint64()
-		split(w.r.side(i), new(big.Int).Mod(r, m))
-		split(w.r2.side(i), new(big.Int).Exp(r, big.NewInt(2), m))
-		split(w.r3.side(i), new(big.Int).Exp(r, big.NewInt(3), m))
-		d := new(big.Int).Mod(key.D, new(big.Int).Sub(m, one))
-		d.FillBytes(w.d[i][:])
-	}
-	crt := new(big.Int).ModInverse(q, p)
-	if crt == nil {
-		return nil, false
-	}
-	split(w.crt.side(0), crt.Mod(crt.Mul(crt, r), p))
-	return w, true
 }

@@ -4,12 +4,19 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ed25519"
+	"crypto/fips140"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	_ "embed"
 	"encoding/binary"
+	"encoding/pem"
+	"fmt"
 	"math/big"
-	mrand "math/rand/v2"
+	"os"
+	"os/exec"
 	"sync"
 	"testing"
 )
@@ -26,40 +33,43 @@ func fast(t testing.TB, key *rsa.PrivateKey) *signer {
 	return s
 }
 
-func newKey(t testing.TB, bits int) *rsa.PrivateKey {
+//go:embed testdata/key.pem
+var keyPEM []byte
+
+// testKey is a key that openssl made for these tests.
+func testKey(t testing.TB) *rsa.PrivateKey {
 	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, bits)
+	block, _ := pem.Decode(keyPEM)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return key
+	return key.(*rsa.PrivateKey)
 }
 
-// keyOf makes a key of two primes.
-func keyOf(t testing.TB, p, q *big.Int) *rsa.PrivateKey {
+// keyOf makes a key of primes, without what is computed beforehand.
+func keyOf(t testing.TB, e int64, primes ...*big.Int) *rsa.PrivateKey {
 	t.Helper()
-	one := big.NewInt(1)
-	phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-	d := new(big.Int).ModInverse(big.NewInt(65537), phi)
+	n, phi := big.NewInt(1), big.NewInt(1)
+	for _, p := range primes {
+		n.Mul(n, p)
+		phi.Mul(phi, new(big.Int).Sub(p, big.NewInt(1)))
+	}
+	d := new(big.Int).ModInverse(big.NewInt(e), phi)
 	if d == nil {
 		t.Fatal("no inverse")
 	}
-	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Mul(p, q), E: 65537}, D: d, Primes: []*big.Int{p, q}}
-	key.Precompute()
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e)}, D: d, Primes: primes}
 	if err := key.Validate(); err != nil {
 		t.Fatal(err)
 	}
 	return key
 }
 
-// primeFrom returns the first prime from n on in steps of step that a key may have.
-func primeFrom(n *big.Int, step int64) *big.Int {
-	p := new(big.Int).Set(n)
-	p.SetBit(p, 0, 1)
-	for !p.ProbablyPrime(20) || new(big.Int).Mod(p, big.NewInt(65537)).Int64() == 1 {
-		p.Add(p, big.NewInt(step))
-	}
-	return p
+// near returns 2^n + d, a prime for the d that are used here.
+func near(n uint, d int64) *big.Int {
+	p := new(big.Int).Lsh(big.NewInt(1), n)
+	return p.Add(p, big.NewInt(d))
 }
 
 // agree signs n hashes by both ways.
@@ -82,84 +92,138 @@ func agree(t *testing.T, key *rsa.PrivateKey, n int) {
 
 func TestSignsAsCryptoRSA(t *testing.T) {
 	t.Parallel()
-	for range 3 {
-		agree(t, newKey(t, Bits), 40)
-	}
+	agree(t, testKey(t), 60)
 }
 
 // Primes at the ends of what 2048 bits allow, either one first, and those that
 // are nearly all ones or zeros.
 func TestPrimesAtTheEdges(t *testing.T) {
 	t.Parallel()
-	top := new(big.Int).Lsh(big.NewInt(1), primeBits)
-	high := primeFrom(new(big.Int).Sub(top, big.NewInt(1)), -2)
-	lower := primeFrom(new(big.Int).Sub(top, new(big.Int).Lsh(big.NewInt(1), primeBits-90)), -2)
-	half := primeFrom(new(big.Int).Lsh(big.NewInt(1), primeBits-1), 2)
-	root := new(big.Int).Sqrt(new(big.Int).Lsh(big.NewInt(1), Bits-1))
-	least := primeFrom(root, 2)
+	high, half := near(primeBits, -105), near(primeBits-1, 1155)
+	lower := new(big.Int).Sub(near(primeBits, -883), near(primeBits-90, 0))
+	least := new(big.Int).Sqrt(near(Bits-1, 0))
+	least.Add(least, big.NewInt(37))
 	for _, c := range [][2]*big.Int{{high, lower}, {lower, high}, {least, high}, {high, least}, {half, high}, {high, half}} {
-		agree(t, keyOf(t, c[0], c[1]), 10)
+		if !c[0].ProbablyPrime(1) {
+			t.Errorf("%x is no prime", c[0])
+		}
+		agree(t, keyOf(t, 65537, c[0], c[1]), 5)
 	}
 }
 
-// What a signature is of may be anything below the modulus.
-func TestPowers(t *testing.T) {
+// Any exponent, and a key of which nothing is computed yet.
+func TestExponents(t *testing.T) {
 	t.Parallel()
-	key := newKey(t, Bits)
-	s := fast(t, key)
-	p, q, one := key.Primes[0], key.Primes[1], big.NewInt(1)
-	values := []*big.Int{
-		new(big.Int), one, big.NewInt(2), p, q, new(big.Int).Sub(key.N, one), new(big.Int).Sub(key.N, p), new(big.Int).Sub(p, one), new(big.Int).Add(q, one),
-		new(big.Int).Lsh(one, radix*digits), new(big.Int).Sub(new(big.Int).Lsh(one, radix*digits), one), new(big.Int).Lsh(one, Bits-2),
+	for _, e := range []int64{17, 257, 1<<31 - 1} {
+		agree(t, keyOf(t, e, near(primeBits, -105), near(primeBits-1, 1155)), 2)
 	}
-	for range 20 {
-		v, _ := rand.Int(rand.Reader, key.N)
-		values = append(values, v)
-	}
-	for _, v := range values {
-		out := make([]byte, Bits/8)
-		s.power.private(out, v.FillBytes(make([]byte, Bits/8)))
-		want := new(big.Int).Exp(v, key.D, key.N)
-		if got := new(big.Int).SetBytes(out); got.Cmp(want) != 0 {
-			t.Errorf("%x: %x, want %x", v, got, want)
-		}
-	}
+	agree(t, keyOf(t, 3, near(primeBits, -179), near(primeBits-1, 1155)), 2)
 }
 
 func TestOthersAreSignedByCryptoRSA(t *testing.T) {
 	t.Parallel()
-	small := newKey(t, 1024)
 	_, ed, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if Signer(small) != crypto.Signer(small) || !ed.Equal(Signer(ed)) {
-		t.Error("1024 bits or ed25519 are not as they were")
+	if !ed.Equal(Signer(ed)) || Signer(nil) != nil {
+		t.Error("ed25519 or nothing are not as they were")
 	}
-	for _, bad := range [][]*big.Int{nil, {big.NewInt(3), big.NewInt(5)}, {new(big.Int).Lsh(big.NewInt(1), primeBits-1), small.N}, {small.N, small.N}} {
-		k := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), Bits-1), E: 65537}, D: big.NewInt(1), Primes: bad}
-		if Signer(k) != crypto.Signer(k) {
-			t.Errorf("no key: %v", bad)
+	for _, key := range []*rsa.PrivateKey{
+		keyOf(t, 65537, near(512, -569), near(511, 111)),
+		keyOf(t, 65537, near(1023, 1155), near(1024, 643)),
+		keyOf(t, 65537, near(1024, 643), near(1023, 1155)),
+		keyOf(t, 65537, near(1023, 1155), new(big.Int).Add(near(1023, 863), near(1000, 0))),
+		keyOf(t, 65537, near(1023, 1155), new(big.Int).Add(near(1023, 863), near(1000, 0)), big.NewInt(3)),
+		keyOf(t, 65537, near(682, -63), near(683, -45), near(683, 83)),
+	} {
+		if Signer(key) != crypto.Signer(key) {
+			t.Errorf("%d primes, %d bits, are signed with here", len(key.Primes), key.N.BitLen())
 		}
 	}
-	key := newKey(t, Bits)
+}
+
+// A key that is none is left to crypto/rsa and its errors.
+func TestInvalidKeys(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(*rsa.PrivateKey){
+		"nothing":        func(k *rsa.PrivateKey) { *k = rsa.PrivateKey{} },
+		"no primes":      func(k *rsa.PrivateKey) { k.Primes = nil },
+		"nil primes":     func(k *rsa.PrivateKey) { k.Primes = []*big.Int{nil, nil} },
+		"no modulus":     func(k *rsa.PrivateKey) { k.N = nil },
+		"no exponent":    func(k *rsa.PrivateKey) { k.D = nil },
+		"zero":           func(k *rsa.PrivateKey) { k.D = new(big.Int) },
+		"one prime":      func(k *rsa.PrivateKey) { k.Primes[1] = k.Primes[0] },
+		"even":           func(k *rsa.PrivateKey) { k.Primes[0] = near(primeBits-1, 0) },
+		"other prime":    func(k *rsa.PrivateKey) { k.Primes[0] = near(primeBits, -105) },
+		"other modulus":  func(k *rsa.PrivateKey) { k.N = near(Bits-1, 1) },
+		"other exponent": func(k *rsa.PrivateKey) { k.D.Add(k.D, big.NewInt(2)) },
+	} {
+		whole, key := testKey(t), testKey(t)
+		key.Precomputed = rsa.PrecomputedValues{}
+		spoil(key)
+		if Signer(key) != crypto.Signer(key) {
+			t.Errorf("%s: is signed with here", name)
+		}
+		spoil(whole)
+		if Signer(whole) != crypto.Signer(whole) {
+			t.Errorf("%s: is signed with here, after it was whole", name)
+		}
+	}
+}
+
+// All that is not PKCS #1 version 1.5 over SHA-256 is as crypto/rsa has it.
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	key := testKey(t)
 	s := Signer(key)
-	sum512 := bytes.Repeat([]byte{7}, crypto.SHA512.Size())
-	sig, err := s.Sign(rand.Reader, sum512, crypto.SHA512)
-	if err != nil || rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA512, sum512, sig) != nil {
-		t.Error("SHA-512:", err)
+	sum := sha512.Sum512(nil)
+	for _, c := range []struct {
+		opts   crypto.SignerOpts
+		digest []byte
+	}{
+		{crypto.SHA256, sum[:32]},
+		{crypto.SHA256, sum[:31]},
+		{crypto.SHA256, sum[:33]},
+		{crypto.SHA256, nil},
+		{crypto.SHA256, make([]byte, Bits)},
+		{crypto.SHA512, sum[:]},
+		{crypto.SHA512_256, sum[:32]},
+		{crypto.Hash(0), sum[:32]},
+		{&rsa.PSSOptions{Hash: crypto.SHA256}, sum[:31]},
+	} {
+		want, wantErr := key.Sign(rand.Reader, c.digest, c.opts)
+		got, err := s.Sign(rand.Reader, c.digest, c.opts)
+		if !bytes.Equal(got, want) || fmt.Sprint(err) != fmt.Sprint(wantErr) {
+			t.Errorf("%v, %d octets: %x, %v, want %x, %v", c.opts, len(c.digest), got, err, want, wantErr)
+		}
 	}
-	sum := sha256.Sum256(nil)
 	pss := &rsa.PSSOptions{Hash: crypto.SHA256}
-	sig, err = s.Sign(rand.Reader, sum[:], pss)
-	if err != nil || rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, sum[:], sig, pss) != nil {
+	sig, err := s.Sign(rand.Reader, sum[:32], pss)
+	if err != nil || rsa.VerifyPSS(&key.PublicKey, crypto.SHA256, sum[:32], sig, pss) != nil {
 		t.Error("PSS:", err)
-	}
-	if _, err := s.Sign(rand.Reader, sum[:7], crypto.SHA256); err == nil {
-		t.Error("a hash of 7 octets is signed")
 	}
 	if pub, ok := s.Public().(*rsa.PublicKey); !ok || !pub.Equal(&key.PublicKey) {
 		t.Error("another public key")
+	}
+}
+
+// Who wants validated modules gets them: the test runs itself in that mode.
+func TestFIPS(t *testing.T) {
+	t.Parallel()
+	key := testKey(t)
+	if fips140.Enabled() {
+		if Signer(key) != crypto.Signer(key) {
+			t.Error("signs past the validated module")
+		}
+		return
+	}
+	fast(t, key)
+	run := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFIPS$", "-test.v")
+	run.Env = append(os.Environ(), "GODEBUG=fips140=on")
+	out, err := run.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("--- PASS: TestFIPS")) {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 
@@ -167,7 +231,7 @@ func TestOthersAreSignedByCryptoRSA(t *testing.T) {
 // seen.
 func TestAFaultIsNotSeen(t *testing.T) {
 	t.Parallel()
-	key := newKey(t, Bits)
+	key := testKey(t)
 	s := fast(t, key)
 	sum := sha256.Sum256(nil)
 	want, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
@@ -188,12 +252,12 @@ func TestAFaultIsNotSeen(t *testing.T) {
 
 func TestManySignAtOnce(t *testing.T) {
 	t.Parallel()
-	key := newKey(t, Bits)
+	key := testKey(t)
 	s := Signer(key)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
-			for i := range 50 {
+			for i := range 20 {
 				sum := sha256.Sum256([]byte{byte(g), byte(i)})
 				sig, err := s.Sign(nil, sum[:], crypto.SHA256)
 				if err != nil || rsa.VerifyPKCS1v15(&key.PublicKey, crypto.SHA256, sum[:], sig) != nil {
@@ -205,97 +269,8 @@ func TestManySignAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// Nothing of a key stays in memory that is used again.
-func TestScratchIsWiped(t *testing.T) {
-	t.Parallel()
-	s := fast(t, newKey(t, Bits))
-	mine := new(scratch)
-	scratches.Put(mine)
-	sum := sha256.Sum256(nil)
-	if _, err := s.Sign(nil, sum[:], crypto.SHA256); err != nil {
-		t.Fatal(err)
-	}
-	if *mine != (scratch{}) {
-		t.Error("there is something left")
-	}
-}
-
-func value(v *[width]uint64) *big.Int {
-	n := new(big.Int)
-	for i := width - 1; i >= 0; i-- {
-		n.Lsh(n, radix).Add(n, new(big.Int).SetUint64(v[i]))
-	}
-	return n
-}
-
-// checkMultiply multiplies and compares with math/big.
-func checkMultiply(t *testing.T, w *power, a, b *pair) {
-	t.Helper()
-	var z pair
-	multiply(&z, a, b, &w.n, &w.k)
-	r := new(big.Int).Lsh(big.NewInt(1), radix*digits)
-	for i := range 2 {
-		n := value(w.n.side(i))
-		product := new(big.Int).Mul(value(a.side(i)), value(b.side(i)))
-		want := product.Mod(product.Mul(product, new(big.Int).ModInverse(r, n)), n)
-		got := value(z.side(i))
-		if got.Cmp(new(big.Int).Lsh(n, 1)) >= 0 {
-			t.Fatalf("side %d: not below 2n", i)
-		}
-		if got.Mod(got, n).Cmp(want) != 0 {
-			t.Fatalf("side %d: %x, want %x", i, got, want)
-		}
-		for j, d := range z.side(i) {
-			if d > low || j >= digits && d != 0 {
-				t.Fatalf("side %d, digit %d is %x", i, j, d)
-			}
-		}
-	}
-}
-
-// operand returns a number below 2n for both sides whose digits are drawn from
-// the ends as often as from the middle, so that carries run far.
-func operand(r *mrand.Rand, w *power) *pair {
-	var v pair
-	for i := range 2 {
-		for {
-			for j := range digits {
-				v[i*width+j] = [...]uint64{0, low, low - 1, 1, r.Uint64() & low, r.Uint64() & low}[r.IntN(6)]
-			}
-			v[i*width+digits-1] &= 1<<(primeBits-radix*(digits-1)+1) - 1
-			if value(v.side(i)).Cmp(new(big.Int).Lsh(value(w.n.side(i)), 1)) < 0 {
-				break
-			}
-		}
-	}
-	return &v
-}
-
-func TestMultiply(t *testing.T) {
-	t.Parallel()
-	w := fast(t, newKey(t, Bits)).power
-	r := mrand.New(mrand.NewPCG(1, 2))
-	for range 3000 {
-		checkMultiply(t, w, operand(r, w), operand(r, w))
-	}
-}
-
-func FuzzMultiply(f *testing.F) {
-	if !available {
-		f.Skip("no AVX-512 IFMA")
-	}
-	w := fast(f, newKey(f, Bits)).power
-	f.Add(uint64(1), uint64(2))
-	f.Fuzz(func(t *testing.T, a, b uint64) {
-		r := mrand.New(mrand.NewPCG(a, b))
-		for range 50 {
-			checkMultiply(t, w, operand(r, w), operand(r, w))
-		}
-	})
-}
-
 func BenchmarkSign(b *testing.B) {
-	key := newKey(b, Bits)
+	key := testKey(b)
 	sum := sha256.Sum256(nil)
 	for _, c := range []struct {
 		name string
