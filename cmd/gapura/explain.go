@@ -65,12 +65,13 @@ type rcptExplanation struct {
 	Reply       string         `json:"reply,omitempty"`
 	Rules       []string       `json:"rules,omitempty"`
 	Edits       []string       `json:"edits,omitempty"`
-	Facts       map[string]any `json:"facts,omitempty"`
+	Facts       map[string]any `json:"facts,omitempty"` // of this recipient alone
 	Lane        string         `json:"lane,omitempty"`
 	Pool        string         `json:"pool,omitempty"`
 	Priority    int            `json:"priority,omitempty"`
 	Hold        string         `json:"hold,omitempty"`
 	refused     bool
+	names       []string // of Facts, in order
 }
 
 // Run implements the command.
@@ -174,6 +175,7 @@ func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, 
 		}
 		r := gateway.Recipient{To: path, Route: key}
 		ruling := tx.Rcpt(ctx, r, path.IsPostmaster())
+		r.Facts = tx.Asked()
 		e.Recipients = append(e.Recipients, explainRcpt(r, ruling))
 		if !ruling.Refused() {
 			accepted = append(accepted, len(e.Recipients)-1)
@@ -262,7 +264,7 @@ func explainRcpt(r gateway.Recipient, ruling pipeline.Ruling) rcptExplanation {
 			x.Edits = append(x.Edits, "tag the subject "+ed.Value)
 		}
 	}
-	x.Facts, _ = factMap(r.Facts)
+	x.Facts, x.names = factMap(r.Facts)
 	x.Lane, x.Pool, x.Priority, x.Hold = ruling.Queue.Lane, ruling.Queue.Pool, ruling.Queue.Priority, ruling.Queue.Hold
 	return x
 }
@@ -311,6 +313,9 @@ func (e *explanation) text(w io.Writer) {
 			fmt.Fprintf(w, "  edit   %s\n", ed)
 		}
 		r.queueing(w)
+		for _, name := range r.names {
+			printFact(w, name, r.Facts[name])
+		}
 	}
 }
 

@@ -140,6 +140,7 @@ func (t *Transaction) Early(ctx context.Context) Ruling { return t.settle(ctx) }
 // true, refusals of earlier stages do not count for it. The recipient counts
 // once Accept was called.
 func (t *Transaction) Rcpt(ctx context.Context, r gateway.Recipient, exempt bool) Ruling {
+	t.asked = gateway.Facts{}
 	early := t.settle(ctx)
 	if early.Refused() {
 		if !exempt {
@@ -176,6 +177,9 @@ func (t *Transaction) Accept(r gateway.Recipient, ruling Ruling) {
 	t.tx.Rcpts = append(t.tx.Rcpts, r)
 	t.rulings = append(t.rulings, ruling)
 }
+
+// Asked returns what was found about the recipient that Rcpt ruled on last.
+func (t *Transaction) Asked() gateway.Facts { return t.asked }
 
 // Rcpts returns the accepted recipients.
 func (t *Transaction) Rcpts() []gateway.Recipient { return t.tx.Rcpts }
