@@ -28,6 +28,9 @@ func (s *session) Auth(ctx context.Context, mechanism string, initial []byte, as
 	client.Session = s.id
 	user, r, err := s.h.opt.Accounts.Authenticate(ctx, client, mechanism, initial, ask)
 	if err != nil || user == "" || !r.IsZero() && !r.Positive() {
+		if err == nil && !r.IsZero() {
+			r = withID(r, s.id)
+		}
 		return "", r, err
 	}
 	info := *s.info

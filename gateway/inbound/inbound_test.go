@@ -473,4 +473,12 @@ func TestPostmasterGetsADomain(t *testing.T) {
 	if to := e.one.copies[0].Rcpts[0].To.Path(); to != "<Postmaster@example.org>" {
 		t.Error(to)
 	}
+	// Whom bounces name, though mail for the host's name goes nowhere.
+	rcpts, data = e.send(simple, "postmaster@MX.test", "u@mx.test")
+	if !rcpts[0].Positive() || rcpts[1].Code != 550 || data[0].Code != 250 {
+		t.Fatal(rcpts, data)
+	}
+	if to := e.one.copies[1].Rcpts[0].To.Path(); to != "<postmaster@example.org>" {
+		t.Error(to)
+	}
 }

@@ -42,7 +42,7 @@ var (
 // Rcpt implements smtpd.Transaction: route, then what filters and policy say,
 // then what the backend says.
 func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.RcptParams) (smtp.Reply, error) {
-	to, back := t.returned(t.s.h.opt.Routes.Qualify(to))
+	to, back := t.returned(t.s.h.opt.Routes.Qualify(t.s.h.unhosted(to)))
 	if !back.Reply.IsZero() {
 		return t.answerRcpt(t.refusal(back.Reply, to), nil)
 	}
@@ -82,6 +82,18 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 	t.willRead(back)
 	t.accept(r, ruling, list)
 	return withID(reply, t.id), nil
+}
+
+// unhosted takes the host's own name from its postmaster's address, whom our
+// bounces name (RFC 5321 section 4.5.1), where no route is for that name.
+func (h *Handler) unhosted(to smtp.ForwardPath) smtp.ForwardPath {
+	if !to.IsPostmaster() || !smtp.EqualDomain(to.Domain, h.opt.Hostname) {
+		return to
+	}
+	if _, ok := h.opt.Routes.For(to); !ok {
+		to.Domain = ""
+	}
+	return to
 }
 
 // accept counts a recipient and where its copies go.
