@@ -162,7 +162,7 @@ func (c *Cache) recall(ctx context.Context, name string, now time.Time) *known {
 		return k
 	}
 	e, err := c.read(ctx, name)
-	if err != nil {
+	if err != nil && ctx.Err() == nil { // else nobody wants to know any more
 		c.opt.Log.Error("MTA-STS: stored policy not read", "domain", name, "error", err.Error())
 	}
 	if e == nil {
