@@ -13,6 +13,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/signing"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // domainCmd is `gapura domain`.
@@ -102,6 +103,7 @@ type domainPlan struct {
 	chain    [][]byte
 	online   bool // HTTPS may be used
 	receives bool // the domain's mail comes here
+	kept     bool // and stays here, where users read it
 
 	out *domainReport
 }
@@ -142,7 +144,7 @@ func (c *domainDNS) plan(a *app, r dns.Resolver) (*domainPlan, error) {
 	if domain, err = asDomain(domain); err != nil {
 		return nil, err
 	}
-	p := &domainPlan{cfg: cfg, domain: domain, ips: c.Address, reports: c.Reports, online: c.Zone == "", receives: receives(cfg, domain)}
+	p := &domainPlan{cfg: cfg, domain: domain, ips: c.Address, reports: c.Reports, online: c.Zone == "", receives: receives(cfg, domain), kept: keeps(cfg, domain)}
 	p.out = &domainReport{Domain: domain, Hostname: cfg.Hostname}
 	for _, h := range c.MX {
 		if h, err = asDomain(h); err != nil {
@@ -185,6 +187,16 @@ func receives(cfg *config.Config, domain string) bool {
 		parent, wild := strings.CutPrefix(strings.ToLower(d.Name), "*.")
 		return d.Name == "default" || strings.EqualFold(d.Name, domain) || wild && strings.HasSuffix(domain, "."+parent)
 	})
+}
+
+// keeps tells whether users read the domain's mail here.
+func keeps(cfg *config.Config, domain string) bool {
+	routes, err := routesOf(cfg)
+	if err != nil {
+		return false
+	}
+	key, ok := routes.For(smtp.ForwardPath{Address: smtp.Address{Local: "postmaster", Domain: domain}})
+	return ok && slices.ContainsFunc(cfg.Local(), func(d config.Domain) bool { return d.Name == key })
 }
 
 // addresses finds the addresses that mail leaves from, where nobody named

@@ -215,12 +215,24 @@ var services = map[string]string{
 	"managesieve": "_sieve._tcp", // RFC 5804 section 1.8
 }
 
+// readsMail tells whether mail programs reach mail that is kept by a protocol.
+func readsMail(protocol string) bool {
+	switch protocol {
+	case "imap", "imaps", "pop3", "pop3s", "managesieve":
+		return true
+	}
+	return false
+}
+
 func (p *domainPlan) srv() {
 	note := []string{"How mail programs find the servers (RFC 6186, RFC 8314)."}
 	for _, l := range p.cfg.Listeners {
 		_, port, err := net.SplitHostPort(l.Address)
 		n, perr := strconv.ParseUint(port, 10, 16)
 		service := services[l.Protocol]
+		if !p.kept && readsMail(l.Protocol) { // elsewhere
+			continue
+		}
 		if service == "" || err != nil || perr != nil || n == 0 {
 			continue
 		}
