@@ -376,6 +376,16 @@ func (c *Config) Errorf(p position, format string, args ...any) error {
 	return Errors{{File: c.File, Line: p.line, Col: p.col, Msg: msg}}
 }
 
+// Mistake returns an error in the value of a key, written like
+// listeners[0].address; where the file does not have it, the place is that of
+// what is above it. The hint may be "".
+func (c *Config) Mistake(key, hint, format string, args ...any) error {
+	d := decoder{places: c.places}
+	e := c.Errorf(d.place(key), format, args...).(Errors)
+	e[0].Hint = hint
+	return e
+}
+
 // Path returns a path of the configuration: relative ones count from the
 // file's folder.
 func (c *Config) Path(p string) string {

@@ -22,7 +22,7 @@ f.yaml:2:14: log.level: unknown level "loud" (debug, info, warn or error)`},
 		{"anchor", "data: &x a\n", `f.yaml:1:7: anchors, aliases and tags are not read (write the value out)`},
 		{"list for mapping", "tls: [a]\n", `f.yaml:1:6: want a mapping of keys to values, found a list`},
 		{"environment", "data: ${GAPURA_SURELY_UNSET}\n", `f.yaml:1:7: the environment has no GAPURA_SURELY_UNSET`},
-		{"syntax", "data: [a\n", `f.yaml:1:7: sequence end token ']' not found`},
+		{"syntax", "data: [a\n", `f.yaml:1:7: sequence end token ']' not found (brackets and braces are closed where they were opened)`},
 		{"domain", "domains:\n  a.test: {deliver: porxy}\n  b.test: {deliver: proxy}\n", `f.yaml:2:21: a.test: unknown deliver "porxy" (did you mean "proxy"?)
 f.yaml:3:3: b.test: deliver: proxy needs backends (backends: ["smtp://10.0.0.5:25"])`},
 	} {

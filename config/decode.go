@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"io"
@@ -56,6 +57,7 @@ func (d *decoder) parse(data []byte) ast.Node {
 		d.errs = append(d.errs, Error{File: d.file, Line: 1, Col: 1, Msg: fmt.Sprintf("larger than %d bytes", maxFile)})
 		return nil
 	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff")) // some editors begin a file with it
 	if line, ok := tooDeep(data); ok {
 		d.at(position{line, 1}, "", "nested too deeply")
 		return nil
@@ -65,7 +67,8 @@ func (d *decoder) parse(data []byte) ast.Node {
 		d.errs = append(d.errs, syntaxError(d.file, err))
 		return nil
 	}
-	if len(f.Docs) == 0 || f.Docs[0].Body == nil {
+	if len(f.Docs) == 0 || f.Docs[0].Body == nil || f.Docs[0].Body.Type() == ast.NullType {
+		d.at(position{1, 1}, "a first one is printed by `gapura config reference`", "the file says nothing")
 		return nil
 	}
 	if len(f.Docs) > 1 {

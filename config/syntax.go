@@ -65,5 +65,21 @@ func syntaxError(file string, err error) Error {
 		e.Msg = y.GetMessage()
 	}
 	e.Msg, _, _ = strings.Cut(e.Msg, "\n")
+	e.Hint = syntaxHint(e.Msg)
 	return e
+}
+
+// syntaxHint says what is mostly meant by the parser's words.
+func syntaxHint(msg string) string {
+	switch {
+	case strings.Contains(msg, `cannot start any token`) && strings.Contains(msg, "\t"):
+		return "indent with spaces, not tabs"
+	case strings.Contains(msg, "not allowed in this context"), strings.Contains(msg, "non-map value"):
+		return "check the indentation: keys that belong together begin in the same column"
+	case strings.Contains(msg, "could not find end character"):
+		return "a text that begins with a quote ends with it"
+	case strings.Contains(msg, "could not find flow mapping"), strings.Contains(msg, "sequence end token"):
+		return "brackets and braces are closed where they were opened"
+	}
+	return ""
 }

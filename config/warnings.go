@@ -21,6 +21,9 @@ func (c *Config) Warnings() []Error {
 			warn(index("networks.relay", i), "", "%s is everyone: they may relay through this gateway", p)
 		}
 	}
+	if len(c.Listeners) == 0 {
+		warn("listeners", `listeners: [{protocol: smtp, address: ":25"}]`, "no listeners: nobody can connect")
+	}
 	c.warnMailboxes(d)
 	if c.serves("smtp", "lmtp") {
 		c.warnFilters(warn)

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/body"
+	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/proxy"
 	"github.com/gapura-mail/gapura/policy"
@@ -48,6 +50,7 @@ func (c *configCheck) Run(a *app) error {
 	if err == nil {
 		report.Warnings = append(report.Warnings, cfg.Warnings()...)
 		if err = checkConfig(cfg); err == nil {
+			report.Warnings = append(report.Warnings, certWarnings(cfg, time.Now())...)
 			report.Warnings = append(report.Warnings, a.checkLocal(cfg)...)
 		}
 	}
@@ -91,6 +94,11 @@ func checkConfig(cfg *config.Config) error {
 		return err
 	}
 	defer j.close()
+	if cfg.TLS.Mode == cert.ModeFiles {
+		if _, err := openCerts(cfg, s.log); err != nil {
+			return err
+		}
+	}
 	if _, err := newSealer(cfg); err != nil {
 		return err
 	}

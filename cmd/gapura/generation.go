@@ -3,6 +3,8 @@ package main
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,7 +197,12 @@ func loadPolicy(cfg *config.Config, steps []pipeline.Step) (*policy.Policy, erro
 	if len(cfg.Policy) == 0 {
 		return policy.Parse([]policy.Source{policy.Default()}, env)
 	}
-	return policy.Load(cfg.Policy, env)
+	p, err := policy.Load(cfg.Policy, env)
+	var missing *fs.PathError
+	if errors.As(err, &missing) {
+		return nil, cfg.Mistake(fmt.Sprintf("policy[%d]", slices.Index(cfg.Policy, missing.Path)), "a first one is printed by `gapura policy default`", "policy: %v", missing)
+	}
+	return p, err
 }
 
 // close ends filters that hold something.

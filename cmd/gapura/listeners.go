@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
@@ -159,7 +160,7 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 			}
 		}
 	}()
-	for _, lc := range cfg.Listeners {
+	for i, lc := range cfg.Listeners {
 		key := listenerKey{lc.Protocol, lc.Address}
 		if l := s.listeners[key]; l != nil {
 			// What it would refuse must not be found out half-way.
@@ -171,7 +172,7 @@ func (s *server) openMissing(cfg *config.Config, gen *generation) (start []func(
 		}
 		nl, err := listen(lc.Address, lc.FileMode())
 		if err != nil {
-			return nil, fmt.Errorf("cannot listen: %w%s", err, portHint(err))
+			return nil, cfg.Mistake(fmt.Sprintf("listeners[%d].address", i), portHint(err), "cannot listen: %v", err)
 		}
 		undo = append(undo, func() { nl.Close() })
 		srv, err := s.newService(lc, gen)
@@ -206,10 +207,15 @@ func (s *server) reconfigure(l *listening, lc config.Listener, gen *generation) 
 	}
 }
 
-// portHint helps with the commonest reason.
+// portHint helps with the commonest reasons.
 func portHint(err error) string {
-	if errors.Is(err, os.ErrPermission) {
-		return " (ports below 1024 need CAP_NET_BIND_SERVICE: see deploy/gapura.service)"
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return "ports below 1024 need CAP_NET_BIND_SERVICE: see deploy/gapura.service"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "another program, or another gateway, listens there: ss -ltnp tells which"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "this machine does not have the address: ip addr lists those it has"
 	}
 	return ""
 }

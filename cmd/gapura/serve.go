@@ -345,5 +345,9 @@ func (s *server) reload() error {
 func openCerts(cfg *config.Config, log *slog.Logger) (*cert.Store, error) {
 	opt := cfg.TLS.Options
 	opt.Hostname, opt.Dir, opt.Log = cfg.Hostname, filepath.Join(cfg.Data, "cert"), log
-	return cert.Open(opt)
+	certs, err := cert.Open(opt)
+	if err != nil && opt.Mode == cert.ModeFiles {
+		return nil, cfg.Mistake("tls.certificate", "", "%v", err)
+	}
+	return certs, err
 }

@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -68,6 +71,35 @@ func postmasterReached(ctx context.Context, cfg *config.Config, x *account.Accou
 		return true, nil // told elsewhere
 	}
 	return l.Reached(ctx, smtp.Address{Local: "postmaster", Domain: strings.TrimPrefix(d.Name, "*.")})
+}
+
+// certWarnings tell of a certificate in files that clients who check it refuse.
+func certWarnings(cfg *config.Config, now time.Time) []config.Error {
+	if cfg.TLS.Mode != cert.ModeFiles {
+		return nil
+	}
+	var list config.Errors
+	warn := func(hint, format string, args ...any) {
+		var es config.Errors
+		if errors.As(cfg.Mistake("tls.certificate", hint, format, args...), &es) {
+			list = append(list, es...)
+		}
+	}
+	certs, err := openCerts(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil // told elsewhere
+	}
+	c, err := certs.GetCertificate(helloOf(cfg.Hostname))
+	if err != nil {
+		return nil
+	}
+	if now.After(c.Leaf.NotAfter) {
+		warn("others cannot be sure to talk to this gateway", "the certificate has expired on %s", c.Leaf.NotAfter.UTC().Format(time.DateOnly))
+	}
+	if err := c.Leaf.VerifyHostname(cfg.Hostname); err != nil {
+		warn("", "no certificate is for the host name %s: %v", cfg.Hostname, err)
+	}
+	return list
 }
 
 // checkLocal adds localWarnings where there is a database yet; what keeps it
