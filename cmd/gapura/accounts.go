@@ -22,14 +22,25 @@ func (a *app) withAccounts(f func(x *account.Accounts) error) error {
 	})
 }
 
+// hintedError has its hint already.
+type hintedError struct{ error }
+
+func (e hintedError) Unwrap() error { return e.error }
+
 // plainError gives the errors of accounts hints, where there is something to
 // do.
 func plainError(err error) error {
+	var told hintedError
 	switch {
+	case errors.As(err, &told):
 	case errors.Is(err, account.ErrWeak):
-		return fmt.Errorf("%w; --force takes it nevertheless", err)
+		return hintedError{fmt.Errorf("%w; --force takes it nevertheless", err)}
 	case errors.Is(err, account.ErrName):
 		return usageError{fmt.Errorf("%w; write it like ana@example.org", err)}
+	case errors.Is(err, account.ErrTaken):
+		return hintedError{fmt.Errorf("%w; `gapura user list` and `gapura alias list` tell who is there", err)}
+	case errors.Is(err, account.ErrUnknown):
+		return hintedError{fmt.Errorf("%w; `gapura user list` tells who is there, `gapura user show NAME` what he has", err)}
 	}
 	return err
 }

@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
 )
 
 // cli is the command line: global flags and one field for each command, which
@@ -122,11 +125,22 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return exit
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "gapura: %v; `gapura --help` lists the commands\n", err)
+		fmt.Fprintf(stderr, "gapura: %v; %s\n", err, usageHint(err))
 		return 2
 	}
 	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.ConfigFile, json: c.JSON}
 	return exitCode(k.Run(a), stderr)
+}
+
+// usageHint says where to read on: at the command as far as it was understood.
+func usageHint(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		if node := parse.Context.Selected(); node != nil && !strings.Contains(err.Error(), "did you mean") {
+			return fmt.Sprintf("`gapura %s --help` tells more", node.Path())
+		}
+	}
+	return "`gapura --help` lists the commands"
 }
 
 // exitCode prints err, one line for each error, and returns the exit code.
@@ -141,8 +155,22 @@ func exitCode(err error, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gapura: "+err.Error())
 		return 2
 	}
-	for line := range strings.SplitSeq(err.Error(), "\n") {
+	for line := range strings.SplitSeq(err.Error()+hintFor(err), "\n") {
 		fmt.Fprintln(stderr, "gapura: "+line)
 	}
 	return 1
+}
+
+// hintFor says what to do about errors of the machine, "" where that is not
+// known.
+func hintFor(err error) string {
+	switch text := err.Error(); {
+	case errors.Is(err, blob.ErrInUse):
+		return " (another gateway runs on this data folder)"
+	case errors.Is(err, fs.ErrPermission) && strings.Contains(text, "sqldb: "), strings.Contains(text, "readonly database"):
+		return " (the data folder belongs to the user that the gateway runs as: sudo -u gapura gapura ...)"
+	case strings.Contains(text, "disk I/O error"):
+		return " (is the disk full? df tells)"
+	}
+	return ""
 }

@@ -80,7 +80,7 @@ func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
 		return err
 	}
 	if total == 0 {
-		return errNo
+		return errors.New("no message in the queue fits; `gapura queue list` tells what is there")
 	}
 	return nil
 }

@@ -45,8 +45,9 @@ func (c *queueList) Run(a *app) error {
 		}
 		out := bufio.NewWriter(a.stdout)
 		defer out.Flush()
-		list := &itemList{w: out, json: a.json, limit: c.Limit}
-		for _, f := range c.filters() {
+		filters := c.filters()
+		list := &itemList{w: out, json: a.json, limit: c.Limit, some: filters[0] != queue.Filter{All: c.All}}
+		for _, f := range filters {
 			f.All = true
 			if err := queue.List(a.ctx, db, cfg.Queue, f, list.add); err != nil && !errors.Is(err, errEnough) {
 				return err
@@ -61,6 +62,7 @@ type itemList struct {
 	w        *bufio.Writer
 	json     bool
 	limit, n int
+	some     bool // not all were asked for
 	oldest   time.Time
 }
 
@@ -100,7 +102,10 @@ func (l *itemList) row(it *queue.Item) error {
 		to = append(to, r.To)
 	}
 	fmt.Fprintf(l.w, "    to %s", shortList(to, 5))
-	if it.Attempts > 0 {
+	switch {
+	case it.Attempts == 1:
+		fmt.Fprint(l.w, ", tried once")
+	case it.Attempts > 1:
 		fmt.Fprintf(l.w, ", tried %d times", it.Attempts)
 	}
 	if it.Next != nil && it.State == queue.Waiting {
@@ -126,6 +131,8 @@ func (l *itemList) end() error {
 		fmt.Fprintln(l.w, "[]")
 	case l.json:
 		fmt.Fprintln(l.w, "\n]")
+	case l.n == 0 && l.some:
+		fmt.Fprintln(l.w, "No message in the queue fits.")
 	case l.n == 0:
 		fmt.Fprintln(l.w, "The queue is empty.")
 	default:

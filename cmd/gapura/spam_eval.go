@@ -17,7 +17,7 @@ import (
 // spamEval is `gapura spam eval`.
 type spamEval struct {
 	Threshold *float64 `short:"t" placeholder:"SCORE" help:"Tell as well what is lost and missed when scores from here on are spam."`
-	Bootstrap int      `short:"b" default:"0" placeholder:"N" help:"A 95%% interval of the area, from N resamplings."`
+	Bootstrap int      `short:"b" default:"0" placeholder:"N" help:"A 95% interval of the area, from N resamplings."`
 	Files     []string `arg:"" optional:"" help:"Files of lines 'label score'; default, and -: standard input."`
 }
 

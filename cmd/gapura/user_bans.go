@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -34,7 +35,11 @@ type banRow struct {
 func (c *userBans) Run(a *app) error {
 	return a.withAccounts(func(x *account.Accounts) error {
 		if c.Clear != "" {
-			return a.done(c.Clear, "the ban is lifted", x.ClearBan(a.ctx, c.Clear))
+			err := x.ClearBan(a.ctx, c.Clear)
+			if errors.Is(err, account.ErrUnknown) {
+				return fmt.Errorf("there is no ban of %s; `gapura user bans` lists them", c.Clear)
+			}
+			return a.done(c.Clear, "the ban is lifted", err)
 		}
 		list, err := x.Bans(a.ctx)
 		if err != nil {
