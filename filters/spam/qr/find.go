@@ -3,6 +3,7 @@ package qr
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"math"
 	"slices"
 
@@ -36,7 +37,7 @@ func read(ctx context.Context, g *gray) []string {
 	}
 	left := work{maxChecks, maxTries}
 	for range 2 {
-		p := &picture{w: g.w, h: g.h, dark: g.binary()}
+		p := &picture{bitmap: g.binary()}
 		for range 2 {
 			look := left.half()
 			p.left = look
@@ -45,9 +46,7 @@ func read(ctx context.Context, g *gray) []string {
 			}
 			left.checks -= look.checks - max(0, p.left.checks)
 			left.tries -= look.tries - p.left.tries
-			for i := range p.dark {
-				p.dark[i] ^= 1
-			}
+			p.invert()
 		}
 		g = g.halved()
 	}
@@ -59,8 +58,15 @@ func (g *gray) halved() *gray {
 	out := &gray{g.w / 2, g.h / 2, make([]byte, (g.w/2)*(g.h/2))}
 	for y := range out.h {
 		a, b := g.row(2*y), g.row(2*y+1)
-		for x := range out.w {
-			out.pix[y*out.w+x] = byte((int(a[2*x]) + int(a[2*x+1]) + int(b[2*x]) + int(b[2*x+1]) + 2) / 4)
+		line, x := out.row(y), 0
+		for ; x+4 <= len(line); x += 4 {
+			c, d := load(a[2*x:]), load(b[2*x:])
+			sum := (c&evens + c>>8&evens + d&evens + d>>8&evens + 2*(ones&evens)) >> 2 & evens
+			sum = (sum | sum>>8) & 0x0000ffff0000ffff
+			binary.LittleEndian.PutUint32(line[x:], uint32(sum|sum>>16))
+		}
+		for ; x < len(line); x++ {
+			line[x] = byte((int(a[2*x]) + int(a[2*x+1]) + int(b[2*x]) + int(b[2*x+1]) + 2) / 4)
 		}
 	}
 	return out
@@ -78,10 +84,9 @@ func (g *gray) scaled(by int) *gray {
 	return out
 }
 
-// picture is one of dark (1) and light (0) pixels.
+// picture is one in which codes are looked for.
 type picture struct {
-	w, h    int
-	dark    []byte
+	*bitmap
 	centers []center
 	left    work
 }
@@ -99,13 +104,13 @@ func (p *picture) codes(ctx context.Context) []string {
 		if y&63 == 1 && ctx.Err() != nil {
 			return nil
 		}
-		p.scan(y)
+		p.runs(y, func(runs [5]int, end int) { p.check(runs, end, y) })
 	}
 	threes := p.threes()
 	if len(threes) == 0 {
 		return nil
 	}
-	bits := p.bits()
+	bits := p.matrix()
 	var texts []string
 	var used []center
 	for _, three := range threes {
@@ -126,23 +131,6 @@ func (p *picture) codes(ctx context.Context) []string {
 	return texts
 }
 
-// scan looks for runs of dark and light like 1:1:3:1:1 in a row.
-func (p *picture) scan(y int) {
-	row := p.dark[y*p.w : (y+1)*p.w]
-	var runs [5]int // the last five; runs[4] is dark when it ends
-	color, start := byte(0), 0
-	for x := 0; x <= len(row); x++ {
-		if x < len(row) && row[x] == color {
-			continue
-		}
-		runs[0], runs[1], runs[2], runs[3], runs[4] = runs[1], runs[2], runs[3], runs[4], x-start
-		if color == 1 && corner(&runs, 5) {
-			p.check(&runs, x, y)
-		}
-		start, color = x, color^1
-	}
-}
-
 // corner reports whether runs are as of a corner, each within so many tenths
 // of what it should be.
 func corner(runs *[5]int, tenths int) bool {
@@ -155,7 +143,7 @@ func corner(runs *[5]int, tenths int) bool {
 }
 
 // check looks across at a candidate that ends before x in row y.
-func (p *picture) check(runs *[5]int, x, y int) {
+func (p *picture) check(runs [5]int, x, y int) {
 	if p.left.checks--; p.left.checks < 0 {
 		return
 	}
@@ -190,7 +178,7 @@ func (p *picture) check(runs *[5]int, x, y int) {
 // cross measures the runs through x, y in a direction and returns where the
 // middle one begins and ends.
 func (p *picture) cross(x, y, dx, dy, total int) (from, to int, ok bool) {
-	if x < 0 || y < 0 || x >= p.w || y >= p.h || p.dark[y*p.w+x] == 0 {
+	if x < 0 || y < 0 || x >= p.w || y >= p.h || p.dark(x, y) == 0 {
 		return 0, 0, false
 	}
 	var runs [5]int
@@ -202,7 +190,7 @@ func (p *picture) cross(x, y, dx, dy, total int) (from, to int, ok bool) {
 			if px < 0 || py < 0 || px >= p.w || py >= p.h {
 				break
 			}
-			if want := byte(1 - run&1); p.dark[py*p.w+px] != want {
+			if want := byte(1 - run&1); p.dark(px, py) != want {
 				if run == 2 {
 					middle = n
 				}
@@ -280,27 +268,6 @@ func half(a, b, c center) (skew float64, ok bool) {
 	}
 	skew = (math.Abs(d[2]-2*d[1]) + math.Abs(d[2]-2*d[0])) / d[2]
 	return skew, skew < 0.8
-}
-
-// bits is the picture as gozxing has it.
-func (p *picture) bits() *gozxing.BitMatrix {
-	m, err := gozxing.NewBitMatrix(p.w, p.h)
-	if err != nil {
-		return nil
-	}
-	line := gozxing.NewBitArray(p.w)
-	for y := range p.h {
-		row := p.dark[y*p.w : (y+1)*p.w]
-		for x := 0; x < len(row); x += 32 {
-			var word uint32
-			for i, dark := range row[x:min(x+32, len(row))] {
-				word |= uint32(dark) << i
-			}
-			line.SetBulk(x, word)
-		}
-		m.SetRow(y, line)
-	}
-	return m
 }
 
 // symbol samples and decodes the code with these corners.

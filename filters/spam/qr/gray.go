@@ -38,14 +38,9 @@ func luma(img image.Image) *gray {
 			}
 		}
 	case *image.NRGBA:
-		g.fours(img.Pix, img.Stride, func(p []byte) byte {
-			a := uint32(p[3])
-			return byte((weigh(uint32(p[0]), uint32(p[1]), uint32(p[2]))*a + 255*(255-a)) / 255)
-		})
+		g.fours(img.Pix, img.Stride, false)
 	case *image.RGBA:
-		g.fours(img.Pix, img.Stride, func(p []byte) byte {
-			return byte(min(weigh(uint32(p[0]), uint32(p[1]), uint32(p[2]))+255-uint32(p[3]), 255))
-		})
+		g.fours(img.Pix, img.Stride, true)
 	case image.RGBA64Image: // a colour.Color a pixel would be an allocation a pixel
 		for y := range g.h {
 			for x := range g.w {
@@ -65,12 +60,21 @@ func luma(img image.Image) *gray {
 
 func (g *gray) row(y int) []byte { return g.pix[y*g.w : (y+1)*g.w] }
 
-// fours reads a picture of four octets a pixel that begins at its first octet.
-func (g *gray) fours(pix []byte, stride int, f func([]byte) byte) {
+// fours reads a picture of four octets a pixel that begins at its first octet;
+// its colours are multiplied by the opacity, or not yet.
+func (g *gray) fours(pix []byte, stride int, multiplied bool) {
 	for y := range g.h {
-		line := pix[y*stride : y*stride+4*g.w]
-		for x := range g.w {
-			g.pix[y*g.w+x] = f(line[4*x : 4*x+4 : 4*x+4])
+		line, out := pix[y*stride:y*stride+4*g.w], g.row(y)
+		for x := range out {
+			p := line[4*x : 4*x+4 : 4*x+4]
+			v, a := weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])), uint32(p[3])
+			switch {
+			case multiplied:
+				v = min(v+255-a, 255)
+			case a != 255:
+				v = (v*a + 255*(255-a)) / 255
+			}
+			out[x] = byte(v)
 		}
 	}
 }
@@ -88,50 +92,63 @@ const (
 	contrast = 24 // least difference in a block of light and dark
 )
 
-// binary returns 1 for dark pixels, 0 for light: each is compared with the mean
-// of the blocks around it, so that shadows and gradients do no harm.
-func (g *gray) binary() []byte {
-	out := make([]byte, len(g.pix))
+// binary tells dark pixels from light ones: each is compared with the mean of the
+// blocks around it, so that shadows and gradients do no harm.
+func (g *gray) binary() *bitmap {
+	out := newBitmap(g.w, g.h)
 	bw, bh := (g.w+block-1)/block, (g.h+block-1)/block
-	black := make([]int, bw*bh)
+	black := make([]int, bw*bh, bw*bh+bw)
 	for by := range bh {
 		for bx := range bw {
 			black[by*bw+bx] = g.threshold(bx, by, black, bw)
 		}
 	}
+	sums := black[bw*bh : bw*bh+bw] // of up to five blocks, one above the other
 	for by := range bh {
+		top, bottom := max(by-2, 0), min(by+2, bh-1)
+		clear(sums)
+		for y := top; y <= bottom; y++ {
+			for x, v := range black[y*bw : (y+1)*bw] {
+				sums[x] += v
+			}
+		}
 		for bx := range bw {
-			sum, n := 0, 0
-			for y := max(by-2, 0); y <= min(by+2, bh-1); y++ {
-				for x := max(bx-2, 0); x <= min(bx+2, bw-1); x++ {
-					sum += black[y*bw+x]
-					n++
-				}
+			left, right := max(bx-2, 0), min(bx+2, bw-1)
+			sum := 0
+			for _, v := range sums[left : right+1] {
+				sum += v
 			}
-			t := uint32(sum / n)
-			for y := by * block; y < min((by+1)*block, g.h); y++ {
-				from, to := y*g.w+bx*block, y*g.w+min((bx+1)*block, g.w)
-				line := out[from:to]
-				for i, p := range g.pix[from:to] {
-					line[i] = byte((uint32(p) - t - 1) >> 31) // p <= t, without a branch that noise makes costly
-				}
-			}
+			g.part(out, bx, by, byte(sum/((bottom-top+1)*(right-left+1))))
 		}
 	}
 	return out
+}
+
+// part marks the pixels of a block that are at most as bright as t.
+func (g *gray) part(out *bitmap, bx, by int, t byte) {
+	wide := uint64(t) * ones
+	n := min(block, g.w-bx*block)
+	for y := by * block; y < min((by+1)*block, g.h); y++ {
+		line := g.pix[y*g.w+bx*block:]
+		dark := byte(0)
+		if n == block {
+			dark = octet(atMost(load(line), wide))
+		} else {
+			for i, p := range line[:n] {
+				if p <= t {
+					dark |= 1 << i
+				}
+			}
+		}
+		out.bits[y*out.stride+bx] = dark
+	}
 }
 
 // threshold is the brightness that parts dark from light in a block: the mean,
 // or where there is no contrast half of the darkest, so that all is light, but
 // if the blocks before it were darker, theirs.
 func (g *gray) threshold(bx, by int, black []int, bw int) int {
-	sum, n, low, high := 0, 0, 255, 0
-	for y := by * block; y < min((by+1)*block, g.h); y++ {
-		for _, p := range g.pix[y*g.w+bx*block : y*g.w+min((bx+1)*block, g.w)] {
-			v := int(p)
-			sum, n, low, high = sum+v, n+1, min(low, v), max(high, v)
-		}
-	}
+	sum, n, low, high := g.extent(bx, by)
 	if high-low > contrast {
 		return sum / n
 	}
@@ -142,4 +159,35 @@ func (g *gray) threshold(bx, by int, black []int, bw int) int {
 		}
 	}
 	return t
+}
+
+// extent returns the sum of the pixels of a block, how many there are, the
+// darkest and the brightest.
+func (g *gray) extent(bx, by int) (sum, n, low, high int) {
+	low, high = 255, 0
+	from, to := by*block, min((by+1)*block, g.h)
+	if bx*block+block > g.w {
+		for y := from; y < to; y++ {
+			for _, p := range g.pix[y*g.w+bx*block : (y+1)*g.w] {
+				v := int(p)
+				sum, n, low, high = sum+v, n+1, min(low, v), max(high, v)
+			}
+		}
+		return sum, n, low, high
+	}
+	sums, lows, highest := uint64(0), ^uint64(0), uint64(0)
+	for y := from; y < to; y++ {
+		x := load(g.pix[y*g.w+bx*block:])
+		sums += x&evens + x>>8&evens
+		lows = select8(atMost(x, lows), x, lows)
+		highest = select8(atMost(highest, x), x, highest)
+	}
+	for range block {
+		low, high = min(low, int(lows&0xff)), max(high, int(highest&0xff))
+		lows, highest = lows>>8, highest>>8
+	}
+	for ; sums != 0; sums >>= 16 {
+		sum += int(sums & 0xffff)
+	}
+	return sum, block * (to - from), low, high
 }
