@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,6 +30,7 @@ type behind struct {
 	flying  batch // being written
 	lost    int64
 	full    chan struct{}
+	wrote   map[string]struct{} // users with new contacts, to be pruned
 	writing sync.Mutex
 	flushes atomic.Int64
 }
@@ -120,6 +123,9 @@ func (s *Store) flush(ctx context.Context) error {
 		return fmt.Errorf("learned: %w", err)
 	}
 	b.flushes.Add(1)
+	for c := range b.flying.contacts {
+		b.wrote[c.user] = struct{}{}
+	}
 	for _, rows := range []map[string]row{b.flying.rows, replies} {
 		for name := range rows {
 			s.names.remove(name)
@@ -141,6 +147,15 @@ func (s *Store) flushFull(ctx context.Context) error {
 	default:
 		return nil
 	}
+}
+
+// writers returns the users who have got contacts since it was asked last.
+func (b *behind) writers() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := slices.Collect(maps.Keys(b.wrote))
+	clear(b.wrote)
+	return list
 }
 
 // putBack returns what could not be written.

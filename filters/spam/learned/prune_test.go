@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"testing"
 	"time"
 )
@@ -37,6 +38,9 @@ func TestLessonsAfterAPruningAreLearned(t *testing.T) {
 // takes back, all senders are counted.
 func TestCommandsCountWhatTheyTeach(t *testing.T) {
 	t.Parallel()
+	if os.Getenv("GAPURA_TEST_DATABASE") == "postgres" {
+		t.Skip("each lesson is many statements, and what is gathered is the same")
+	}
 	db := openDB(t, t.TempDir())
 	command := func(f func(s *Store)) {
 		s, err := Open(context.Background(), DefaultOptions(), Deps{DB: db})

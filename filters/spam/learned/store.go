@@ -99,7 +99,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders), surprises: newCache[sampled, int](cachedSenders),
 		steps: map[stepKey]model.Step{}, dropped: map[string]struct{}{},
 	}
-	s.behind.now, s.behind.full = newBatch(), make(chan struct{}, 1)
+	s.behind.now, s.behind.full, s.behind.wrote = newBatch(), make(chan struct{}, 1), map[string]struct{}{}
 	s.opt.Store(&opt)
 	if err := s.start(ctx); err != nil {
 		return nil, err
