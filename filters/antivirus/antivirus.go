@@ -29,8 +29,9 @@ func (a *Addresses) UnmarshalText(text []byte) error {
 // Options configure the filter.
 type Options struct {
 	// Where clamd listens: host:port or the path of its socket. Several,
-	// separated by commas, share the work and stand in for each other.
-	// Default 127.0.0.1:3310.
+	// separated by commas, share the work and stand in for each other. Through
+	// its socket clamd gets what is no longer than 2 MiB as a file, which spares
+	// it a copy; its MaxFileSize must not be less. Default 127.0.0.1:3310.
 	Clamd Addresses `yaml:"clamd"`
 	// How many streams are open at a time, to all daemons together; further
 	// messages wait. 0 stands for 10 for each daemon, and for one on this
@@ -177,13 +178,18 @@ func worse(a, b finding) finding {
 
 // raw scans the message as it came.
 func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, error) {
-	whole, err := arrived(m.Body(), eager)
+	first := int64(eager)
+	if f.pool.takesFiles() {
+		first = maxFile
+	}
+	size, whole, err := arrived(m.Body(), first)
 	if err == nil && !whole {
 		select {
 		case f.pool.early <- struct{}{}:
 			defer func() { <-f.pool.early }()
+			size = maxFile // at least
 		default:
-			_, err = arrived(m.Body(), math.MaxInt64)
+			size, _, err = arrived(m.Body(), math.MaxInt64)
 		}
 	}
 	if err != nil {
@@ -197,16 +203,34 @@ func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, 
 			return err
 		}
 		return copyAll(w, m.Body())
-	})
+	}, int64(len(m.Header().Raw()))+2+size)
 }
 
-// arrived waits until n bytes, or all, are there, and tells whether it is all.
-func arrived(r io.ReadCloser, n int64) (whole bool, err error) {
+// arrived waits until n bytes, or all, are there, and tells how many there are
+// and whether it is all.
+func arrived(r io.ReadCloser, n int64) (size int64, whole bool, err error) {
 	defer r.Close()
-	if _, err = io.CopyN(io.Discard, r, n); err == io.EOF {
-		return true, nil
+	c := counter{upTo: n}
+	switch _, err = io.Copy(&c, r); {
+	case errors.Is(err, errEnough):
+		return c.n, false, nil
+	case err != nil:
+		return 0, false, err
 	}
-	return false, err
+	return c.n, true, nil
+}
+
+// counter counts octets up to a number.
+type counter struct{ n, upTo int64 }
+
+var errEnough = errors.New("enough")
+
+// Write implements io.Writer.
+func (c *counter) Write(p []byte) (int, error) {
+	if c.n += int64(len(p)); c.n >= c.upTo {
+		return len(p), errEnough
+	}
+	return len(p), nil
 }
 
 func copyAll(w io.Writer, r io.ReadCloser) error {
@@ -237,7 +261,7 @@ func (f *Filter) parts(ctx context.Context, m gateway.Message) (worst finding, e
 		v, d, err := f.pool.scan(ctx, func(w io.Writer) error {
 			_, err := io.Copy(w, io.NewSectionReader(at, 0, size))
 			return err
-		})
+		}, size)
 		if err != nil {
 			return worst, fmt.Errorf("part %s: %w", p.Path, err)
 		}

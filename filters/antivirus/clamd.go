@@ -232,9 +232,14 @@ func readReply(r io.Reader) (string, error) {
 	return "", errors.New("clamd: reply without end")
 }
 
-// parseReply parses "stream: OK", "stream: NAME FOUND" or an error.
+// parseReply parses "stream: OK", "stream: NAME FOUND" or an error; for a file
+// it is "fd[NUMBER]" instead of stream.
 func parseReply(line string) (verdict, error) {
-	text := strings.TrimSpace(strings.TrimPrefix(line, "stream: "))
+	what, text, named := strings.Cut(line, ": ")
+	if !named || what != "stream" && !strings.HasPrefix(what, "fd[") {
+		text = line
+	}
+	text = strings.TrimSpace(text)
 	if name, ok := strings.CutSuffix(text, " FOUND"); ok {
 		return verdict{infected, cleanName(name)}, nil
 	}

@@ -23,7 +23,7 @@ import (
 const eicar = `X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-STANDARD-` + `ANTIVIRUS-TEST-FILE!$H+H*`
 
 // startClamd runs a real clamd from a private folder, which knows EICAR alone.
-func startClamd(t *testing.T) (addr string) {
+func startClamd(t *testing.T) (addr, socket string) {
 	t.Helper()
 	bin, err := exec.LookPath("clamd")
 	if err != nil {
@@ -38,13 +38,14 @@ func startClamd(t *testing.T) (addr string) {
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
 	dir := t.TempDir()
+	socket = filepath.Join(dir, "s")
 	write := func(name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write("test.ndb", fmt.Sprintf("Eicar-Test-Signature:0:*:%x\n", eicar))
-	write("clamd.conf", fmt.Sprintf("DatabaseDirectory %s\nTemporaryDirectory %s\nTCPAddr 127.0.0.1\nTCPSocket %d\nForeground yes\nStreamMaxLength 2M\nMaxThreads 2\n", dir, dir, port))
+	write("clamd.conf", fmt.Sprintf("DatabaseDirectory %s\nTemporaryDirectory %s\nTCPAddr 127.0.0.1\nTCPSocket %d\nLocalSocket %s\nForeground yes\nStreamMaxLength 2M\nMaxThreads 2\n", dir, dir, port, socket))
 	cmd := exec.Command(bin, "--config-file="+filepath.Join(dir, "clamd.conf"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -57,7 +58,7 @@ func startClamd(t *testing.T) (addr string) {
 	addr = fmt.Sprintf("127.0.0.1:%d", port)
 	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
 		if _, err := version(context.Background(), "tcp", addr); err == nil {
-			return addr
+			return addr, socket
 		}
 		select {
 		case <-ended:
@@ -103,7 +104,8 @@ func TestRealClamd(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: a clamd takes seconds to start")
 	}
-	f := newFilter(t, Options{Clamd: Addresses{startClamd(t)}})
+	addr, socket := startClamd(t)
+	f, local := newFilter(t, Options{Clamd: Addresses{addr}}), newFilter(t, Options{Clamd: Addresses{socket}})
 	virus := []byte(eicar)
 	forwarded := "From: c@d.test\nMIME-Version: 1.0\nContent-Type: message/rfc822\n\n" + attachment("e.com", virus)
 	for name, c := range map[string]struct{ raw, want string }{
@@ -115,9 +117,11 @@ func TestRealClamd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := judge(t, f, filtertest.New(t, c.raw))
-			if err != nil || !strings.HasPrefix(got, c.want) {
-				t.Errorf("%q, %v; want %q", got, err, c.want)
+			for _, f := range []*Filter{f, local} {
+				got, err := judge(t, f, filtertest.New(t, c.raw))
+				if err != nil || !strings.HasPrefix(got, c.want) || !local.pool.takesFiles() {
+					t.Errorf("%q, %v; want %q", got, err, c.want)
+				}
 			}
 		})
 	}

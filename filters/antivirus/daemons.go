@@ -30,6 +30,7 @@ type daemon struct {
 	failures int       // in a row
 	suspect  bool      // is asked for its version before it gets a stream
 	retry    time.Time // not asked before
+	noFile   time.Time // given no file before
 }
 
 // newDaemon reads an address: host:port, or the path of a unix socket.
@@ -52,8 +53,9 @@ type pool struct {
 // errDown says that no daemon may be asked now.
 var errDown = errors.New("no clamd answers")
 
-// scan asks the least busy of the daemons that seem well, then others.
-func (p *pool) scan(ctx context.Context, src source) (verdict, *daemon, error) {
+// scan asks the least busy of the daemons that seem well, then others. size is
+// how long src is, or something above maxFile.
+func (p *pool) scan(ctx context.Context, src source, size int64) (verdict, *daemon, error) {
 	select {
 	case p.slots <- struct{}{}:
 		defer func() { <-p.slots }()
@@ -68,7 +70,7 @@ func (p *pool) scan(ctx context.Context, src source) (verdict, *daemon, error) {
 			return verdict{}, nil, last
 		}
 		tried[d]++
-		v, err := d.scan(ctx, src)
+		v, err := d.scan(ctx, src, size)
 		if err == nil {
 			return v, d, nil
 		}
@@ -112,16 +114,22 @@ func (d *daemon) rank(now time.Time) (rank int, ok bool) {
 	return d.busy, true
 }
 
-// scan streams src to the daemon, which has to prove itself first if it is
+// scan gives src to the daemon, which has to prove itself first if it is
 // suspect, and keeps the score.
-func (d *daemon) scan(ctx context.Context, src source) (verdict, error) {
+func (d *daemon) scan(ctx context.Context, src source, size int64) (verdict, error) {
 	if d.begin() {
 		if _, err := version(ctx, d.network, d.addr); err != nil {
 			d.end(score(ctx, err, failed))
 			return verdict{}, err
 		}
 	}
-	v, err := scan(ctx, d.network, d.addr, src)
+	v, err := verdict{}, errNoFile
+	if size <= maxFile && d.takesFiles() {
+		v, err = d.scanFile(ctx, src)
+	}
+	if errors.Is(err, errNoFile) {
+		v, err = scan(ctx, d.network, d.addr, src)
+	}
 	d.end(score(ctx, err, broke))
 	return v, err
 }

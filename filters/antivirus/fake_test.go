@@ -16,6 +16,7 @@ type fake struct {
 	mu       sync.Mutex
 	commands []string
 	streams  []string // those that came to their end
+	fildes   func(s *session)
 	wg       sync.WaitGroup
 }
 
@@ -56,6 +57,9 @@ func (f *fake) serve(instream func(s *session)) {
 			defer f.wg.Done()
 			defer c.Close()
 			s := &session{c, bufio.NewReader(c), f}
+			if f.fildes != nil { // a descriptor is not to be read with the command before it
+				s.r = bufio.NewReader(oneByOne{c})
+			}
 			cmd := s.command()
 			f.mu.Lock()
 			f.commands = append(f.commands, cmd)
@@ -63,6 +67,12 @@ func (f *fake) serve(instream func(s *session)) {
 			switch cmd {
 			case "INSTREAM":
 				instream(s)
+			case "FILDES":
+				if f.fildes != nil {
+					f.fildes(s)
+				} else {
+					s.say("UNKNOWN COMMAND")
+				}
 			case "VERSION":
 				io.WriteString(c, "ClamAV 1.4.3/27000/Sat Nov 21 2026\x00")
 			case "PING":
@@ -133,3 +143,8 @@ func (f *fake) seen() (commands, streams []string) {
 	defer f.mu.Unlock()
 	return append([]string(nil), f.commands...), append([]string(nil), f.streams...)
 }
+
+// oneByOne gives one octet at a time.
+type oneByOne struct{ io.Reader }
+
+func (o oneByOne) Read(p []byte) (int, error) { return o.Reader.Read(p[:1]) }
