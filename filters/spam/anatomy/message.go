@@ -60,7 +60,7 @@ type Message struct {
 	Hidden   []byte // folded: what no reader sees
 	Quoted   []byte // folded: what others wrote before
 	Links    []Link
-	Codes    []string // what QR codes in pictures say
+	Codes    []string // what QR codes say, in pictures or drawn with letters
 	Phones   []string
 	Language string
 
@@ -195,11 +195,11 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 	m.pictures++
 	m.pixels += n
 	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
-	for _, c := range codes {
-		if len(m.Codes) < maxCodes {
-			m.Codes = append(m.Codes, c)
-		}
-	}
+	m.codes(codes)
+}
+
+func (m *Message) codes(texts []string) {
+	m.Codes = append(m.Codes, texts[:min(len(texts), maxCodes-len(m.Codes))]...)
 }
 
 // html takes an HTML part; a text/plain right before it, beside it, is what
@@ -209,7 +209,9 @@ func (m *Message) html(p Info, content []byte) {
 		m.flush()
 	}
 	before := len(m.Page.Text)
-	m.Page.HTML(text.UTF8(content, p.Charset))
+	content = text.UTF8(content, p.Charset)
+	m.codes(qr.Blocks(content))
+	m.Page.HTML(content)
 	if len(m.Page.Text) == before { // there is nothing to see in the HTML
 		m.flush()
 	}
@@ -219,6 +221,7 @@ func (m *Message) html(p Info, content []byte) {
 // flush shows the text/plain that waited for an HTML part.
 func (m *Message) flush() {
 	if len(m.pending) > 0 {
+		m.codes(qr.Blocks(m.pending))
 		m.Page.Plain(m.pending)
 		m.pending = m.pending[:0]
 	}

@@ -2,6 +2,7 @@ package anatomy
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -129,6 +130,21 @@ func TestAQRCodeIsALink(t *testing.T) {
 		base64.StdEncoding.EncodeToString(code)+"\n--b--\n")
 	if len(m.Links) != 1 || !m.Links[0].QR || m.Links[0].URL.Host != "login.lure.example" {
 		t.Errorf("%+v %q", m.Links, m.Codes)
+	}
+}
+
+// TestAQRCodeOfLettersIsALink: what is drawn with blocks, in plain text or HTML.
+func TestAQRCodeOfLettersIsALink(t *testing.T) {
+	t.Parallel()
+	code, err := qrcode.New("https://login.lure.example/x", qrcode.Low)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, format := range map[string]string{"plain": "Scan this:\n\n%s\n\nThank you.\n", "html": "<p>Scan this:<pre>\n%s\n</pre>"} {
+		m := parse(t, "From: a@b.example\nMIME-Version: 1.0\nContent-Type: text/"+kind+"; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"+fmt.Sprintf(format, code.ToSmallString(false)))
+		if len(m.Links) != 1 || !m.Links[0].QR || m.Links[0].URL.Host != "login.lure.example" {
+			t.Errorf("%s: %+v %q", kind, m.Links, m.Codes)
+		}
 	}
 }
 

@@ -292,16 +292,6 @@ func foldWords(dst []byte, s string) []byte {
 	return dst
 }
 
-// BrandDomains returns domains that are the brand's own; more may be, see Owns.
-// The slice is the list's: do not change it.
-func BrandDomains(brand string) []string {
-	b := &lists().brands
-	if i, ok := b.byKey[brand]; ok {
-		return b.list[i].domains
-	}
-	return nil
-}
-
 // Owns reports whether host or domain is the brand's own, or below such.
 func Owns(brand, host string) bool {
 	b := &lists().brands

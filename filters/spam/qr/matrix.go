@@ -1,6 +1,7 @@
 package qr
 
 import (
+	"bytes"
 	"unicode/utf8"
 
 	"github.com/makiuchi-d/gozxing"
@@ -146,7 +147,7 @@ func Blocks(text []byte) []string {
 	}
 	for len(text) > 0 {
 		line := text
-		if i := indexByte(text, '\n'); i >= 0 {
+		if i := bytes.IndexByte(text, '\n'); i >= 0 {
 			line, text = text[:i], text[i+1:]
 		} else {
 			text = nil
@@ -159,15 +160,6 @@ func Blocks(text []byte) []string {
 	}
 	flush()
 	return texts
-}
-
-func indexByte(b []byte, c byte) int {
-	for i, x := range b {
-		if x == c {
-			return i
-		}
-	}
-	return -1
 }
 
 // quarters are the quarters of a cell that a character fills: upper left, upper
