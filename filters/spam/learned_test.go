@@ -107,6 +107,9 @@ func TestWhatIsKnownOfTheSender(t *testing.T) {
 	bad := learned.Counts{N: 90, Bad: 50}
 	one, _, why := judge(&taught{rep: learned.Reputation{Address: bad}}, proved...)
 	more, _, _ := judge(&taught{rep: learned.Reputation{Address: bad, Domain: bad, Network: bad, Links: bad}}, proved...)
+	if _, _, why := judge(&taught{rep: learned.Reputation{Domain: learned.Counts{Bad: 5}}}, proved...); !strings.Contains(why, "its domain is known by lessons alone, of which most were spam") {
+		t.Error("taught before any came:", why)
+	}
 	if one <= plain || more < one || more-plain > model.Empty().Points(maxReputation)+1e-9 || !strings.Contains(why, "bob@a.test has sent 90 messages before, of which most were spam") {
 		t.Errorf("plain %g, bad %g, very bad %g: %s", plain, one, more, why)
 	}

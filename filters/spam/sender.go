@@ -67,7 +67,11 @@ func (e *evidence) reputation(ctx context.Context, f *Filter, who sender) {
 	rep, _ := f.deps.Learned.Reputation(ctx, who.Sender) // what is known comes beside an error
 	var own evidence
 	about := func(weight float64, c learned.Counts, what string) {
-		if odds := weight * c.Odds(); odds > 0.1 || odds < -0.1 {
+		switch odds := weight * c.Odds(); {
+		case -0.1 <= odds && odds <= 0.1:
+		case c.N == 0: // taught, but never seen to arrive
+			own.add(odds, "%s is known by lessons alone, of which %s", what, balance(c))
+		default:
 			own.add(odds, "%s has sent %d messages before, of which %s", what, c.N, balance(c))
 		}
 	}
