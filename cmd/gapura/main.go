@@ -90,7 +90,7 @@ func (a *app) openMessage(name string) (io.ReadCloser, error) {
 	if name == "-" || name == "" {
 		return a.openStdin(), nil
 	}
-	return os.Open(name)
+	return openFile(a.ctx, name)
 }
 
 func main() {

@@ -257,8 +257,9 @@ func isDir(name string) bool {
 // fileMessages gives the message in a file, or those of an mbox, whose paths
 // end in #1, #2 and so on.
 func fileMessages(ctx context.Context, name string, size int64, label string, yield func(spamMessage, error) bool) bool {
-	one := spamMessage{path: name, label: label, part: size, open: func() (io.ReadCloser, error) { return os.Open(name) }}
-	if !transfer.IsMbox(name) {
+	one := spamMessage{path: name, label: label, part: size, open: func() (io.ReadCloser, error) { return openFile(ctx, name) }}
+	// A pipe is read but once.
+	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || !transfer.IsMbox(name) {
 		return yield(one, nil)
 	}
 	box, err := transfer.OpenMbox(name, "")

@@ -3,12 +3,42 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 )
 
 // openStdin returns standard input, whose reads end when the command is to
 // end: a read of a terminal or a pipe cannot be broken off otherwise.
 func (a *app) openStdin() io.ReadCloser {
 	return io.NopCloser(&interruptible{ctx: a.ctx, r: a.stdin})
+}
+
+// openFile opens a file to be read. A pipe is waited for no longer than ctx:
+// already to open it takes until somebody writes there.
+func openFile(ctx context.Context, name string) (io.ReadCloser, error) {
+	info, err := os.Stat(name)
+	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
+		return os.Open(name)
+	}
+	return io.NopCloser(&interruptible{ctx: ctx, r: &pipe{name: name}}), nil
+}
+
+// pipe is opened when it is read first, and closed at its end.
+type pipe struct {
+	name string
+	f    *os.File
+}
+
+// Read implements io.Reader.
+func (p *pipe) Read(b []byte) (n int, err error) {
+	if p.f == nil {
+		if p.f, err = os.Open(p.name); err != nil {
+			return 0, err
+		}
+	}
+	if n, err = p.f.Read(b); err != nil {
+		p.f.Close()
+	}
+	return n, err
 }
 
 // interruptible reads from r until ctx ends. A read that is under way then

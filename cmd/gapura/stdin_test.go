@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 )
@@ -40,5 +43,41 @@ func TestAnInterruptEndsReadsOfStandardInput(t *testing.T) {
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// TestAPipeIsWaitedForNoLongerThanAsked: nobody may ever write there.
+func TestAPipeIsWaitedForNoLongerThanAsked(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(name, 0o600); err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	f, err := openFile(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, err := io.ReadAll(f)
+		done <- err
+	}()
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	w, err := os.OpenFile(name, os.O_RDWR, 0) // who still waits to open it goes
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if f, err = openFile(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	w.WriteString("a message")
+	b := make([]byte, 9)
+	if _, err := io.ReadFull(f, b); err != nil || string(b) != "a message" {
+		t.Errorf("%q, %v", b, err)
 	}
 }
