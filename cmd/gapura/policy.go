@@ -88,7 +88,11 @@ func (c *policyCheck) Run(a *app) error {
 	if a.json {
 		err = a.print(report, nil)
 	} else if report.OK {
-		fmt.Fprintf(a.stdout, "%d rules, at %s: nothing is wrong\n", report.Rules, strings.Join(report.Stages, ", "))
+		at := ""
+		if len(report.Stages) > 0 {
+			at = ", at " + strings.Join(report.Stages, ", ")
+		}
+		fmt.Fprintf(a.stdout, "%d rules%s: nothing is wrong\n", report.Rules, at)
 	} else {
 		return err
 	}
