@@ -76,7 +76,7 @@ func foldHost(dst []byte, host string, labels int) []byte {
 // inLabel returns the brand's word that label has, or -1. host is all of the
 // host's own labels: words beside ambiguous ones are looked for there.
 func (b *brands) inLabel(host, label []byte) int32 {
-	if len(label) < 2 {
+	if len(label) < 2 || b.plain[string(label)] {
 		return -1
 	}
 	hyphens := false
