@@ -64,7 +64,7 @@ func TestWhatAUserTaughtSinceIsTakenBack(t *testing.T) {
 				} else if n, err := s.UndoSince(t.Context(), ana, since); n.Ham+n.Spam != 27 || err != nil {
 					t.Fatal(n, err)
 				}
-				for user, most := range map[string]float64{ana: 0.3, cleo: 0.3, ben: 1} { // what he learned above hers stays
+				for user, most := range map[string]float64{ana: 0.3, cleo: 0.3, ben: 1.5} { // what he learned above hers stays
 					worst := 0.0
 					for _, v := range probe {
 						worst = max(worst, math.Abs(s.scoreFor(t, user, v)-without.scoreFor(t, user, v)))

@@ -31,6 +31,9 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	byText := map[string]float64{}
 	for i := range linear {
 		share := points * shares[i] * slopeOf(s.Views[i])
+		if i == Hosts {
+			share *= m.met(i, of, layers)
+		}
 		weigh := func(name string, id uint32) {
 			byText[name] += float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
 		}

@@ -58,8 +58,14 @@ func (t *weights) sum(ids []uint32) float32 {
 	return s
 }
 
-// at returns the weight of a feature; of a table.
+// at returns the weight of a feature.
 func (t *weights) at(id uint32) float32 {
+	if t.sparse != nil {
+		if c := t.sparse[id]; c != nil {
+			return c.w
+		}
+		return 0
+	}
 	if t.half != nil {
 		return t.half.of(id)
 	}

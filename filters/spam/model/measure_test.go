@@ -33,3 +33,19 @@ func TestMeasuresAreThoseOfTheTrack(t *testing.T) {
 		t.Errorf("at 8: %v %v %v", ham, spam, lam)
 	}
 }
+
+func TestTopQuantile(t *testing.T) {
+	t.Parallel()
+	values := make([]float64, 2000)
+	for i := range values {
+		values[i] = float64(i)
+	}
+	for share, want := range map[float64]float64{0: 1999, 0.0005: 1999 - (0.0005*2000.4 - 0.7), 0.5: 1999 - (0.5*2000.4 - 0.7), 1: 0} {
+		if got := topQuantile(values, share); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%g: %g, want %g", share, got, want)
+		}
+	}
+	if got := topQuantile([]float64{3}, 0.1); got != 3 {
+		t.Errorf("of one: %g", got)
+	}
+}

@@ -69,6 +69,8 @@ func evenStack() stack {
 		s.weight[i] = 1
 	}
 	s.weight[Fields], s.weight[Tokens] = 2, 2
+	s.weight[Pairs], s.weight[Signals], s.weight[Shape] = 0.5, 0.2, 0.8 // what they say words and rules say, too
+	s.weight[Rules], s.weight[Text] = 1.25, 1.75                        // they hold for other people's mail
 	return s
 }
 
@@ -91,6 +93,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	var s Score
 	logits := m.linearScores(v, layers)
 	copy(s.Views[:], logits[:])
+	s.Views[Hosts] *= m.met(Hosts, v, layers)
 	s.Known = m.known(v, layers)
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
@@ -145,6 +148,31 @@ func (m *Model) known(v *Vector, layers []*Layer) float64 {
 		}
 	}
 	return usual(float64(n)/float64(len(ids)+3), strange, familiar)
+}
+
+// met tells which share of a linear view's features was learned: who knows one
+// of ten hosts that a message names knows little of it.
+func (m *Model) met(view View, v *Vector, layers []*Layer) float64 {
+	for _, l := range layers {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+	}
+	ids := v.ids[view]
+	n := 0
+next:
+	for _, id := range ids {
+		if m.base != nil && m.base.linear[view].at(id) != 0 {
+			n++
+			continue
+		}
+		for _, l := range layers {
+			if l.linear[view].at(id) != 0 {
+				n++
+				continue next
+			}
+		}
+	}
+	return float64(n) / float64(max(1, len(ids)))
 }
 
 // usual tells how far, from 0 to 1, a share is on the way from none to all.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -183,10 +184,20 @@ func calibrate(held []float64, set []Example, hamLost float64) curve {
 	c.threshold = minThreshold
 	if len(ham) > 0 {
 		slices.Sort(ham)
-		lost := int(float64(len(ham)) * hamLost)
-		c.threshold = max(c.threshold, ham[len(ham)-1-lost]+0.01)
+		c.threshold = max(c.threshold, topQuantile(ham, hamLost)+0.01)
 	}
 	return c
+}
+
+// topQuantile returns what a share of new values is expected to exceed, as one
+// of n sorted values: the highest but k is exceeded by (k+0.7)/(n+0.4) of all,
+// more or less with even odds. Between two values it lies in proportion.
+func topQuantile(sorted []float64, share float64) float64 {
+	n := len(sorted)
+	k := max(0, min(share*(float64(n)+0.4)-0.7, float64(n-1)))
+	i := n - 1 - int(k)
+	part := k - math.Floor(k)
+	return sorted[i]*(1-part) + sorted[max(0, i-1)]*part
 }
 
 // minThreshold is the least log-odds at which a message is spam: 95 in 100.
