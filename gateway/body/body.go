@@ -146,16 +146,13 @@ func (b *Body) tailRoom() ([]byte, error) {
 	return b.tail[len(b.tail):cap(b.tail)], nil
 }
 
-// openSpool makes the spool file, which has no name from then on: a crash
-// leaves nothing behind. The tail counts as spool.
+// openSpool makes the spool file, which has no name: a crash leaves nothing
+// behind. The tail counts as spool.
 func (b *Body) openSpool() error {
 	if !b.opt.Budget.takeSpool(chunkSize) {
 		return ErrBudget
 	}
-	f, err := os.CreateTemp(b.opt.Dir, "spool-*")
-	if err == nil {
-		err = os.Remove(f.Name())
-	}
+	f, err := nameless(b.opt.Dir)
 	if err != nil {
 		b.opt.Budget.give(0, chunkSize)
 		return &SpoolError{err}
