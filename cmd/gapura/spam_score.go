@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
 )
@@ -115,11 +117,12 @@ func (a *app) openSpamJudge(name, user string) (j *spamJudge, err error) {
 	if j.by == "" {
 		j.by = "the bare model " + name
 	}
-	if j.bare, err = openSpamModel(name); err != nil {
-		return nil, err
-	}
-	j.readers, err = newSpamReaders()
-	return j, err
+	var reading sync.WaitGroup // the rules meanwhile
+	var failed error
+	reading.Go(func() { j.readers, failed = newSpamReaders() })
+	j.bare, err = openSpamModel(name)
+	reading.Wait()
+	return j, cmp.Or(err, failed)
 }
 
 func (j *spamJudge) close() error {

@@ -293,6 +293,10 @@ func shippedRules(tb testing.TB) *rule.Set {
 func (j *judge) ask(raw []byte) {
 	_ = j.m.Parse(raw)
 	model.Features(&j.m, j.v, spam.Signals(j.set.Match(&j.m, gateway.Facts{}))...)
+	if j.own == nil { // the base alone, and its score alone
+		j.base.Score(j.v)
+		return
+	}
 	if j.base.Score(j.v, j.own).Class == model.Spam {
 		j.base.Explain(&j.m, j.v, 10, j.own)
 	}

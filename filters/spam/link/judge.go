@@ -158,8 +158,12 @@ func intruded(path string) bool {
 
 // containsFold reports whether s has the lower-case ASCII word.
 func containsFold(s, word string) bool {
-	for i := 0; i+len(word) <= len(s); i++ {
-		if s[i]|0x20 == word[0]|0x20 && strings.EqualFold(s[i:i+len(word)], word) {
+	if len(s) < len(word) {
+		return false
+	}
+	first := word[0]
+	for i, c := range []byte(s[:len(s)-len(word)+1]) {
+		if c|0x20 == first && strings.EqualFold(s[i:i+len(word)], word) {
 			return true
 		}
 	}

@@ -257,7 +257,7 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	left := maxSparse
 	z := flate.NewReader(in)
 	defer z.Close()
-	b := bufio.NewReaderSize(z, 64<<10)
+	b := &octets{r: z}
 	for i := range layer.linear {
 		t := &layer.linear[i]
 		t.bias, t.biasG = h.Bias[i], h.BiasG[i]
@@ -268,7 +268,7 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	if err := readCounts(b, &layer.tokens, &left); err != nil {
 		return nil, nil, damaged("tokens", err)
 	}
-	if _, err := b.ReadByte(); !errors.Is(err, io.EOF) {
+	if err := b.done(); err != nil {
 		return nil, nil, damaged("end", err)
 	}
 	if h.Version != unsummed {
@@ -347,39 +347,21 @@ func damaged(where string, err error) error {
 	return fmt.Errorf("model: the file is damaged (%s): %w: %w", where, ErrFormat, err)
 }
 
-// nextID reads the distance to the next id; done at the end.
-func nextID(b *bufio.Reader, next *uint64, size uint64) (id uint32, done bool, err error) {
-	d, err := binary.ReadUvarint(b)
-	if err != nil || d == 0 {
-		return 0, true, err
-	}
-	if d > size || *next+d > size {
-		return 0, true, ErrFormat
-	}
-	*next += d
-	return uint32(*next - 1), false, nil
-}
-
 // readWeights reads what writeWeights wrote; left is how many more features a
 // sparse layer may have.
-func readWeights(b *bufio.Reader, t *weights, steps bool, left *int) error {
+func readWeights(b *octets, t *weights, steps bool, left *int) error {
 	var next uint64
-	var buf [4]byte
-	n := 2
-	if steps {
-		n = 4
-	}
 	for {
-		id, done, err := nextID(b, &next, 1<<linearBits)
+		id, done, err := b.nextID(&next, 1<<linearBits)
 		if done {
 			return err
 		}
-		if _, err := io.ReadFull(b, buf[:n]); err != nil {
-			return err
-		}
-		w, g := long(binary.LittleEndian.Uint16(buf[:])), float32(0)
+		w, g := long(b.half()), float32(0)
 		if steps {
-			g = long(binary.LittleEndian.Uint16(buf[2:]))
+			g = long(b.half())
+		}
+		if b.err != nil {
+			return b.err
 		}
 		if math.IsNaN(float64(w)) || math.IsInf(float64(w), 0) || !(g >= 0) || math.IsInf(float64(g), 0) {
 			return ErrFormat
@@ -398,20 +380,16 @@ func readWeights(b *bufio.Reader, t *weights, steps bool, left *int) error {
 	}
 }
 
-func readCounts(b *bufio.Reader, c *counts, left *int) error {
+func readCounts(b *octets, c *counts, left *int) error {
 	var next uint64
 	for {
-		id, done, err := nextID(b, &next, 1<<tokenBits)
+		id, done, err := b.nextID(&next, 1<<tokenBits)
 		if done {
 			return err
 		}
-		ham, err := binary.ReadUvarint(b)
-		if err != nil {
-			return err
-		}
-		spam, err := binary.ReadUvarint(b)
-		if err != nil {
-			return err
+		ham, spam := b.uvarint(), b.uvarint()
+		if b.err != nil {
+			return b.err
 		}
 		n := [2]uint16{uint16(min(ham, math.MaxUint16)), uint16(min(spam, math.MaxUint16))}
 		if c.sparse != nil {

@@ -352,27 +352,7 @@ func (v *Vector) textShape(m *anatomy.Message) {
 	v.pairs(mix(1004, uint64(bucket(len(t)/64))))
 	v.percent("quoted text", len(m.Page.Quoted), len(m.Page.Quoted)+len(t))
 	v.pairTag("quotes", len(m.Page.Quoted) > 0)
-	var upper, lower, digit, punct, high, code, bang, money int
-	for _, c := range t[:min(len(t), 8000)] {
-		switch {
-		case 'a' <= c && c <= 'z':
-			lower++
-		case 'A' <= c && c <= 'Z':
-			upper++
-		case '0' <= c && c <= '9':
-			digit++
-		case c >= 0x80:
-			high++
-		case c == '!':
-			bang++
-		case c == '$':
-			money++
-		case strings.IndexByte("{}[]<>=_/\\|#*;+&^~`", c) >= 0:
-			code++
-		case c > ' ':
-			punct++
-		}
-	}
+	upper, lower, digit, punct, high, code, bang, money := signs(t[:min(len(t), 8000)])
 	n := upper + lower + digit + punct + high + code + bang + money
 	v.percent("capitals", upper, upper+lower)
 	v.percent("digits", digit, n)
@@ -396,6 +376,48 @@ func (v *Vector) textShape(m *anatomy.Message) {
 	v.num("combining marks", k.Combining)
 	v.flag("writing turned around", k.Reversed > 0)
 	v.flag("broken characters", k.Invalid > 0)
+}
+
+// signOf has a one in the octet of a number that counts the kind that a
+// character is of.
+var signOf = func() (t [256]uint64) {
+	for i := range t {
+		switch c := byte(i); {
+		case 'a' <= c && c <= 'z':
+			t[i] = 1
+		case 'A' <= c && c <= 'Z':
+			t[i] = 1 << 8
+		case '0' <= c && c <= '9':
+			t[i] = 1 << 16
+		case c >= 0x80:
+			t[i] = 1 << 24
+		case c == '!':
+			t[i] = 1 << 32
+		case c == '$':
+			t[i] = 1 << 40
+		case strings.IndexByte("{}[]<>=_/\\|#*;+&^~`", c) >= 0:
+			t[i] = 1 << 48
+		case c > ' ':
+			t[i] = 1 << 56
+		}
+	}
+	return t
+}()
+
+// signs counts characters by kind, all kinds with one addition.
+func signs(t []byte) (upper, lower, digit, punct, high, code, bang, money int) {
+	for len(t) > 0 {
+		some := t[:min(len(t), 255)]
+		var sum uint64
+		for _, c := range some {
+			sum += signOf[c]
+		}
+		n := func(i int) int { return int(sum >> (8 * i) & 0xff) }
+		lower, upper, digit, high = lower+n(0), upper+n(1), digit+n(2), high+n(3)
+		bang, money, code, punct = bang+n(4), money+n(5), code+n(6), punct+n(7)
+		t = t[len(some):]
+	}
+	return upper, lower, digit, punct, high, code, bang, money
 }
 
 func isASCII(s string) bool {

@@ -233,10 +233,7 @@ func isWordByte(c byte) bool { return c >= 0x80 || isLetter(c) || isDigit(c) }
 // write decodes, collapses white space, and appends.
 func (r *renderer) write(out *sink, data []byte, pre bool) {
 	for len(data) > 0 && !out.full {
-		n := 0
-		for n < len(data) && class[data[n]]&notPlain == 0 {
-			n++
-		}
+		n := plainRun(data, len(out.buf)+len(data) < out.limit)
 		if n > 0 {
 			out.word(data[:n])
 			if data = data[n:]; len(data) == 0 {
@@ -266,6 +263,22 @@ func (r *renderer) write(out *sink, data []byte, pre bool) {
 		}
 		data = data[1:]
 	}
+}
+
+// plainRun is how much of the beginning of data is written as it is: a word or,
+// where all of data has room, words with a space between each and the next.
+func plainRun(data []byte, room bool) int {
+	n := 0
+	for n < len(data) {
+		if class[data[n]]&notPlain == 0 {
+			n++
+		} else if room && data[n] == ' ' && n > 0 && n+1 < len(data) && class[data[n+1]]&notPlain == 0 {
+			n += 2
+		} else {
+			break
+		}
+	}
+	return n
 }
 
 // reference writes the character reference at data[0].
