@@ -113,7 +113,7 @@ func (p *addressParser) next() {
 		p.open, p.group = false, ""
 	case ':':
 		p.pos++
-		if p.open || len(p.phrase) == 0 || p.bare != nil {
+		if p.open || len(p.phrase) == 0 && !p.word || p.bare != nil {
 			p.malformed("colon")
 		}
 		if p.each == nil {
