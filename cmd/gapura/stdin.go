@@ -19,11 +19,12 @@ func openFile(ctx context.Context, name string) (io.ReadCloser, error) {
 	if err != nil || info.Mode()&os.ModeNamedPipe == 0 {
 		return os.Open(name)
 	}
-	return io.NopCloser(&interruptible{ctx: ctx, r: &pipe{name: name}}), nil
+	return io.NopCloser(&interruptible{ctx: ctx, r: &pipe{ctx: ctx, name: name}}), nil
 }
 
 // pipe is opened when it is read first, and closed at its end.
 type pipe struct {
+	ctx  context.Context
 	name string
 	f    *os.File
 }
@@ -34,6 +35,10 @@ func (p *pipe) Read(b []byte) (n int, err error) {
 		if p.f, err = os.Open(p.name); err != nil {
 			return 0, err
 		}
+	}
+	if err := p.ctx.Err(); err != nil { // what comes now is for somebody else
+		p.f.Close()
+		return 0, err
 	}
 	if n, err = p.f.Read(b); err != nil {
 		p.f.Close()

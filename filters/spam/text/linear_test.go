@@ -9,6 +9,8 @@ import (
 // hostile are inputs that make careless readers slow; each is repeated to
 // whatever length.
 var hostile = map[string]string{
+	"words":              "some words in a row, and more. ",
+	"words beyond all":   "word",
 	"open tags":          "<div>",
 	"open formatting":    "<b><i>",
 	"misnested":          "<b><div></b>",
