@@ -131,12 +131,12 @@ func (w *encoder) recipient(r *recipient) {
 	if r.warned {
 		flags |= flagWarned
 	}
-	if r.last.local {
-		flags |= flagLocal
-	}
 	if r.last.IsZero() {
 		w.uint(flags)
 		return
+	}
+	if r.last.local {
+		flags |= flagLocal
 	}
 	w.uint(flags | flagReply)
 	w.uint(uint64(r.last.Code))
