@@ -14,6 +14,7 @@ mkdir -p "$BENCH_DATA"
 [ -x "$LAB/mailload" ] && [ -d "$LAB/postfix-clamav" ] || WITH_HARAKA=0 "$BENCH/setup.sh" >"$BENCH_DATA/setup.log" 2>&1 || true
 scripts/bench/prepare.py "$BENCH_DATA" "$root/bin/gapura"
 go build -o "$BENCH_DATA/clamdload" ./scripts/bench/clamdload
+go build -o "$BENCH_DATA/bare" ./scripts/bench/bare
 export MORE_PEERS=$root/scripts/bench/peers.sh GAPURA=$root
 results=$BENCH_DATA/results.jsonl
 : >"$results"
@@ -22,7 +23,7 @@ trap stop EXIT
 run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
   [[ "$name $2" =~ $only ]] || return 0
   SECS=${SECS:-3} "$BENCH/run.sh" "$@" | sed "s/\"case\":\"[^\"]*\"/\"case\":\"$name\"/" >>"$results" || echo "failed: $*" >&2
-  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue gateway-queue gateway-signed; do
+  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue bare-queue gateway-queue gateway-signed; do
     [ "$p" = "$2" ] && "$BENCH/peers.sh" stop "$p"
   done
   return 0
@@ -74,7 +75,7 @@ for ((i = 1; i <= rounds; i++)); do
   done
   for c in s20-4k s20-50k s20-1m s200-4k s1-4k; do
     name=queue-$c
-    for t in postfix-queue gateway-queue; do run "$c" "$t"; done
+    for t in postfix-queue bare-queue gateway-queue; do run "$c" "$t"; done
   done
   name=queue-signed
   for t in postfix-queue gateway-signed; do run s20-4k "$t"; done

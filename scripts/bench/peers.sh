@@ -7,6 +7,7 @@ up_gateway-plain() { gateway_up gateway-plain 12700; }
 up_gateway-full() { need benchdns; gateway_up gateway-full 12710; }
 up_gateway-clamd() { need clamd; need benchdns; gateway_up gateway-clamd 12720 "$(pid clamd)"; }
 up_gateway-queue() { gateway_up gateway-queue 12730; }
+up_bare-queue() { daemon bare-queue "$BENCH_DATA/bare" 127.0.0.1:12799 "127.0.0.1:$SINK_PORT" "$BENCH_DATA/bare.queue" && ready bare-queue 127.0.0.1:12799; }
 up_gateway-signed() {
   [ -d "$BENCH_DATA/signed" ] || BENCH_DATA="$BENCH_DATA" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/signed.yaml" dkim generate example.org >/dev/null
   gateway_up gateway-signed 12740

@@ -28,17 +28,17 @@ def cell(v, form="%.0f"):
     return "" if v is None else form % v
 
 
-print("| case | target | messages/s | CPU ms/message | p50 ms | p99 ms | KiB/connection | of direct | x haproxy | x Postfix | of clamd | x Dovecot |")
-print("|---|---|---|---|---|---|---|---|---|---|---|---|")
+print("| case | target | messages/s | CPU ms/message | p50 ms | p99 ms | KiB/connection | of direct | x haproxy | x Postfix | of clamd | x Dovecot | of bare |")
+print("|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 for case, target in order:
     k = (case, target)
     rate = median(k, "arrive_msgs_s")
     ratios = []
-    for peers in (("direct",), ("haproxy",), ("postfix-proxy", "postfix-rspamd", "postfix-clamav", "postfix-queue"), ("clamd-alone",), ("dovecot-sdbox",)):
+    for peers in (("direct",), ("haproxy",), ("postfix-proxy", "postfix-rspamd", "postfix-clamav", "postfix-queue"), ("clamd-alone",), ("dovecot-sdbox",), ("bare-queue",)):
         base = next((median((case, p), "arrive_msgs_s") for p in peers if (case, p) in cells), None)
         ratios.append(cell(rate / base if rate and base and target.startswith("gateway") else None, "%.2f"))
     print("| %s |" % " | ".join([case, target, cell(rate), cell(median(k, "srv_cpu_s_per_1k"), "%.3f"), cell(median(k, "p50_ms"), "%.2f"),
                                 cell(median(k, "p99_ms"), "%.2f"), cell(median(k, "pss_kib_per_conn"), "%.1f"), *ratios]))
     bad = sum(sum(cells[k][f]) for f in ("errors", "temp", "perm"))
     if bad:
-        print("| | %d messages failed | | | | | | | | | | |" % bad)
+        print("| | %d messages failed | | | | | | | | | | | |" % bad)
