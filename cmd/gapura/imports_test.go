@@ -93,6 +93,7 @@ var mayImport = map[string][]string{
 	"gateway/mailbox/mailboxtest":    append([]string{"gateway/mailbox", "gateway/mailbox/index", "gateway/mailbox/search", "gateway"}, leaves...),
 	"gateway/acceptor/acceptortest":  {},
 	"gateway/smtpd/smtpdtest":        {"gateway/smtpd", "gateway/smtp"},
+	"scripts/bench/bare":             {},
 	"scripts/bench/clamdload":        {},
 	"test/peers":                     {},
 	"filters/spam/specimen/generate": {"filters/spam/specimen"},
