@@ -39,7 +39,7 @@ func (e *evidence) add(odds float64, format string, args ...any) {
 		return
 	}
 	e.odds += odds
-	e.reasons = append(e.reasons, model.Reason{Text: fmt.Sprintf(format, args...), Weight: odds})
+	e.reasons = append(e.reasons, model.Reason{Text: model.Printable(fmt.Sprintf(format, args...)), Weight: odds})
 }
 
 // total is the sum within its bounds.

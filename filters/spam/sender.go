@@ -119,7 +119,7 @@ func (e *evidence) lists(hits []urilist.Hit, m *model.Model) {
 			e.add(total, "%s", h)
 			continue
 		}
-		e.reasons = append(e.reasons, model.Reason{Text: h.String()})
+		e.reasons = append(e.reasons, model.Reason{Text: model.Printable(h.String())})
 	}
 }
 

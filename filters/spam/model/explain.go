@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/text"
@@ -17,9 +18,17 @@ type Reason struct {
 	Weight float64 // in points of Score.Score; below zero it speaks for ham
 }
 
+// start is the reason for what the score is before anything is known of a
+// message, as the calibration has it.
+const start = "where every message starts"
+
+// learned is the reason for what rules weigh beside what they say of themselves.
+const learned = "rules that it matches, as learned"
+
 // Explain returns the n features that moved the score of a message most, the
 // strongest first; of has its features. Runs of characters, which tell nobody
-// anything, are told in one sum.
+// anything, are told in one sum. All of them, with the rules that it matches,
+// add up to its score.
 func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
 	s := m.Score(of, layers...)
 	v := NewVector() // of is not kept with names of what it has
@@ -27,7 +36,7 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	v.names, v.spelled = make(map[uint64]string, len(v.wanted)), map[uint64]string{}
 	Features(a, v)
 	shares, total := m.stack.shares(s.Known)
-	points := SpamScore / m.curve.threshold * m.curve.slope / total
+	points := SpamScore / m.curve.threshold * m.curve.slope * s.kept / total
 	byText := map[string]float64{}
 	for i := range linear {
 		share := points * shares[i] * slopeOf(s.Views[i])
@@ -40,6 +49,12 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 		if i == Chars {
 			for _, id := range v.ids[i] {
 				weigh("runs of characters", id)
+			}
+			continue
+		}
+		if i == Signals { // v has none
+			for _, id := range of.ids[i] {
+				byText[learned] += float64(m.weight(i, id, layers)) * float64(norm(len(of.ids[i]))) * share
 			}
 			continue
 		}
@@ -61,9 +76,13 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	if w := points * shares[Text] * bend(s.Views[Text]); w != 0 {
 		byText["single words of the text"] = w
 	}
-	reasons := make([]Reason, 0, len(byText))
+	reasons, rest := make([]Reason, 0, len(byText)+1), s.Score-m.Points(m.RuleOdds(s)*s.Views[Rules])
 	for t, w := range byText {
 		reasons = append(reasons, Reason{t, w})
+		rest -= w
+	}
+	if math.Abs(rest) >= unseen {
+		reasons = append(reasons, Reason{start, rest})
 	}
 	slices.SortFunc(reasons, func(a, b Reason) int {
 		return cmp.Or(cmp.Compare(math.Abs(b.Weight), math.Abs(a.Weight)), cmp.Compare(a.Text, b.Text))
@@ -72,13 +91,29 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 }
 
 // readable says what is missing where a name ends in a value that a message
-// does not have.
+// does not have. What a message has there may be octets that a terminal obeys.
 func readable(name string) string {
+	name = Printable(name)
 	if short := strings.TrimRight(name, " "); short != name {
 		return short + " (none named)"
 	}
 	return name
 }
+
+// Printable escapes what is not for the eye: control characters, those that
+// change the direction of text, and octets that are no UTF-8.
+func Printable(s string) string {
+	for _, r := range s {
+		if r == utf8.RuneError || !strconv.IsPrint(r) {
+			q := strconv.Quote(s)
+			return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+		}
+	}
+	return s
+}
+
+// unseen is a weight that nobody sees, who reads two decimals.
+const unseen = 0.005
 
 // maxNamed bounds the features of a view that are named; of a message with
 // ten thousand, the others moved its score by next to nothing.

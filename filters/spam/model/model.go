@@ -85,6 +85,7 @@ type Score struct {
 	Views       [Views]float64
 	Known       float64 // from 0 to 1: how familiar the way is that it came
 	Joined      float64 // of all views, before calibration
+	kept        float64 // share of what speaks for spam that counts, for there is little text
 }
 
 // Score scores a message by the base and the layers above it, the lowest
@@ -98,8 +99,9 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
 	s.Joined = m.stack.join(s.Views, s.Known)
-	if s.Joined > 0 {
-		s.Joined *= leastBody + (1-leastBody)*float64(v.body)
+	if s.kept = 1; s.Joined > 0 {
+		s.kept = leastBody + (1-leastBody)*float64(v.body)
+		s.Joined *= s.kept
 	}
 	odds := m.curve.odds(s.Joined)
 	s.Probability = probability(odds)

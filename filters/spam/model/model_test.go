@@ -218,3 +218,51 @@ func TestExplainNamesWhatMovedTheScore(t *testing.T) {
 		t.Errorf("%+v", few)
 	}
 }
+
+// TestReasonsAddUp: whoever adds up what a message is told to have, the rules
+// among it, comes to its score; also of a message of few words, of which what
+// speaks for spam counts less, and of one that nothing is known of.
+func TestReasonsAddUp(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	m.curve.shift = 1.5
+	layer := NewSparse()
+	layer.Learn(m, nil, vectorOf(t, letter("prize", "winner of millions")), false, 1)
+	for _, raw := range []string{
+		letter("claim prize", "Dear winner, here are the millions of the lottery."), letter("prize", "prize"),
+		letter("meeting", "here are the notes of the meeting"), letter("qzx", "xkcd vbnm"), "From: a@b.test\r\n\r\n",
+	} {
+		var a anatomy.Message
+		if err := a.Parse([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		for _, signals := range [][]Signal{nil, {{Name: "x", Weight: 2}, {Name: "y", Weight: -0.5}}} {
+			v := NewVector()
+			Features(&a, v, signals...)
+			s := m.Score(v, layer)
+			sum := m.Points(m.RuleOdds(s) * float64(v.prior))
+			began := 0.0
+			for _, r := range m.Explain(&a, v, 10_000, layer) {
+				sum += r.Weight
+				if r.Text == start {
+					began = r.Weight
+				}
+			}
+			if math.Abs(sum-s.Score) > 2*unseen || math.Abs(began-m.Points(m.curve.shift)) > 0.75 { // biases of views, too
+				t.Errorf("%.60q, %d rules: reasons for %.3f, of which %.3f at the start, score %.3f", raw, len(signals), sum, began, s.Score)
+			}
+		}
+	}
+}
+
+func TestReasonsArePrintable(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"mailer \x1b]0;x\a": `mailer \x1b]0;x\a`, `from "a b"@x.test`: `from "a b"@x.test`, "from 东@例.test": "from 东@例.test",
+		"file \u202egpj.exe": `file \u202egpj.exe`, "\x9b1m \"\"": `\x9b1m ""`, "encoding  ": "encoding (none named)",
+	} {
+		if got := readable(in); got != want {
+			t.Errorf("%q: %q, not %q", in, got, want)
+		}
+	}
+}
