@@ -4,6 +4,8 @@ import (
 	"context"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // maxEntryName is the longest name of an annotation, in octets.
@@ -35,21 +37,13 @@ func (u *User) Annotations(ctx context.Context, folder string) (list []Annotatio
 		id = f.ID
 	}
 	rows, err := u.s.deps.DB.Read().Query(ctx, sqlAnnotations, u.id, int64(id))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var a Annotation
-		if err := rows.Scan(&a.Name, &a.Value); err != nil {
-			return nil, err
-		}
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (a Annotation, err error) {
+		err = row.Scan(&a.Name, &a.Value)
 		if a.Value == nil {
 			a.Value = []byte{}
 		}
-		list = append(list, a)
-	}
-	return list, rows.Err()
+		return a, err
+	})
 }
 
 // Annotate changes annotations of a folder, "": of the server; all or none.

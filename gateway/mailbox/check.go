@@ -95,19 +95,11 @@ func (c *check) problem(ctx context.Context, p Problem, mend func(ctx context.Co
 func (c *check) orphans(ctx context.Context) error {
 	for {
 		rows, err := c.s.deps.DB.Read().Query(ctx, sqlOrphans, checkPage)
+		list, err := sqldb.Collect(rows, err, func(row *sqldb.Rows) (x [4]int64, err error) {
+			err = row.Scan(&x[0], &x[1], &x[2], &x[3])
+			return x, err
+		})
 		if err != nil {
-			return err
-		}
-		var list [][4]int64
-		for rows.Next() {
-			var x [4]int64
-			if err := rows.Scan(&x[0], &x[1], &x[2], &x[3]); err != nil {
-				rows.Close()
-				return err
-			}
-			list = append(list, x)
-		}
-		if err := rows.Err(); err != nil {
 			return err
 		}
 		for _, x := range list {
@@ -160,20 +152,12 @@ func (c *check) objects(ctx context.Context) error {
 	}
 }
 
-func (c *check) page(ctx context.Context, after ObjectID) (list []checked, err error) {
+func (c *check) page(ctx context.Context, after ObjectID) ([]checked, error) {
 	rows, err := c.s.deps.DB.Read().Query(ctx, sqlCheckObjects, int64(after), checkPage)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var x checked
-		if x.id, x.ref, err = scanRef(rows, &x.refs, &x.count); err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	return list, rows.Err()
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (x checked, err error) {
+		x.id, x.ref, err = scanRef(row, &x.refs, &x.count)
+		return x, err
+	})
 }
 
 func (c *check) object(ctx context.Context, x checked) error {
@@ -331,35 +315,23 @@ func (c *check) segments(ctx context.Context) error {
 	is, must := map[uint64]blob.Use{}, map[uint64]blob.Use{}
 	err := c.s.deps.DB.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
 		rows, err := r.Query(ctx, sqlSegments)
+		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+			u, err := scanUse(row)
+			is[u.Segment] = u
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		for rows.Next() {
-			var segment, octets, sum int64
-			if err := rows.Scan(&segment, &octets, &sum); err != nil {
-				rows.Close()
-				return err
-			}
-			is[uint64(segment)] = blob.Use{Segment: uint64(segment), Octets: octets, Sum: uint64(sum)}
-		}
-		if err := rows.Err(); err != nil {
-			return err
-		}
-		if rows, err = r.Query(ctx, sqlAllRefs); err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			_, ref, err := scanRef(rows)
-			if err != nil {
-				return err
-			}
+		rows, err = r.Query(ctx, sqlAllRefs)
+		return sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+			_, ref, err := scanRef(row)
 			u := must[ref.Segment]
 			u.Segment = ref.Segment
 			u.Add(ref)
 			must[ref.Segment] = u
-		}
-		return rows.Err()
+			return err
+		})
 	})
 	for id := range is {
 		if _, ok := must[id]; !ok {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // tidyWaste is how many octets may be dead before their space is reclaimed, or
@@ -72,20 +73,14 @@ func (s *Store) refsOf(ctx context.Context, records []blob.Record) (map[ObjectID
 	for i, r := range records {
 		ids[i], _ = parseTag(r.Tag)
 	}
-	rows, err := s.deps.DB.Read().Query(ctx, sqlSomeRefs, marks(ids)...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	refs := map[ObjectID]blob.Ref{}
-	for rows.Next() {
-		id, ref, err := scanRef(rows)
-		if err != nil {
-			return nil, err
-		}
+	rows, err := s.deps.DB.Read().Query(ctx, sqlSomeRefs, marks(ids)...)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+		id, ref, err := scanRef(row)
 		refs[id] = ref
-	}
-	return refs, rows.Err()
+		return err
+	})
+	return refs, err
 }
 
 func parseTag(tag string) (ObjectID, bool) {

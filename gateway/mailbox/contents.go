@@ -81,19 +81,11 @@ func (c *contents) parse(b []byte) error {
 // become full.
 func (s *Store) keepContents(ctx context.Context) error {
 	rows, err := s.deps.DB.Read().Query(ctx, sqlLarge, largeFolder)
+	list, err := sqldb.Collect(rows, err, func(row *sqldb.Rows) (x [3]int64, err error) { // id, key, UIDNEXT
+		err = row.Scan(&x[0], &x[1], &x[2])
+		return x, err
+	})
 	if err != nil {
-		return err
-	}
-	var list [][3]int64 // id, key, UIDNEXT
-	for rows.Next() {
-		var x [3]int64
-		if err := rows.Scan(&x[0], &x[1], &x[2]); err != nil {
-			rows.Close()
-			return err
-		}
-		list = append(list, x)
-	}
-	if err := rows.Err(); err != nil {
 		return err
 	}
 	for _, x := range list {

@@ -23,20 +23,16 @@ const maxForget = 10_000
 // ForgetEvents, where Deps.Events says that somebody does that.
 func (s *Store) Events(ctx context.Context, after int64, most int) (list []Event, err error) {
 	rows, err := s.deps.DB.Read().Query(ctx, sqlEvents, after, most)
+	list, err = sqldb.Collect(rows, err, func(row *sqldb.Rows) (e Event, err error) {
+		var removed int64
+		err = row.Scan(&e.Seq, &e.Object, &removed)
+		e.Removed = removed != 0
+		return e, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var e Event
-		var removed int64
-		if err := rows.Scan(&e.Seq, &e.Object, &removed); err != nil {
-			return nil, fmt.Errorf("mailbox: %w", err)
-		}
-		e.Removed = removed != 0
-		list = append(list, e)
-	}
-	return list, rows.Err()
+	return list, nil
 }
 
 // ForgetEvents forgets those up to seq.
@@ -72,17 +68,9 @@ func (s *Store) LastEvent(ctx context.Context) (seq int64, err error) {
 // Objects lists the objects behind one, in order, most at most: for building
 // an index anew. Take LastEvent before.
 func (s *Store) Objects(ctx context.Context, after ObjectID, most int) (list []ObjectID, err error) {
-	rows, err := s.deps.DB.Read().Query(ctx, sqlObjectIDs, int64(after), most)
+	list, err = sqldb.Column[ObjectID](s.deps.DB.Read().Query(ctx, sqlObjectIDs, int64(after), most))
 	if err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var id ObjectID
-		if err := rows.Scan(&id); err != nil {
-			return nil, fmt.Errorf("mailbox: %w", err)
-		}
-		list = append(list, id)
-	}
-	return list, rows.Err()
+	return list, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // day is in seconds.
@@ -69,23 +70,21 @@ func (p *plan) drop(ctx context.Context, ids []ObjectID) {
 		if p.failed != nil {
 			return
 		}
-		rows, err := p.tx.Query(ctx, sqlUnreferred, marks(list)...)
-		if p.fail(err) != nil {
-			return
-		}
 		var gone [][]any
-		for rows.Next() {
-			id, ref, err := scanRef(rows)
-			if p.fail(err) != nil {
-				return
+		rows, err := p.tx.Query(ctx, sqlUnreferred, marks(list)...)
+		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+			id, ref, err := scanRef(row)
+			if err != nil {
+				return err
 			}
 			gone = append(gone, []any{int64(id)})
 			p.dropped = append(p.dropped, id)
 			p.release = append(p.release, ref)
 			p.use(ref, (*blob.Use).Remove)
 			p.events = append(p.events, Event{Object: id, Removed: true})
-		}
-		if p.fail(rows.Err()) != nil {
+			return nil
+		})
+		if p.fail(err) != nil {
 			return
 		}
 		p.many(ctx, sqlDeleteObject, gone)

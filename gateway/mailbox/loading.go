@@ -63,25 +63,22 @@ func (s *Store) tryMap(ctx context.Context, f *folderState) (done bool, err erro
 }
 
 func readMap(ctx context.Context, q sqldb.Querier, key int64) (*uidMap, error) {
-	rows, err := q.Query(ctx, sqlBlocks, key)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	m := &uidMap{}
-	for rows.Next() {
+	rows, err := q.Query(ctx, sqlBlocks, key)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var at uint32
 		var b []byte
-		if err := rows.Scan(&at, &b); err != nil {
-			return nil, err
+		if err := row.Scan(&at, &b); err != nil {
+			return err
 		}
 		bits := bitmapOf(b)
 		if n := bits.count(); n > 0 {
 			m.blocks = append(m.blocks, mapBlock{at: at, before: m.n, bits: bits})
 			m.n += n
 		}
-	}
-	return m, rows.Err()
+		return nil
+	})
+	return m, err
 }
 
 // loadBlock has the rows of a block in memory.
@@ -147,10 +144,7 @@ func readBlock(ctx context.Context, q sqldb.Querier, key int64, at uint32) (*blo
 
 func readEntries(ctx context.Context, q sqldb.Querier, key, first, last int64, f func(*entry)) error {
 	rows, err := q.Query(ctx, sqlMessages, key, first, last)
-	if err != nil {
-		return err
-	}
-	return scanEntries(rows, f)
+	return scanEntries(rows, err, f)
 }
 
 // readSome reads the rows of UIDs, in ascending order.
@@ -164,26 +158,22 @@ func readSome(ctx context.Context, q sqldb.Querier, key int64, uids []uint32, f 
 			args[i+1] = int64(part[min(i, len(part)-1)])
 		}
 		rows, err := q.Query(ctx, sqlSomeMessages, args[:]...)
-		if err != nil {
-			return err
-		}
-		if err := scanEntries(rows, f); err != nil {
+		if err := scanEntries(rows, err, f); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func scanEntries(rows *sqldb.Rows, f func(*entry)) error {
-	defer rows.Close()
-	for rows.Next() {
+func scanEntries(rows *sqldb.Rows, err error, f func(*entry)) error {
+	return sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var e entry
 		var modseq, flags int64
-		if err := rows.Scan(&e.uid, &modseq, &flags, &e.size, &e.object, &e.date, &e.saved, &e.sent); err != nil {
+		if err := row.Scan(&e.uid, &modseq, &flags, &e.size, &e.object, &e.date, &e.saved, &e.sent); err != nil {
 			return err
 		}
 		e.modseq, e.flags = uint64(modseq), Flags(flags)
 		f(&e)
-	}
-	return rows.Err()
+		return nil
+	})
 }

@@ -270,19 +270,15 @@ func (s *Store) objectsOf(ctx context.Context, ids []ObjectID, out []*object) ([
 	found := make(map[ObjectID]*object, len(missing))
 	for from := 0; from < len(missing); from += some {
 		rows, err := s.deps.DB.Read().Query(ctx, sqlSomeObjects, marks(missing[from:min(from+some, len(missing))])...)
-		if err != nil {
-			return nil, err
-		}
-		for rows.Next() {
-			o, err := scanObject(rows)
-			if err != nil {
-				rows.Close()
-				return nil, err
+		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+			o, err := scanObject(row)
+			if err == nil {
+				found[o.id] = o
+				s.objects.put(o)
 			}
-			found[o.id] = o
-			s.objects.put(o)
-		}
-		if err := rows.Err(); err != nil {
+			return err
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

@@ -92,14 +92,14 @@ func (s *Store) Tidy(ctx context.Context) error {
 // purge removes the rows of deleted folders, some in each transaction.
 func (s *Store) purge(ctx context.Context) error {
 	for {
-		keys, err := s.numbers(ctx, sqlPurges)
+		keys, err := sqldb.Column[int64](s.deps.DB.Read().Query(ctx, sqlPurges))
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		for _, k := range keys {
+		for _, key := range keys {
 			for more := true; more; {
 				err := s.journal.do(ctx, freeing{opFunc(func(ctx context.Context, p *plan) (err error) {
-					more, err = p.purge(ctx, k[0])
+					more, err = p.purge(ctx, key)
 					return err
 				})})
 				if err != nil {
@@ -110,30 +110,17 @@ func (s *Store) purge(ctx context.Context) error {
 	}
 }
 
-// numbers reads rows of one or two numbers.
+// numbers reads rows of two numbers.
 func (s *Store) numbers(ctx context.Context, query string, args ...any) ([][2]int64, error) {
 	return readNumbers(ctx, s.deps.DB.Read(), query, args...)
 }
 
-func readNumbers(ctx context.Context, q sqldb.Querier, query string, args ...any) (list [][2]int64, err error) {
+func readNumbers(ctx context.Context, q sqldb.Querier, query string, args ...any) ([][2]int64, error) {
 	rows, err := q.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	two := query != sqlPurges
-	for rows.Next() {
-		var x [2]int64
-		dest := []any{&x[0], &x[1]}
-		if !two {
-			dest = dest[:1]
-		}
-		if err := rows.Scan(dest...); err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	return list, rows.Err()
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (x [2]int64, err error) {
+		err = row.Scan(&x[0], &x[1])
+		return x, err
+	})
 }
 
 // purge removes some rows of a deleted folder; false: there are no more.

@@ -208,12 +208,9 @@ func (s *Store) mergeFolder(ctx context.Context, tx *sqldb.Tx, f *folderState, r
 		}
 		d.expunge = []expunged{{}}
 	}
-	rows, err := tx.Query(ctx, sqlMessagesSince, row.key, int64(f.row.ModSeq))
-	if err != nil {
-		return nil, err
-	}
 	var log []logged
-	err = scanEntries(rows, func(e *entry) {
+	rows, err := tx.Query(ctx, sqlMessagesSince, row.key, int64(f.row.ModSeq))
+	err = scanEntries(rows, err, func(e *entry) {
 		if b := f.blocks[e.uid>>blockShift]; b != nil {
 			b.put(e)
 		}
@@ -221,11 +218,14 @@ func (s *Store) mergeFolder(ctx context.Context, tx *sqldb.Tx, f *folderState, r
 			log = append(log, logged{e.modseq, e.uid, nil})
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(log, func(a, b logged) int { return cmp.Or(cmp.Compare(a.modseq, b.modseq), cmp.Compare(a.uid, b.uid)) })
 	f.uids = m
 	modseq := f.row.ModSeq
 	f.row.ModSeq = row.ModSeq
 	f.remember(log)
 	f.row.ModSeq = modseq
-	return d, err
+	return d, nil
 }

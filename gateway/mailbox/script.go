@@ -38,20 +38,9 @@ const (
 )
 
 // Scripts lists the user's scripts by name, without Data.
-func (u *User) Scripts(ctx context.Context) (list []Script, err error) {
+func (u *User) Scripts(ctx context.Context) ([]Script, error) {
 	rows, err := u.s.deps.DB.Read().Query(ctx, sqlScripts, u.id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		x, err := scanScript(rows)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	return list, rows.Err()
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (Script, error) { return scanScript(row) })
 }
 
 func scanScript(row scanner, more ...any) (x Script, err error) {

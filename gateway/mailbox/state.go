@@ -289,44 +289,27 @@ func (s *Store) readUser(ctx context.Context, q sqldb.Querier, u *userState) err
 }
 
 func readNames(ctx context.Context, q sqldb.Querier, query string, id int64) (map[string]bool, error) {
-	rows, err := q.Query(ctx, query, id)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	names := map[string]bool{}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
+	list, err := sqldb.Column[string](q.Query(ctx, query, id))
+	names := make(map[string]bool, len(list))
+	for _, name := range list {
 		names[name] = true
 	}
-	return names, rows.Err()
+	return names, err
 }
 
-func readFolders(ctx context.Context, q sqldb.Querier, query string, arg int64) (list []folderRow, err error) {
+func readFolders(ctx context.Context, q sqldb.Querier, query string, arg int64) ([]folderRow, error) {
 	rows, err := q.Query(ctx, query, arg)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r folderRow
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (r folderRow, err error) {
 		var modseq, forgotten int64
 		var keywords string
-		err := rows.Scan(&r.ID, &r.Name, &r.Role, &r.key, &r.Validity, &r.Next, &modseq, &forgotten,
+		err = row.Scan(&r.ID, &r.Name, &r.Role, &r.key, &r.Validity, &r.Next, &modseq, &forgotten,
 			&r.Messages, &r.Unseen, &r.Deleted, &r.Size, &r.DeletedSize, &keywords)
-		if err != nil {
-			return nil, err
-		}
 		r.ModSeq, r.forgotten = uint64(modseq), uint64(forgotten)
 		if keywords != "" {
 			r.Keywords = strings.Split(keywords, " ")
 		}
-		list = append(list, r)
-	}
-	return list, rows.Err()
+		return r, err
+	})
 }
 
 func domainOf(name string) string {

@@ -73,25 +73,23 @@ func LiveBlobs(ctx context.Context, db *sqldb.DB) iter.Seq2[blob.Use, error] {
 			return
 		}
 		rows, err := db.Read().Query(ctx, sqlSegments)
+		list, err := sqldb.Collect(rows, err, scanUse)
 		if err != nil {
 			fail(err)
-			return
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var segment, octets, sum int64
-			if err := rows.Scan(&segment, &octets, &sum); err != nil {
-				fail(err)
+		for _, use := range list {
+			if !yield(use, nil) {
 				return
 			}
-			if !yield(blob.Use{Segment: uint64(segment), Octets: octets, Sum: uint64(sum)}, nil) {
-				return
-			}
-		}
-		if err := rows.Err(); err != nil {
-			fail(err)
 		}
 	}
+}
+
+func scanUse(row *sqldb.Rows) (u blob.Use, err error) {
+	var segment, sum int64
+	err = row.Scan(&segment, &u.Octets, &sum)
+	u.Segment, u.Sum = uint64(segment), uint64(sum)
+	return u, err
 }
 
 // Open opens the store, and makes its tables where they are not there.
@@ -285,7 +283,7 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[string, error] {
 	const page = 1000
 	return func(yield func(string, error) bool) {
 		for last := ""; ; {
-			names, err := s.userNames(ctx, last, page)
+			names, err := sqldb.Column[string](s.deps.DB.Read().Query(ctx, sqlUsers, last, page))
 			if err != nil {
 				yield("", fmt.Errorf("mailbox: %w", err))
 				return
@@ -300,20 +298,4 @@ func (s *Store) Users(ctx context.Context) iter.Seq2[string, error] {
 			}
 		}
 	}
-}
-
-func (s *Store) userNames(ctx context.Context, after string, most int) (names []string, err error) {
-	rows, err := s.deps.DB.Read().Query(ctx, sqlUsers, after, most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
 }

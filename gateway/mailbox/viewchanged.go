@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"slices"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // ChangedSince returns those of the UIDs whose modification sequence is above
@@ -26,26 +28,14 @@ func (v *View) ChangedSince(ctx context.Context, modseq uint64, uids UIDs) (out 
 
 // readChanged reads which messages have a modification sequence above modseq.
 func (v *View) readChanged(ctx context.Context, modseq uint64, wanted func(uid uint32) bool) (out UIDs, err error) {
-	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlChanged, v.row.key, int64(modseq))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []uint32 // in the order of changes
-	for rows.Next() {
-		var uid uint32
-		if err := rows.Scan(&uid); err != nil {
-			return nil, err
-		}
-		if wanted(uid) {
-			list = append(list, uid)
-		}
-	}
+	// In the order of changes, not of UIDs.
+	list, err := sqldb.Column[uint32](v.u.s.deps.DB.Read().Query(ctx, sqlChanged, v.row.key, int64(modseq)))
+	list = slices.DeleteFunc(list, func(uid uint32) bool { return !wanted(uid) })
 	slices.Sort(list)
 	for _, uid := range list {
 		out.Add(uid)
 	}
-	return out, rows.Err()
+	return out, err
 }
 
 // maxChanged is how many changed messages are read at once.
@@ -78,20 +68,14 @@ func (v *View) EachChanged(ctx context.Context, modseq uint64, uids UIDs, f func
 // of UIDs; all is false where there are more than maxChanged.
 func (v *View) someChanged(ctx context.Context, modseq uint64) (list []Message, all bool, err error) {
 	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlChangedFlags, v.row.key, int64(modseq), maxChanged+1)
-	if err != nil {
-		return nil, false, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var uid uint32
+	list, err = sqldb.Collect(rows, err, func(row *sqldb.Rows) (m Message, err error) {
 		var modseq, flags int64
-		if err := rows.Scan(&uid, &modseq, &flags); err != nil {
-			return nil, false, err
-		}
-		list = append(list, Message{UID: uid, ModSeq: uint64(modseq), Flags: Flags(flags)})
-	}
+		err = row.Scan(&m.UID, &modseq, &flags)
+		m.ModSeq, m.Flags = uint64(modseq), Flags(flags)
+		return m, err
+	})
 	slices.SortFunc(list, func(a, b Message) int { return cmp.Compare(a.UID, b.UID) })
-	return list, len(list) <= maxChanged, rows.Err()
+	return list, len(list) <= maxChanged, err
 }
 
 // each calls f with messages, as far as they are of the UIDs and the view, and
@@ -126,22 +110,16 @@ func (v *View) VanishedSince(ctx context.Context, modseq uint64, uids UIDs) (out
 	if modseq < forgotten {
 		return v.missing(uids), nil
 	}
-	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlExpunged, v.row.key, int64(modseq))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var gone UIDs
-	for rows.Next() {
+	rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlExpunged, v.row.key, int64(modseq))
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var b []byte
-		if err := rows.Scan(&b); err != nil {
-			return nil, err
+		if err := row.Scan(&b); err != nil {
+			return err
 		}
-		if err := eachRange(b, func(r Range) { gone.AddRange(r) }); err != nil {
-			return nil, err
-		}
-	}
-	if err := rows.Err(); err != nil {
+		return eachRange(b, func(r Range) { gone.AddRange(r) })
+	})
+	if err != nil {
 		return nil, err
 	}
 	return v.missing(gone.And(uids)), nil

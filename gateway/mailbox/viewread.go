@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // readAhead is how many messages Messages gets at a time.
@@ -336,22 +337,16 @@ const maxObjects = 10_000
 func (v *View) eachWith(ctx context.Context, ids []ObjectID, f func(id ObjectID, uid uint32)) error {
 	for part := range slices.Chunk(ids, some) {
 		rows, err := v.u.s.deps.DB.Read().Query(ctx, sqlWithObjects, append([]any{v.row.key}, marks(part)...)...)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
+		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 			var id ObjectID
 			var uid uint32
-			if err := rows.Scan(&id, &uid); err != nil {
-				rows.Close()
-				return err
-			}
-			if v.uids.has(uid) {
+			err := row.Scan(&id, &uid)
+			if err == nil && v.uids.has(uid) {
 				f(id, uid)
 			}
-		}
-		rows.Close()
-		if err := rows.Err(); err != nil {
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -87,20 +87,7 @@ func listTables(ctx context.Context, r *Reader) ([]string, error) {
 	if _, ok := r.pool.eng.(*postgres); ok {
 		query = `SELECT table_name::text FROM information_schema.tables WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' ORDER BY table_name COLLATE "C"`
 	}
-	rows, err := r.Query(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		list = append(list, name)
-	}
-	return list, rows.Err()
+	return Column[string](r.Query(ctx, query))
 }
 
 // copyAll makes the tables of r in to and fills them.
@@ -143,33 +130,24 @@ func copyAll(ctx context.Context, r *Reader, to *DB, skip []string) error {
 func readSteps(ctx context.Context, r *Reader) (versions map[string]int, steps map[string][]string, err error) {
 	versions, steps = map[string]int{}, map[string][]string{}
 	rows, err := r.Query(ctx, "SELECT component, version FROM sqldb_versions")
+	err = Each(rows, err, func(r *Rows) error {
+		var component string
+		var version int
+		err := r.Scan(&component, &version)
+		versions[component] = version
+		return err
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	for rows.Next() {
-		var component string
-		var version int
-		if err := rows.Scan(&component, &version); err != nil {
-			rows.Close()
-			return nil, nil, err
-		}
-		versions[component] = version
-	}
-	if err := rows.Err(); err != nil {
-		return nil, nil, err
-	}
-	if rows, err = r.Query(ctx, "SELECT component, step FROM sqldb_steps ORDER BY component, version"); err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	rows, err = r.Query(ctx, "SELECT component, step FROM sqldb_steps ORDER BY component, version")
+	err = Each(rows, err, func(r *Rows) error {
 		var component, step string
-		if err := rows.Scan(&component, &step); err != nil {
-			return nil, nil, err
-		}
+		err := r.Scan(&component, &step)
 		steps[component] = append(steps[component], step)
-	}
-	return versions, steps, rows.Err()
+		return err
+	})
+	return versions, steps, err
 }
 
 // copyTable copies the rows of a table, whose columns are the same on both
