@@ -44,7 +44,7 @@ func (a *Accounts) AddAlias(ctx context.Context, al Alias) error {
 		targets, names = append(targets, t), append(names, n)
 	}
 	return a.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		have, err := texts(ctx, tx, "SELECT name FROM account_aliases WHERE address = ?", address)
+		have, err := sqldb.Column[string](tx.Query(ctx, "SELECT name FROM account_aliases WHERE address = ?", address))
 		if err != nil {
 			return err
 		}
@@ -133,45 +133,24 @@ func (a *Accounts) Aliases(ctx context.Context, target, after string, limit int)
 		q, args = `SELECT address, target FROM account_aliases WHERE address IN
 		(SELECT address FROM account_aliases WHERE name = ? AND address > ? ORDER BY address LIMIT ?) ORDER BY address, position`, []any{target, after, limit}
 	}
-	rows, err := a.deps.DB.Read().Query(ctx, q, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var list []Alias
-	for rows.Next() {
+	rows, err := a.deps.DB.Read().Query(ctx, q, args...)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var address, to string
-		if err := rows.Scan(&address, &to); err != nil {
-			return nil, err
+		if err := row.Scan(&address, &to); err != nil {
+			return err
 		}
 		if n := len(list); n == 0 || list[n-1].Address != address {
 			list = append(list, Alias{Address: address})
 		}
 		last := &list[len(list)-1]
 		last.Targets = append(last.Targets, to)
-	}
-	return list, rows.Err()
+		return nil
+	})
+	return list, err
 }
 
 // aliasTargets returns where an address, or *@domain, leads at once.
 func aliasTargets(ctx context.Context, q sqldb.Querier, address string) ([]string, error) {
-	return texts(ctx, q, "SELECT target FROM account_aliases WHERE address = ? ORDER BY position", address)
-}
-
-// texts returns the first column of a query.
-func texts(ctx context.Context, q sqldb.Querier, query string, args ...any) ([]string, error) {
-	rows, err := q.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []string
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, err
-		}
-		list = append(list, s)
-	}
-	return list, rows.Err()
+	return sqldb.Column[string](q.Query(ctx, "SELECT target FROM account_aliases WHERE address = ? ORDER BY position", address))
 }

@@ -51,21 +51,12 @@ func (a *Accounts) saveBans(ctx context.Context, list []Ban) {
 // the next one is made.
 func (a *Accounts) Bans(ctx context.Context) ([]Ban, error) {
 	rows, err := a.deps.DB.Read().Query(ctx, "SELECT subject, until, count FROM account_bans ORDER BY until DESC, subject LIMIT ?", maxBans)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []Ban
-	for rows.Next() {
-		var b Ban
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (b Ban, err error) {
 		var until int64
-		if err := rows.Scan(&b.Subject, &until, &b.Count); err != nil {
-			return nil, err
-		}
+		err = row.Scan(&b.Subject, &until, &b.Count)
 		b.Until = time.Unix(until, 0)
-		list = append(list, b)
-	}
-	return list, rows.Err()
+		return b, err
+	})
 }
 
 // ClearBan lifts the ban of an address, a network or a user; a gateway in

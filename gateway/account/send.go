@@ -138,7 +138,7 @@ func (a *Accounts) Grants(ctx context.Context, user string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return texts(ctx, a.deps.DB.Read(), "SELECT pattern FROM account_grants WHERE username = ? ORDER BY pattern", name)
+	return sqldb.Column[string](a.deps.DB.Read().Query(ctx, "SELECT pattern FROM account_grants WHERE username = ? ORDER BY pattern", name))
 }
 
 func grantNames(user, address string) (name, p string, err error) {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // guess is one failure through the throttle alone; it returns how long it took.
@@ -140,7 +142,7 @@ func TestAccountsCloseToStrangersAlone(t *testing.T) {
 	must(t, a.ClearBan(context.Background(), ana))
 	_, err = plain(a, peer, ana, anaPass)
 	wantErr(t, err, nil)
-	networks, err := texts(context.Background(), a.deps.DB.Read(), "SELECT network FROM account_networks WHERE username = ?", ana)
+	networks, err := sqldb.Column[string](a.deps.DB.Read().Query(context.Background(), "SELECT network FROM account_networks WHERE username = ?", ana))
 	must(t, err)
 	if fmt.Sprint(networks) != "[192.0.2.1]" {
 		t.Errorf("known networks: %v", networks)
@@ -164,7 +166,7 @@ func TestKnownNetworksAreForgotten(t *testing.T) {
 	for i := range maxNetworks + 10 {
 		must(t, a.writeNetwork(ctx, ana, fmt.Sprintf("198.51.100.%d", i), now.Add(time.Duration(i)*time.Minute)))
 	}
-	networks, err := texts(ctx, a.deps.DB.Read(), "SELECT network FROM account_networks WHERE username = ?", ana)
+	networks, err := sqldb.Column[string](a.deps.DB.Read().Query(ctx, "SELECT network FROM account_networks WHERE username = ?", ana))
 	must(t, err)
 	if len(networks) != maxNetworks || a.isKnown(ctx, ana, network(peer.Addr)) {
 		t.Errorf("%d are kept", len(networks))

@@ -117,21 +117,12 @@ func (a *Accounts) User(ctx context.Context, user string) (User, error) {
 // Users returns at most limit users by name, those after the one called after.
 func (a *Accounts) Users(ctx context.Context, after string, limit int) ([]User, error) {
 	rows, err := a.deps.DB.Read().Query(ctx, "SELECT name, display, disabled, created FROM account_users WHERE name > ? ORDER BY name LIMIT ?", after, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var users []User
-	for rows.Next() {
-		var u User
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (u User, err error) {
 		var created int64
-		if err := rows.Scan(&u.Name, &u.Display, &u.Disabled, &created); err != nil {
-			return nil, err
-		}
+		err = row.Scan(&u.Name, &u.Display, &u.Disabled, &created)
 		u.Created = time.Unix(created, 0)
-		users = append(users, u)
-	}
-	return users, rows.Err()
+		return u, err
+	})
 }
 
 // isUser tells whether name, which is normal, is a user kept here.

@@ -54,21 +54,19 @@ func (w *warmup) open(ctx context.Context, db *sqldb.DB) error {
 	}
 	today := day(time.Now())
 	rows, err := db.Read().Query(ctx, "SELECT source, used FROM outbound_warmup WHERE day = ?", today.Format(time.DateOnly))
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+		var text string
+		u := &usage{day: today}
+		err := row.Scan(&text, &u.n)
+		if a, bad := netip.ParseAddr(text); bad == nil {
+			w.used[a] = u
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("outbound: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var text string
-		u := &usage{day: today}
-		if err := rows.Scan(&text, &u.n); err != nil {
-			return fmt.Errorf("outbound: %w", err)
-		}
-		if a, err := netip.ParseAddr(text); err == nil {
-			w.used[a] = u
-		}
-	}
-	return rows.Err()
+	return nil
 }
 
 // day is the day of a time, in UTC.

@@ -205,15 +205,11 @@ func Summary(ctx context.Context, db *sqldb.DB) ([]Group, error) {
 		}
 	}
 	rows, err := db.Read().Query(ctx, sqlSummary)
-	if err != nil {
-		return nil, fmt.Errorf("queue: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var domain, route string
 		var held, n, oldest int64
-		if err := rows.Scan(&domain, &route, &held, &n, &oldest); err != nil {
-			return nil, fmt.Errorf("queue: %w", err)
+		if err := row.Scan(&domain, &route, &held, &n, &oldest); err != nil {
+			return err
 		}
 		g := at(domain, route)
 		if held != 0 {
@@ -222,8 +218,9 @@ func Summary(ctx context.Context, db *sqldb.DB) ([]Group, error) {
 			g.Waiting += n
 		}
 		older(g, oldest)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	err = eachNew(ctx, db, &Filter{All: true}, func(e *entry) error {

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // Metrics of all queues of a process.
@@ -119,16 +121,13 @@ func (q *Queue) oldest() (time.Duration, error) {
 	oldest := int64(never)
 	for _, query := range [...]string{sqlOldest, sqlOldestNew} {
 		rows, err := q.db.Read().Query(q.ctx, query)
-		if err != nil {
-			return 0, err
-		}
-		for rows.Next() {
-			e, err := scanEntry(rows)
-			if err == nil {
+		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+			if e, err := scanEntry(row); err == nil {
 				oldest = min(oldest, e.msg.queued)
 			}
-		}
-		if err := rows.Err(); err != nil {
+			return nil
+		})
+		if err != nil {
 			return 0, err
 		}
 	}

@@ -177,29 +177,25 @@ func (q *Queue) recoverNew(ctx context.Context) error {
 const recoverBatch = 1000
 
 func (q *Queue) recoverSome(ctx context.Context) (int, error) {
-	rows, err := q.db.Read().Query(ctx, sqlNew, 0, recoverBatch)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
 	b := &batch{}
 	var bad [][]any
-	for rows.Next() {
-		e, err := scanEntry(rows)
-		if e == nil {
-			return 0, err
-		}
-		if err != nil {
+	rows, err := q.db.Read().Query(ctx, sqlNew, 0, recoverBatch)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
+		e, err := scanEntry(row)
+		switch {
+		case e == nil:
+			return err
+		case err != nil:
 			bad = append(bad, []any{e.id})
-			continue
+		default:
+			e.fresh, e.fate, e.due = true, toWait, max(min(e.msg.queued, q.clock.now()), e.msg.notBefore)
+			b.settle = append(b.settle, e)
 		}
-		e.fresh, e.fate, e.due = true, toWait, max(min(e.msg.queued, q.clock.now()), e.msg.notBefore)
-		b.settle = append(b.settle, e)
-	}
-	if err := rows.Err(); err != nil || len(b.settle)+len(bad) == 0 {
+		return nil
+	})
+	if err != nil || len(b.settle)+len(bad) == 0 {
 		return 0, err
 	}
-	rows.Close()
 	if len(bad) > 0 && q.log != nil {
 		q.log.Error("rows of the queue cannot be read; they and their octets are kept and left alone", "rows", len(bad), "first", bad[0][0])
 	}

@@ -56,14 +56,10 @@ func (q *Queue) countRows(ctx context.Context) error {
 	err := q.db.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
 		list, total, held = nil, 0, 0
 		rows, err := r.Query(ctx, sqlBacklog, far) // what is held is never due
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
+		return sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 			var s seen
 			var bucket, n, never int64
-			if err := rows.Scan(&bucket, &s.due, &n, &never); err != nil {
+			if err := row.Scan(&bucket, &s.due, &n, &never); err != nil {
 				return err
 			}
 			s.bucket = uint32(bucket) & (1<<bucketBits - 1)
@@ -71,8 +67,8 @@ func (q *Queue) countRows(ctx context.Context) error {
 			if s.due < far {
 				list = append(list, s)
 			}
-		}
-		return rows.Err()
+			return nil
+		})
 	})
 	if err != nil {
 		return fmt.Errorf("queue: count what waits: %w", err)

@@ -103,19 +103,8 @@ func (a *Admin) subjects(ctx context.Context, after string, held bool) (page []s
 	if held {
 		query, args = "SELECT subject FROM quota_holds WHERE subject > ? ORDER BY subject LIMIT ?", args[1:]
 	}
-	rows, err := a.db.Read().Query(ctx, query, args...)
+	page, err = sqldb.Column[string](a.db.Read().Query(ctx, query, args...))
 	if err != nil {
-		return nil, fmt.Errorf("quota: list: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var s string
-		if err := rows.Scan(&s); err != nil {
-			return nil, fmt.Errorf("quota: list: %w", err)
-		}
-		page = append(page, s)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("quota: list: %w", err)
 	}
 	return page, nil

@@ -61,21 +61,16 @@ func (o *orders) holds(ctx context.Context, db *sqldb.DB) error {
 }
 
 func readHolds(ctx context.Context, r sqldb.Querier) (map[string]heldSender, error) {
-	rows, err := r.Query(ctx, "SELECT subject, since, reason FROM quota_holds ORDER BY since DESC LIMIT ?", maxHolds)
-	if err != nil {
-		return nil, fmt.Errorf("quota: read: %w", err)
-	}
-	defer rows.Close()
 	list := map[string]heldSender{}
-	for rows.Next() {
+	rows, err := r.Query(ctx, "SELECT subject, since, reason FROM quota_holds ORDER BY since DESC LIMIT ?", maxHolds)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var subject, reason string
 		var since int64
-		if err := rows.Scan(&subject, &since, &reason); err != nil {
-			return nil, fmt.Errorf("quota: read: %w", err)
-		}
+		err := row.Scan(&subject, &since, &reason)
 		list[subject] = heldSender{time.Unix(since, 0), reason}
-	}
-	if err := rows.Err(); err != nil {
+		return err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("quota: read: %w", err)
 	}
 	return list, nil
@@ -106,21 +101,17 @@ func (q *Quota) carryOut(ctx context.Context) error {
 		return err
 	}
 	rows, err := q.deps.DB.Read().Query(ctx, "SELECT subject, what FROM quota_orders WHERE change > ? ORDER BY change", o.last)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var subject, what string
-		if err := rows.Scan(&subject, &what); err != nil {
+		if err := row.Scan(&subject, &what); err != nil {
 			return err
 		}
 		q.obey(subject, what)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	rows.Close()
 	if err := o.holds(ctx, q.deps.DB); err != nil {
 		return err
 	}

@@ -28,15 +28,11 @@ func (q *Quota) read(ctx context.Context, subject string) (*usage, error) {
 func readUsage(ctx context.Context, r sqldb.Querier, subject string) (*usage, error) {
 	u, now := newUsage(), time.Now()
 	rows, err := r.Query(ctx, "SELECT span, at, messages, recipients, fresh, refusals FROM quota_use WHERE subject = ? AND at > ?", subject, now.Add(-day-2*daySlot).Unix())
-	if err != nil {
-		return nil, fmt.Errorf("quota: read: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var span, at int64
 		var c counts
-		if err := rows.Scan(&span, &at, &c.messages, &c.recipients, &c.fresh, &c.refusals); err != nil {
-			return nil, fmt.Errorf("quota: read: %w", err)
+		if err := row.Scan(&span, &at, &c.messages, &c.recipients, &c.fresh, &c.refusals); err != nil {
+			return err
 		}
 		w := &u.hour
 		if span == u.day.span {
@@ -46,8 +42,9 @@ func readUsage(ctx context.Context, r sqldb.Querier, subject string) (*usage, er
 		if at%w.span == 0 && w.counts(&probe, now.Unix()) {
 			w.slots[int(at/w.span)%len(w.slots)] = probe
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("quota: read: %w", err)
 	}
 	return u, nil

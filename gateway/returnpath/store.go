@@ -40,21 +40,14 @@ func Open(ctx context.Context, db *sqldb.DB) (*Store, error) {
 
 // Keys returns the keys, the newest first.
 func (s *Store) Keys(ctx context.Context) ([]Key, error) {
-	rows, err := s.db.Read().Query(ctx, "SELECT seq, secret FROM returnpath_keys ORDER BY seq DESC")
-	if err != nil {
-		return nil, fmt.Errorf("returnpath: read keys: %w", err)
-	}
-	defer rows.Close()
-	var keys []Key
-	for rows.Next() && len(keys) < MaxKeys {
+	rows, err := s.db.Read().Query(ctx, "SELECT seq, secret FROM returnpath_keys ORDER BY seq DESC LIMIT ?", MaxKeys)
+	keys, err := sqldb.Collect(rows, err, func(row *sqldb.Rows) (k Key, err error) {
 		var seq int64
-		var secret []byte
-		if err := rows.Scan(&seq, &secret); err != nil {
-			return nil, fmt.Errorf("returnpath: read keys: %w", err)
-		}
-		keys = append(keys, Key{ID: int(seq % 10), Secret: append([]byte(nil), secret...)})
-	}
-	if err := rows.Err(); err != nil {
+		err = row.Scan(&seq, &k.Secret)
+		k.ID = int(seq % 10)
+		return k, err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("returnpath: read keys: %w", err)
 	}
 	return keys, nil

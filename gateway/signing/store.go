@@ -51,17 +51,11 @@ func stored(ctx context.Context, q sqldb.Querier, domain string) ([]Key, error) 
 		query, args = `SELECT `+columns+` FROM signing_keys WHERE domain = ? ORDER BY owner, id`, []any{domain}
 	}
 	rows, err := q.Query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []Key
-	for rows.Next() {
-		var k Key
+	return sqldb.Collect(rows, err, func(row *sqldb.Rows) (k Key, err error) {
 		var der []byte
 		var times [5]int64
-		if err := rows.Scan(&k.id, &k.Domain, &k.Selector, &k.User, (*string)(&k.State), &der, &times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
-			return nil, err
+		if err := row.Scan(&k.id, &k.Domain, &k.Selector, &k.User, (*string)(&k.State), &der, &times[0], &times[1], &times[2], &times[3], &times[4]); err != nil {
+			return k, err
 		}
 		for i, t := range k.times() {
 			if times[i] != 0 {
@@ -69,11 +63,10 @@ func stored(ctx context.Context, q sqldb.Querier, domain string) ([]Key, error) 
 			}
 		}
 		if k.private, err = parsePrivate(der); err != nil {
-			return nil, fmt.Errorf("key %s: %w", k.Name(), err)
+			return k, fmt.Errorf("key %s: %w", k.Name(), err)
 		}
-		list = append(list, k)
-	}
-	return list, rows.Err()
+		return k, nil
+	})
 }
 
 // times are the columns of times.

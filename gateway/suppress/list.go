@@ -72,18 +72,8 @@ func (l *List) Each(ctx context.Context, filter Filter, f func(Entry) error) err
 
 func (l *List) page(ctx context.Context, query string, args []any) (page []Entry, err error) {
 	rows, err := l.deps.DB.Read().Query(ctx, query, args...)
+	page, err = sqldb.Collect(rows, err, func(row *sqldb.Rows) (Entry, error) { return scan(row) })
 	if err != nil {
-		return nil, fmt.Errorf("suppress: list: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		e, err := scan(rows)
-		if err != nil {
-			return nil, err
-		}
-		page = append(page, e)
-	}
-	if err := rows.Err(); err != nil {
 		return nil, fmt.Errorf("suppress: list: %w", err)
 	}
 	return page, nil

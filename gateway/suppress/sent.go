@@ -138,20 +138,15 @@ func (l *List) loadSent(ctx context.Context) {
 	}
 	l.sent.loaded, l.sent.saved = true, time.Now()
 	rows, err := l.deps.DB.Read().Query(ctx, "SELECT id, begun, n, bits FROM suppress_sent ORDER BY id")
-	if err != nil {
-		l.deps.Log.Error("to whom mail was sent is not known", "error", err.Error())
-		return
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		p := &sentPart{}
 		var n int64
 		var b []byte
-		if err = rows.Scan(&p.id, &p.begun, &n, &b); err != nil {
-			break
+		if err := row.Scan(&p.id, &p.begun, &n, &b); err != nil {
+			return err
 		}
 		if len(b) < 8 || len(b) > maxSentBits/8 || len(b)&(len(b)-1) != 0 {
-			continue
+			return nil
 		}
 		p.bloom = sizedBloom(uint64(len(b)) * 8)
 		p.bloom.n.Store(n)
@@ -159,10 +154,8 @@ func (l *List) loadSent(ctx context.Context) {
 			p.bloom.words[i].Store(binary.LittleEndian.Uint64(b[8*i:]))
 		}
 		l.sent.parts = append(l.sent.parts, p)
-	}
-	if err == nil {
-		err = rows.Err()
-	}
+		return nil
+	})
 	if err != nil {
 		l.deps.Log.Error("to whom mail was sent is not known", "error", err.Error())
 	}

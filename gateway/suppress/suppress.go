@@ -140,20 +140,22 @@ const columns = "domain, address, reason, source, detail, since, until"
 // get reads one entry that has not expired.
 func (l *List) get(ctx context.Context, domain, address string) (Entry, error) {
 	row := l.deps.DB.Read().QueryRow(ctx, "SELECT "+columns+" FROM suppress_entries WHERE address = ? AND domain = ? AND (until = 0 OR until > ?)", address, domain, time.Now().Unix())
-	return scan(row)
+	e, err := scan(row)
+	if err != nil {
+		return Entry{}, fmt.Errorf("suppress: read: %w", err)
+	}
+	return e, nil
 }
 
 func scan(row interface{ Scan(dest ...any) error }) (e Entry, err error) {
 	var reason string
 	var since, until int64
-	if err := row.Scan(&e.Domain, &e.Address, &reason, &e.Source, &e.Detail, &since, &until); err != nil {
-		return e, fmt.Errorf("suppress: read: %w", err)
-	}
+	err = row.Scan(&e.Domain, &e.Address, &reason, &e.Source, &e.Detail, &since, &until)
 	e.Reason, e.Since = Reason(reason), time.Unix(since, 0)
 	if until > 0 {
 		e.Until = time.Unix(until, 0)
 	}
-	return e, nil
+	return e, err
 }
 
 // current returns the filter, made or brought up to date where it is time.
@@ -190,20 +192,17 @@ func (l *List) load(ctx context.Context) error {
 		}
 		b, from = newBloom(n), 0
 	}
-	rows, err := l.deps.DB.Read().Query(ctx, "SELECT changed, domain, address FROM suppress_entries WHERE changed > ? ORDER BY changed", from)
-	if err != nil {
-		return fmt.Errorf("suppress: read: %w", err)
-	}
-	defer rows.Close()
 	last := from
-	for rows.Next() {
+	rows, err := l.deps.DB.Read().Query(ctx, "SELECT changed, domain, address FROM suppress_entries WHERE changed > ? ORDER BY changed", from)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var domain, address string
-		if err := rows.Scan(&last, &domain, &address); err != nil {
-			return fmt.Errorf("suppress: read: %w", err)
+		if err := row.Scan(&last, &domain, &address); err != nil {
+			return err
 		}
 		b.add(domain, address)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("suppress: read: %w", err)
 	}
 	l.last = last

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 const (
@@ -88,21 +89,13 @@ func (s *Store) events(ctx context.Context) ([]event, error) {
 
 func (s *Store) readEvents(ctx context.Context, n int) ([]event, error) {
 	rows, err := s.deps.DB.Read().Query(ctx, "SELECT id, undoes, username, spam, own, shared_domain, shared_all, vector FROM learned_lessons WHERE id > ? ORDER BY id LIMIT ?", s.applied, n)
-	if err != nil {
-		return nil, fmt.Errorf("learned: lessons: %w", err)
-	}
-	defer rows.Close()
-	var list []event
-	for rows.Next() {
-		var e event
+	list, err := sqldb.Collect(rows, err, func(row *sqldb.Rows) (e event, err error) {
 		var spam int
-		if err := rows.Scan(&e.id, &e.undoes, &e.user, &spam, &e.own, &e.domain, &e.all, &e.vector); err != nil {
-			return nil, fmt.Errorf("learned: lessons: %w", err)
-		}
+		err = row.Scan(&e.id, &e.undoes, &e.user, &spam, &e.own, &e.domain, &e.all, &e.vector)
 		e.spam = spam != 0
-		list = append(list, e)
-	}
-	if err := rows.Err(); err != nil {
+		return e, err
+	})
+	if err != nil {
 		return nil, fmt.Errorf("learned: lessons: %w", err)
 	}
 	return list, nil

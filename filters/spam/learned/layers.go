@@ -257,20 +257,12 @@ func (x *layers) drop(name string) {
 
 // loadNames reads which layers there are.
 func (s *Store) loadNames(ctx context.Context) error {
-	rows, err := s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_layers ORDER BY used DESC LIMIT ?", maxLayers)
+	names, err := sqldb.Column[string](s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_layers ORDER BY used DESC LIMIT ?", maxLayers))
 	if err != nil {
 		return fmt.Errorf("learned: layers: %w", err)
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return fmt.Errorf("learned: layers: %w", err)
-		}
+	for _, name := range names {
 		s.layers.names[name] = struct{}{}
-	}
-	if err := rows.Err(); err != nil {
-		return fmt.Errorf("learned: layers: %w", err)
 	}
 	return nil
 }

@@ -103,19 +103,7 @@ func (s *Store) expired(ctx context.Context, opt *Options, now time.Time) ([]sta
 
 // forgotten are names without mail for long. One that was seen once is mostly
 // one that never comes again.
-func (s *Store) forgotten(ctx context.Context, opt *Options, now time.Time) (names []string, err error) {
-	rows, err := s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_reputation WHERE last < ? AND (last < ? OR n <= 1 AND good = 0 AND bad = 0 AND replies = 0) ORDER BY last LIMIT ?",
-		now.Add(-opt.Forget/4).Unix(), now.Add(-opt.Forget).Unix(), pruneRows)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+func (s *Store) forgotten(ctx context.Context, opt *Options, now time.Time) ([]string, error) {
+	return sqldb.Column[string](s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_reputation WHERE last < ? AND (last < ? OR n <= 1 AND good = 0 AND bad = 0 AND replies = 0) ORDER BY last LIMIT ?",
+		now.Add(-opt.Forget/4).Unix(), now.Add(-opt.Forget).Unix(), pruneRows))
 }

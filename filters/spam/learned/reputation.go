@@ -151,19 +151,16 @@ func (s *Store) readRows(ctx context.Context, miss []string, found map[string]ro
 	}
 	flushed := s.behind.flushes.Load()
 	rows, err := s.deps.DB.Read().Query(ctx, selectRows+"("+sqldb.Marks(maxNames)+")", args...)
-	if err != nil {
-		return fmt.Errorf("learned: reputation: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(rows *sqldb.Rows) error {
 		var name string
 		var r row
 		if err := rows.Scan(&name, &r.first, &r.last, &r.n, &r.ham, &r.spam, &r.good, &r.bad, &r.replies); err != nil {
-			return fmt.Errorf("learned: reputation: %w", err)
+			return err
 		}
 		found[name] = r
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("learned: reputation: %w", err)
 	}
 	for _, name := range miss {

@@ -72,20 +72,8 @@ func teacherName(user string) (string, error) {
 }
 
 // taughtSince are keys of lessons, the latest first.
-func taughtSince(ctx context.Context, tx *sqldb.Tx, user string, since time.Time) (keys []string, err error) {
-	rows, err := tx.Query(ctx, "SELECT message FROM learned_lessons WHERE username = ? AND live = 1 AND at >= ? ORDER BY id DESC LIMIT ?", user, since.Unix(), undoLessons)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var k string
-		if err := rows.Scan(&k); err != nil {
-			return nil, err
-		}
-		keys = append(keys, k)
-	}
-	return keys, rows.Err()
+func taughtSince(ctx context.Context, tx *sqldb.Tx, user string, since time.Time) ([]string, error) {
+	return sqldb.Column[string](tx.Query(ctx, "SELECT message FROM learned_lessons WHERE username = ? AND live = 1 AND at >= ? ORDER BY id DESC LIMIT ?", user, since.Unix(), undoLessons))
 }
 
 // undoSome writes that some lessons of a user are undone, in one transaction;

@@ -147,24 +147,20 @@ func (s *Store) readSince(ctx context.Context, r rewinding) ([]applied, error) {
 	default:
 		query, args = query+" AND username = ? AND own > 0", append(args, r.layer)
 	}
-	rows, err := s.deps.DB.Read().Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, maxRewind+len(r.undone)+1)...)
-	if err != nil {
-		return nil, fmt.Errorf("learned: lessons: %w", err)
-	}
-	defer rows.Close()
 	var list []applied
-	for rows.Next() {
+	rows, err := s.deps.DB.Read().Query(ctx, query+" ORDER BY id DESC LIMIT ?", append(args, maxRewind+len(r.undone)+1)...)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		x, spam, data := applied{v: &model.Vector{}}, 0, []byte(nil)
-		if err := rows.Scan(&x.id, &x.user, &spam, &x.own, &x.domain, &x.all, &data); err != nil {
-			return nil, fmt.Errorf("learned: lessons: %w", err)
+		if err := row.Scan(&x.id, &x.user, &spam, &x.own, &x.domain, &x.all, &data); err != nil {
+			return err
 		}
-		if x.v.UnmarshalBinary(data) != nil {
-			continue
+		if x.v.UnmarshalBinary(data) == nil {
+			x.spam = spam != 0
+			list = append(list, x)
 		}
-		x.spam = spam != 0
-		list = append(list, x)
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return nil, fmt.Errorf("learned: lessons: %w", err)
 	}
 	return list, nil

@@ -42,21 +42,13 @@ func (o Options) vote(ctx context.Context, tx *sqldb.Tx, p *prepared, t *teacher
 
 // votes are the names of which a user has said the same lately.
 func votes(ctx context.Context, tx *sqldb.Tx, p *prepared, now time.Time) (map[string]bool, error) {
-	rows, err := tx.Query(ctx, "SELECT sender FROM learned_lessons WHERE username = ? AND live = 1 AND spam = ? AND at > ? AND sender <> '' ORDER BY id DESC LIMIT ?",
-		p.User, p.Spam, now.Add(-halfLife).Unix(), maxVotes)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+	list, err := sqldb.Column[string](tx.Query(ctx, "SELECT sender FROM learned_lessons WHERE username = ? AND live = 1 AND spam = ? AND at > ? AND sender <> '' ORDER BY id DESC LIMIT ?",
+		p.User, p.Spam, now.Add(-halfLife).Unix(), maxVotes))
 	voted := map[string]bool{}
-	for rows.Next() {
-		var names string
-		if err := rows.Scan(&names); err != nil {
-			return nil, err
-		}
+	for _, names := range list {
 		for name := range strings.SplitSeq(names, "\n") {
 			voted[name] = true
 		}
 	}
-	return voted, rows.Err()
+	return voted, err
 }

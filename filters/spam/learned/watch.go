@@ -127,49 +127,43 @@ func (w *watch) load(ctx context.Context, db *sqldb.DB) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	rows, err := db.Read().Query(ctx, "SELECT kind, bin, n FROM learned_scores")
-	if err != nil {
-		return fmt.Errorf("learned: scores: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var k bin
 		var n float64
-		if err := rows.Scan(&k.kind, &k.bin, &n); err != nil {
-			return fmt.Errorf("learned: scores: %w", err)
+		if err := row.Scan(&k.kind, &k.bin, &n); err != nil {
+			return err
 		}
 		w.hist[k] = n
 		if k.kind == reference {
 			w.total += n
 		}
-	}
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("learned: scores: %w", err)
 	}
 	return w.loadSamples(ctx, db)
 }
 
 func (w *watch) loadSamples(ctx context.Context, db *sqldb.DB) error {
-	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
-	if err != nil {
-		return fmt.Errorf("learned: samples: %w", err)
-	}
-	defer rows.Close()
 	var last [2]int64
-	for rows.Next() {
+	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var x sample
-		if err := rows.Scan(&x.spam, &x.slot, &x.at, &x.score); err != nil {
-			return fmt.Errorf("learned: samples: %w", err)
+		if err := row.Scan(&x.spam, &x.slot, &x.at, &x.score); err != nil {
+			return err
 		}
 		r := &w.rings[x.spam&1]
 		r.scores = append(r.scores, x.score)
 		if x.at >= last[x.spam&1] {
 			last[x.spam&1], r.next = x.at, len(r.scores)%sampleSize
 		}
-	}
-	w.change = 1
-	if err := rows.Err(); err != nil {
+		return nil
+	})
+	if err != nil {
 		return fmt.Errorf("learned: samples: %w", err)
 	}
+	w.change = 1
 	return nil
 }
 

@@ -129,15 +129,11 @@ ON CONFLICT (username) DO UPDATE SET day = excluded.day, today = excluded.today,
 func alikeTo(ctx context.Context, tx *sqldb.Tx, l *Lesson, d digest) (a alike, err error) {
 	rows, err := tx.Query(ctx, `SELECT username, domain, spam, COUNT(*) FROM learned_lessons WHERE live = 1 AND id IN (
 SELECT lesson FROM learned_digests WHERE band IN (?, ?, ?, ?) ORDER BY lesson DESC LIMIT ?) GROUP BY username, domain, spam`, d[0], d[1], d[2], d[3], maxAlike*bands)
-	if err != nil {
-		return a, err
-	}
-	defer rows.Close()
-	for rows.Next() {
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var user, domain string
 		var label, n int
-		if err := rows.Scan(&user, &domain, &label, &n); err != nil {
-			return a, err
+		if err := row.Scan(&user, &domain, &label, &n); err != nil {
+			return err
 		}
 		spam := label != 0
 		if spam == l.Spam {
@@ -154,6 +150,7 @@ SELECT lesson FROM learned_digests WHERE band IN (?, ?, ?, ?) ORDER BY lesson DE
 		case user != l.User:
 			a.opposite++
 		}
-	}
-	return a, rows.Err()
+		return nil
+	})
+	return a, err
 }

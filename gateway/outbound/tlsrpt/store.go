@@ -146,33 +146,27 @@ func (c *Collector) postpone(ctx context.Context, d dayDomain, due time.Time) er
 
 // counts reads all that is counted about a domain on a day.
 func (c *Collector) counts(ctx context.Context, d dayDomain) ([]PolicyReport, error) {
-	rows, err := c.db.Read().Query(ctx, `SELECT policy_hash, policy, failure, sessions FROM tlsrpt_counts WHERE day = ? AND domain = ? ORDER BY policy_hash, failure_hash`, d.day, d.domain)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
 	var list []PolicyReport
 	last := ""
-	for rows.Next() {
+	rows, err := c.db.Read().Query(ctx, `SELECT policy_hash, policy, failure, sessions FROM tlsrpt_counts WHERE day = ? AND domain = ? ORDER BY policy_hash, failure_hash`, d.day, d.domain)
+	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var key, policy, failure string
 		var n int64
-		if err := rows.Scan(&key, &policy, &failure, &n); err != nil {
-			return nil, err
+		if err := row.Scan(&key, &policy, &failure, &n); err != nil {
+			return err
 		}
 		if key != last || len(list) == 0 {
 			list, last = append(list, PolicyReport{}), key
 			if err := json.Unmarshal([]byte(policy), &list[len(list)-1].Policy); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		if err := list[len(list)-1].count(failure, Count(n)); err != nil {
-			return nil, err
-		}
-	}
+		return list[len(list)-1].count(failure, Count(n))
+	})
 	for _, p := range list {
 		slices.SortStableFunc(p.Failures, func(a, b Detail) int { return cmp.Compare(b.Sessions, a.Sessions) })
 	}
-	return list, rows.Err()
+	return list, err
 }
 
 func (p *PolicyReport) count(failure string, n Count) error {
