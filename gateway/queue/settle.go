@@ -159,8 +159,8 @@ func (q *Queue) unwritten(b *batch) {
 	if len(b.gone) > 0 {
 		q.putOff(&batch{gone: b.gone, late: true})
 	}
-	if len(b.settle)+len(b.forget)+len(b.activate) == 0 {
-		return
+	if len(b.settle)+len(b.forget)+len(b.activate)+len(b.move) == 0 && b.floor == 0 {
+		return // whoever waits for it is told
 	}
 	if len(b.settle) > 0 {
 		q.paused = true
