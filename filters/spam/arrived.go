@@ -30,7 +30,7 @@ func AsArrived(raw []byte, hostname string) []byte {
 				return raw
 			}
 			cut = i + 1
-		case f.Is("Received"): // that of the hop before
+		case f.Is("Received"), f.Is("From"): // that of the hop before, or the author's: below it nothing is ours
 			return join(fields[cut:], body)
 		case f.Is("X-Spam-Score") && cut > 0:
 			cut = i + 1

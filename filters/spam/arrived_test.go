@@ -20,6 +20,7 @@ func TestAsArrived(t *testing.T) {
 		"a client named by":    {strings.Replace(ours, "from a\r\n", "from by\r\n", 1), came},
 		"ours with all marks":  {ours + results + "X-Spam-Flag: YES\r\nX-Policy: said\r\nX-Spam-Status: Yes\r\nX-Spam-Score: 9\r\n", came},
 		"results and a mark":   {ours + results + "X-Spam-Flag: YES\r\n", came},
+		"a mark of strangers":  {ours + results, "Subject: y\r\nFrom: a@a.test\r\nContent-Type: text/html\r\nX-Spam-Flag: NO\r\nX-Spam-Score: 0\r\n\r\nbody\r\n"},
 		"another's above ours": {"", "Received: from x by other.test; x\r\n" + ours + came},
 	} {
 		if got := string(AsArrived([]byte(c.top+c.rest), "mx.x.test")); got != c.rest {

@@ -93,10 +93,30 @@ func Read(r io.Reader) (*Model, error) {
 	m.base, m.about = l, h.About
 	copy(m.stack.weight[:], h.Stack)
 	m.curve = curve{slope: h.Slope, shift: h.Shift, threshold: h.Threshold}
-	if !(m.curve.threshold > 0) || !(m.curve.slope > 0) || math.IsNaN(m.curve.shift) || len(h.Stack) != int(Views) {
+	if !m.curve.usable() || len(h.Stack) != int(Views) || !m.stack.usable() {
 		return nil, fmt.Errorf("model: %w", ErrFormat)
 	}
 	return m, nil
+}
+
+// most bounds the numbers of the second level: beyond it scores are none.
+const most = 1e6
+
+// usable tells whether every score is a number.
+func (c *curve) usable() bool {
+	return c.threshold > 1/most && c.threshold < most && c.slope > 0 && c.slope < most && math.Abs(c.shift) < most
+}
+
+// usable tells whether some views count, however familiar a header is.
+func (s *stack) usable() bool {
+	for _, w := range s.weight {
+		if !(w >= 0 && w < most) {
+			return false
+		}
+	}
+	_, none := s.shares(0)
+	_, all := s.shares(1)
+	return none > 1/most && all > 1/most
 }
 
 // WriteTo writes the layer, with what it needs to learn on.

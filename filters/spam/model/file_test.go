@@ -183,3 +183,45 @@ func TestHeadersOfFilesAreChecked(t *testing.T) {
 		}
 	}
 }
+
+// TestAModelWhoseViewsDoNotCountIsRefused: its scores would be no numbers, and
+// no message with such a one is spam.
+func TestAModelWhoseViewsDoNotCountIsRefused(t *testing.T) {
+	t.Parallel()
+	good := written(t, trained(t))
+	begin, rest, _ := bytes.Cut(good, []byte("\n"))
+	line, rest, _ := bytes.Cut(rest, []byte("\n"))
+	change := func(f func(h *fileHeader)) []byte {
+		var h fileHeader
+		if err := json.Unmarshal(line, &h); err != nil {
+			t.Fatal(err)
+		}
+		f(&h)
+		l, err := json.Marshal(&h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return summed(bytes.Join([][]byte{begin, l, rest}, []byte("\n")))
+	}
+	if _, err := Read(bytes.NewReader(change(func(*fileHeader) {}))); err != nil {
+		t.Fatal(err)
+	}
+	for name, f := range map[string]func(h *fileHeader){
+		"no view":                           func(h *fileHeader) { clear(h.Stack) },
+		"views of headers only":             func(h *fileHeader) { clear(h.Stack); h.Stack[Fields], h.Stack[Tokens] = 2, 2 },
+		"rules only":                        func(h *fileHeader) { clear(h.Stack); h.Stack[Rules] = 1 },
+		"one that counts less than nothing": func(h *fileHeader) { h.Stack[Words] = -1 },
+		"a view of endless weight":          func(h *fileHeader) { h.Stack[Words] = 1e308 },
+		"a steep curve":                     func(h *fileHeader) { h.Slope = 1e308 },
+		"a far shift":                       func(h *fileHeader) { h.Shift = -1e308 },
+		"a threshold of next to nothing":    func(h *fileHeader) { h.Threshold = 1e-300 },
+	} {
+		m, err := Read(bytes.NewReader(change(f)))
+		if !errors.Is(err, ErrFormat) {
+			t.Errorf("%s: %v", name, err)
+			if m != nil {
+				t.Logf("%+v", m.Score(vectorOf(t, letter("x", "y"))))
+			}
+		}
+	}
+}
