@@ -1,0 +1,135 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/blob"
+)
+
+// crash ends the queue without Close, and opens it again.
+func (l *lab) crash() {
+	q := l.q
+	q.mu.Lock()
+	q.closed = true
+	q.mu.Unlock()
+	q.wake()
+	q.cancel()
+	q.wg.Wait()
+	q.crew.Leave()
+	l.blobs.Close()
+	l.db.Close()
+	l.open()
+}
+
+// TestDeliveredFromItsRowIsDone: of a message that got a row its note does not
+// count any more, whatever has become of the row.
+func TestDeliveredFromItsRowIsDone(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		takes    time.Duration
+		attempts int
+	}{{"at once", 0, 1}, {"slowly", 2 * logTime, 1}, {"later", 0, 2}, {"slowly and later", 2 * logTime, 2}} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.next.before = func(context.Context, *Job) { time.Sleep(c.takes) }
+			l.next.answer = func(j *Job, _ string) Outcome {
+				if j.Attempt < c.attempts {
+					return busy
+				}
+				return delivered
+			}
+			l.start()
+			l.send("a@example.org", mail, "b@x.test")
+			time.Sleep(c.takes)
+			settle()
+			if c.attempts > 1 {
+				time.Sleep(time.Hour)
+				settle()
+			}
+			if n := len(l.next.all()); n != c.attempts {
+				t.Fatalf("%s: %d attempts", c.name, n)
+			}
+			l.crash()
+			l.start()
+			time.Sleep(time.Hour)
+			settle()
+			if n := len(l.next.all()); n != c.attempts || len(l.list()) != 0 || l.blobs.Usage().Live != 0 {
+				t.Errorf("%s: %d attempts, %+v", c.name, n, l.list())
+			}
+		})
+	}
+}
+
+// deaf is a log whose notes are written, and nobody hears of some of them.
+type deaf struct {
+	blob.Noter
+	messages bool // of these it says that they could not be written
+	lost     bool // those that are done are not
+}
+
+var errDeaf = errors.New("what was that?")
+
+func (d *deaf) AppendNote(ctx context.Context, tag string, note []byte, size int64, src io.Reader) (blob.Ref, error) {
+	if tag == doneTag && d.lost {
+		return blob.Ref{}, errDeaf
+	}
+	ref, err := d.Noter.AppendNote(ctx, tag, note, size, src)
+	if err == nil && tag != doneTag && d.messages {
+		return blob.Ref{}, errDeaf
+	}
+	return ref, err
+}
+
+// TestWhatTheLogDoesNotTakeIsInRows: that a message is done, or was never
+// accepted, is told by the database where the log cannot.
+func TestWhatTheLogDoesNotTakeIsInRows(t *testing.T) {
+	for _, refused := range []bool{false, true} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.q.notes = &deaf{Noter: l.q.notes, lost: true, messages: refused}
+			l.start()
+			c, attempts := copyOf("a@example.org", mail, "b@x.test"), 1
+			if refused {
+				attempts = 0
+			}
+			if err := l.q.Submit(t.Context(), c, "out"); (err != nil) != refused {
+				t.Fatal(err)
+			}
+			settle()
+			time.Sleep(2 * rewriteTime)
+			settle()
+			if n := len(l.q.wal.entries); n != 0 {
+				t.Errorf("%d in the log", n)
+			}
+			l.crash()
+			l.start()
+			time.Sleep(time.Hour)
+			settle()
+			if n := len(l.next.all()); n != attempts || len(l.list()) != 0 {
+				t.Errorf("refused %v: %d attempts, %+v", refused, n, l.list())
+			}
+		})
+	}
+}
+
+// TestRefusedIsNotDelivered: a message whose note is there, and to which 250
+// was not said, is not sent after a crash.
+func TestRefusedIsNotDelivered(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.q.notes = &deaf{Noter: l.q.notes, messages: true}
+		l.start()
+		if err := l.q.Submit(t.Context(), copyOf("a@example.org", mail, "b@x.test"), "out"); err == nil || !strings.Contains(err.Error(), errDeaf.Error()) {
+			t.Fatal(err)
+		}
+		settle()
+		l.crash()
+		l.start()
+		settle()
+		if n := len(l.next.all()); n != 0 || len(l.list()) != 0 {
+			t.Errorf("%d attempts", n)
+		}
+	})
+}
