@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/gapura-mail/gapura/gateway/blob"
-	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -137,46 +134,6 @@ func TestABulkBacklogDoesNotHoldUpOthers(t *testing.T) {
 		settle()
 		if k := n.Load(); k != bulk+10 || len(l.list()) != 0 {
 			t.Errorf("%d delivered, %d left", k, len(l.list()))
-		}
-	})
-}
-
-// TestDatabaseFails: while nothing can be written, nobody is promised
-// anything and nothing is tried; what was delivered is not delivered again.
-func TestDatabaseFails(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		l.q.notes = nil // it needs no database
-		var full atomic.Bool
-		write := l.q.write
-		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
-			if full.Load() {
-				return syscall.ENOSPC
-			}
-			return write(ctx, f)
-		}
-		l.next.before = func(context.Context, *Job) { full.Store(true) } // just now
-		l.start()
-		l.send("a@example.org", mail, "1@x.test")
-		settle()
-		d := l.q.Delivery("out")
-		if _, err := d.Commit(context.Background(), copyOf("a@example.org", mail, "2@x.test")); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%v", err)
-		}
-		if err := d.Prepare(context.Background(), copyOf("a@example.org", mail, "3@x.test")); !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("%v", err)
-		}
-		d.Abort()
-		if n := len(l.next.all()); n != 1 {
-			t.Errorf("%d attempts", n)
-		}
-		l.next.before = nil
-		full.Store(false)
-		time.Sleep(2 * time.Second)
-		settle()
-		l.send("a@example.org", mail, "4@x.test")
-		settle()
-		if n := len(l.next.all()); n != 2 || len(l.list()) != 0 || l.blobs.Usage().Live != 0 {
-			t.Errorf("%d attempts, %d left, %d octets live", n, len(l.list()), l.blobs.Usage().Live)
 		}
 	})
 }
@@ -396,32 +353,6 @@ func TestAClockThatWasWrong(t *testing.T) {
 		settle()
 		if n := len(l.next.all()); n != 2 {
 			t.Errorf("%d attempts", n)
-		}
-	})
-}
-
-// TestFullDisk: the client hears 452, nothing is left of the message, and all
-// goes well again when there is room.
-func TestFullDisk(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		disk := blobtest.New()
-		files, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "b", FS: disk}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.blobs.Close()
-		l.blobs, l.q.blobs, l.q.notes = files, files, files
-		l.start()
-		disk.SetRoom(10)
-		_, err = l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "1@x.test"))
-		if r, ok := smtp.AsReply(err); !ok || r.Code != 452 {
-			t.Errorf("%v", err)
-		}
-		disk.SetRoom(-1)
-		l.send("a@example.org", mail, "2@x.test")
-		settle()
-		if n := len(l.next.all()); n != 1 || len(l.list()) != 0 || l.blobs.Usage().Live != 0 || l.q.kept.Load() != 0 {
-			t.Errorf("%d delivered, %d left, %+v, %d kept", n, len(l.list()), l.blobs.Usage(), l.q.kept.Load())
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -39,6 +40,27 @@ func newLab(t testing.TB, opt Options) *lab {
 	l.open()
 	t.Cleanup(l.close)
 	return l
+}
+
+// in runs f in a bubble with a clock of its own, on a new queue.
+func in(t *testing.T, opt Options, f func(t *testing.T, l *lab)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lab{t: t, dir: t.TempDir(), opt: opt, next: &fake{}}
+		l.log = quiet
+		l.open()
+		defer l.close()
+		f(t, l)
+	})
+}
+
+// settle waits until nothing happens any more, and a moment longer, for what
+// is written with something else.
+func settle() {
+	for range 4 {
+		synctest.Wait()
+		time.Sleep(5 * time.Millisecond)
+	}
+	synctest.Wait()
 }
 
 func (l *lab) open() {

@@ -1,38 +1,13 @@
 package queue
 
 import (
-	"context"
-	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
-
-// in runs f in a bubble with a clock of its own, on a new queue.
-func in(t *testing.T, opt Options, f func(t *testing.T, l *lab)) {
-	synctest.Test(t, func(t *testing.T) {
-		l := &lab{t: t, dir: t.TempDir(), opt: opt, next: &fake{}}
-		l.log = quiet
-		l.open()
-		defer l.close()
-		f(t, l)
-	})
-}
-
-// settle waits until nothing happens any more, and a moment longer, for what
-// is written with something else.
-func settle() {
-	for range 4 {
-		synctest.Wait()
-		time.Sleep(5 * time.Millisecond)
-	}
-	synctest.Wait()
-}
 
 func TestDelivered(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
@@ -225,132 +200,6 @@ func TestExpires(t *testing.T) {
 		}
 		if len(l.list()) != 0 {
 			t.Error("something is left")
-		}
-	})
-}
-
-// TestDestinationDown: a next hop that does not answer is left alone as a
-// whole, and one message probes it.
-func TestDestinationDown(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		var up atomic.Bool
-		l.next.answer = func(j *Job, to string) Outcome {
-			if up.Load() || j.Destination == "fine.test" {
-				return delivered
-			}
-			return away
-		}
-		l.start()
-		for i := range 200 {
-			l.send(fmt.Sprintf("a%d@s%d.example", i, i%7), mail, "b@down.test")
-			if i == 0 {
-				settle()
-			}
-		}
-		l.send("a@example.org", mail, "b@fine.test")
-		settle()
-		if n := len(l.next.all()); n != 2 {
-			t.Fatalf("%d attempts", n)
-		}
-		time.Sleep(30 * time.Minute)
-		settle()
-		n := len(l.next.all()) // probes after 1, 2, 4, 8, 16 minutes
-		if n < 5 || n > 8 {
-			t.Errorf("%d attempts", n)
-		}
-		up.Store(true)
-		time.Sleep(35 * time.Minute)
-		settle()
-		if left := l.list(); len(left) > 10 { // those that have probed wait by the schedule
-			t.Errorf("%d left", len(left))
-		}
-		time.Sleep(5 * time.Hour)
-		settle()
-		if left := l.list(); len(left) != 0 {
-			t.Errorf("%d left", len(left))
-		}
-	})
-}
-
-// TestDownForDays: the messages of a destination that never comes back are
-// told of and returned, though hardly any has been tried.
-func TestDownForDays(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		l.next.answer = func(j *Job, to string) Outcome {
-			if j.Destination == "down.test" {
-				return away
-			}
-			return delivered
-		}
-		l.start()
-		for i := range 50 {
-			l.send("a@example.org", mail, fmt.Sprintf("b%d@down.test", i))
-			if i == 0 {
-				settle()
-			}
-		}
-		time.Sleep(5 * time.Hour)
-		settle()
-		count := func(what string) (n int) {
-			for _, g := range l.next.all() {
-				if g.from == "" && strings.Contains(g.body, what) {
-					n++
-				}
-			}
-			return n
-		}
-		if n := count("Action: delayed"); n != 50 {
-			t.Errorf("%d were told that it is late", n)
-		}
-		time.Sleep(116 * time.Hour)
-		settle()
-		if n := count("Action: failed"); n != 50 {
-			t.Errorf("%d came back", n)
-		}
-		if n := len(l.list()); n != 0 {
-			t.Errorf("%d left", n)
-		}
-	})
-}
-
-func TestHeldUntilReleased(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		l.start()
-		c := copyOf("a@example.org", mail, "b@x.test")
-		c.Queue.Hold = "too many recipients"
-		l.commit(c)
-		time.Sleep(200 * time.Hour)
-		settle()
-		items := l.list()
-		if len(items) != 1 || items[0].State != Held || items[0].Hold != "too many recipients" || len(l.next.all()) != 0 {
-			t.Fatalf("%+v", items)
-		}
-		n, err := l.q.Act(context.Background(), Change{Action: Release, Filter: Filter{ID: c.ID}}, nil)
-		if n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		settle()
-		if all := l.next.all(); len(all) != 1 || all[0].from == "" || len(l.list()) != 0 {
-			t.Fatalf("%+v", all)
-		}
-	})
-}
-
-func TestFutureRelease(t *testing.T) {
-	in(t, Options{}, func(t *testing.T, l *lab) {
-		l.start()
-		start := time.Now()
-		c := copyOf("a@example.org", mail, "b@x.test")
-		c.Params.HoldFor = 50 * time.Hour
-		l.commit(c)
-		time.Sleep(51 * time.Hour)
-		settle()
-		all := l.next.all()
-		if len(all) != 1 || all[0].job.Params.HoldFor != 0 {
-			t.Fatalf("%+v", all)
-		}
-		if d := all[0].at.Sub(start); d < 50*time.Hour || d > 50*time.Hour+time.Second {
-			t.Errorf("after %v", d)
 		}
 	})
 }

@@ -1,0 +1,126 @@
+package queue
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+)
+
+func TestHeldUntilReleased(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Queue.Hold = "too many recipients"
+		l.commit(c)
+		time.Sleep(200 * time.Hour)
+		settle()
+		items := l.list()
+		if len(items) != 1 || items[0].State != Held || items[0].Hold != "too many recipients" || len(l.next.all()) != 0 {
+			t.Fatalf("%+v", items)
+		}
+		n, err := l.q.Act(context.Background(), Change{Action: Release, Filter: Filter{ID: c.ID}}, nil)
+		if n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		settle()
+		if all := l.next.all(); len(all) != 1 || all[0].from == "" || len(l.list()) != 0 {
+			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+func TestFutureRelease(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		start := time.Now()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Params.HoldFor = 50 * time.Hour
+		l.commit(c)
+		time.Sleep(51 * time.Hour)
+		settle()
+		all := l.next.all()
+		if len(all) != 1 || all[0].job.Params.HoldFor != 0 {
+			t.Fatalf("%+v", all)
+		}
+		if d := all[0].at.Sub(start); d < 50*time.Hour || d > 50*time.Hour+time.Second {
+			t.Errorf("after %v", d)
+		}
+	})
+}
+
+// TestReleaseKeepsFutureRelease: that an administrator lets a message go does
+// not mean before the time that its sender asked for.
+func TestReleaseKeepsFutureRelease(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		c := copyOf("a@example.org", mail, "a@x.test")
+		c.Queue.Hold, c.Params.HoldFor = "a quota", 10*time.Hour
+		l.commit(c)
+		time.Sleep(time.Hour)
+		if n, err := l.q.Act(t.Context(), Change{Action: Release, Filter: Filter{All: true}}, nil); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		time.Sleep(8 * time.Hour)
+		settle()
+		if len(l.next.all()) != 0 {
+			t.Fatal("sent early")
+		}
+		time.Sleep(2 * time.Hour)
+		settle()
+		if len(l.next.all()) != 1 {
+			t.Error("not sent")
+		}
+	})
+}
+
+// prepared queues c as one of several copies of a message.
+func (l *lab) prepared(c *gateway.Copy) {
+	l.t.Helper()
+	d := l.q.Delivery("out")
+	defer d.Abort()
+	if err := d.Prepare(context.Background(), c); err != nil {
+		l.t.Fatal(err)
+	}
+	if _, err := d.Commit(context.Background(), c); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// TestPreparedWaitsAsAsked: what is one of several copies is held, and waits
+// for its time, as a lone one does; after a crash too.
+func TestPreparedWaitsAsAsked(t *testing.T) {
+	for _, crash := range []bool{false, true} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			if !crash {
+				l.start()
+			}
+			held := copyOf("a@example.org", mail, "held@x.test")
+			held.Queue.Hold = "a quota"
+			l.prepared(held)
+			later := copyOf("a@example.org", mail, "later@x.test")
+			later.Params.HoldFor = 10 * time.Hour
+			l.prepared(later)
+			settle()
+			if crash {
+				l.close()
+				l.open()
+				l.start()
+			}
+			time.Sleep(9 * time.Hour)
+			settle()
+			if all := l.next.all(); len(all) != 0 {
+				t.Fatalf("crash %v: sent: %q", crash, all[0].to)
+			}
+			time.Sleep(2 * time.Hour)
+			settle()
+			if all := l.next.all(); len(all) != 1 || all[0].id != later.ID {
+				t.Errorf("crash %v: %+v", crash, all)
+			}
+			if items := l.list(); len(items) != 1 || items[0].State != Held || items[0].Hold != "a quota" {
+				t.Errorf("crash %v: %+v", crash, items)
+			}
+		})
+	}
+}
