@@ -184,15 +184,15 @@ func (b *behind) putBack() {
 const (
 	addRow = `INSERT INTO learned_reputation (name, first, last, n, ham, spam, good, bad, replies) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (name) DO UPDATE SET n = learned_reputation.n + excluded.n,
- first = CASE WHEN excluded.first < learned_reputation.first THEN excluded.first ELSE learned_reputation.first END,
+ first = CASE WHEN learned_reputation.first = 0 OR excluded.first < learned_reputation.first THEN excluded.first ELSE learned_reputation.first END,
  last = CASE WHEN excluded.last > learned_reputation.last THEN excluded.last ELSE learned_reputation.last END,
  ham = learned_reputation.ham + excluded.ham, spam = learned_reputation.spam + excluded.spam, good = learned_reputation.good + excluded.good,
  bad = learned_reputation.bad + excluded.bad, replies = learned_reputation.replies + excluded.replies`
 	addContact = `INSERT INTO learned_contacts (username, address, first, last, n) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (username, address) DO UPDATE SET last = excluded.last, n = learned_contacts.n + excluded.n`
 	addSent   = `INSERT INTO learned_sent (message, at) VALUES (?, ?) ON CONFLICT (message) DO UPDATE SET at = excluded.at`
-	addSample = `INSERT INTO learned_samples (spam, slot, at, score) VALUES (?, ?, ?, ?)
-ON CONFLICT (spam, slot) DO UPDATE SET at = excluded.at, score = excluded.score`
+	addSample = `INSERT INTO learned_samples (spam, slot, at, score, sender, teller) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (spam, slot) DO UPDATE SET at = excluded.at, score = excluded.score, sender = excluded.sender, teller = excluded.teller`
 	addScore = `INSERT INTO learned_scores (kind, bin, n) VALUES (?, ?, ?) ON CONFLICT (kind, bin) DO UPDATE SET n = learned_scores.n + excluded.n`
 )
 
@@ -211,7 +211,7 @@ func (s *Store) writeBatch(ctx context.Context, b *batch, replies map[string]row
 		all = append(all, statement{addSent, []any{k, at}})
 	}
 	for _, x := range b.samples {
-		all = append(all, statement{addSample, []any{x.spam, x.slot, x.at, x.score}})
+		all = append(all, statement{addSample, []any{x.spam, x.slot, x.at, x.score, x.sender, x.teller}})
 	}
 	for k, n := range b.scores {
 		all = append(all, statement{addScore, []any{k.kind, k.bin, n}})

@@ -34,18 +34,6 @@ func (c *cache[K, V]) put(k K, v V) {
 	c.set(k, v)
 }
 
-// change replaces what is kept of k, the zero value where nothing is, by what f
-// makes of it.
-func (c *cache[K, V]) change(k K, f func(V) V) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	v, ok := c.young[k]
-	if !ok {
-		v = c.old[k]
-	}
-	c.set(k, f(v))
-}
-
 func (c *cache[K, V]) set(k K, v V) {
 	if _, ok := c.young[k]; !ok && len(c.young) >= c.size {
 		c.young, c.old = map[K]V{}, c.young

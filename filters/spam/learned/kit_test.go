@@ -119,3 +119,14 @@ func learn(t testing.TB, s *Store, list ...Lesson) {
 }
 
 func rnd() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }
+
+func exec(t testing.TB, db *sqldb.DB, query string, args ...any) {
+	t.Helper()
+	err := db.Write(t.Context(), func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -38,15 +38,17 @@ func (s *Store) Learn(ctx context.Context, lessons ...Lesson) error {
 type taught struct {
 	err    error
 	known  bool
-	undone *kept // the lesson with the other label
+	undone *kept    // the lesson with the other label
+	names  []string // whose reputation has changed
 }
 
 // kept is a lesson that was read.
 type kept struct {
 	id, at                 int64
 	spam                   bool
-	sender                 string // whose reputation it moved, by voice
-	voice                  float64
+	sender                 string // names whose reputation it moved, one a line
+	about                  string // what it is about, see mentions
+	voice, judged          float64
 	ownW, domainW, sharedW float64
 }
 
@@ -99,13 +101,14 @@ type prepared struct {
 	digest digest
 	vector []byte
 	base   float64 // the base's probability of spam; 0.5: it has none
-	names  []string
-	sender string  // those of names whose reputation it moves, one a line
-	voice  float64 // and how much
+	about  []mention
+	speaks []mention // those of about whose reputation it moves
+	voice  float64   // and how much
+	judged float64   // what it made of its user's trust
 }
 
 func (s *Store) prepare(l *Lesson) (p prepared, err error) {
-	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5, names: l.Sender.names().all()}
+	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5, about: l.mentions()}
 	if m := s.model.Load(); m != nil && m.About().Ham > 0 && m.About().Spam > 0 {
 		p.base = m.Score(l.Vector).Probability
 	}
@@ -132,51 +135,68 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 	}
 	if err == nil {
 		t.undone = &old
-		if err := undo(ctx, tx, p.User, p.Key, old, now); err != nil {
+		if t.names, err = takeBack(ctx, tx, p.User, now, old); err != nil {
 			return t, err
 		}
+		if err = logUndo(ctx, tx, p.User, p.Key, old, now); err != nil {
+			return t, err
+		}
+		if p.User != "" { // what it had spent is his again
+			if who, err = opt.teacherOf(ctx, tx, &p.Lesson, now); err != nil {
+				return t, err
+			}
+		}
 	}
+	return t, opt.teach(ctx, tx, p, &who, &t, now)
+}
+
+// teach weighs a lesson and writes it, and what it does to the reputation.
+func (o Options) teach(ctx context.Context, tx *sqldb.Tx, p *prepared, who *teacher, t *taught, now time.Time) error {
 	a, err := alikeTo(ctx, tx, &p.Lesson, p.digest)
 	if err != nil {
-		return t, err
+		return err
 	}
 	if p.Source == Move {
-		who.judge(&p.Lesson, a, p.base, now)
+		p.judged = who.judge(&p.Lesson, a, p.base, now)
 	}
-	w := opt.weigh(&p.Lesson, &who, a, now)
-	if err := opt.vote(ctx, tx, p, &who, a, now); err != nil {
-		return t, err
+	w := o.weigh(&p.Lesson, who, a, now)
+	if err := o.vote(ctx, tx, p, who, a, now); err != nil {
+		return err
 	}
 	if p.User != "" {
 		if err := who.save(ctx, tx, p.User); err != nil {
-			return t, err
+			return err
 		}
 	}
-	return t, insertRow(ctx, tx, p, w)
-}
-
-const insertLesson = `INSERT INTO learned_lessons (username, domain, message, source, spam, at, undoes, live, own, shared_domain, shared_all, sender, voice, vector)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
-
-func insertRow(ctx context.Context, tx *sqldb.Tx, p *prepared, w weights) error {
-	var id int64
-	err := tx.QueryRow(ctx, insertLesson, p.User, domainOf(p.User), p.Key, string(p.Source), p.Spam, p.At.Unix(), 0, 1, w.own, w.domain, w.all, p.sender, p.voice, p.vector).Scan(&id)
+	id, err := insertRow(ctx, tx, p, w)
 	if err != nil {
 		return err
+	}
+	t.names = append(t.names, namesOf(p.speaks)...)
+	return repute(ctx, tx, id, p.At.Unix(), p.voice, p.speaks)
+}
+
+const insertLesson = `INSERT INTO learned_lessons (username, domain, message, source, spam, at, undoes, live, own, shared_domain, shared_all, sender, about, voice, judged, vector)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`
+
+func insertRow(ctx context.Context, tx *sqldb.Tx, p *prepared, w weights) (id int64, err error) {
+	err = tx.QueryRow(ctx, insertLesson, p.User, domainOf(p.User), p.Key, string(p.Source), p.Spam, p.At.Unix(), 0, 1, w.own, w.domain, w.all, strings.Join(namesOf(p.speaks), "\n"), written(p.about), p.voice, p.judged, p.vector).Scan(&id)
+	if err != nil {
+		return id, err
 	}
 	rows := make([][]any, 0, bands)
 	for _, b := range p.digest {
 		rows = append(rows, []any{b, id})
 	}
 	_, err = tx.ExecMany(ctx, "INSERT INTO learned_digests (band, lesson) VALUES (?, ?) ON CONFLICT (band, lesson) DO NOTHING", rows)
-	return err
+	return id, err
 }
 
 // live finds the lesson of a user on a message.
 func live(ctx context.Context, q sqldb.Querier, user, key string) (k kept, err error) {
 	var spam int
-	err = q.QueryRow(ctx, "SELECT id, at, spam, sender, voice, own, shared_domain, shared_all FROM learned_lessons WHERE username = ? AND message = ? AND live = 1", user, key).
-		Scan(&k.id, &k.at, &spam, &k.sender, &k.voice, &k.ownW, &k.domainW, &k.sharedW)
+	err = q.QueryRow(ctx, "SELECT id, at, spam, sender, about, voice, judged, own, shared_domain, shared_all FROM learned_lessons WHERE username = ? AND message = ? AND live = 1", user, key).
+		Scan(&k.id, &k.at, &spam, &k.sender, &k.about, &k.voice, &k.judged, &k.ownW, &k.domainW, &k.sharedW)
 	k.spam = spam != 0
 	return k, err
 }
@@ -192,34 +212,10 @@ func (s *Store) note(p *prepared, t taught, now time.Time) {
 		return
 	}
 	s.deps.Metrics.lesson(string(p.Source), p.Spam)
-	if t.undone != nil {
-		s.unrepute(*t.undone)
-	}
-	s.repute(p.sender, p.Spam, p.voice, p.At)
+	s.forget(t.names)
 	if m := s.model.Load(); m != nil {
 		s.sample(p.Spam, p.sampleOf(), p.User, m.Score(p.Vector, s.taughtByAdmin()...).Score, now)
 	}
-}
-
-// unrepute takes a lesson that was undone off the reputation.
-func (s *Store) unrepute(k kept) { s.repute(k.sender, k.spam, -k.voice, time.Unix(k.at, 0)) }
-
-// repute adds a lesson to the reputation of names, or takes it off.
-func (s *Store) repute(names string, spam bool, by float64, at time.Time) {
-	if names == "" || by == 0 {
-		return
-	}
-	d := row{first: at.Unix(), last: at.Unix()}
-	if by *= inflate(at, halfLife); spam {
-		d.bad = by
-	} else {
-		d.good = by
-	}
-	s.behind.with(func(b *batch) {
-		for _, name := range strings.Split(names, "\n") {
-			b.rows[name] = b.rows[name].plus(d)
-		}
-	})
 }
 
 // sampleShare is how many lessons a user may add to the sample in a day.

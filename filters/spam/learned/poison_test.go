@@ -260,3 +260,57 @@ func TestOneUserDoesNotMoveTheThreshold(t *testing.T) {
 		db.Close()
 	})
 }
+
+// TestTheBoundOfSurprisesOutlivesTheGateway: who restarts it does not begin
+// anew, and of a sender one message a day is in the sample, whoever runs.
+func TestTheBoundOfSurprisesOutlivesTheGateway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t, t.TempDir())
+		n := 0
+		run := func(s *Store, users ...string) {
+			for _, user := range users {
+				m := say(n, 20, model.Ham)
+				m.Sender.Address, m.By = fmt.Sprintf("s%d@far.example", n), user
+				s.Seen(t.Context(), m)
+				n++
+			}
+			m := say(0, -8, model.Ham)
+			m.Sender.Address = "daily@far.example"
+			s.Seen(t.Context(), m)
+			if err := s.flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 10 {
+			run(killed(t, db), ana, ben)
+		}
+		over := func(s *Store) (over, all int) {
+			s.watch.mu.Lock()
+			defer s.watch.mu.Unlock()
+			for _, x := range s.watch.rings[0].scores {
+				if x >= model.SpamScore {
+					over++
+				}
+			}
+			return over, len(s.watch.rings[0].scores)
+		}
+		s := killed(t, db)
+		if x, all := over(s); x != 2*surprises || all-x != 1 {
+			t.Errorf("%d surprises of two users, %d others of one sender on one day", x, all-x)
+		}
+		// A command that teaches beside it is told of, and so is what waits.
+		m := say(n, 20, model.Ham)
+		m.By, m.Sender.Address = cleo, "waits@far.example"
+		s.Seen(t.Context(), m)
+		run(killed(t, db), cleo, "dora@example.org", "dora@example.org")
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := s.watch.rings[0]; !n.full(nameHash("dora@example.org"), time.Now().Unix()) {
+			t.Error("the gateway does not know what the command has added")
+		}
+		s.Close()
+		db.Close()
+	})
+}

@@ -90,12 +90,13 @@ func (r row) plus(d row) row {
 
 // counts are those of a row at a time.
 func (r row) counts(now time.Time) Counts {
-	if r.first == 0 {
-		return Counts{}
-	}
 	k := 1 / inflate(now, halfLife)
 	at := func(x float64) float64 { return max(0, x*k) }
-	return Counts{time.Unix(r.first, 0), r.n, at(r.ham), at(r.spam), at(r.good), at(r.bad), at(r.replies)}
+	var first time.Time // lessons alone are no sight
+	if r.first != 0 {
+		first = time.Unix(r.first, 0)
+	}
+	return Counts{first, r.n, at(r.ham), at(r.spam), at(r.good), at(r.bad), at(r.replies)}
 }
 
 // Reputation returns what was seen of a sender before. It answers from memory

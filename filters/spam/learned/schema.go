@@ -67,4 +67,18 @@ CREATE TABLE learned_samples (spam INTEGER NOT NULL, slot INTEGER NOT NULL, at I
 CREATE TABLE learned_scores (kind TEXT NOT NULL, bin INTEGER NOT NULL, n REAL NOT NULL, PRIMARY KEY (kind, bin)) STRICT`,
 	// Lessons of before counted fully in the reputation, whoever taught them.
 	`ALTER TABLE learned_lessons ADD COLUMN voice REAL NOT NULL DEFAULT 1`,
+	// What a lesson is about, whether it speaks of it or another lesson of its user
+	// does; what it made of its user's trust; the first lesson that is in a row
+	// of the reputation, since rows are forgotten and begin anew; and who is in
+	// the sample.
+	`
+ALTER TABLE learned_lessons ADD COLUMN about TEXT NOT NULL DEFAULT '';
+UPDATE learned_lessons SET about = sender;
+ALTER TABLE learned_lessons ADD COLUMN judged REAL NOT NULL DEFAULT 0;
+ALTER TABLE learned_reputation ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+UPDATE learned_reputation SET since = 1 WHERE good > 0 OR bad > 0;
+UPDATE learned_reputation SET good = 0 WHERE good < 0;
+UPDATE learned_reputation SET bad = 0 WHERE bad < 0;
+ALTER TABLE learned_samples ADD COLUMN sender INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE learned_samples ADD COLUMN teller INTEGER NOT NULL DEFAULT 0`,
 }

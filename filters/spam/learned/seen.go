@@ -2,7 +2,7 @@ package learned
 
 import (
 	"context"
-	"hash/maphash"
+	"hash/fnv"
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -49,8 +49,9 @@ func (s *Store) Seen(_ context.Context, m Sighting) {
 }
 
 // surprises is how many messages that one user says the model is wrong about
-// are in the sample, of each class, in a period of surprisePeriod. The threshold moves
-// from one more on, so that no user moves it alone.
+// are in the sample, of each class, of a period of surprisePeriod. The threshold moves
+// from one more on, so that no user moves it alone. Who says so is kept with
+// the sample, or the bound would begin anew when the gateway does.
 const (
 	surprises      = (minOver - 1) / 2 // of two periods
 	surprisePeriod = 365 * 86400       // seconds
@@ -60,38 +61,44 @@ const (
 // the measure of the others. user: who says what the message is; "" : nobody who
 // needs a bound.
 func (s *Store) sample(spam bool, sender, user string, score float64, now time.Time) {
-	k := sampled{s.hash(sender), now.Unix() / 86400, spam}
+	k := sampled{nameHash(sender), now.Unix() / 86400, spam}
 	if _, ok := s.sampled.get(k); ok {
 		return
 	}
-	wrong := spam && score < 0 || !spam && score >= model.SpamScore
-	if user != "" && wrong && !s.surprised(user, spam, now) {
-		return
+	teller := int64(0)
+	if wrong := spam && score < 0 || !spam && score >= model.SpamScore; wrong && user != "" {
+		teller = nameHash(user)
 	}
-	s.sampled.put(k, struct{}{})
-	s.watch.sample(&s.behind, spam, score, now)
+	if s.watch.sample(&s.behind, sample{at: now.Unix(), score: score, spam: asInt(spam), sender: k.sender, teller: teller}) {
+		s.sampled.put(k, struct{}{})
+	}
 }
 
-// surprised counts a message about which a user says that the model is wrong;
-// false: there were enough of his.
-func (s *Store) surprised(user string, spam bool, now time.Time) bool {
-	k := sampled{s.hash(user), now.Unix() / surprisePeriod, spam}
-	ok := false
-	s.surprises.change(k, func(n int) int {
-		if ok = n < surprises; ok {
-			n++
-		}
-		return n
-	})
-	return ok
+// resample reads the sample again, to which others may have added.
+func (s *Store) resample(ctx context.Context) error {
+	today, err := s.watch.resample(ctx, s.deps.DB, &s.behind)
+	for _, k := range today {
+		s.sampled.put(k, struct{}{})
+	}
+	return err
 }
 
-func (s *Store) hash(name string) uint64 { return maphash.String(s.seed, name) }
+// nameHash stands for a sender or a user in the sample; it is never 0.
+func nameHash(name string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return int64(h.Sum64() | 1)
+}
 
-// sampled is a sender that is in the sample of a day, or a user in that of a
-// longer time.
+func asInt(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// sampled is a sender that is in the sample of a day.
 type sampled struct {
-	sender uint64
-	day    int64
-	spam   bool
+	sender, day int64
+	spam        bool
 }

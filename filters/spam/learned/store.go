@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -49,7 +48,6 @@ type Store struct {
 	opt   atomic.Pointer[Options]
 	deps  Deps
 	model atomic.Pointer[model.Model]
-	seed  maphash.Seed
 	// patience bounds a question of a message to the database.
 	patience time.Duration
 
@@ -57,8 +55,6 @@ type Store struct {
 	names    *cache[string, row]
 	contacts *cache[contact, known]
 	sampled  *cache[sampled, struct{}]
-	// surprises are apart, so that many senders do not push users out.
-	surprises *cache[sampled, int]
 
 	watch    watch
 	measured atomic.Pointer[figures]
@@ -95,8 +91,8 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("learned: %w", err)
 	}
 	s := &Store{
-		deps: deps, seed: maphash.MakeSeed(), patience: readTime, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
-		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders), surprises: newCache[sampled, int](cachedSenders),
+		deps: deps, patience: readTime, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
+		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders),
 		steps: map[stepKey]model.Step{}, dropped: map[string]struct{}{},
 	}
 	s.behind.now, s.behind.full, s.behind.wrote = newBatch(), make(chan struct{}, 1), map[string]struct{}{}
@@ -126,6 +122,9 @@ func (s *Store) start(ctx context.Context) error {
 		s.patience = askTime
 	}
 	if err := s.watch.load(ctx, s.deps.DB); err != nil {
+		return err
+	}
+	if err := s.resample(ctx); err != nil {
 		return err
 	}
 	s.measure(time.Now())

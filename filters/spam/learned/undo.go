@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -42,7 +43,7 @@ func (s *Store) UndoMessages(ctx context.Context, user string, keys ...string) (
 	for len(keys) > 0 && err == nil {
 		some := keys[:min(len(keys), undoLessons)]
 		keys = keys[len(some):]
-		_, err = s.undoSome(ctx, user, &n, func(context.Context, *sqldb.Tx) ([]string, error) { return some, nil })
+		_, err = s.undoSome(ctx, user, &n, func(context.Context, *sqldb.Tx) ([]string, error) { return some, nil }, nil)
 	}
 	return n, errors.Join(err, s.catchUp(ctx))
 }
@@ -54,7 +55,7 @@ func (s *Store) UndoSince(ctx context.Context, user string, since time.Time) (n 
 		return n, err
 	}
 	for more := true; more && err == nil; {
-		more, err = s.undoSome(ctx, user, &n, func(ctx context.Context, tx *sqldb.Tx) ([]string, error) { return taughtSince(ctx, tx, user, since) })
+		more, err = s.undoSome(ctx, user, &n, func(ctx context.Context, tx *sqldb.Tx) ([]string, error) { return taughtSince(ctx, tx, user, since) }, nil)
 	}
 	return n, errors.Join(err, s.catchUp(ctx))
 }
@@ -77,79 +78,167 @@ func taughtSince(ctx context.Context, tx *sqldb.Tx, user string, since time.Time
 }
 
 // undoSome writes that some lessons of a user are undone, in one transaction;
-// false: which names none.
-func (s *Store) undoSome(ctx context.Context, user string, n *Undone, which func(context.Context, *sqldb.Tx) ([]string, error)) (bool, error) {
+// false: which names none. Where there were fewer than fit, last ends that
+// transaction, if it is not nil.
+func (s *Store) undoSome(ctx context.Context, user string, n *Undone, which func(context.Context, *sqldb.Tx) ([]string, error), last func(context.Context, *sqldb.Tx) error) (bool, error) {
 	var list []kept
+	var names []string
 	err := s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		keys, err := which(ctx, tx)
 		if err != nil {
 			return err
 		}
-		list = list[:0]
-		for _, key := range keys {
-			k, err := live(ctx, tx, user, key)
-			if errors.Is(err, sqldb.ErrNoRows) {
-				continue
-			}
-			if err == nil {
-				err = undo(ctx, tx, user, key, k, time.Now())
-			}
-			if err != nil {
-				return err
-			}
-			list = append(list, k)
+		now := time.Now()
+		if list, err = undoKeys(ctx, tx, user, keys, now); err != nil {
+			return err
 		}
-		return nil
+		if names, err = takeBack(ctx, tx, user, now, list...); err != nil || last == nil || len(keys) >= undoLessons {
+			return err
+		}
+		return last(ctx, tx)
 	})
 	if err != nil {
 		return false, fmt.Errorf("learned: undo: %w", err)
 	}
+	s.forget(names)
 	for _, k := range list {
 		n.add(k)
-		s.unrepute(k)
 		s.deps.Metrics.lesson("undone", k.spam)
 	}
 	return len(list) > 0, s.flushFull(ctx)
 }
 
+// undoKeys logs that lessons of a user are undone, which it returns.
+func undoKeys(ctx context.Context, tx *sqldb.Tx, user string, keys []string, now time.Time) (list []kept, err error) {
+	for _, key := range keys {
+		k, err := live(ctx, tx, user, key)
+		if errors.Is(err, sqldb.ErrNoRows) {
+			continue
+		}
+		if err == nil {
+			_, err = tx.Exec(ctx, "UPDATE learned_lessons SET live = 0 WHERE id = ?", k.id) // a key may be named twice
+		}
+		if err == nil {
+			err = logUndo(ctx, tx, user, key, k, now)
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
+
 // UndoUser takes back all lessons of a user that are kept, and forgets what
 // else he taught his own layer, and his contacts: of an account that was
-// abused, or is no more.
+// abused, or is no more. What he teaches meanwhile is either taken back or wholly
+// kept.
 func (s *Store) UndoUser(ctx context.Context, user string) (n Undone, err error) {
 	user, ok := account(user)
 	if !ok {
 		return n, fmt.Errorf("%w: no user", ErrUnknown)
 	}
-	if n, err = s.UndoSince(ctx, user, time.Unix(0, 0)); err != nil {
+	if err := s.flush(ctx); err != nil { // contacts that wait to be written
 		return n, err
 	}
-	err = s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if err := undo(ctx, tx, user, "", kept{id: dropLayer}, time.Now()); err != nil {
+	which := func(ctx context.Context, tx *sqldb.Tx) ([]string, error) {
+		return taughtSince(ctx, tx, user, time.Unix(0, 0))
+	}
+	gone := false
+	last := func(ctx context.Context, tx *sqldb.Tx) error {
+		if err := logUndo(ctx, tx, user, "", kept{id: dropLayer}, time.Now()); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, "DELETE FROM learned_contacts WHERE username = ?", user)
+		gone = err == nil
 		return err
-	})
-	if err != nil {
-		return n, fmt.Errorf("learned: undo: %w", err)
+	}
+	for !gone && err == nil {
+		_, err = s.undoSome(ctx, user, &n, which, last)
 	}
 	s.contacts.clear()
-	return n, s.catchUp(ctx)
+	return n, errors.Join(err, s.catchUp(ctx))
 }
 
 // dropLayer stands for a lesson in the undoing that drops a user's layer.
 const dropLayer = -1
 
-// undo writes that a lesson is undone.
-func undo(ctx context.Context, tx *sqldb.Tx, user, key string, k kept, now time.Time) error {
-	if _, err := tx.Exec(ctx, "UPDATE learned_lessons SET live = 0 WHERE id = ?", k.id); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(ctx, "DELETE FROM learned_digests WHERE lesson = ?", k.id); err != nil {
-		return err
-	}
+// logUndo writes that a lesson is undone, for who learns by the log.
+func logUndo(ctx context.Context, tx *sqldb.Tx, user, key string, k kept, now time.Time) error {
 	var id int64
-	return tx.QueryRow(ctx, insertLesson, user, domainOf(user), key, "undo", k.spam, now.Unix(), k.id, 0, k.ownW, k.domainW, k.sharedW, "", 0, []byte{}).Scan(&id)
+	return tx.QueryRow(ctx, insertLesson, user, domainOf(user), key, "undo", k.spam, now.Unix(), k.id, 0, k.ownW, k.domainW, k.sharedW, "", "", 0, 0, []byte{}).Scan(&id)
+}
+
+// takeBack takes lessons of one user off all that is counted at once: the
+// reputation, where others of his lessons speak in their place; the budget that
+// they used, and what they made of his trust. It returns the names whose
+// reputation has changed.
+func takeBack(ctx context.Context, tx *sqldb.Tx, user string, now time.Time, list ...kept) (names []string, err error) {
+	byClass := map[bool][]kept{}
+	for _, k := range list {
+		if _, err := tx.Exec(ctx, "UPDATE learned_lessons SET live = 0 WHERE id = ?", k.id); err != nil {
+			return nil, err
+		}
+		if _, err := tx.Exec(ctx, "DELETE FROM learned_digests WHERE lesson = ?", k.id); err != nil {
+			return nil, err
+		}
+		spoke := k.spoken()
+		if err := unrepute(ctx, tx, k.id, k.at, k.voice, spoke); err != nil {
+			return nil, err
+		}
+		names = append(names, namesOf(spoke)...)
+		byClass[k.spam] = append(byClass[k.spam], k)
+	}
+	if user == "" || len(list) == 0 { // administrators are not weighed
+		return names, nil
+	}
+	for _, spam := range []bool{false, true} {
+		if len(byClass[spam]) == 0 {
+			continue
+		}
+		changed, err := revoice(ctx, tx, user, spam, byClass[spam])
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, changed...)
+	}
+	return names, forgive(ctx, tx, user, list, now)
+}
+
+// spoken are the mentions of a lesson that count.
+func (k *kept) spoken() []mention {
+	was := lines(k.sender)
+	return slices.DeleteFunc(readMentions(k.about, k.spam), func(m mention) bool { return !slices.Contains(was, m.name) })
+}
+
+// forgive gives back what lessons took off their teacher's budget, and takes
+// back what they made of his trust. How many he taught today stays.
+func forgive(ctx context.Context, tx *sqldb.Tx, user string, list []kept, now time.Time) error {
+	var t teacher
+	row := tx.QueryRow(ctx, "SELECT day, today, agreed, contradicted, spent_domain, spent_all FROM learned_teachers WHERE username = ?", user)
+	err := row.Scan(&t.day, &t.today, &t.agreed, &t.contradicted, &t.spentDomain, &t.spentAll)
+	if errors.Is(err, sqldb.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		by := inflate(time.Unix(k.at, 0), budgetLife)
+		t.spentDomain = less(t.spentDomain, by*k.domainW)
+		t.spentAll = less(t.spentAll, by*k.sharedW)
+		t.agreed = less(t.agreed, max(0, k.judged))
+		t.contradicted = less(t.contradicted, max(0, -k.judged))
+	}
+	return t.save(ctx, tx, user)
+}
+
+// less takes something off a count; what rounding leaves of it is nothing.
+func less(count, by float64) float64 {
+	if count -= by; count > by*rounding {
+		return count
+	}
+	return 0
 }
 
 // Refresh takes up what other processes have changed: lessons that were taught
@@ -158,5 +247,5 @@ func (s *Store) Refresh(ctx context.Context) error {
 	s.behind.flushes.Add(1) // who has read a name before this does not keep it
 	s.names.clear()
 	s.contacts.clear()
-	return s.catchUp(ctx)
+	return errors.Join(s.resample(ctx), s.catchUp(ctx))
 }

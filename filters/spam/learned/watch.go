@@ -38,23 +38,39 @@ type bin struct {
 type sample struct {
 	spam, slot, at int64
 	score          float64
+	sender         int64 // see nameHash
+	teller         int64 // the user who says that the model is wrong; 0: nobody does
 }
 
 // ring is a rolling sample.
 type ring struct {
 	scores []float64
+	told   []told // of each score
 	next   int
 }
 
-func (r *ring) add(score float64) (slot int) {
-	slot = r.next
+// told is who said that the model is wrong, and when.
+type told struct{ teller, at int64 }
+
+// put puts a sample into its slot; one beyond the end is put there.
+func (r *ring) put(slot int, x sample) {
 	if slot < len(r.scores) {
-		r.scores[slot] = score
-	} else {
-		r.scores = append(r.scores, score)
+		r.scores[slot], r.told[slot] = x.score, told{x.teller, x.at}
+		return
 	}
-	r.next = (slot + 1) % sampleSize
-	return slot
+	r.scores, r.told = append(r.scores, x.score), append(r.told, told{x.teller, x.at})
+}
+
+// full tells whether there are enough messages about which a user says that the
+// model is wrong, of the period that a time is in.
+func (r *ring) full(teller, at int64) bool {
+	n := 0
+	for _, t := range r.told {
+		if t.teller == teller && t.at/surprisePeriod == at/surprisePeriod {
+			n++
+		}
+	}
+	return n >= surprises
 }
 
 // watch follows scores.
@@ -105,21 +121,23 @@ func binOf(score float64) int {
 	return int(max(0, min(math.Floor(score)+bins/2, bins-1)))
 }
 
-func (w *watch) sample(b *behind, spam bool, score float64, now time.Time) {
-	if math.IsNaN(score) || math.IsInf(score, 0) {
-		return
+// sample adds to the sample; false: of its teller there is enough.
+func (w *watch) sample(b *behind, x sample) bool {
+	if math.IsNaN(x.score) || math.IsInf(x.score, 0) {
+		return false
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	i := int64(0)
-	if spam {
-		i = 1
+	r := &w.rings[x.spam]
+	if x.teller != 0 && r.full(x.teller, x.at) {
+		return false
 	}
-	slot := w.rings[i].add(score)
+	x.slot = int64(r.next)
+	r.put(r.next, x)
+	r.next = (r.next + 1) % sampleSize
 	w.change++
-	b.with(func(b *batch) {
-		b.samples = append(b.samples, sample{i, int64(slot), now.Unix(), score})
-	})
+	b.with(func(b *batch) { b.samples = append(b.samples, x) })
+	return true
 }
 
 // load reads what was kept.
@@ -142,29 +160,52 @@ func (w *watch) load(ctx context.Context, db *sqldb.DB) error {
 	if err != nil {
 		return fmt.Errorf("learned: scores: %w", err)
 	}
-	return w.loadSamples(ctx, db)
+	return nil
 }
 
-func (w *watch) loadSamples(ctx context.Context, db *sqldb.DB) error {
+// resample reads the sample as it was kept, and what waits to be written. It
+// returns who is in that of today.
+func (w *watch) resample(ctx context.Context, db *sqldb.DB, b *behind) (today []sampled, err error) {
+	b.writing.Lock()
+	defer b.writing.Unlock()
+	rings, today, err := readSamples(ctx, db, time.Now().Unix()/86400)
+	if err != nil {
+		return nil, fmt.Errorf("learned: samples: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, x := range b.now.samples {
+		r := &rings[x.spam&1]
+		slot := int(x.slot)
+		r.put(slot, x)
+		r.next = (min(slot, len(r.scores)-1) + 1) % sampleSize
+	}
+	w.rings, w.change = rings, 1
+	return today, nil
+}
+
+func readSamples(ctx context.Context, db *sqldb.DB, day int64) (rings [2]ring, today []sampled, err error) {
 	var last [2]int64
-	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
+	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score, sender, teller FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
 	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var x sample
-		if err := row.Scan(&x.spam, &x.slot, &x.at, &x.score); err != nil {
+		if err := row.Scan(&x.spam, &x.slot, &x.at, &x.score, &x.sender, &x.teller); err != nil {
 			return err
 		}
-		r := &w.rings[x.spam&1]
-		r.scores = append(r.scores, x.score)
-		if x.at >= last[x.spam&1] {
-			last[x.spam&1], r.next = x.at, len(r.scores)%sampleSize
+		i := x.spam & 1
+		r := &rings[i]
+		r.put(len(r.scores), x)
+		if x.at >= last[i] {
+			last[i], r.next = x.at, len(r.scores)%sampleSize
+		}
+		if x.at/86400 == day && x.sender != 0 {
+			today = append(today, sampled{x.sender, day, i == 1})
 		}
 		return nil
 	})
-	if err != nil {
-		return fmt.Errorf("learned: samples: %w", err)
-	}
-	w.change = 1
-	return nil
+	return rings, today, err
 }
 
 // forget begins anew, with another base.

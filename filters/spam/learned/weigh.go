@@ -58,8 +58,9 @@ func (t teacher) trust(now time.Time) float64 {
 }
 
 // judge notes whether a lesson agrees with others, and the base. base is the
-// base's probability, or 0.5.
-func (t *teacher) judge(l *Lesson, a alike, base float64, now time.Time) {
+// base's probability, or 0.5. It returns what was noted, so that it can be taken
+// back: what agreed is larger by, or where that is below 0 contradicted.
+func (t *teacher) judge(l *Lesson, a alike, base float64, now time.Time) float64 {
 	if l.Spam {
 		base = 1 - base
 	} // now: how sure the base is of the opposite
@@ -67,9 +68,13 @@ func (t *teacher) judge(l *Lesson, a alike, base float64, now time.Time) {
 	switch {
 	case a.opposite >= many && a.opposite > 2*a.same, base > sure && a.same == 0:
 		t.contradicted += k
+		return -k
 	case a.same > 0 && a.same >= a.opposite, base < 0.5:
-		t.agreed = min(t.agreed+k, maxAgreed*k)
+		k = max(0, min(k, maxAgreed*k-t.agreed))
+		t.agreed += k
+		return k
 	}
+	return 0
 }
 
 // weigh says what a lesson weighs, and takes it off the budget.
