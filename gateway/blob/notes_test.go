@@ -93,7 +93,8 @@ func TestNotes(t *testing.T) {
 func TestHeldSegments(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: t.TempDir(), SegmentSize: 4 << 10}, nil)
+		dir := t.TempDir()
+		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: dir, SegmentSize: 4 << 10}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -123,6 +124,18 @@ func TestHeldSegments(t *testing.T) {
 		s.Hold(refs[10].Segment)
 		if n := left(); n < 4 || n > 5 {
 			t.Errorf("%d segments while half of them are held", n)
+		}
+		first := uint64(0)
+		for n, err := range blob.NotesOf(blob.Options{Dir: dir}).From(t.Context(), 0, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first == 0 {
+				first = n.Ref.Segment
+			}
+		}
+		if first != refs[10].Segment {
+			t.Errorf("notes from %d on are left, not from %d", first, refs[10].Segment)
 		}
 		s.Hold(0)
 		if n := left(); n > 1 {

@@ -1,9 +1,13 @@
 package queue
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -130,6 +134,74 @@ func TestRefusedIsNotDelivered(t *testing.T) {
 		settle()
 		if n := len(l.next.all()); n != 0 || len(l.list()) != 0 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// TestATornNoteIsNoRow: octets that were not written to their end are of a
+// message to which nobody has said 250.
+func TestATornNoteIsNoRow(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		end := l.hanging()
+		l.send("a@example.org", strings.Replace(mail, "body", "torn", 1), "b@x.test")
+		l.send("a@example.org", mail, "b@y.test")
+		settle()
+		q := l.q
+		q.mu.Lock()
+		q.closed = true
+		q.mu.Unlock()
+		q.wake()
+		q.cancel()
+		l.blobs.Close()
+		names, err := filepath.Glob(filepath.Join(l.dir, "blobs", "*.blobs"))
+		if err != nil || len(names) != 1 {
+			t.Fatal(names, err)
+		}
+		b, err := os.ReadFile(names[0])
+		if err == nil {
+			err = os.WriteFile(names[0], bytes.Replace(b, []byte("torn"), make([]byte, 4), 1), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		db := l.db
+		l.open()
+		if list := l.list(); len(list) != 1 || list[0].Domain != "y.test" {
+			t.Errorf("%+v", list)
+		}
+		close(end)
+		q.wg.Wait()
+		q.crew.Leave()
+		db.Close()
+	})
+}
+
+// TestManyAreDoneAtOnce: however large their numbers are, each is in a note.
+func TestManyAreDoneAtOnce(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		var ids []int64
+		for i := range int64(3*maxDone + 1) {
+			ids = append(ids, 1<<62-i)
+		}
+		if err := l.q.logDone(ids); err != nil {
+			t.Fatal(err)
+		}
+		found := map[int64]bool{}
+		for note, err := range blob.NotesOf(blob.Options{Dir: l.dir + "/blobs"}).From(t.Context(), 0, l.q.newNote()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for text := note.Text[saltSize:]; len(text) > 0; {
+				id, n := binary.Uvarint(text)
+				if n <= 0 {
+					t.Fatalf("%x", text)
+				}
+				found[int64(id)] = true
+				text = text[n:]
+			}
+		}
+		if len(found) != len(ids) {
+			t.Errorf("%d of %d", len(found), len(ids))
 		}
 	})
 }
