@@ -315,14 +315,28 @@ func (b *backup) otherFiles() error {
 }
 
 // copyTree copies a file, or a folder with what is in it; what is neither is
-// passed over.
+// passed over. Instead of a link what it leads to is copied: in the copy it may
+// lead nowhere. Links to folders are followed at the top alone, where they make
+// no circle.
 func copyTree(from, to string) error {
+	if real, err := filepath.EvalSymlinks(from); err == nil {
+		from = real
+	}
 	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
-		if err != nil || !d.Type().IsRegular() {
+		if err != nil {
 			return err
+		}
+		kind := d.Type()
+		if kind&fs.ModeSymlink != 0 {
+			if info, err := os.Stat(name); err == nil {
+				kind = info.Mode().Type()
+			}
+		}
+		if !kind.IsRegular() {
+			return nil
 		}
 		rel, err := filepath.Rel(from, name)
 		if err != nil {
