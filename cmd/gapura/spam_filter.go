@@ -207,7 +207,7 @@ func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open fun
 		lesson.User, lesson.Spam, lesson.Source = user, junk, learned.Move
 		ctx, cancel := context.WithTimeout(ctx, learnTime)
 		defer cancel()
-		err = store.Learn(ctx, lesson)
+		_, err = store.Learn(ctx, lesson)
 	}
 	if err != nil {
 		l.s.log.Warn("spam: a move teaches nothing", "user", user, "error", err.Error())

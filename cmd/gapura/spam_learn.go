@@ -24,9 +24,10 @@ type spamLearn struct {
 func (*spamLearn) Help() string {
 	return `Teaches the filter of this installation what is spam and what is not, for all
 recipients, or with --user for one; with --model the model in a file instead. A
-gateway that runs learns it at once, another when it starts. A message is learned once: taught
-again with the other class, the first lesson is taken back; spam unlearn takes back
-what was a mistake altogether.
+gateway that runs learns it at once, another when it starts. A message is learned once
+(taught again it is known already); taught with the other class, the first lesson is
+taken back; spam unlearn takes back what was a mistake altogether. A model in a file
+keeps no lessons: it learns a message each time that it is taught.
 
 Examples:
   gapura spam learn --spam ~/Maildir/.Junk
@@ -38,6 +39,7 @@ Examples:
 type learnReport struct {
 	Ham    int `json:"ham"`
 	Spam   int `json:"spam"`
+	Known  int `json:"known"` // messages that were taught before, as the same
 	Failed int `json:"failed"`
 }
 
@@ -120,12 +122,23 @@ func (c *spamLearn) teach(a *app, src spamSource, report *learnReport) error {
 			lesson.User, lesson.Spam, lesson.Source = user, x.spam(), learned.Admin
 			return lesson, err
 		}
-		write := func(batch []learned.Lesson) error { return store.Learn(a.ctx, batch...) }
-		return inBatches(a, "learn", c.count(), src, read, report.add, write)
+		count := func(_ *spamMessage, err error) {
+			if err != nil {
+				report.Failed++
+			}
+		}
+		return inBatches(a, "learn", c.count(), src, read, count, func(batch []learned.Lesson) error {
+			n, err := store.Learn(a.ctx, batch...)
+			report.Ham += n.Ham
+			report.Spam += n.Spam
+			report.Known += n.Known
+			return err
+		})
 	})
 }
 
-// add counts a message.
+// add counts a message that a model in a file has learned: it keeps no lessons,
+// so that it knows none.
 func (r *learnReport) add(x *spamMessage, err error) {
 	switch {
 	case err != nil:
@@ -140,6 +153,9 @@ func (r *learnReport) add(x *spamMessage, err error) {
 // text prints the report for people.
 func (r *learnReport) text(w io.Writer) {
 	fmt.Fprintf(w, "learned %d ham and %d spam", r.Ham, r.Spam)
+	if r.Known > 0 {
+		fmt.Fprintf(w, ", %d known already", r.Known)
+	}
 	if r.Failed > 0 {
 		fmt.Fprintf(w, ", %d failed", r.Failed)
 	}

@@ -113,7 +113,7 @@ func (s *Store) scoreFor(t testing.TB, user string, v *model.Vector) float64 {
 
 func learn(t testing.TB, s *Store, list ...Lesson) {
 	t.Helper()
-	if err := s.Learn(t.Context(), list...); err != nil {
+	if _, err := s.Learn(t.Context(), list...); err != nil {
 		t.Fatal(err)
 	}
 }

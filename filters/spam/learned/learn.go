@@ -13,25 +13,32 @@ import (
 // writeLessons bounds how many lessons one transaction writes.
 const writeLessons = 100
 
+// Learned says what became of lessons.
+type Learned struct {
+	Ham, Spam int // that are new, or had the other label
+	Known     int // that their user has taught before, with the same label
+}
+
 // Learn takes lessons in, in their order, and where this Store keeps the layers
 // learns them before it returns. A lesson that its user has taught before is
 // passed over; one with the other label undoes that first. An ErrRate tells
 // that lessons of a user were refused, an ErrLesson that one is wrong; others
-// are learned nevertheless.
-func (s *Store) Learn(ctx context.Context, lessons ...Lesson) error {
+// are learned nevertheless. What is returned counts those that were written
+// before an error, too.
+func (s *Store) Learn(ctx context.Context, lessons ...Lesson) (n Learned, err error) {
 	var refused error
 	for len(lessons) > 0 {
-		n := min(len(lessons), writeLessons)
-		err := s.write(ctx, lessons[:n])
+		some := lessons[:min(len(lessons), writeLessons)]
+		lessons = lessons[len(some):]
+		err := s.write(ctx, some, &n)
 		if err != nil && !errors.Is(err, ErrRate) && !errors.Is(err, ErrLesson) {
-			return err
+			return n, err
 		}
 		if refused == nil {
 			refused = err
 		}
-		lessons = lessons[n:]
 	}
-	return errors.Join(refused, s.catchUp(ctx))
+	return n, errors.Join(refused, s.catchUp(ctx))
 }
 
 // taught is what became of one lesson.
@@ -52,8 +59,8 @@ type kept struct {
 	ownW, domainW, sharedW float64
 }
 
-// write makes lessons durable.
-func (s *Store) write(ctx context.Context, lessons []Lesson) error {
+// write makes lessons durable, and counts them.
+func (s *Store) write(ctx context.Context, lessons []Lesson, n *Learned) error {
 	now := time.Now()
 	list := make([]prepared, 0, len(lessons))
 	var errs error
@@ -87,7 +94,7 @@ func (s *Store) write(ctx context.Context, lessons []Lesson) error {
 		if errs == nil {
 			errs = t.err
 		}
-		s.note(&list[i], t, now)
+		s.note(&list[i], t, now, n)
 	}
 	if err := s.flushFull(ctx); err != nil {
 		return err
@@ -202,14 +209,19 @@ func live(ctx context.Context, q sqldb.Querier, user, key string) (k kept, err e
 }
 
 // note counts what became of a lesson.
-func (s *Store) note(p *prepared, t taught, now time.Time) {
+func (s *Store) note(p *prepared, t taught, now time.Time, n *Learned) {
 	switch {
 	case errors.Is(t.err, ErrRate):
 		s.deps.Metrics.lesson("refused", p.Spam)
 		return
 	case t.known:
 		s.deps.Metrics.lesson("known", p.Spam)
+		n.Known++
 		return
+	case p.Spam:
+		n.Spam++
+	default:
+		n.Ham++
 	}
 	s.deps.Metrics.lesson(string(p.Source), p.Spam)
 	s.forget(t.names)

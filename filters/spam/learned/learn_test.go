@@ -193,18 +193,49 @@ func TestWrongLessonsAreRefused(t *testing.T) {
 	} {
 		bad := good
 		change(&bad)
-		if err := s.Learn(t.Context(), bad); !errors.Is(err, ErrLesson) {
+		if _, err := s.Learn(t.Context(), bad); !errors.Is(err, ErrLesson) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	// One that is wrong keeps no other back.
 	bad := good
 	bad.Key = ""
-	if err := s.Learn(t.Context(), bad, good); !errors.Is(err, ErrLesson) {
+	if _, err := s.Learn(t.Context(), bad, good); !errors.Is(err, ErrLesson) {
 		t.Error(err)
 	}
 	if err := s.Undo(t.Context(), ana, "k"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLearnTellsWhatBecameOfLessons: what is new, what was known, what came
+// with the other label; of lessons beyond one transaction, too.
+func TestLearnTellsWhatBecameOfLessons(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	var list []Lesson
+	for i := range writeLessons + 1 {
+		l := lesson("", fmt.Sprint(i), newsletter, i == 0)
+		l.Source = Admin
+		list = append(list, l)
+	}
+	bad := list[1]
+	bad.Key = ""
+	other := list[0]
+	other.Spam = false
+	for _, c := range []struct {
+		list []Lesson
+		want Learned
+	}{
+		{list, Learned{Ham: writeLessons, Spam: 1}},
+		{list, Learned{Known: writeLessons + 1}},
+		{[]Lesson{other, bad, list[1]}, Learned{Ham: 1, Known: 1}},
+		{[]Lesson{other, list[0]}, Learned{Known: 1, Spam: 1}},
+	} {
+		got, err := s.Learn(t.Context(), c.list...)
+		if err != nil && !errors.Is(err, ErrLesson) || got != c.want {
+			t.Errorf("%+v, %v, want %+v", got, err, c.want)
+		}
 	}
 }
 

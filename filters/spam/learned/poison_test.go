@@ -23,7 +23,7 @@ func TestARateOfLessons(t *testing.T) {
 		for i := range 3 {
 			learn(t, s, lesson(ana, fmt.Sprint(i), text(r, "any"), true))
 		}
-		if err := s.Learn(t.Context(), lesson(ana, "x", newsletter, true)); !errors.Is(err, ErrRate) {
+		if _, err := s.Learn(t.Context(), lesson(ana, "x", newsletter, true)); !errors.Is(err, ErrRate) {
 			t.Fatal(err)
 		}
 		learn(t, s, lesson(ben, "x", newsletter, true)) // of another
