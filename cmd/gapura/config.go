@@ -99,7 +99,7 @@ func checkConfig(cfg *config.Config) error {
 			return err
 		}
 	}
-	if _, err := newSealer(cfg); err != nil {
+	if _, err := newSealer(cfg, s.signatureFault); err != nil {
 		return err
 	}
 	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}

@@ -97,7 +97,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err := g.openTransports(s, resolver); err != nil {
 		return nil, err
 	}
-	sealer, err := newSealer(cfg)
+	sealer, err := newSealer(cfg, s.signatureFault)
 	if err != nil {
 		return nil, err
 	}
@@ -115,8 +115,8 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 }
 
 // newSealer reads the key that the filter arc seals with; nil where it does
-// not.
-func newSealer(cfg *config.Config) (*mailauth.Signer, error) {
+// not. fault hears of seals that were wrong and are made anew.
+func newSealer(cfg *config.Config, fault func(domain, selector string)) (*mailauth.Signer, error) {
 	for _, f := range cfg.Filters {
 		opt, ok := f.Options.(*arc.Options)
 		if !ok || opt.Seal == nil {
@@ -133,7 +133,8 @@ func newSealer(cfg *config.Config) (*mailauth.Signer, error) {
 		if opt.Seal.Domain == "" || opt.Seal.Selector == "" {
 			return nil, cfg.Errorf(f.Position(), "arc: seal: needs domain, selector and key")
 		}
-		return &mailauth.Signer{Key: rsa2048.Signer(key), Domain: opt.Seal.Domain, Selector: opt.Seal.Selector}, nil
+		fast := rsa2048.Signer(key, func() { fault(opt.Seal.Domain, opt.Seal.Selector) })
+		return &mailauth.Signer{Key: fast, Domain: opt.Seal.Domain, Selector: opt.Seal.Selector}, nil
 	}
 	return nil, nil
 }

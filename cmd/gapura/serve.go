@@ -165,6 +165,7 @@ type server struct {
 	stores *stores
 
 	queueMetrics *queue.Metrics
+	faults       prometheus.Counter // signatures that were wrong
 	listeners    map[listenerKey]*listening
 	gen          atomic.Pointer[generation]
 	fatal        chan error // a listener failed
@@ -282,6 +283,13 @@ func (s *server) register(reg prometheus.Registerer) (err error) {
 		return err
 	}
 	if s.managesieve, err = sieved.NewMetrics(reg); err != nil {
+		return err
+	}
+	s.faults = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "gapura_signature_faults_total",
+		Help: "RSA signatures that were found wrong before they left and were made anew: of a processor, or memory, that fails.",
+	})
+	if err = reg.Register(s.faults); err != nil {
 		return err
 	}
 	if s.spam.metrics, err = spam.NewMetrics(reg); err != nil {

@@ -19,6 +19,15 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
+// signatureFault tells of a signature, or seal, that was found wrong before it
+// left: none may be seen, and a processor or memory that fails is to be.
+func (s *server) signatureFault(domain, selector string) {
+	if s.faults != nil {
+		s.faults.Inc()
+	}
+	s.log.Warn("an RSA signature was wrong and made anew before it left: processor or memory may fail", "domain", domain, "selector", selector)
+}
+
 // signer signs what is submitted.
 type signer struct{ keys *signing.Keys }
 

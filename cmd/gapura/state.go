@@ -82,7 +82,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 // options.
 func (s *server) openKeys(ctx context.Context, cfg *config.Config) (set func(), err error) {
 	opt := cfg.Signing
-	opt.Log = s.log
+	opt.Log, opt.Fault = s.log, s.signatureFault
 	if s.keys != nil {
 		return s.keys.Prepare(opt)
 	}

@@ -118,12 +118,22 @@ func (k *Keys) reload(ctx context.Context) error {
 	}
 	for _, key := range slices.Concat(k.files, list) {
 		if o := (owner{key.Domain, key.User}); key.State == Active && len(r.signers[o]) < maxKeys {
-			r.signers[o] = append(r.signers[o], &mailauth.Signer{Key: rsa2048.Signer(key.private), Domain: key.Domain, Selector: key.Selector, Expire: k.opt.Expire})
+			r.signers[o] = append(r.signers[o], k.opt.signer(&key))
 		}
 	}
 	k.ring.Store(r)
 	k.checked.Store(time.Now().UnixNano())
 	return nil
+}
+
+// signer returns who signs with a key.
+func (o *Options) signer(key *Key) *mailauth.Signer {
+	var fault func()
+	if tell := o.Fault; tell != nil {
+		domain, selector := key.Domain, key.Selector
+		fault = func() { tell(domain, selector) }
+	}
+	return &mailauth.Signer{Key: rsa2048.Signer(key.private, fault), Domain: key.Domain, Selector: key.Selector, Expire: o.Expire}
 }
 
 // current returns the ring, and asks in the background whether it is still

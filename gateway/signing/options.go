@@ -30,6 +30,9 @@ type Options struct {
 
 	// Log hears what goes wrong; nil: nobody.
 	Log *slog.Logger `yaml:"-"`
+	// Fault is called for each signature that was found wrong before it left, and
+	// made anew; by many at once; nil: nobody hears of it.
+	Fault func(domain, selector string) `yaml:"-"`
 }
 
 // DefaultOptions returns the default of every option.

@@ -3,6 +3,7 @@ package signing
 import (
 	"bytes"
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -236,6 +237,28 @@ func TestKeysOfFiles(t *testing.T) {
 		if _, err := k.Prepare(bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}
+	}
+}
+
+// TestAFaultIsTold: whose signature was found wrong before it left.
+func TestAFaultIsTold(t *testing.T) {
+	t.Parallel()
+	var told []string
+	k := openKeys(t, openDB(t), Options{Fault: func(domain, selector string) { told = append(told, selector+" of "+domain) }})
+	list := k.must(t, Request{Domain: "example.org", Selector: "s1", Algorithms: []Algorithm{RSA}})
+	signed := sign(t, k, "", text)
+	if got := verify(t, publish(list), signed); len(got) != 1 || len(told) > 0 {
+		t.Fatalf("%q, told %q", got, told)
+	}
+	for _, s := range k.ring.Load().signers[owner{"example.org", ""}] {
+		if _, plain := s.Key.(*rsa.PrivateKey); plain {
+			t.Skip("crypto/rsa signs: no AVX-512 IFMA")
+		}
+		s.Key.Public().(*rsa.PublicKey).E = 3 // now no signature is right
+	}
+	k.Sign(unsigned(t, k, "", text))
+	if !slices.Equal(told, []string{"s1 of example.org"}) {
+		t.Errorf("told %q", told)
 	}
 }
 

@@ -19,17 +19,20 @@ var hashed = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 
 type signer struct {
 	key   *rsa.PrivateKey
 	power *power
+	fault func()
 }
 
 // Signer returns who signs as key does, to the octet: in less time where
 // processor and key are of the kind, and key itself elsewhere and in FIPS 140-3
-// mode, which asks for the validated module. key may not change any more.
-func Signer(key crypto.Signer) crypto.Signer {
+// mode, which asks for the validated module. key may not change any more. fault,
+// where it is not nil, is called by Sign for each signature that was wrong and is
+// made anew: then this code has a mistake, or processor or memory fail.
+func Signer(key crypto.Signer, fault func()) crypto.Signer {
 	k, ok := key.(*rsa.PrivateKey)
 	if !ok || !available || fips140.Enabled() || !fits(k) {
 		return key
 	}
-	return &signer{key: k, power: newPower(k.Primes[0], k.Primes[1], k.D)}
+	return &signer{key: k, power: newPower(k.Primes[0], k.Primes[1], k.D), fault: fault}
 }
 
 // fits says whether a key is of the kind. What Validate passes is whole and
@@ -51,6 +54,9 @@ func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) (
 	sig := make([]byte, Bits/8)
 	s.power.private(sig, encode(digest))
 	if rsa.VerifyPKCS1v15(&s.key.PublicKey, crypto.SHA256, digest, sig) != nil {
+		if s.fault != nil {
+			s.fault()
+		}
 		return s.key.Sign(random, digest, opts)
 	}
 	return sig, nil

@@ -26,7 +26,7 @@ func fast(t testing.TB, key *rsa.PrivateKey) *signer {
 	if !available {
 		t.Skip("no AVX-512 IFMA")
 	}
-	s, ok := Signer(key).(*signer)
+	s, ok := Signer(key, nil).(*signer)
 	if !ok {
 		t.Fatal("crypto/rsa signs")
 	}
@@ -126,7 +126,7 @@ func TestOthersAreSignedByCryptoRSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !ed.Equal(Signer(ed)) || Signer(nil) != nil {
+	if !ed.Equal(Signer(ed, nil)) || Signer(nil, nil) != nil {
 		t.Error("ed25519 or nothing are not as they were")
 	}
 	for _, key := range []*rsa.PrivateKey{
@@ -137,7 +137,7 @@ func TestOthersAreSignedByCryptoRSA(t *testing.T) {
 		keyOf(t, 65537, near(1023, 1155), new(big.Int).Add(near(1023, 863), near(1000, 0)), big.NewInt(3)),
 		keyOf(t, 65537, near(682, -63), near(683, -45), near(683, 83)),
 	} {
-		if Signer(key) != crypto.Signer(key) {
+		if Signer(key, nil) != crypto.Signer(key) {
 			t.Errorf("%d primes, %d bits, are signed with here", len(key.Primes), key.N.BitLen())
 		}
 	}
@@ -162,11 +162,11 @@ func TestInvalidKeys(t *testing.T) {
 		whole, key := testKey(t), testKey(t)
 		key.Precomputed = rsa.PrecomputedValues{}
 		spoil(key)
-		if Signer(key) != crypto.Signer(key) {
+		if Signer(key, nil) != crypto.Signer(key) {
 			t.Errorf("%s: is signed with here", name)
 		}
 		spoil(whole)
-		if Signer(whole) != crypto.Signer(whole) {
+		if Signer(whole, nil) != crypto.Signer(whole) {
 			t.Errorf("%s: is signed with here, after it was whole", name)
 		}
 	}
@@ -176,7 +176,7 @@ func TestInvalidKeys(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	key := testKey(t)
-	s := Signer(key)
+	s := Signer(key, nil)
 	sum := sha512.Sum512(nil)
 	for _, c := range []struct {
 		opts   crypto.SignerOpts
@@ -213,7 +213,7 @@ func TestFIPS(t *testing.T) {
 	t.Parallel()
 	key := testKey(t)
 	if fips140.Enabled() {
-		if Signer(key) != crypto.Signer(key) {
+		if Signer(key, nil) != crypto.Signer(key) {
 			t.Error("signs past the validated module")
 		}
 		return
@@ -233,6 +233,8 @@ func TestAFaultIsNotSeen(t *testing.T) {
 	t.Parallel()
 	key := testKey(t)
 	s := fast(t, key)
+	faults, made := 0, 0
+	s.fault = func() { faults++ }
 	sum := sha256.Sum256(nil)
 	want, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
 	if err != nil {
@@ -246,14 +248,25 @@ func TestAFaultIsNotSeen(t *testing.T) {
 		if err != nil || !bytes.Equal(got, want) || bytes.Equal(bad, want) {
 			t.Errorf("%v: %x after %x, want %x", err, got, bad, want)
 		}
+		if made++; faults != made {
+			t.Errorf("%d faults told of %d", faults, made)
+		}
 		*spoil ^= 1 << 9
+		if _, err := s.Sign(nil, sum[:], crypto.SHA256); err != nil || faults != made {
+			t.Errorf("%v; a signature that is right is told as a fault", err)
+		}
+	}
+	s.fault = nil
+	s.power.k[0] ^= 1 // nobody hears of it
+	if got, err := s.Sign(nil, sum[:], crypto.SHA256); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%v: %x", err, got)
 	}
 }
 
 func TestManySignAtOnce(t *testing.T) {
 	t.Parallel()
 	key := testKey(t)
-	s := Signer(key)
+	s := Signer(key, nil)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
@@ -275,7 +288,7 @@ func BenchmarkSign(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		s    crypto.Signer
-	}{{"rsa2048", Signer(key)}, {"crypto", key}} {
+	}{{"rsa2048", Signer(key, nil)}, {"crypto", key}} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
