@@ -5,14 +5,16 @@ import (
 	"time"
 )
 
-// probeEvery is how often backends are probed that never answered.
-const probeEvery = time.Minute
+// probeEvery is how often backends are probed that never answered, or are down
+// and due.
+const probeEvery = 20 * time.Second
 
 // probe learns what the backends offer and then offers to clients what every
-// one of them in session can honour: DSN and REQUIRETLS. It ends when all are known or
-// the generation is closed.
+// one of them in session can honour: DSN and REQUIRETLS. It goes on to try those
+// that are down, until the generation is closed: /readyz keeps the mail away
+// that would tell that they work again.
 func (s *server) probe(ctx context.Context, g *generation) {
-	for {
+	for offered := false; ; {
 		known := true
 		dsn, requireTLS := true, true
 		for name, group := range g.groups {
@@ -28,9 +30,9 @@ func (s *server) probe(ctx context.Context, g *generation) {
 			known = known && all
 			dsn, requireTLS = dsn && offers.DSN, requireTLS && offers.RequireTLS
 		}
-		if known {
+		if known && !offered {
 			s.offer(g, dsn, requireTLS)
-			return
+			offered = true
 		}
 		select {
 		case <-ctx.Done():

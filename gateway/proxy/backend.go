@@ -157,6 +157,19 @@ func (b *backend) candidate(now time.Time, lease time.Duration) (bool, time.Time
 	return true, now
 }
 
+// unknown tells whether the backend is to be probed: it was never spoken to, or
+// is down, and nobody else is to find out.
+func (b *backend) unknown(now time.Time, lease time.Duration) bool {
+	b.mu.Lock()
+	up := b.until.IsZero()
+	b.mu.Unlock()
+	if up {
+		return b.offers.Load() == nil
+	}
+	due, _ := b.candidate(now, lease)
+	return due
+}
+
 // refuses tells what keeps the backend, as it was when it was last spoken to,
 // from taking the recipient.
 func (b *backend) refuses(from smtp.ReversePath, p smtp.MailParams, to smtp.ForwardPath) smtp.Reply {

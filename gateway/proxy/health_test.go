@@ -109,6 +109,35 @@ func TestAllDownIsTriedNevertheless(t *testing.T) {
 	})
 }
 
+// TestProbeFindsThatABackendIsBack without any mail that would.
+func TestProbeFindsThatABackendIsBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := &fake{}
+		g := group(t, Options{}, a)
+		want(t, commit(t, g, copyTo("a", "b"))[0], 250, took)
+		a.fail(errRefusedConn)
+		time.Sleep(time.Hour) // no connection is kept
+		want(t, commit(t, g, copyTo("a", "b"))[0], 451, smtp.EnhancedCode{4, 4, 1})
+		n := a.dialled()
+		if err := g.Probe(t.Context()); err != nil || a.dialled() != n {
+			t.Error("probed before it is due:", err, a.dialled()-n)
+		}
+		time.Sleep(2 * time.Second)
+		if err := g.Probe(t.Context()); err == nil || g.Ready() {
+			t.Error(err, "ready though it does not answer")
+		}
+		a.fail(nil)
+		time.Sleep(5 * time.Second)
+		n = a.dialled()
+		if err := g.Probe(t.Context()); err != nil || !g.Ready() || a.dialled() != n+1 {
+			t.Error(err, "not ready", a.dialled()-n)
+		}
+		if err := g.Probe(t.Context()); err != nil || a.dialled() != n+1 {
+			t.Error(err, "probed though it works")
+		}
+	})
+}
+
 func TestThresholdOfFailures(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a, b := &fake{refuse: errRefusedConn}, &fake{}

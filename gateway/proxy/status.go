@@ -49,17 +49,26 @@ func (g *Group) Ready() bool {
 	return false
 }
 
-// Probe connects to every backend that was not spoken to yet, so that Offers
-// and Status know it. The error joins those of backends that do not answer.
+// errRested: a connection that was kept tells nothing about the backend.
+var errRested = errors.New("not a new connection")
+
+// Probe connects to every backend that was not spoken to yet, or that is down
+// and is to be tried again, so that Offers, Status and Ready know it. The error
+// joins those of backends that do not answer.
 func (g *Group) Probe(ctx context.Context) error {
 	errs := make([]error, len(g.backends))
 	var wg sync.WaitGroup
 	for i, b := range g.backends {
-		if b.offers.Load() != nil {
+		if !b.unknown(time.Now(), g.opt.ConnectTimeout) {
 			continue
 		}
 		wg.Go(func() {
-			_, errs[i] = b.run(ctx, func(*conn) (bool, error) { return true, nil })
+			_, errs[i] = b.run(ctx, func(c *conn) (bool, error) {
+				if c.reused {
+					return false, errRested
+				}
+				return true, nil
+			})
 		})
 	}
 	wg.Wait()
