@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,9 @@ func defaultFields() []gateway.Field {
 
 func TestDefaultPolicy(t *testing.T) {
 	p, err := policy.Load(nil, policy.Env{Fields: defaultFields()})
+	if got, want := policy.DefaultRules(), p.Rules(); !slices.Equal(got, want) || len(want) < 10 || want[0] != "block-listed" {
+		t.Errorf("the built-in rules are %q, and are said to be %q", want, got)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,6 +49,16 @@ const DefaultName = "default.yaml"
 // Default returns the built-in policy.
 func Default() Source { return Source{Name: DefaultName, Data: slices.Clone(defaultPolicy)} }
 
+// DefaultRules returns the names of the built-in policy's rules.
+func DefaultRules() []string {
+	raw, _ := readRules([]Source{Default()}, new(Errors))
+	names := make([]string, len(raw))
+	for i, r := range raw {
+		names[i] = r.name.Value
+	}
+	return names
+}
+
 // What policy files share with other files of rules.
 type (
 	// Source is one policy file.
@@ -202,6 +212,15 @@ func (p *Policy) Stages() []gateway.Stage {
 
 // Len returns the number of rules.
 func (p *Policy) Len() int { return len(p.rules) }
+
+// Rules returns the names of the rules in the order in which they are asked.
+func (p *Policy) Rules() []string {
+	names := make([]string, len(p.rules))
+	for i, r := range p.rules {
+		names[i] = r.name
+	}
+	return names
+}
 
 // Uses tells whether any rule looks at the fact.
 func (p *Policy) Uses(fact string) bool { return p.used[fact] }

@@ -49,7 +49,9 @@ func (c *configCheck) Run(a *app) error {
 	cfg, err := config.Load(file)
 	if err == nil {
 		report.Warnings = append(report.Warnings, cfg.Warnings()...)
-		if err = checkConfig(cfg); err == nil {
+		var policy *policy.Policy
+		if policy, err = checkConfig(cfg); err == nil {
+			report.Warnings = append(report.Warnings, policyWarnings(cfg, policy)...)
 			report.Warnings = append(report.Warnings, certWarnings(cfg, time.Now())...)
 			report.Warnings = append(report.Warnings, a.checkLocal(cfg)...)
 		}
@@ -86,26 +88,26 @@ func (r configReport) text(w io.Writer) {
 }
 
 // checkConfig makes everything that the configuration asks for, but opens no
-// listener and connects to nothing.
-func checkConfig(cfg *config.Config) error {
+// listener and connects to nothing. It returns the policy.
+func checkConfig(cfg *config.Config) (*policy.Policy, error) {
 	s := &server{log: slog.New(slog.DiscardHandler)}
 	j, err := newJudge(cfg, dns.Zone{}, body.Options{}, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer j.close()
 	if cfg.TLS.Mode == cert.ModeFiles {
 		if _, err := openCerts(cfg, s.log); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if _, err := newSealer(cfg, s.signatureFault); err != nil {
-		return err
+		return nil, err
 	}
 	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}
 	defer g.close()
 	_, err = g.openRoutes(s)
-	return err
+	return j.policy, err
 }
 
 // errorsOf returns the single errors of a list.

@@ -36,6 +36,7 @@ type generation struct {
 	cfg        *config.Config
 	tls        *tls.Config
 	shown      func(name string, connected time.Time) []byte // which certificate a client has seen
+	policy     *policy.Policy
 	handler    *inbound.Handler
 	groups     map[string]*proxy.Group
 	routes     *route.Table
@@ -86,6 +87,7 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
+	g.policy = j.policy
 	g.closers = append(g.closers, j.close)
 	backends, err := g.openRoutes(s)
 	if err != nil {

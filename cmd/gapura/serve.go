@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -210,8 +211,8 @@ func (s *server) apply(cfg *config.Config) error {
 		gen.close()
 		return err
 	}
-	for _, w := range s.warnings(cfg) {
-		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg)
+	for _, w := range s.warnings(gen) {
+		s.log.Warn("configuration", "at", w.Place(), "warning", w.Msg, "hint", w.Hint)
 	}
 	setAccounts()
 	s.suppress.Reconfigure(cfg.Suppression)
@@ -241,15 +242,16 @@ func (s *server) apply(cfg *config.Config) error {
 }
 
 // warnings are what config check warns of; the demo needs no advice.
-func (s *server) warnings(cfg *config.Config) []config.Error {
+func (s *server) warnings(gen *generation) []config.Error {
 	if s.demo {
 		return nil
 	}
+	cfg := gen.cfg
 	list, err := localWarnings(context.Background(), cfg, s.accounts)
 	if err != nil {
 		s.log.Error("accounts", "error", err.Error())
 	}
-	return append(cfg.Warnings(), list...)
+	return slices.Concat(cfg.Warnings(), policyWarnings(cfg, gen.policy), list)
 }
 
 // register makes the metrics of parts that do not register theirs themselves.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/policy"
 )
 
 // localWarnings tell of domains whose mail is kept here for nobody. A directory
@@ -71,6 +73,27 @@ func postmasterReached(ctx context.Context, cfg *config.Config, x *account.Accou
 		return true, nil // told elsewhere
 	}
 	return l.Reached(ctx, smtp.Address{Local: "postmaster", Domain: strings.TrimPrefix(d.Name, "*.")})
+}
+
+// policyWarnings tell of a policy that has nothing of the built-in one, in whose
+// place it stands. Who began with a copy of that knows it, and has left out what
+// is missing.
+func policyWarnings(cfg *config.Config, p *policy.Policy) (list []config.Error) {
+	if len(cfg.Policy) == 0 {
+		return nil
+	}
+	own := map[string]bool{}
+	for _, name := range p.Rules() {
+		own[name] = true
+	}
+	built := policy.DefaultRules()
+	if slices.ContainsFunc(built, func(name string) bool { return own[name] }) {
+		return nil
+	}
+	var es config.Errors
+	errors.As(cfg.Mistake("policy", "to have them as well: gapura policy default > default.yaml, and list that file here, after your own",
+		"policy: your own is in force alone: the %d rules of the built-in policy (on viruses, forged mail, spam and more) are not asked", len(built)), &es)
+	return es
 }
 
 // certWarnings tell of a certificate in files that clients who check it refuse.
