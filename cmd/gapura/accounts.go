@@ -3,23 +3,48 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // withAccounts calls f with the accounts of the configuration; the gateway
 // may run meanwhile.
 func (a *app) withAccounts(f func(x *account.Accounts) error) error {
+	return a.withAccountsOf(func(_ *config.Config, x *account.Accounts) error { return f(x) })
+}
+
+// withAccountsOf is withAccounts for who looks at the configuration too.
+func (a *app) withAccountsOf(f func(cfg *config.Config, x *account.Accounts) error) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		x, err := account.Open(a.ctx, cfg.Accounts, account.Deps{DB: db})
 		if err != nil {
 			return err
 		}
 		defer x.Close()
-		return plainError(f(x))
+		return plainError(f(cfg, x))
 	})
+}
+
+// warnForeign tells of addresses, just added, in domains that the configuration
+// does not take mail for: a mistyped one is not to be found out by lost mail. It
+// is no mistake where users only send.
+func (a *app) warnForeign(cfg *config.Config, addresses ...string) {
+	routes, err := routesOf(cfg)
+	if err != nil || len(cfg.Domains) == 0 {
+		return // nothing is received
+	}
+	told := map[string]bool{}
+	for _, s := range addresses {
+		domain := strings.ToLower(s[strings.LastIndexByte(s, '@')+1:])
+		if _, ok := routes.For(smtp.ForwardPath{Address: smtp.Address{Domain: domain}}); !ok && domain != "" && !told[domain] {
+			told[domain] = true
+			fmt.Fprintf(a.stderr, "gapura: warning: no mail is taken for %s: the configuration has no such domain (domains: {%[1]s: {deliver: mailbox}})\n", domain)
+		}
+	}
 }
 
 // hintedError has its hint already.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
@@ -32,8 +33,12 @@ Examples:
 
 // Run implements the command.
 func (c *aliasAdd) Run(a *app) error {
-	return a.withAccounts(func(x *account.Accounts) error {
-		return a.done(c.Address, "leads to "+strings.Join(c.Targets, ", "), x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets}))
+	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
+		err := x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets})
+		if err == nil {
+			a.warnForeign(cfg, c.Address)
+		}
+		return a.done(c.Address, "leads to "+strings.Join(c.Targets, ", "), err)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
@@ -19,7 +20,8 @@ type userAdd struct {
 func (*userAdd) Help() string {
 	return `Without --password-stdin the password is asked for; where standard input is no
 terminal one is made and printed, this once. A running gateway knows the user
-at once.
+at once. A domain that the configuration does not have is warned of: users there
+may log in and send, but get no mail here.
 
 Examples:
   gapura user add ana@example.org --display "Ana Example" --address info@example.org
@@ -54,7 +56,7 @@ func (c *userAdd) Run(a *app) error {
 			return plainError(err)
 		}
 	}
-	return a.withAccounts(func(x *account.Accounts) error {
+	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
 		if err := x.AddUser(a.ctx, account.User{Name: name, Display: c.Display}, password); err != nil {
 			return err
 		}
@@ -63,6 +65,7 @@ func (c *userAdd) Run(a *app) error {
 				return err
 			}
 		}
+		a.warnForeign(cfg, append([]string{name}, c.Address...)...)
 		return a.print(out, out.text("added"))
 	})
 }
