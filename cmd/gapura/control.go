@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
@@ -98,14 +101,71 @@ func (*reloadCmd) Run(a *app) error {
 // errNoGateway says that no gateway runs on the configuration's data folder.
 var errNoGateway = errors.New("no gateway answers")
 
+// errNameTooLong says that a gateway cannot listen there.
+var errNameTooLong = errors.New("the path is too long for a socket")
+
+const (
+	// controlConnect bounds the wait for a gateway that takes no connection.
+	controlConnect = 10 * time.Second
+	// controlAnswer bounds the wait for the beginning of an answer: plugins may
+	// have to start, or many messages to be removed.
+	controlAnswer = 10 * time.Minute
+)
+
+// controlPath is where a gateway with this configuration listens for commands.
+func controlPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "control.sock") }
+
+// dialControl connects to the running gateway.
+func dialControl(ctx context.Context, path string) (net.Conn, error) {
+	if len(path) > maxSocketPath {
+		return nil, errNameTooLong
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlConnect)
+	defer cancel()
+	return (&net.Dialer{}).DialContext(ctx, "unix", path)
+}
+
+// controlError says what it means for people that the gateway was not reached,
+// or did not answer: an errNoGateway where none runs.
+func controlError(ctx context.Context, path string, err error) error {
+	var late net.Error
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // who asked has left
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w on %s; is it running?", errNoGateway, path)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("%w on %s: the one that listened there was killed, or the machine went down; start it again", errNoGateway, path)
+	case errors.Is(err, errNameTooLong):
+		return fmt.Errorf("%w on %s: %w; give `data` a shorter one, or reload by SIGHUP", errNoGateway, path, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%s: permission denied; run this as the user that the gateway runs as (sudo -u %s gapura ...)", path, ownerOf(filepath.Dir(path)))
+	case errors.Is(err, syscall.EAGAIN), errors.As(err, &late) && late.Timeout():
+		return fmt.Errorf("the gateway on %s does not answer; it hangs, or has very much to do: its log may tell", path)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return fmt.Errorf("the gateway on %s ended before it answered; its log tells why", path)
+	}
+	return fmt.Errorf("the gateway on %s was not reached: %w", path, err)
+}
+
+// ownerOf is whose a file is, for sudo.
+func ownerOf(path string) string {
+	info, err := os.Stat(path)
+	if err == nil {
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			return fmt.Sprintf("\\#%d", s.Uid)
+		}
+	}
+	return "gapura"
+}
+
 // callControl asks the running gateway for something.
 func callControl(ctx context.Context, cfg *config.Config, what string, ask any) (*http.Response, error) {
-	path := filepath.Join(cfg.Data, "control.sock")
+	path := controlPath(cfg)
 	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "unix", path)
-		},
-		DisableKeepAlives: true,
+		DialContext:           func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, path) },
+		DisableKeepAlives:     true,
+		ResponseHeaderTimeout: controlAnswer,
 	}}
 	body, err := json.Marshal(ask)
 	if err != nil {
@@ -117,7 +177,7 @@ func callControl(ctx context.Context, cfg *config.Config, what string, ask any) 
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w on %s; is it running?", errNoGateway, path)
+		return nil, controlError(ctx, path, err)
 	}
 	if resp.StatusCode != http.StatusOK {
 		defer resp.Body.Close()

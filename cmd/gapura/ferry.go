@@ -10,9 +10,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -55,19 +55,27 @@ func (a *app) dialFerry(ctx context.Context, cfg *config.Config) (io.ReadWriteCl
 	if err := checkOwner(cfg.Data); err != nil {
 		return nil, err
 	}
-	conn, err := net.Dial("unix", filepath.Join(cfg.Data, "control.sock"))
+	path := controlPath(cfg)
+	conn, err := dialControl(ctx, path)
 	if err != nil {
-		return a.ownFerry(ctx, cfg)
+		if err = controlError(ctx, path, err); errors.Is(err, errNoGateway) {
+			return a.ownFerry(ctx, cfg)
+		}
+		return nil, err
 	}
+	conn.SetDeadline(time.Now().Add(controlConnect))
 	fmt.Fprintf(conn, "POST /mail HTTP/1.1\r\nHost: gapura\r\nConnection: Upgrade\r\nUpgrade: %s\r\n\r\n", ferryProtocol)
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
-	if err == nil && resp.StatusCode != http.StatusSwitchingProtocols {
+	if err != nil {
+		err = controlError(ctx, path, err)
+	} else if resp.StatusCode != http.StatusSwitchingProtocols {
 		err = fmt.Errorf("the gateway answers %s", resp.Status)
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
+	conn.SetDeadline(time.Time{})
 	return readWriter{r, conn}, nil
 }
 
