@@ -192,7 +192,7 @@ func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, 
 			e.Recipients[k] = explainRcpt(tx.Rcpts()[i], res.Rulings[i])
 		}
 		facts = res.Facts
-		if len(res.Results) > 0 {
+		if len(res.Results) > 0 && !sess.Submitted() { // ours get no report on themselves
 			ar := message.AuthResults{ID: cfg.Hostname, Results: res.Results}
 			e.Results = ar.Value()
 		}
