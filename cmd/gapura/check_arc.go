@@ -26,7 +26,7 @@ func (c *checkARC) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.readMessage(c.Message)
+	m, err := a.readMessageOr(c.Message, nil)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (c *checkDKIM) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.readMessage(c.Message)
+	m, err := a.readMessageOr(c.Message, nil)
 	if err != nil {
 		return err
 	}

@@ -57,11 +57,17 @@ func newDMARCReport(r mailauth.DMARCResult) dmarcReport {
 }
 
 func (r dmarcReport) text(w io.Writer) {
-	fmt.Fprintf(w, "dmarc=%s header.from=%s disposition=%s\n", r.Result, r.Domain, r.Disposition)
+	from := ""
+	if r.Domain != "" {
+		from = " header.from=" + r.Domain
+	}
+	fmt.Fprintf(w, "dmarc=%s%s disposition=%s\n", r.Result, from, r.Disposition)
 	if r.Record != "" {
 		fmt.Fprintf(w, "  _dmarc.%s: %s\n", r.PolicyDomain, r.Record)
 	}
-	fmt.Fprintf(w, "  organizational domain %s, policy %s, aligned: spf %v, dkim %v\n", r.OrgDomain, r.Policy, r.SPFAligned, r.DKIMAligned)
+	if r.OrgDomain != "" {
+		fmt.Fprintf(w, "  organizational domain %s, policy %s, aligned: spf %v, dkim %v\n", r.OrgDomain, r.Policy, r.SPFAligned, r.DKIMAligned)
+	}
 	if r.Reason != "" {
 		fmt.Fprintf(w, "  %s\n", r.Reason)
 	}
@@ -111,7 +117,7 @@ func (c *checkDMARC) message(a *app, r dns.Resolver) (in mailauth.DMARCInput, er
 	if err != nil {
 		return in, err
 	}
-	m, err := a.readMessage(c.Message)
+	m, err := a.readMessageOr(c.Message, nil)
 	if err != nil {
 		return in, err
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,9 +20,20 @@ type messageFile struct {
 
 func (m *messageFile) Close() error { return m.file.Close() }
 
+// errNoMessage says that there is no message where one is to be judged: the
+// program in front of us, in a pipe, has failed.
+var errNoMessage = errors.New("empty: there is no message")
+
 // readMessage opens the message called name, "-" for standard input, and reads
-// its header.
+// its header. The error wraps errNoMessage where nothing is there.
 func (a *app) readMessage(name string) (*messageFile, error) {
+	return a.readMessageOr(name, errNoMessage)
+}
+
+// readMessageOr is readMessage with another error, or none, where nothing is
+// there: to checks by themselves that is a message as well, without any fields
+// and of one part that is empty.
+func (a *app) readMessageOr(name string, empty error) (*messageFile, error) {
 	f, err := a.openMessage(name)
 	if err != nil {
 		return nil, err
@@ -29,6 +41,10 @@ func (a *app) readMessage(name string) (*messageFile, error) {
 	r := bufio.NewReaderSize(f, 64<<10)
 	in := io.Reader(r)
 	if first, err := r.Peek(r.Size()); err == nil || err == io.EOF {
+		if empty != nil && err == io.EOF && isEmpty(first) {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", nameOf(name), empty)
+		}
 		if i := bytes.IndexByte(first, '\n'); i == 0 || i > 0 && first[i-1] != '\r' {
 			in = &crlfReader{r: r}
 		}
@@ -36,9 +52,17 @@ func (a *app) readMessage(name string) (*messageFile, error) {
 	m := &messageFile{file: f}
 	if m.header, m.body, err = splitHeader(in); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", nameOf(name), err)
 	}
 	return m, nil
+}
+
+// nameOf is what people call a file.
+func nameOf(file string) string {
+	if file == "-" || file == "" {
+		return "standard input"
+	}
+	return file
 }
 
 // splitHeader reads a header block and returns it with a reader of the body.

@@ -58,7 +58,7 @@ type mimeTree struct {
 }
 
 func (c *parseMIME) Run(a *app) error {
-	m, err := a.readMessage(c.Message)
+	m, err := a.readMessageOr(c.Message, nil) // nothing is a message too: of one part, that is empty
 	if err != nil {
 		return err
 	}
