@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -81,9 +80,6 @@ func (m *mailboxes) openSearch(ctx context.Context, cfg *config.Config, log *slo
 	deps.Dir, deps.Log, deps.Metrics = searchDir(cfg), log, metrics
 	if strings.HasPrefix(cfg.Storage.Database, "postgres") {
 		deps.URL = cfg.Storage.Database
-	}
-	if err := os.MkdirAll(deps.Dir, 0o700); err != nil {
-		return err
 	}
 	if m.search, err = search.Open(ctx, cfg.Mailboxes.Search, deps); err != nil {
 		return err

@@ -146,9 +146,12 @@ func (x *Index) catchUp(ctx context.Context) error {
 // unindexed lists objects that were added behind what the index has.
 func (x *Index) unindexed(ctx context.Context) (st state, objects []int64, err error) {
 	x.mu.RLock()
-	st, err = x.eng.state(ctx, x.eng.read)
+	ready := x.ready
+	if ready {
+		st, err = x.eng.state(ctx, x.eng.read)
+	}
 	x.mu.RUnlock()
-	if err != nil {
+	if err != nil || !ready {
 		return state{}, nil, nil // everything is read
 	}
 	for at := st.event; len(objects) < maxPending; {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,7 +83,7 @@ type Deps struct {
 	Feed   Feed
 	Opener Opener
 	// URL is that of the database as sqldb.Options has it; PostgreSQL's is
-	// used, else the file search.db in Dir.
+	// used, else the file search.db in Dir, which is made.
 	URL string
 	Dir string
 	Log *slog.Logger // nil: nothing is told
@@ -96,8 +97,9 @@ type Index struct {
 	deps Deps
 	log  *slog.Logger
 
-	mu  sync.RWMutex // eng is replaced under it
-	eng *engine
+	mu    sync.RWMutex // these two are replaced under it
+	eng   *engine
+	ready bool // eng can be used; until it can, searches read everything
 
 	turn     chan struct{} // who has its token changes the index
 	state    state         // of who has the turn
@@ -109,7 +111,8 @@ type Index struct {
 }
 
 // Open opens the index, and makes it anew where it is not there or damaged.
-// Nothing is indexed before Run or Search.
+// Nothing is indexed before Run or Search. Where the disk has no room for that,
+// searches read everything, and those two try it again.
 func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
 	if err := opt.Check(); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
@@ -121,8 +124,14 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
 	x.Reconfigure(opt)
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
-	if err := x.open(ctx); err != nil {
-		return nil, fmt.Errorf("search: %w", err)
+	switch err := x.open(ctx); {
+	case noRoom(err):
+		x.log.Error("the search index cannot be opened; searches read the messages until it can", "error", err)
+	case err != nil:
+		if err = fmt.Errorf("search: %w", err); x.eng != nil {
+			err = errors.Join(err, x.eng.close())
+		}
+		return nil, err
 	}
 	x.turn <- struct{}{}
 	deps.Metrics.observe(x)
@@ -150,28 +159,51 @@ func (x *Index) Close() error {
 	return x.eng.close()
 }
 
-// open opens what is there, or else begins anew.
-func (x *Index) open(ctx context.Context) (err error) {
-	if x.eng, err = openEngine(x.deps.Dir, x.deps.URL); err != nil {
+// open opens what is there, or else begins anew. The caller has the turn.
+func (x *Index) open(ctx context.Context) error {
+	if err := x.reopen(); err != nil {
 		return err
 	}
-	usable, err := x.eng.prepare(ctx)
-	if err == nil && usable {
-		var s state
-		if s, err = x.eng.state(ctx, x.eng.write); err == nil {
-			x.setState(s)
+	if x.eng.begin == "" { // SQLite's file
+		if err := os.MkdirAll(x.deps.Dir, 0o700); err != nil {
+			return err
 		}
 	}
-	switch {
-	case err == nil && usable:
-		return nil
-	case err == nil || damaged(err):
-		if err != nil {
-			x.log.Warn("the search index is damaged and made anew", "error", err)
-		}
+	usable, err := x.eng.prepare(ctx)
+	var s state
+	if err == nil && usable {
+		s, err = x.eng.state(ctx, x.eng.write)
+	}
+	if err != nil && !damaged(err) {
+		return err
+	}
+	if err != nil {
+		x.log.Warn("the search index is damaged and made anew", "error", err)
+	}
+	if err != nil || !usable {
 		return x.rebuild(ctx)
 	}
-	return errors.Join(err, x.eng.close())
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.setState(s)
+	x.ready = true
+	return nil
+}
+
+// reopen has another engine in place of the one that there is, if any. Neither
+// touches a file of SQLite's.
+func (x *Index) reopen() error {
+	eng, err := openEngine(x.deps.Dir, x.deps.URL)
+	if err != nil {
+		return err
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.eng != nil {
+		x.eng.close()
+	}
+	x.eng, x.ready = eng, false
+	return nil
 }
 
 // rebuild makes the index empty, to be filled from the list of objects. The
@@ -184,6 +216,7 @@ func (x *Index) rebuild(ctx context.Context) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	fresh := state{event: last}
+	x.ready = false
 	if x.eng.begin == "" {
 		x.eng.close()
 		if err := removeFiles(x.deps.Dir); err != nil {
@@ -197,6 +230,7 @@ func (x *Index) rebuild(ctx context.Context) error {
 		return err
 	}
 	x.setState(fresh)
+	x.ready = true
 	return nil
 }
 

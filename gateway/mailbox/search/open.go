@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -28,7 +29,16 @@ const (
 	codeNotADB  = 26
 )
 
-// openEngine opens the database that the URL or the folder names.
+// And of these, that a file was not made or did not grow: the disk is full, or
+// fails.
+const (
+	codeIO       = 10
+	codeFull     = 13
+	codeCantOpen = 14
+)
+
+// openEngine opens the database that the URL or the folder names. No file is
+// touched before it is used.
 func openEngine(dir, databaseURL string) (*engine, error) {
 	if strings.HasPrefix(databaseURL, "postgres://") || strings.HasPrefix(databaseURL, "postgresql://") {
 		return openPostgres(databaseURL)
@@ -83,6 +93,16 @@ func damaged(err error) bool {
 	code := e.Code() & 0xff
 	// SQLITE_ERROR with a table's name: one that another version made.
 	return code == codeCorrupt || code == codeNotADB
+}
+
+// noRoom tells of an error that time may mend.
+func noRoom(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+	}
+	code := e.Code() & 0xff
+	return code == codeIO || code == codeFull || code == codeCantOpen
 }
 
 // removeFiles removes SQLite's file with its log.

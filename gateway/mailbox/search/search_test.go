@@ -358,6 +358,67 @@ func TestADamagedIndexIsMadeAnew(t *testing.T) {
 	}
 }
 
+// TestAnIndexWithoutRoomIsOpenedLater: searches read until then, and miss
+// nothing of what was there or came.
+func TestAnIndexWithoutRoomIsOpenedLater(t *testing.T) {
+	t.Parallel()
+	for _, when := range []string{"first start", "another start", "while it runs"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "search") // it is made
+			f := newFake()
+			for i := range 100 {
+				f.add(fmt.Sprintf("Subject: s\r\n\r\nmeeting%d\r\n", i))
+			}
+			find := func(x *Index, text string, want ...int64) {
+				t.Helper()
+				if got, err := x.Search(t.Context(), Body, text, f); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s: %v, %v, want %v", text, got, err, want)
+				}
+			}
+			var x *Index
+			if when != "first start" {
+				x = openIndex(t, f, dir, "")
+				x.all(t)
+			}
+			if when == "another start" {
+				x.Close()
+			}
+			// What is in the way keeps SQLite's file from being made, as a full
+			// disk does.
+			os.RemoveAll(dir)
+			if err := os.MkdirAll(filepath.Join(dir, fileName, "in the way"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if when == "while it runs" {
+				x.take(t.Context())
+				if err := x.rebuild(t.Context()); err == nil {
+					t.Error("it is made anew without a file")
+				}
+				x.give()
+			} else {
+				x = openIndex(t, f, dir, "")
+			}
+			defer x.Close()
+			find(x, "meeting42", 43)
+			f.add("Subject: s\r\n\r\nmeeting42 again\r\n")
+			if _, err := x.turnStep(t.Context()); err == nil {
+				t.Error("it gets on without its file")
+			}
+			find(x, "meeting42", 43, 101)
+			if err := os.RemoveAll(filepath.Join(dir, fileName)); err != nil {
+				t.Fatal(err)
+			}
+			find(x, "meeting42", 43, 101)
+			x.all(t)
+			find(x, "meeting42", 43, 101)
+			if x.state.filled >= 0 || len(x.eng.live) == 0 {
+				t.Errorf("it has not caught up: %+v, %d segments", x.state, len(x.eng.live))
+			}
+		})
+	}
+}
+
 func TestMissingEventsMakeTheIndexAnew(t *testing.T) {
 	sqldbtest.Each(t, func(t *testing.T, dir, url string) {
 		f := newFake()

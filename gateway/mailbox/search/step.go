@@ -29,6 +29,12 @@ func (x *Index) mended(ctx context.Context, more bool, err error) (bool, error) 
 }
 
 func (x *Index) stepOnce(ctx context.Context) (more bool, err error) {
+	if !x.ready {
+		if err := x.open(ctx); err != nil {
+			return false, err
+		}
+		x.log.Info("the search index is open")
+	}
 	events, err := x.events(ctx)
 	if err != nil {
 		return false, err
