@@ -52,15 +52,15 @@ func openMail(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.L
 	return blob.OpenS3Use(ctx, opt, log, live)
 }
 
-// openMailboxes opens the mail of all users.
-func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics, l mailbox.Learner) (*mailboxes, error) {
+// openMailboxes opens the mail of all users. given is what makeRoom has freed.
+func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics, l mailbox.Learner, given int64) (*mailboxes, error) {
 	blobs, err := openMail(ctx, cfg, db, log)
 	if err != nil {
 		return nil, err
 	}
 	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true, Learner: l}
 	if !db.Shared() { // else the rows are on another disk
-		deps.Reserve = mailDir(cfg)
+		deps.Reserve, deps.Given = mailDir(cfg), given
 	}
 	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, deps)
 	if err != nil {

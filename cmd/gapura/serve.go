@@ -150,6 +150,7 @@ type server struct {
 	quota     *quota.Quota
 	returns   *returnpath.Store
 	mail      *mailboxes
+	given     int64 // octets that were freed to start
 	lda       *lda.Metrics
 	imap      *imapd.Metrics
 	pop3      *pop3d.Metrics

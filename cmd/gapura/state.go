@@ -6,6 +6,7 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/returnpath"
 	"github.com/gapura-mail/gapura/gateway/signing"
@@ -25,6 +26,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	opened := openedState{cfg.Data, cfg.Storage}
 	if s.db == nil {
 		s.opened = opened
+		s.makeRoom(cfg)
 		if s.db, err = openDatabase(ctx, cfg, asGateway); err != nil {
 			return nil, err
 		}
@@ -38,7 +40,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		}
 	}
 	if s.mail == nil {
-		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics, spamLearner{s}); err != nil {
+		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics, spamLearner{s}, s.given); err != nil {
 			return nil, err
 		}
 		if err := s.mail.openSearch(ctx, cfg, s.log, s.searchMetrics); err != nil {
@@ -76,6 +78,23 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		return nil, err
 	}
 	return func() { setKeys(); setAccounts() }, nil
+}
+
+// makeRoom gives up what mailboxes keep back for removing mail, where the disk
+// is so full that nothing could be opened: a gateway that does not start serves
+// nobody, and no mail can be removed.
+func (s *server) makeRoom(cfg *config.Config) {
+	if cfg.Storage.Database != "sqlite" { // else nothing is kept back
+		return
+	}
+	given, err := mailbox.FreeReserve(mailDir(cfg))
+	switch {
+	case err != nil:
+		s.log.Warn("the space that is kept back for removing mail", "error", err.Error())
+	case given > 0:
+		s.log.Warn("the disk is full: space that was kept back is used to start, and no mail is kept here until there is more", "octets", given)
+		s.given = given
+	}
 }
 
 // openKeys opens the keys that mail is signed with, or prepares their new

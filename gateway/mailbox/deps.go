@@ -20,6 +20,9 @@ type Deps struct {
 	// Reserve is a folder, of the disk that the database is on, for a file that
 	// holds space to remove mail when the disk is full; "": there is none.
 	Reserve string
+	// Given is how many octets of it FreeReserve gave up; mail is taken when there
+	// is room for more.
+	Given int64
 	// Index makes the index record of a message; nil: gateway/mailbox/index.
 	Index Indexer
 	// Events: somebody follows Store.Events and forgets them. Without it none

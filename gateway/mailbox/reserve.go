@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -35,11 +36,36 @@ type reserve struct {
 	had   int64 // octets, when it was given up
 }
 
-// init says where the file is; "": nowhere.
-func (r *reserve) init(dir string, log *slog.Logger) {
+// init says where the file is; "": nowhere. given is what FreeReserve returned.
+func (r *reserve) init(dir string, log *slog.Logger, given int64) {
 	if dir != "" {
-		r.name, r.log = filepath.Join(dir, reserveFile), log
+		r.name, r.log, r.had = filepath.Join(dir, reserveFile), log, given
+		r.given.Store(given > 0)
 	}
+}
+
+// startRoom is what opening the databases and stores of a gateway may take: the
+// files of their logs, and what a crash left undone.
+const startRoom = 2 << 20
+
+// FreeReserve gives up the reserve in a folder, of Deps.Reserve, before a Store
+// is opened: where the disk is so full that nothing else can be opened. It
+// returns how many octets that frees, for Deps.Given; 0: it was not necessary, or
+// there is none.
+func FreeReserve(dir string) (int64, error) {
+	name := filepath.Join(dir, reserveFile)
+	info, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	free, err := freeOctets(dir)
+	if err != nil || free >= startRoom {
+		return 0, err
+	}
+	return info.Size(), os.Remove(name)
 }
 
 // give gives the file up, and tells whether the space may be there now.

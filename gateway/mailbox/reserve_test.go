@@ -16,7 +16,7 @@ func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 	if r.keep(); r.give() || r.room() != nil {
 		t.Error("a store without a reserve has one")
 	}
-	r.init(filepath.Dir(name), slog.New(slog.DiscardHandler))
+	r.init(filepath.Dir(name), slog.New(slog.DiscardHandler), 0)
 	if r.give() {
 		t.Error("what is not there is given up")
 	}
@@ -46,5 +46,38 @@ func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 	}
 	if _, err := os.Stat(name); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestTheReserveIsGivenUpToStart where there is no room else; on a full disk
+// the end-to-end tests try it.
+func TestTheReserveIsGivenUpToStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if n, err := FreeReserve(filepath.Join(dir, "none")); n != 0 || err != nil {
+		t.Error(n, err)
+	}
+	var r reserve
+	r.init(dir, slog.New(slog.DiscardHandler), 0)
+	r.keep()
+	if n, err := FreeReserve(dir); n != 0 || err != nil {
+		t.Error("given up though there is room:", n, err)
+	}
+	if _, err := os.Stat(r.name); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct {
+		given int64
+		want  error
+	}{{reserveOctets, nil}, {1 << 60, errNoReserve}} {
+		os.Remove(r.name)
+		var r reserve
+		r.init(dir, slog.New(slog.DiscardHandler), c.given)
+		if r.keep(); !r.given.Load() {
+			t.Error("what was given up is taken at once, from who starts")
+		}
+		if err := r.room(); !errors.Is(err, c.want) {
+			t.Errorf("%d were given up: %v, want %v", c.given, err, c.want)
+		}
 	}
 }

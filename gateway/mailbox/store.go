@@ -109,7 +109,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 	s.Configure(opt)
 	s.write = deps.DB.Write
 	s.journal = newJournal(s)
-	s.reserve.init(deps.Reserve, s.log)
+	s.reserve.init(deps.Reserve, s.log, deps.Given)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := deps.DB.Migrate(ctx, "mailbox", steps); err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)

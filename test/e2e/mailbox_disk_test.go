@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -146,6 +147,97 @@ func TestMailboxDiskFull(t *testing.T) {
 	g.kill()
 	g.start()
 	allThere(t, g, l)
+}
+
+// TestStartOnAFullDisk: whether it had ended or was killed, with its search
+// index or without, and when what is kept back for it is gone already, the
+// gateway starts and lets people read and remove; mail is put off until there is
+// room, and then searches find what came meanwhile.
+func TestStartOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := folder(t)
+	data, ballast := smallDisk(t, dir)
+	const user = "ana@kept.test"
+	g := serveKeptIn(t, dir, "", user)
+	l := newLedger(user, 1, trialFolders...)
+	mailed(t, g, l, 1000, func(taken, _ int) bool { return taken < 70 }) // too many to be read for a search
+	for _, c := range []struct {
+		name  string
+		end   func()
+		lose  []string
+		spare int64 // octets that are free
+	}{
+		{"ended", func() { g.stop() }, nil, 0},
+		{"killed", func() { g.kill() }, nil, 0},
+		{"no index", func() { g.stop() }, []string{"search"}, 0},
+		{"no reserve", func() { g.stop() }, []string{"mail/reserve"}, 48 << 10},
+		{"neither", func() { g.stop() }, []string{"search", "mail/reserve"}, 80 << 10},
+	} {
+		c.end()
+		for _, name := range c.lose {
+			if err := os.RemoveAll(filepath.Join(data, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		fillDisk(t, ballast, c.spare)
+		g.start()
+		if _, refused := mailed(t, g, l, 1000, func(taken, refused int) bool { return taken+refused < 1 }); refused == 0 {
+			t.Errorf("%s: mail is taken on the full disk", c.name)
+		} else if said := l.said[len(l.said)-1]; !strings.HasPrefix(said, "452 4.3.1") {
+			t.Errorf("%s: %s", c.name, said)
+		}
+		searched := func(when string) {
+			line := loggedIn(t, g, user)
+			var lists [2]string
+			for i, what := range []string{"ALL", `TEXT "ann@sender"`} {
+				if _, _, err := line.do("SELECT INBOX"); err != nil {
+					t.Fatal(err)
+				}
+				list, _, err := line.do("SEARCH %s", what)
+				if err != nil {
+					t.Fatalf("%s, %s: %v", c.name, when, err)
+				}
+				lists[i] = fmt.Sprint(list)
+			}
+			if lists[0] != lists[1] {
+				t.Errorf("%s, %s: searching finds %s of %s", c.name, when, lists[1], lists[0])
+			}
+		}
+		searched("full")
+		allThere(t, g, l)
+		if err := os.Truncate(ballast, 0); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "mail to be taken", func() bool {
+			taken, _ := mailed(t, g, l, 1000, func(taken, refused int) bool { return taken+refused < 1 })
+			return taken == 1
+		})
+		eventually(t, "the index to catch up", func() bool { return g.metric("gapura_search_backlog", "") == 0 })
+		searched("with room")
+		allThere(t, g, l)
+	}
+}
+
+// fillDisk makes a file take all the space there is, but spare.
+func fillDisk(t testing.TB, name string, spare int64) {
+	t.Helper()
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size := int64(0)
+	for block := make([]byte, 4096); err == nil; {
+		var n int
+		n, err = f.Write(block)
+		size += int64(n)
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	if err := f.Truncate(size - spare); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // expunged deletes messages of INBOX, which must not fail.
