@@ -18,7 +18,7 @@ func (m *Model) Add(s Score, odds float64) Score {
 // score.
 func (m *Model) RuleOdds(s Score) float64 {
 	share, total := m.stack.shares(s.Known)
-	return m.curve.slope * share[Rules] / total * slopeOf(s.Views[Rules])
+	return m.curve.slope * s.kept * share[Rules] / total * slopeOf(s.Views[Rules])
 }
 
 // Points returns how far log-odds move a score.

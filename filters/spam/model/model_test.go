@@ -248,7 +248,7 @@ func TestReasonsAddUp(t *testing.T) {
 					began = r.Weight
 				}
 			}
-			if math.Abs(sum-s.Score) > 2*unseen || math.Abs(began-m.Points(m.curve.shift)) > 0.75 { // biases of views, too
+			if math.Abs(sum-s.Score) > 2*unseen || math.Abs(began-m.Points(m.curve.shift)) > 0.5 { // biases of views, too
 				t.Errorf("%.60q, %d rules: reasons for %.3f, of which %.3f at the start, score %.3f", raw, len(signals), sum, began, s.Score)
 			}
 		}
