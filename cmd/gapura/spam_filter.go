@@ -221,5 +221,5 @@ func newLesson(raw []byte, hostname string, rules *rule.Set) (learned.Lesson, er
 	if err := r.take(arrived); err != nil {
 		return learned.Lesson{}, err
 	}
-	return learned.Lesson{Key: learned.KeyOf(arrived), Vector: r.v, Sender: spam.SenderOf(&r.m, raw, hostname)}, nil
+	return learned.Lesson{Key: learned.KeyOf(arrived), Vector: r.v, Sender: spam.SenderOf(&r.m, raw, hostname), Clues: spam.CluesOf(raw, hostname)}, nil
 }

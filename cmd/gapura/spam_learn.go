@@ -116,7 +116,7 @@ func (c *spamLearn) teach(a *app, src spamSource, report *learnReport) error {
 	if err != nil {
 		return err
 	}
-	return a.withLessons(c.User, func(store *learned.Store, user, hostname string) error {
+	return a.withLessons(c.User, true, func(store *learned.Store, user, hostname string) error {
 		read := func(x *spamMessage, raw []byte) (learned.Lesson, error) {
 			lesson, err := newLesson(raw, hostname, rules)
 			lesson.User, lesson.Spam, lesson.Source = user, x.spam(), learned.Admin

@@ -15,8 +15,9 @@ import (
 
 // withLessons calls f with what the installation has learned, with the user's
 // name as accounts have it, and with the gateway's hostname. What f changes a
-// gateway that runs takes up at once, one that does not when it starts.
-func (a *app) withLessons(user string, f func(store *learned.Store, user, hostname string) error) error {
+// gateway that runs takes up at once, one that does not when it starts. judge: it
+// teaches, by what the base model says of a message.
+func (a *app) withLessons(user string, judge bool, f func(store *learned.Store, user, hostname string) error) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) (err error) {
 		if user != "" {
 			if user, err = account.Name(user); err != nil {
@@ -27,7 +28,13 @@ func (a *app) withLessons(user string, f func(store *learned.Store, user, hostna
 		if o := spamOptions(cfg); o != nil {
 			opt = *o
 		}
-		store, err := learned.Open(a.ctx, opt.Learn.Options, learned.Deps{DB: db})
+		deps := learned.Deps{DB: db}
+		if judge {
+			if deps.Base, _, err = baseOf(opt, cfg); err != nil {
+				return err
+			}
+		}
+		store, err := learned.Open(a.ctx, opt.Learn.Options, deps)
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (c *spamUnlearn) Run(a *app) error {
 		return err
 	}
 	var report unlearnReport
-	err = a.withLessons(c.User, func(store *learned.Store, user, hostname string) error {
+	err = a.withLessons(c.User, false, func(store *learned.Store, user, hostname string) error {
 		return c.undo(a, store, user, hostname, since, &report)
 	})
 	if err != nil {

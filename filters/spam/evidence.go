@@ -2,22 +2,21 @@ package spam
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
 )
 
-// maxEvidence bounds what is known beside the message itself, in log-odds: it
-// can tip the scales, and cannot hide what a message says.
-const maxEvidence = 6
-
-// Weights of what other filters found, in log-odds. That mail is
-// authenticated tells nothing by itself: most spam is.
+// Weights of what other filters found, in log-odds, as long as mail here has
+// not shown that they should be others. That mail is authenticated tells nothing by
+// itself: most spam is.
 const (
 	forgedWeight   = 1.5 // DMARC fails, and the domain asks to act on it
 	failedWeight   = 0.7 // DMARC fails, and it does not ask
@@ -28,10 +27,46 @@ const (
 	fullListing    = 5 // score of dnsbl that counts fully
 )
 
+// Names of clues that other filters find.
+const (
+	clueForged   = "dmarc-policy"
+	clueFailed   = "dmarc"
+	clueSpoofed  = "spf"
+	clueListed   = "dnsbl"
+	clueAllowed  = "allowlist"
+	clueInfected = "virus"
+	clueList     = "list/" // and a hash of the zone of a DNS list
+)
+
+// fullOdds is how large the log-odds of a clue may be.
+func fullOdds(name string) float64 {
+	switch name {
+	case clueForged:
+		return forgedWeight
+	case clueFailed, clueSpoofed:
+		return failedWeight
+	case clueListed:
+		return listedWeight
+	case clueAllowed:
+		return -allowedWeight
+	case learned.ClueAddress:
+		return maxOdds * addressWeight
+	case learned.ClueDomain:
+		return maxOdds * domainWeight
+	case learned.ClueNetwork:
+		return maxOdds * networkWeight
+	case learned.ClueLink:
+		return maxOdds * linkWeight
+	}
+	return learned.MaxEvidence
+}
+
 // evidence is what speaks for or against a message beside itself.
 type evidence struct {
 	odds    float64
 	reasons []model.Reason // weights in log-odds
+	clues   []learned.Clue // not in odds yet
+	texts   []string       // of clues
 }
 
 func (e *evidence) add(odds float64, format string, args ...any) {
@@ -39,11 +74,58 @@ func (e *evidence) add(odds float64, format string, args ...any) {
 		return
 	}
 	e.odds += odds
-	e.reasons = append(e.reasons, model.Reason{Text: model.Printable(fmt.Sprintf(format, args...)), Weight: odds})
+	e.reasons = append(e.reasons, model.Reason{Text: fmt.Sprintf(format, args...), Weight: odds})
+}
+
+// clue adds what mail here may have shown to be worth more or less than it
+// says by itself.
+func (e *evidence) clue(name string, odds float64, format string, args ...any) {
+	if odds == 0 || math.IsNaN(odds) {
+		return
+	}
+	if len(e.clues) == learned.MaxClues { // nothing is learned of more
+		e.add(odds, format, args...)
+		return
+	}
+	e.clues = append(e.clues, learned.Clue{Name: name, Odds: odds, Full: max(fullOdds(name), math.Abs(odds))})
+	e.texts = append(e.texts, fmt.Sprintf(format, args...))
+}
+
+// noted is by how much a clue's worth differs from one where it is told.
+const noted = 0.05
+
+// settle counts the clues with what they are worth here.
+func (e *evidence) settle(ctx context.Context, f *Filter) {
+	if len(e.clues) == 0 {
+		return
+	}
+	worth := f.worth(ctx, e.clues)
+	for i, c := range e.clues {
+		text := e.texts[i]
+		if math.Abs(worth[i]-1) >= noted {
+			text += fmt.Sprintf(" (weighs %.0f %% of the usual here)", 100*worth[i])
+		}
+		e.reasons = append(e.reasons, model.Reason{Text: text, Weight: c.Odds * worth[i]})
+	}
+	e.odds += learned.Together(e.clues, worth)
+}
+
+// worth is what clues are worth here.
+func (f *Filter) worth(ctx context.Context, clues []learned.Clue) []float64 {
+	if f.deps.Learned != nil {
+		return f.deps.Learned.Worth(ctx, clues)
+	}
+	worth := make([]float64, len(clues))
+	for i := range worth {
+		worth[i] = 1
+	}
+	return worth
 }
 
 // total is the sum within its bounds.
-func (e *evidence) total() float64 { return max(-maxEvidence, min(e.odds, maxEvidence)) }
+func (e *evidence) total() float64 {
+	return max(-learned.MaxEvidence, min(e.odds, learned.MaxEvidence))
+}
 
 // filters adds what the filters before this one found.
 func (e *evidence) filters(facts gateway.Facts) {
@@ -52,21 +134,21 @@ func (e *evidence) filters(facts gateway.Facts) {
 	case boolean(facts, "dmarc.forwarder"), boolean(facts, "arc.trusted") && facts.String("arc.dmarc") != "fail":
 	case facts.String("dmarc.result") == "fail" && boolean(facts, "dmarc.list_mail"):
 	case facts.String("dmarc.result") == "fail" && policy != "none":
-		e.add(forgedWeight, "not authenticated as %s, which asks for %s", domain, policy)
+		e.clue(clueForged, forgedWeight, "not authenticated as %s, which asks for %s", domain, policy)
 	case facts.String("dmarc.result") == "fail":
-		e.add(failedWeight, "not authenticated as %s", domain)
+		e.clue(clueFailed, failedWeight, "not authenticated as %s", domain)
 	case facts.String("dmarc.result") != "pass" && facts.String("spf.result") == "fail":
-		e.add(spoofedWeight, "the client may not send for %s (SPF)", facts.String("spf.domain"))
+		e.clue(clueSpoofed, spoofedWeight, "the client may not send for %s (SPF)", facts.String("spf.domain"))
 	}
 	if boolean(facts, "dnsbl.allowed") {
-		e.add(allowedWeight, "the client is on an allow list")
+		e.clue(clueAllowed, allowedWeight, "the client is on an allow list")
 	} else if v, _ := facts.Get("dnsbl.score"); v != nil {
 		if score, _ := v.(float64); score > 0 {
-			e.add(listedWeight*min(1, score/fullListing), "block-listed: %s", facts.String("dnsbl.reason"))
+			e.clue(clueListed, listedWeight*min(1, score/fullListing), "block-listed: %s", facts.String("dnsbl.reason"))
 		}
 	}
 	if boolean(facts, "antivirus.infected") {
-		e.add(infectedWeight, "carries %s", facts.String("antivirus.virus"))
+		e.clue(clueInfected, infectedWeight, "carries %s", facts.String("antivirus.virus"))
 	}
 }
 

@@ -31,14 +31,14 @@ type Opinion struct {
 }
 
 // Opinion judges a kept message as it would be judged if it came now the way it
-// came then: by what its header says of the client and of authentication. Of
-// what other filters found the header does not tell all, and nothing is asked
-// of DNS lists. n is how many reasons are wanted.
+// came then: by what its header says of the client, of authentication and of
+// lists. What is known of its sender and links is that of today, and nothing is
+// asked of DNS lists. n is how many reasons are wanted.
 func (f *Filter) Opinion(ctx context.Context, k Kept, n int) (o Opinion, err error) {
 	r := f.pool.Get().(*reading)
 	defer f.pool.Put(r)
 	clear(r.explained)
-	r.explained = r.explained[:0]
+	r.explained, r.came = r.explained[:0], nil
 	arrived := AsArrived(k.Raw, k.Hostname)
 	if err := r.m.Parse(arrived); err != nil {
 		return o, err
@@ -50,6 +50,7 @@ func (f *Filter) Opinion(ctx context.Context, k Kept, n int) (o Opinion, err err
 	}
 	if len(arrived) != len(k.Raw) {
 		o.Came = tell(tx, k)
+		r.came, _ = readClues(o.Came)
 	}
 	c := f.calibration()
 	j, who, _ := r.forAll(ctx, tx, c, nil)

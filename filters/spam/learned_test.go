@@ -27,6 +27,7 @@ type taught struct {
 	seen     []learned.Sighting
 	mu       sync.Mutex
 	c        learned.Calibration
+	worth    map[string]float64
 }
 
 func (l *taught) Layers(_ context.Context, user string) (list []*model.Layer) {
@@ -55,6 +56,17 @@ func (l *taught) Seen(_ context.Context, m learned.Sighting) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.seen = append(l.seen, m)
+}
+
+func (l *taught) Worth(_ context.Context, clues []learned.Clue) (list []float64) {
+	for _, c := range clues {
+		x, ok := l.worth[c.Name]
+		if !ok {
+			x = 1
+		}
+		list = append(list, x)
+	}
+	return list
 }
 
 func (l *taught) Calibration() learned.Calibration {
@@ -110,7 +122,7 @@ func TestWhatIsKnownOfTheSender(t *testing.T) {
 	if _, _, why := judge(&taught{rep: learned.Reputation{Domain: learned.Counts{Bad: 5}}}, proved...); !strings.Contains(why, "its domain is known by lessons alone, of which most were spam") {
 		t.Error("taught before any came:", why)
 	}
-	if one <= plain || more < one || more-plain > model.Empty().Points(maxReputation)+1e-9 || !strings.Contains(why, "bob@a.test has sent 90 messages before, of which most were spam") {
+	if one <= plain || more < one || more-plain > model.Empty().Points(2.5)+1e-9 || !strings.Contains(why, "bob@a.test has sent 90 messages before, of which most were spam") {
 		t.Errorf("plain %g, bad %g, very bad %g: %s", plain, one, more, why)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/link"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/urilist"
@@ -31,6 +32,7 @@ type reading struct {
 	query      *urilist.Query      // nil: none is asked
 	asked      int                 // links that it was asked about
 	explained  []explained
+	came       []learned.Clue // of a kept message, as its header tells; nil: nothing does
 }
 
 // maxExplained bounds how often one message is explained: users with lessons
@@ -65,7 +67,7 @@ func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()
 func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (err error) {
 	r.done, r.took, r.containers, r.query, r.asked = false, 0, r.containers[:0], nil, 0
 	clear(r.explained)
-	r.explained = r.explained[:0]
+	r.explained, r.came = r.explained[:0], nil
 	r.timed(func() { r.m.Begin(m.Header()) })
 	if r.f.lists != nil {
 		r.query = r.f.lists.Start(ctx)

@@ -2,6 +2,8 @@ package spam
 
 import (
 	"context"
+	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 
@@ -18,7 +20,7 @@ const (
 	domainWeight  = 0.4
 	networkWeight = 0.25
 	linkWeight    = 0.25
-	maxReputation = 2.5  // of all together
+	maxOdds       = 4    // of the reputation's
 	contactWeight = -3.0 // the recipient has written to the sender
 )
 
@@ -65,22 +67,19 @@ func (e *evidence) reputation(ctx context.Context, f *Filter, who sender) {
 		return
 	}
 	rep, _ := f.deps.Learned.Reputation(ctx, who.Sender) // what is known comes beside an error
-	var own evidence
-	about := func(weight float64, c learned.Counts, what string) {
+	about := func(name string, weight float64, c learned.Counts, what string) {
 		switch odds := weight * c.Odds(); {
 		case -0.1 <= odds && odds <= 0.1:
 		case c.N == 0: // taught, but never seen to arrive
-			own.add(odds, "%s is known by lessons alone, of which %s", what, balance(c))
+			e.clue(name, odds, "%s is known by lessons alone, of which %s", what, balance(c))
 		default:
-			own.add(odds, "%s has sent %d messages before, of which %s", what, c.N, balance(c))
+			e.clue(name, odds, "%s has sent %d messages before, of which %s", what, c.N, balance(c))
 		}
 	}
-	about(addressWeight, rep.Address, who.Address)
-	about(domainWeight, rep.Domain, "its domain")
-	about(networkWeight, rep.Network, "its network")
-	about(linkWeight, rep.Links, "who links to such a domain")
-	e.odds += max(-maxReputation, min(own.odds, maxReputation))
-	e.reasons = append(e.reasons, own.reasons...)
+	about(learned.ClueAddress, addressWeight, rep.Address, who.Address)
+	about(learned.ClueDomain, domainWeight, rep.Domain, "its domain")
+	about(learned.ClueNetwork, networkWeight, rep.Network, "its network")
+	about(learned.ClueLink, linkWeight, rep.Links, "who links to such a domain")
 }
 
 func balance(c learned.Counts) string {
@@ -108,19 +107,19 @@ func (f *Filter) contact(ctx context.Context, who sender, user string) string {
 	return ""
 }
 
-// lists adds what DNS lists say; their scores are points.
+// lists adds what DNS lists say, each list once; their scores are points.
 func (e *evidence) lists(hits []urilist.Hit, m *model.Model) {
-	if len(hits) == 0 {
-		return
+	for _, h := range urilist.Weightiest(hits) {
+		e.clue(listClue(h.Zone), h.Score/m.Points(1), "%s", h)
 	}
-	total := urilist.Score(hits) / m.Points(1)
-	for i, h := range hits {
-		if i == 0 {
-			e.add(total, "%s", h)
-			continue
-		}
-		e.reasons = append(e.reasons, model.Reason{Text: model.Printable(h.String())})
-	}
+}
+
+// listClue is the name of the clue that a DNS list gives. It stands in header
+// fields, and zones of some lists have their customer's key in them.
+func listClue(zone string) string {
+	h := fnv.New32a()
+	h.Write([]byte(zone))
+	return fmt.Sprintf("%s%08x", clueList, h.Sum32())
 }
 
 // zones are the zones of lists, each once.

@@ -58,6 +58,7 @@ type Learned interface {
 	IsReply(ctx context.Context, ids ...string) (bool, error)
 	Seen(ctx context.Context, m learned.Sighting)
 	Calibration() learned.Calibration
+	Worth(ctx context.Context, clues []learned.Clue) []float64
 }
 
 var (
@@ -105,6 +106,7 @@ func (*Filter) Fields() []gateway.Field {
 		{Name: "spam.reasons", Type: gateway.Strings, Stage: at, Rcpt: true, Doc: "What made the score, each with its weight in front, positive for spam; the weightiest first. None of ham, but in gapura explain."},
 		{Name: "spam.rules", Type: gateway.Strings, Stage: at, Doc: "Names of the readable signals that the message has."},
 		{Name: "spam.lists", Type: gateway.Strings, Stage: at, Doc: "Zones of DNS lists that list something in the message, each once."},
+		{Name: "spam.evidence", Type: gateway.Strings, Stage: at, Doc: "What is known beside the message, each with its usual weight in log-odds, above 0 for spam: dnsbl:3.00. What it weighs here is in spam.reasons."},
 		{Name: "spam.threshold", Type: gateway.Float, Stage: at, Doc: "The score from which on spam.class is spam."},
 	}
 }
@@ -133,7 +135,7 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	began := time.Now()
 	c := f.calibration()
 	all, who, names := r.forAll(ctx, tx, c, hits)
-	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold})}
+	v := gateway.Verdict{Facts: append(all.facts(), gateway.Fact{Name: "spam.threshold", Value: c.threshold}, gateway.Fact{Name: "spam.evidence", Value: written(all.e.clues)})}
 	if len(names) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.rules", Value: names})
 	}
@@ -169,12 +171,17 @@ func (r *reading) forAll(ctx context.Context, tx *gateway.Transaction, c calibra
 	rules := r.rules(tx.Facts)
 	model.Features(&r.m, r.v, Signals(rules)...)
 	e := &evidence{}
-	e.filters(tx.Facts)
-	e.lists(hits, f.deps.Model)
-	layers := f.layers(ctx, "")
-	names = e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
+	if r.came != nil {
+		e.came(r.came, tx.Facts)
+	} else {
+		e.filters(tx.Facts)
+	}
 	who = r.sender(tx)
 	e.reputation(ctx, f, who)
+	e.lists(hits, f.deps.Model)
+	e.settle(ctx, f)
+	layers := f.layers(ctx, "")
+	names = e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
 	return r.judge(c, layers, e), who, names
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/gapura-mail/gapura/filters/filtertest"
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
+	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/specimen"
 	"github.com/gapura-mail/gapura/gateway"
@@ -205,7 +206,7 @@ func TestEvidence(t *testing.T) {
 	full, _ := judge("dnsbl.score", 5.0)
 	over, _ := judge("dnsbl.score", 500.0)
 	all, _ := judge("dnsbl.score", 5.0, "antivirus.infected", true, "dmarc.result", "fail", "dmarc.policy", "reject")
-	if !(plain < half && half < full) || full != over || all-plain > model.Empty().Points(maxEvidence)+1e-9 {
+	if !(plain < half && half < full) || full != over || all-plain > model.Empty().Points(learned.MaxEvidence)+1e-9 {
 		t.Errorf("%g, half listed %g, listed %g, very much %g, everything %g", plain, half, full, over, all)
 	}
 }

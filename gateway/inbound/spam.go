@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -48,6 +49,9 @@ func spamMarkOf(all, own gateway.Facts) (m spamMark) {
 	}
 	m.ran, m.score = true, strconv.FormatFloat(score, 'f', 2, 64)
 	m.status = fmt.Sprintf("%s, score=%s required=%.2f probability=%.4f class=%s", verdict, m.score, threshold, probability, class)
+	if list, ok := get("spam.evidence").([]string); ok {
+		m.status += " evidence=" + cmp.Or(strings.Join(list, ","), "none")
+	}
 	return m
 }
 

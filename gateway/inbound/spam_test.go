@@ -15,7 +15,8 @@ import (
 // judging is a spam filter that thinks of mail what its recipients' names say.
 type judging struct {
 	gateway.BodyOnly
-	fail bool
+	fail     bool
+	evidence []string
 }
 
 func (judging) Name() string            { return "spam" }
@@ -30,6 +31,9 @@ func (f judging) Read(context.Context, *gateway.Transaction, gateway.Message) (g
 func (f judging) Conclude(_ context.Context, tx *gateway.Transaction) (v gateway.Verdict, _ error) {
 	v.Facts = []gateway.Fact{
 		{Name: "spam.score", Value: 7.256}, {Name: "spam.probability", Value: 0.99912}, {Name: "spam.class", Value: "spam"}, {Name: "spam.threshold", Value: 5.0},
+	}
+	if f.evidence != nil {
+		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.evidence", Value: f.evidence})
 	}
 	for _, r := range tx.Rcpts {
 		var own []gateway.Fact
@@ -55,6 +59,8 @@ func TestSpamFields(t *testing.T) {
 	}{
 		{"asked", []pipeline.Step{{Filter: judging{}}}, []string{"u@example.org"}, []string{yes}},
 		{"taught", []pipeline.Step{{Filter: judging{}}}, []string{"u@example.org", "taught@example.org", "v@example.org"}, []string{yes, no}},
+		{"with evidence", []pipeline.Step{{Filter: judging{evidence: []string{"dnsbl:3.00", "spf:0.70"}}}}, []string{"u@example.org"}, []string{strings.Replace(yes, "=spam", "=spam evidence=dnsbl:3.00,spf:0.70", 1)}},
+		{"without any", []pipeline.Step{{Filter: judging{evidence: []string{}}}}, []string{"u@example.org"}, []string{strings.Replace(yes, "=spam", "=spam evidence=none", 1)}},
 		{"broken", []pipeline.Step{{Filter: judging{fail: true}}}, []string{"u@example.org"}, []string{""}},
 		{"not asked", nil, []string{"u@example.org"}, []string{"X-Spam-Score: -99\r\nx-spam-status: No, score=-99\r\n"}},
 	} {
@@ -65,7 +71,7 @@ func TestSpamFields(t *testing.T) {
 			t.Fatalf("%s: %d copies", c.name, len(e.one.texts))
 		}
 		for i, text := range e.one.texts {
-			got := ""
+			got, text := "", strings.NewReplacer("\r\n\t", " ", "\r\n ", " ").Replace(text)
 			for line := range strings.SplitAfterSeq(text, "\r\n") {
 				if low := strings.ToLower(line); strings.HasPrefix(low, "x-spam-s") {
 					got += line

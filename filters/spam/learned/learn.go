@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
@@ -70,7 +71,7 @@ func (s *Store) write(ctx context.Context, lessons []Lesson, n *Learned) error {
 			errs = err
 			continue
 		}
-		p, err := s.prepare(&l)
+		p, err := s.prepare(ctx, &l)
 		if err != nil {
 			return err
 		}
@@ -112,13 +113,16 @@ type prepared struct {
 	speaks []mention // those of about whose reputation it moves
 	voice  float64   // and how much
 	judged float64   // what it made of its user's trust
+	model  *model.Model
+	own    model.Score // of the message itself, where there are clues
 }
 
-func (s *Store) prepare(l *Lesson) (p prepared, err error) {
-	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5, about: l.mentions()}
+func (s *Store) prepare(ctx context.Context, l *Lesson) (p prepared, err error) {
+	p = prepared{Lesson: *l, digest: digestOf(l.Vector), base: 0.5}
 	if m := s.model.Load(); m != nil && m.About().Ham > 0 && m.About().Spam > 0 {
 		p.base = m.Score(l.Vector).Probability
 	}
+	s.judgeClues(ctx, &p)
 	p.vector, err = l.Vector.AppendBinary(nil)
 	return p, err
 }
@@ -167,6 +171,11 @@ func (o Options) teach(ctx context.Context, tx *sqldb.Tx, p *prepared, who *teac
 		p.judged = who.judge(&p.Lesson, a, p.base, now)
 	}
 	w := o.weigh(&p.Lesson, who, a, now)
+	steps, err := p.teaches(ctx, tx, now)
+	if err != nil {
+		return err
+	}
+	p.about = append(p.mentions(), steps...)
 	if err := o.vote(ctx, tx, p, who, a, now); err != nil {
 		return err
 	}

@@ -33,6 +33,9 @@ type Lesson struct {
 	Vector *model.Vector
 	// Sender is whose reputation the lesson is about; it may be empty.
 	Sender Sender
+	// Clues are what was known beside the message when it came, and teach what
+	// such is worth here; the first MaxClues count.
+	Clues []Clue
 	// At is when it was taught; zero: now.
 	At time.Time
 }

@@ -40,6 +40,9 @@ type Deps struct {
 	Keep bool
 	// Model is the base. It may be nil until Use.
 	Model *model.Model
+	// Base tells what a message says by itself that is taught where there is no
+	// Model, as in a command, which reads no layers; nil: nothing.
+	Base *model.Model
 }
 
 // Store is what the installation has learned. Its methods may be called by many at

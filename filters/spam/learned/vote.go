@@ -40,8 +40,8 @@ func (l *Lesson) mentions() (list []mention) {
 	return list
 }
 
-// written are mentions as they are kept: names, one a line, each with how much
-// where that is not one.
+// written are mentions as they are kept: names, one a line, those of clues with
+// how much.
 func written(list []mention) string {
 	var b strings.Builder
 	for i, m := range list {
@@ -49,7 +49,7 @@ func written(list []mention) string {
 			b.WriteByte('\n')
 		}
 		b.WriteString(m.name)
-		if m.by != 1 && m.by != -1 {
+		if strings.HasPrefix(m.name, kindClue) {
 			b.WriteByte(' ')
 			b.WriteString(strconv.FormatFloat(m.by, 'g', -1, 64))
 		}

@@ -1,5 +1,7 @@
 package model
 
+import "math"
+
 // Add returns the score with what is known beside the message itself, in
 // log-odds: authentication, lists, reputation, rules. Views and Joined stay as
 // they are.
@@ -12,6 +14,20 @@ func (m *Model) Add(s Score, odds float64) Score {
 	s.Score = SpamScore * odds / m.curve.threshold
 	s.Class = classOf(s.Score)
 	return s
+}
+
+// Trust returns how much, from 0 to 1, a label counts for a message with a
+// score: one that says the opposite of what a trained model is sure of counts
+// less.
+func (m *Model) Trust(s Score, spam bool) float64 {
+	odds := m.curve.odds(s.Joined)
+	if spam {
+		odds = -odds
+	}
+	if m.base == nil || odds <= doubtFrom {
+		return 1
+	}
+	return max(doubtMin, math.Exp(doubtFrom-odds))
 }
 
 // RuleOdds returns how many log-odds a unit of the rules' weight makes of a

@@ -246,12 +246,7 @@ func (l *Layer) learn(m *Model, below []*Layer, v *Vector, spam bool, weight flo
 		y = 1
 	}
 	if m.base != nil {
-		odds := m.curve.odds(m.Score(v, append(below[:len(below):len(below)], l)...).Joined)
-		if spam {
-			odds = -odds
-		}
-		if odds > doubtFrom {
-			w := max(doubtMin, math.Exp(doubtFrom-odds))
+		if w := m.Trust(m.Score(v, append(below[:len(below):len(below)], l)...), spam); w < 1 {
 			weight, count = weight*w, count && w > 0.3
 		}
 	}

@@ -31,19 +31,25 @@ func (h Hit) String() string {
 
 // Score adds hits up: every list counts once, with its weightiest listing.
 func Score(hits []Hit) float64 {
-	most := map[string]float64{}
-	for _, h := range hits {
-		if old, ok := most[h.Zone]; !ok || math.Abs(h.Score) > math.Abs(old) {
-			most[h.Zone] = h.Score
-		}
-	}
 	sum := 0.0
-	for i, h := range hits { // in the order of hits: sums of floats depend on it
-		if !slices.ContainsFunc(hits[:i], func(o Hit) bool { return o.Zone == h.Zone }) {
-			sum += most[h.Zone]
-		}
+	for _, h := range Weightiest(hits) { // in the order of hits: sums of floats depend on it
+		sum += h.Score
 	}
 	return sum
+}
+
+// Weightiest returns of every list its weightiest listing.
+func Weightiest(hits []Hit) (list []Hit) {
+	for _, h := range hits {
+		i := slices.IndexFunc(list, func(o Hit) bool { return o.Zone == h.Zone })
+		switch {
+		case i < 0:
+			list = append(list, h)
+		case math.Abs(h.Score) > math.Abs(list[i].Score):
+			list[i] = h
+		}
+	}
+	return list
 }
 
 // order sorts hits as the configuration has the lists.
