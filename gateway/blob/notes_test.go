@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
 )
 
 func notesOf(t *testing.T, opt blob.Options, from uint64) (list []string) {
@@ -184,5 +186,42 @@ func TestNoteBehindForgedFrame(t *testing.T) {
 	}
 	if fmt.Sprint(got) != "[secret-2]" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestANoteThatWasRefusedIsVoid: what Append said no to is not taken for whole
+// when notes are read, though all of it may have been written.
+func TestANoteThatWasRefusedIsVoid(t *testing.T) {
+	t.Parallel()
+	refused := 0
+	for n := 1; n < 20; n++ {
+		disk := blobtest.New()
+		disk.FailAt(n, syscall.EIO)
+		opt := blob.Options{Dir: "b", FS: disk}
+		s, err := blob.OpenFiles(t.Context(), opt, nil)
+		if err != nil {
+			continue
+		}
+		said := map[string]bool{}
+		for i := range 3 {
+			tag := fmt.Sprint("t", i)
+			_, err := s.AppendNote(t.Context(), tag, []byte("note"), 5, strings.NewReader("hello"))
+			said[tag] = err == nil
+		}
+		for note, err := range blob.NotesOf(opt).From(t.Context(), 0, nil) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if whole := note.Verify() == nil; whole != said[note.Tag] {
+				t.Errorf("operation %d failed: %s is whole: %v, was promised: %v", n, note.Tag, whole, said[note.Tag])
+			}
+			if !said[note.Tag] {
+				refused++
+			}
+		}
+		s.Close()
+	}
+	if refused == 0 {
+		t.Error("none was written and refused")
 	}
 }
