@@ -41,5 +41,8 @@
 //
 // Sightings are gathered in memory and written in batches, never in the path
 // of a message; a crash loses some seconds of them. Counts halve in
-// thirty days.
+// thirty days. What lessons count is written with them, in one transaction.
+//
+// Clues, what is known beside a message, have a reputation too: how much
+// of the weight that was written for them mail here has shown them to be worth.
 package learned
