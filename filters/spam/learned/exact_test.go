@@ -296,3 +296,40 @@ func TestAUserIsForgottenAtOnce(t *testing.T) {
 		t.Errorf("%d lessons are live whose layer was dropped: %v", live, err)
 	}
 }
+
+// TestLessonsOfBeforeAreTakenBack: those of a database of an earlier version.
+func TestLessonsOfBeforeAreTakenBack(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, t.TempDir())
+	if err := db.Migrate(t.Context(), "learned", migrations[:2]); err != nil {
+		t.Fatal(err)
+	}
+	at := time.Now().Add(-time.Hour)
+	data, err := vector(newsletter).AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := inflate(at, halfLife)
+	exec(t, db, `INSERT INTO learned_lessons (username, domain, message, source, spam, at, undoes, live, own, shared_domain, shared_all, sender, voice, vector)
+VALUES ('', '', 'm', 'admin', 1, ?, 0, 1, 0, 0, 1, ?, 1, ?)`, at.Unix(), "d:shop.example\nl:shop.example", data)
+	const add = "INSERT INTO learned_reputation (name, first, last, n, ham, spam, good, bad, replies) VALUES (?, ?, ?, ?, 0, 0, 0, ?, 0)"
+	exec(t, db, add, "d:shop.example", at.Unix(), at.Unix(), 3, 2*by)
+	exec(t, db, add, "l:shop.example", at.Unix(), at.Unix(), 0, by)
+	exec(t, db, add, "d:spoilt.example", at.Unix(), at.Unix(), 1, -by)
+	exec(t, db, "INSERT INTO learned_samples (spam, slot, at, score) VALUES (0, 0, ?, -3)", at.Unix())
+	s := killed(t, db)
+	if err := s.Undo(t.Context(), "", "m"); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{"shop.example": 1, "spoilt.example": 0} {
+		if x := reputation(t, s, Sender{Address: "a@" + name, Aligned: true}).Domain.Bad; math.Abs(x-want) > 0.01 {
+			t.Errorf("%s has %g bad lessons, not %g", name, x, want)
+		}
+	}
+	var least float64
+	var left int
+	row := db.Read().QueryRow(t.Context(), "SELECT MIN(bad), COUNT(*) FROM learned_reputation")
+	if err := row.Scan(&least, &left); err != nil || least < 0 || left != 2 {
+		t.Errorf("%d rows are left, of %g at least: %v", left, least, err)
+	}
+}

@@ -23,8 +23,9 @@ ON CONFLICT (name) DO UPDATE SET good = learned_reputation.good + excluded.good,
 	noName  = `DELETE FROM learned_reputation WHERE name = ? AND n = 0 AND ham = 0 AND spam = 0 AND good = 0 AND bad = 0 AND replies = 0`
 )
 
-// rounding is what of a count may be left when it is taken back.
-const rounding = 1e-9
+// rounding is what of a count may be left when it is taken back; earlier versions
+// counted by parts of a second, which are not kept.
+const rounding = 1e-6
 
 // counts are what a mention counts that was made at a time, inflated.
 func (m mention) counts(at int64, voice float64) (good, bad float64) {
