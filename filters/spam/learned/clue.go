@@ -101,10 +101,7 @@ func (s *Store) Worth(ctx context.Context, clues []Clue) []float64 {
 	now := time.Now()
 	for from := 0; from < len(names); from += maxNames {
 		to := min(from+maxNames, len(names))
-		rows, err := s.rows(ctx, names[from:to])
-		if err != nil {
-			s.deps.Log.Warn("spam: what was learned cannot be read", "error", err.Error())
-		}
+		rows, _ := s.rows(ctx, names[from:to]) // what is known comes beside an error
 		for i := from; i < to; i++ {
 			worth[i] = rows[names[i]].counts(now).worth()
 		}
