@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 // crash ends the queue without Close, and opens it again.
@@ -202,6 +203,38 @@ func TestManyAreDoneAtOnce(t *testing.T) {
 		}
 		if len(found) != len(ids) {
 			t.Errorf("%d of %d", len(found), len(ids))
+		}
+	})
+}
+
+// TestCloseWritesWhatCouldNotBeWritten: what became of attempts while the
+// database was away is on record when it is back in time.
+func TestCloseWritesWhatCouldNotBeWritten(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		write, away := l.q.write, false
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			if away {
+				return errDeaf
+			}
+			return write(ctx, f)
+		}
+		end := l.hanging()
+		l.send("a@example.org", mail, "b@x.test", "c@y.test") // of two destinations: it has rows
+		settle()
+		away = true
+		close(end)
+		settle()
+		if n := len(l.list()); n != 2 {
+			t.Fatalf("%d rows", n)
+		}
+		away = false
+		l.close()
+		l.open()
+		l.start()
+		time.Sleep(time.Hour)
+		settle()
+		if n := len(l.next.all()); n != 2 {
+			t.Errorf("%d attempts", n)
 		}
 	})
 }
