@@ -130,10 +130,16 @@ ON CONFLICT (username) DO UPDATE SET day = excluded.day, today = excluded.today,
 	return err
 }
 
+// sqlAlike counts the latest lessons that share bands. They are found first, and
+// once: PostgreSQL, which plans for the few lessons there were when it was first
+// asked, would else find them again for every lesson there is.
+const sqlAlike = `WITH near AS MATERIALIZED (
+SELECT DISTINCT lesson FROM (SELECT lesson FROM learned_digests WHERE band IN (?, ?, ?, ?) ORDER BY lesson DESC LIMIT ?) AS latest)
+SELECT username, domain, spam, COUNT(*) FROM near CROSS JOIN learned_lessons WHERE id = lesson AND live = 1 GROUP BY username, domain, spam`
+
 // alikeTo finds what was taught of messages like this one.
 func alikeTo(ctx context.Context, tx *sqldb.Tx, l *Lesson, d digest) (a alike, err error) {
-	rows, err := tx.Query(ctx, `SELECT username, domain, spam, COUNT(*) FROM learned_lessons WHERE live = 1 AND id IN (
-SELECT lesson FROM learned_digests WHERE band IN (?, ?, ?, ?) ORDER BY lesson DESC LIMIT ?) GROUP BY username, domain, spam`, d[0], d[1], d[2], d[3], maxAlike*bands)
+	rows, err := tx.Query(ctx, sqlAlike, d[0], d[1], d[2], d[3], maxAlike*bands)
 	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var user, domain string
 		var label, n int
