@@ -118,6 +118,16 @@ func TestUndoLeavesTheStateWithoutTheLesson(t *testing.T) {
 				} {
 					same(t, stateOf(t, s, query), stateOf(t, without, query))
 				}
+				worst := 0.0
+				for i := range 60 {
+					for _, user := range []string{ana, ben, cleo} {
+						v := vector(own(i))
+						worst = max(worst, math.Abs(s.scoreFor(t, user, v)-without.scoreFor(t, user, v)))
+					}
+				}
+				if worst > 0.2 { // layers that were saved keep their weights to some 8 bits
+					t.Errorf("scores differ by up to %g", worst)
+				}
 				s.Close()
 				db.Close()
 				other.Close()

@@ -53,6 +53,7 @@ type Store struct {
 	model atomic.Pointer[model.Model]
 	// patience bounds a question of a message to the database.
 	patience time.Duration
+	rewinds  int // maxRewind, of all lessons
 
 	behind   behind
 	names    *cache[string, row]
@@ -94,7 +95,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		return nil, fmt.Errorf("learned: %w", err)
 	}
 	s := &Store{
-		deps: deps, patience: readTime, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
+		deps: deps, patience: readTime, rewinds: maxRewind, watch: newWatch(), layers: newLayers(), warned: map[string]time.Time{},
 		names: newCache[string, row](cachedNames), contacts: newCache[contact, known](cachedContacts), sampled: newCache[sampled, struct{}](cachedSenders),
 		steps: map[stepKey]model.Step{}, dropped: map[string]struct{}{},
 	}

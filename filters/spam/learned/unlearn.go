@@ -12,8 +12,10 @@ import (
 )
 
 // maxRewind is how many lessons that came after one that is undone are taken
-// back and learned again, so that nothing of it is left. Of one that is followed by
-// more only its own step is taken back.
+// back and learned again, so that nothing of it is left. Where more came since, of
+// all users, those of each of its layers are counted apart: then layers of others
+// above keep what they learned in between. Of one that is followed by more in a layer
+// only its own step is taken back there.
 const maxRewind = 500
 
 // unlearn takes lessons of one user back in all layers, all at once: what came
@@ -26,6 +28,9 @@ func (s *Store) unlearn(ctx context.Context, list []event) error {
 		undone[e.undoes] = e
 		first = min(first, e.undoes)
 		widest.own, widest.domain, widest.all = max(widest.own, e.own), max(widest.domain, e.domain), max(widest.all, e.all)
+	}
+	if done, err := s.replay(ctx, first, list[0].id, undone); done || err != nil {
+		return err
 	}
 	return s.each(ctx, widest, func(name string, below []*model.Layer, l *model.Layer, _ float64) error {
 		return s.rewind(ctx, rewinding{first, list[0].id, undone, name}, below, l)
