@@ -22,9 +22,7 @@ func (s *server) probe(ctx context.Context, g *generation) {
 				continue
 			}
 			try, cancel := context.WithTimeout(ctx, 30*time.Second)
-			if err := group.Probe(try); err != nil && ctx.Err() == nil {
-				s.log.Warn("a backend does not answer", "route", name, "error", err.Error())
-			}
+			_ = group.Probe(try) // it tells of each backend itself
 			cancel()
 			offers, all := group.Offers()
 			known = known && all
