@@ -4,7 +4,7 @@ import "math"
 
 const (
 	prior = 0.018 // strength of the assumption that a token says nothing
-	tell  = 0.375 // how far from evens a token must be to count
+	tell  = 0.3   // how far from evens a token must be to count
 	trust = 2000  // messages that the base's counts weigh at most
 	often = 3     // messages that a known token was in
 )

@@ -18,6 +18,7 @@ func TestSingleWordsOfTheTextCountWhereTheyAreKnown(t *testing.T) {
 	}{
 		{"Dear winner, here are the millions of the lottery. Send your account on friday.", 1, 8, "all words are known"},
 		{"Dear all, here are the notes of the group. See you on friday.", -8, -1, "all words are known"},
+		{"Dear winner, account: amicus lottery of caveat, send emptor to the millions.", 0.1, 3.5, "a third of the words is new"},
 		{"Cher gagnant, voici vos gains: merci de bien vouloir nous envoyer un lottery.", 0, 0, "nearly all words are new"},
 	} {
 		v := vectorOf(t, letter("friday", e.text))
@@ -28,6 +29,22 @@ func TestSingleWordsOfTheTextCountWhereTheyAreKnown(t *testing.T) {
 		if s.Views[Text] < e.from || s.Views[Text] > e.to {
 			t.Errorf("%q: %v, though %s", e.text, s.Views[Text], e.because)
 		}
+	}
+}
+
+// A word that is four times as common in spam tells, one that is twice as
+// common says too little of other people's mail; no view outshouts the others.
+func TestWordsTellFromFourToOne(t *testing.T) {
+	t.Parallel()
+	for spam, want := range map[float32]int{41: 1, 38: 0, 20: 0, 10: 0, 5: 0, 2.4: 1} {
+		var got telling
+		got.take(10, spam, 0.01, 0.01)
+		if got.n != want {
+			t.Errorf("in 10 ham and %v spam of 100: %d words tell", spam, got.n)
+		}
+	}
+	if strong, weak := bend(60), bend(1); strong > limit || weak < 0.95 || bend(limit) < limit/2 {
+		t.Errorf("60 is bent to %v, 1 to %v, %v to %v", strong, weak, limit, bend(limit))
 	}
 }
 

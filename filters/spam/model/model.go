@@ -13,7 +13,7 @@ const (
 const SpamScore = 5
 
 const (
-	limit  = 4 // a view's log-odds are bent so that no view outshouts the others
+	limit  = 7 // a view's log-odds are bent so that no view outshouts the others
 	inputs = int(Views)
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
@@ -23,7 +23,7 @@ const (
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
 
-	newText   = 0.5 // share of known words of a text below which its single words do not count
+	newText   = 0.3 // share of known words of a text below which its single words do not count
 	usualText = 0.9 // and from which on they do fully
 )
 
@@ -69,7 +69,7 @@ func evenStack() stack {
 		s.weight[i] = 1
 	}
 	s.weight[Fields], s.weight[Tokens] = 2, 2
-	s.weight[Pairs], s.weight[Signals], s.weight[Shape] = 0.5, 0.2, 0.8 // what they say words and rules say, too
+	s.weight[Pairs], s.weight[Signals], s.weight[Shape] = 0.25, 0.2, 0.8 // what they say words and rules say, too
 	s.weight[Rules], s.weight[Text] = 1.25, 1.75                        // they hold for other people's mail
 	return s
 }
