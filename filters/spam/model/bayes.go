@@ -4,7 +4,8 @@ import "math"
 
 const (
 	prior = 0.018 // strength of the assumption that a token says nothing
-	tell  = 0.3   // how far from evens a token must be to count
+	tell  = 0.34  // how far from evens a token must be to count: five to one
+	few   = 3     // tokens that tell so little of mail from elsewhere that their mean is halved
 	trust = 2000  // messages that the base's counts weigh at most
 	often = 3     // messages that a known token was in
 )
@@ -62,8 +63,8 @@ type telling struct {
 func (t telling) plus(u telling) telling { return telling{t.sum + u.sum, t.n + u.n, t.seen + u.seen} }
 
 // mean is the mean log-odds of the tokens that tell most (after Robinson, A
-// Statistical Approach to the Spam Problem, 2003).
-func (t telling) mean() float64 { return t.sum / float64(1+t.n) }
+// Statistical Approach to the Spam Problem, 2003), less where they are few.
+func (t telling) mean() float64 { return t.sum / float64(few+t.n) }
 
 // ahead is how many tokens' counts are looked up before they are reckoned with:
 // they are far apart in memory, and so the processor waits for many at once.

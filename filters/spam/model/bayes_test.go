@@ -32,16 +32,21 @@ func TestSingleWordsOfTheTextCountWhereTheyAreKnown(t *testing.T) {
 	}
 }
 
-// A word that is four times as common in spam tells, one that is twice as
-// common says too little of other people's mail; no view outshouts the others.
-func TestWordsTellFromFourToOne(t *testing.T) {
+// A word that is six times as common in spam tells, one that is four times as
+// common says too little of other people's mail, and so do few words together;
+// no view outshouts the others.
+func TestWordsTellFromFiveToOne(t *testing.T) {
 	t.Parallel()
-	for spam, want := range map[float32]int{41: 1, 38: 0, 20: 0, 10: 0, 5: 0, 2.4: 1} {
+	for spam, want := range map[float32]int{60: 1, 45: 0, 10: 0, 2.2: 0, 1.6: 1} {
 		var got telling
 		got.take(10, spam, 0.01, 0.01)
 		if got.n != want {
 			t.Errorf("in 10 ham and %v spam of 100: %d words tell", spam, got.n)
 		}
+	}
+	one, many := telling{sum: 5, n: 1}, telling{sum: 500, n: 100}
+	if one.mean() > 0.3*many.mean() || many.mean() < 4.8 {
+		t.Errorf("one word says %v, a hundred %v", one.mean(), many.mean())
 	}
 	if strong, weak := bend(60), bend(1); strong > limit || weak < 0.95 || bend(limit) < limit/2 {
 		t.Errorf("60 is bent to %v, 1 to %v, %v to %v", strong, weak, limit, bend(limit))

@@ -13,7 +13,7 @@ const (
 const SpamScore = 5
 
 const (
-	limit  = 7 // a view's log-odds are bent so that no view outshouts the others
+	limit  = 6 // a view's log-odds are bent so that no view outshouts the others
 	inputs = int(Views)
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
@@ -70,7 +70,7 @@ func evenStack() stack {
 	}
 	s.weight[Fields], s.weight[Tokens] = 2, 2
 	s.weight[Pairs], s.weight[Signals], s.weight[Shape] = 0.25, 0.2, 0.8 // what they say words and rules say, too
-	s.weight[Rules], s.weight[Text] = 1.25, 1.75                        // they hold for other people's mail
+	s.weight[Rules], s.weight[Text] = 1.25, 1.75                         // they hold for other people's mail
 	return s
 }
 
