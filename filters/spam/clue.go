@@ -40,8 +40,11 @@ func readClues(status string) (clues []learned.Clue, ok bool) {
 		}
 		clues = []learned.Clue{}
 		for x := range strings.SplitSeq(list, ",") {
+			if len(clues) == learned.MaxClues {
+				break
+			}
 			again := func(o learned.Clue) bool { return strings.HasPrefix(x, o.Name+":") }
-			if c, ok := readClue(x); ok && len(clues) < learned.MaxClues && !slices.ContainsFunc(clues, again) {
+			if c, ok := readClue(x); ok && !slices.ContainsFunc(clues, again) {
 				clues = append(clues, c)
 			}
 		}
