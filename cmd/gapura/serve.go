@@ -195,9 +195,7 @@ func (s *server) apply(cfg *config.Config) error {
 	if s.budget == nil {
 		s.budget = body.NewBudget(cfg.Limits.Memory, cfg.Limits.Spool)
 		s.conns = smtpd.NewConnections(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)
-		if err := s.register(prometheus.DefaultRegisterer); err != nil {
-			return err
-		}
+		s.register(prometheus.DefaultRegisterer)
 	}
 	setAccounts, err := s.openState(cfg)
 	if err != nil {
@@ -256,56 +254,23 @@ func (s *server) warnings(gen *generation) []config.Error {
 }
 
 // register makes the metrics of parts that do not register theirs themselves.
-func (s *server) register(reg prometheus.Registerer) (err error) {
-	auth, err := account.NewMetrics(reg)
-	if err != nil {
-		return err
-	}
-	s.auth = auth
-	s.dns, s.proxy = dns.NewMetrics(reg), proxy.NewMetrics(reg)
+func (s *server) register(reg prometheus.Registerer) {
+	s.auth, s.dns, s.proxy = account.NewMetrics(reg), dns.NewMetrics(reg), proxy.NewMetrics(reg)
 	s.outbound, s.queueMetrics = outbound.NewMetrics(reg), queue.NewMetrics(reg)
-	gauge := func(name, help string, get func() int64) error {
-		return reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
-	}
-	if s.suppressMetrics, err = suppress.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.quotaMetrics, err = quota.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.bounceMetrics, err = bounce.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.lda, err = lda.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.imap, err = imapd.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.pop3, err = pop3d.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.managesieve, err = sieved.NewMetrics(reg); err != nil {
-		return err
-	}
+	s.suppressMetrics, s.quotaMetrics, s.bounceMetrics = suppress.NewMetrics(reg), quota.NewMetrics(reg), bounce.NewMetrics(reg)
+	s.metrics, s.imap, s.pop3, s.managesieve = smtpd.NewMetrics(reg), imapd.NewMetrics(reg), pop3d.NewMetrics(reg), sieved.NewMetrics(reg)
+	s.lda, s.mailboxMetrics, s.searchMetrics = lda.NewMetrics(reg), mailbox.NewMetrics(reg), search.NewMetrics(reg)
+	s.spam.metrics, s.spam.counts = spam.NewMetrics(reg), learned.NewMetrics(reg)
 	s.faults = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "gapura_signature_faults_total",
 		Help: "RSA signatures that were found wrong before they left and were made anew: of a processor, or memory, that fails.",
 	})
-	if err = reg.Register(s.faults); err != nil {
-		return err
+	reg.MustRegister(s.faults)
+	gauge := func(name, help string, get func() int64) {
+		reg.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(get()) }))
 	}
-	if s.spam.metrics, err = spam.NewMetrics(reg); err != nil {
-		return err
-	}
-	if s.spam.counts, err = learned.NewMetrics(reg); err != nil {
-		return err
-	}
-	s.mailboxMetrics, s.searchMetrics = mailbox.NewMetrics(reg), search.NewMetrics(reg)
-	s.metrics, err = smtpd.NewMetrics(reg)
-	return errors.Join(err,
-		gauge("gapura_message_memory_bytes", "Memory that all messages together take; limits.memory bounds it.", s.budget.Memory),
-		gauge("gapura_message_spool_bytes", "Spool that all messages together take; limits.spool bounds it.", s.budget.Spool))
+	gauge("gapura_message_memory_bytes", "Memory that all messages together take; limits.memory bounds it.", s.budget.Memory)
+	gauge("gapura_message_spool_bytes", "Spool that all messages together take; limits.spool bounds it.", s.budget.Spool)
 }
 
 // close drains everything and closes the generation.

@@ -42,9 +42,7 @@ func TestSignatureFaultIsSeen(t *testing.T) {
 	}
 	var log bytes.Buffer
 	s, reg := &server{log: slog.New(slog.NewTextHandler(&log, nil)), budget: body.NewBudget(1<<20, 1<<20)}, prometheus.NewRegistry()
-	if err := s.register(reg); err != nil {
-		t.Fatal(err)
-	}
+	s.register(reg)
 	sealer, err := newSealer(cfg, s.signatureFault)
 	if err != nil {
 		t.Fatal(err)

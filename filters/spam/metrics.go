@@ -17,7 +17,7 @@ type Metrics struct {
 }
 
 // NewMetrics makes the metrics and registers them.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		classes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_spam_messages_total",
@@ -32,12 +32,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1},
 		}),
 	}
-	for _, c := range []prometheus.Collector{m.classes, m.scores, m.seconds} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.classes, m.scores, m.seconds)
+	return m
 }
 
 func (m *Metrics) scored(s model.Score, class string, took time.Duration) {

@@ -154,10 +154,7 @@ func TestWake(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	m, err := acceptor.NewMetrics(reg, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := acceptor.NewMetrics(reg, "test")
 	s := newServer(t, acceptor.Options{Metrics: m, Limits: acceptor.Limits{Connections: 3, ConnectionsPerIP: 2}}, func(c *acceptor.Conn) {
 		c.WriteString("hello")
 		if b, _ := c.ReadLine(&acceptor.Line{Max: 10, Idle: time.Hour, Within: time.Hour}, false); string(b) == "panic" {

@@ -10,7 +10,7 @@ type Metrics struct {
 
 // NewMetrics registers gapura_FAMILY_connections_total and
 // gapura_FAMILY_connections_open with reg.
-func NewMetrics(reg prometheus.Registerer, family string) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer, family string) *Metrics {
 	m := &Metrics{
 		connections: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_" + family + "_connections_total", Help: "Connections, by how they began: accepted, refused (over a limit), proxy (bad PROXY header), tls (failed handshake), early (talked before the greeting).",
@@ -19,13 +19,8 @@ func NewMetrics(reg prometheus.Registerer, family string) (*Metrics, error) {
 			Name: "gapura_" + family + "_connections_open", Help: "Connections that are open.",
 		}, []string{"listener"}),
 	}
-	if err := reg.Register(m.connections); err != nil {
-		return nil, err
-	}
-	if err := reg.Register(m.open); err != nil {
-		return nil, err
-	}
-	return m, nil
+	reg.MustRegister(m.connections, m.open)
+	return m
 }
 
 // counters are the metrics of one listener, looked up once; nil: none.

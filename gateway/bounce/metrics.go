@@ -6,11 +6,12 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct{ total *prometheus.CounterVec }
 
 // NewMetrics registers the metrics of bounces with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gapura_returned_total", Help: "What came back, by kind (bounce, success, complaint, autoreply; smtp: refused in session; refused: a return address that is not ours, or a report about mail that was not sent) and reason.",
 	}, []string{"kind", "reason"})}
-	return m, reg.Register(m.total)
+	reg.MustRegister(m.total)
+	return m
 }
 
 // reasons bounds the label: feedback types are strangers' words.

@@ -3,9 +3,7 @@ package imapd
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -14,13 +12,9 @@ import (
 	"github.com/gapura-mail/gapura/gateway/imap"
 )
 
-const (
-	// maxResponse is the length of a line of an exchange in octets, as in SMTP
-	// (RFC 4954 section 4).
-	maxResponse = 12288
-	// maxSteps bounds the challenges of one exchange.
-	maxSteps = 16
-)
+// maxResponse is the length of a line of an exchange in octets, as in SMTP
+// (RFC 4954 section 4).
+const maxResponse = 12288
 
 // authenticate is AUTHENTICATE, with an initial response perhaps (RFC 9051
 // section 6.2.2, RFC 4959).
@@ -44,18 +38,18 @@ func (c *conn) authenticate(ctx context.Context, _ *imap.Command, d *imap.Decode
 	var initial []byte
 	if len(first) > 0 {
 		var err error
-		if initial, err = authText(first, true); err != nil {
+		if initial, err = account.DecodeResponse(first, true); err != nil {
 			return reply{bad, "", "The initial response is not base64"}, nil
 		}
 		clear(first)
 	}
 	c.consume()
-	x := exchange{c: c}
-	id, err := c.srv.deps.Accounts.Authenticate(ctx, c.peer(), mechanism, initial, x.ask)
+	x := account.Lines{Turn: c.challenge}
+	id, err := c.srv.deps.Accounts.Authenticate(ctx, c.peer(), mechanism, initial, x.Ask)
 	switch {
-	case x.lost != nil:
-		return reply{}, x.lost
-	case x.cancelled: // RFC 9051 section 6.2.2
+	case x.Lost != nil:
+		return reply{}, x.Lost
+	case x.Cancelled: // RFC 9051 section 6.2.2
 		c.failed++
 		return reply{bad, "", "Cancelled"}, nil
 	case err != nil:
@@ -64,54 +58,14 @@ func (c *conn) authenticate(ctx context.Context, _ *imap.Command, d *imap.Decode
 	return c.enter(ctx, id)
 }
 
-// exchange is one run of a SASL mechanism.
-type exchange struct {
-	c         *conn
-	steps     int
-	lost      error // the connection has ended
-	cancelled bool
-}
-
-// ask sends a challenge and returns the client's response.
-func (x *exchange) ask(challenge []byte) ([]byte, error) {
-	if x.lost != nil || x.cancelled {
-		return nil, account.ErrExchange
+// challenge sends one and reads the answer.
+func (c *conn) challenge(text string) ([]byte, error) {
+	c.write("+ ", text, "\r\n")
+	line, err := c.line(maxResponse)
+	if errors.Is(err, errTooLong) {
+		err = account.ErrExchange
 	}
-	if x.steps++; x.steps > maxSteps {
-		return nil, fmt.Errorf("%w: too many challenges", account.ErrExchange)
-	}
-	x.c.write("+ ", base64.StdEncoding.EncodeToString(challenge), "\r\n")
-	line, err := x.c.line(maxResponse)
-	if err != nil {
-		if errors.Is(err, errLost) {
-			x.lost = err
-		}
-		return nil, err
-	}
-	if string(line) == "*" {
-		x.cancelled = true
-		return nil, fmt.Errorf("%w: cancelled by the client", account.ErrExchange)
-	}
-	response, err := authText(line, false)
-	clear(line)
-	return response, err
-}
-
-// authText decodes base64 with its padding and nothing else in it. An initial
-// response that is empty is written "=" (RFC 4959 section 3).
-func authText(s []byte, initial bool) ([]byte, error) {
-	if initial && string(s) == "=" {
-		return []byte{}, nil
-	}
-	if bytes.ContainsAny(s, "\r\n") { // which the decoder would pass over
-		return nil, fmt.Errorf("%w: line ends in base64", account.ErrExchange)
-	}
-	b := make([]byte, base64.StdEncoding.DecodedLen(len(s)))
-	n, err := base64.StdEncoding.Strict().Decode(b, s)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", account.ErrExchange, err)
-	}
-	return b[:n], nil
+	return line, err
 }
 
 // line reads a line that is no command, of at most limit octets; it is good

@@ -16,13 +16,9 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics of IMAP servers with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
-	accepted, err := acceptor.NewMetrics(reg, "imap")
-	if err != nil {
-		return nil, err
-	}
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		accepted: accepted,
+		accepted: acceptor.NewMetrics(reg, "imap"),
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_imap_commands_total", Help: "Tagged replies, by command and status (OK, NO, BAD); OTHER is what is no command.",
 		}, []string{"listener", "command", "status"}),
@@ -33,12 +29,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Name: "gapura_imap_idle", Help: "Connections in IDLE.",
 		}, []string{"listener"}),
 	}
-	for _, c := range []prometheus.Collector{m.commands, m.octets, m.idle} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.commands, m.octets, m.idle)
+	return m
 }
 
 func (m *Metrics) accepting() *acceptor.Metrics {

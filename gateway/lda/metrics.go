@@ -6,7 +6,7 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct{ copies, scripts, sent *prometheus.CounterVec }
 
 // NewMetrics makes the metrics and registers them.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		copies: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_local_copies_total",
@@ -21,12 +21,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Help: "Mail that users' Sieve scripts sent: redirect, vacation, notify, reject.",
 		}, []string{"action"}),
 	}
-	for _, c := range []prometheus.Collector{m.copies, m.scripts, m.sent} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.copies, m.scripts, m.sent)
+	return m
 }
 
 func (m *Metrics) copied(outcome string) {

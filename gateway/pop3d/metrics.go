@@ -14,8 +14,9 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics of POP3 servers with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
+		connections: acceptor.NewMetrics(reg, "pop3"),
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_pop3_commands_total", Help: "Commands, by verb and result: ok or err.",
 		}, []string{"listener", "verb", "result"}),
@@ -23,16 +24,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Name: "gapura_pop3_message_octets_total", Help: "Octets of messages sent.",
 		}, []string{"listener"}),
 	}
-	var err error
-	if m.connections, err = acceptor.NewMetrics(reg, "pop3"); err != nil {
-		return nil, err
-	}
-	for _, c := range []prometheus.Collector{m.commands, m.octets} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.commands, m.octets)
+	return m
 }
 
 func (m *Metrics) accepting() *acceptor.Metrics {

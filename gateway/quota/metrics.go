@@ -6,11 +6,12 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct{ total *prometheus.CounterVec }
 
 // NewMetrics registers the metrics of quotas with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gapura_quota_total", Help: "Sending limits: commands refused, messages of held senders taken, alerts.",
 	}, []string{"what"})}
-	return m, reg.Register(m.total)
+	reg.MustRegister(m.total)
+	return m
 }
 
 func (m *Metrics) count(what string) {

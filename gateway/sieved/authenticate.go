@@ -1,8 +1,6 @@
 package sieved
 
 import (
-	"encoding/base64"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -10,9 +8,6 @@ import (
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/deadline"
 )
-
-// maxSteps bounds the challenges of one exchange.
-const maxSteps = 16
 
 // authenticate is AUTHENTICATE (RFC 5804 section 2.1).
 func (c *conn) authenticate(ctx *deadline.Context, args []word) (err error) {
@@ -32,11 +27,11 @@ func (c *conn) authenticate(ctx *deadline.Context, args []word) (err error) {
 		}
 		clear(args[1].data)
 	}
-	x := exchange{c: c}
+	x := account.Lines{Turn: c.challenge}
 	acceptor.Aside(func() { err = c.enter(ctx, &x, mechanism, initial) })
 	switch {
-	case x.lost != nil:
-		c.lost(x.lost)
+	case x.Lost != nil:
+		c.lost(x.Lost)
 		return errSaid
 	case err != nil:
 		if c.failed++; c.failed >= c.set.Limits.FailedLogins {
@@ -48,8 +43,8 @@ func (c *conn) authenticate(ctx *deadline.Context, args []word) (err error) {
 }
 
 // enter logs a client in who can prove who it is.
-func (c *conn) enter(ctx *deadline.Context, x *exchange, mechanism string, initial []byte) error {
-	id, err := c.srv.deps.Accounts.Authenticate(ctx, c.peer(), mechanism, initial, x.ask)
+func (c *conn) enter(ctx *deadline.Context, x *account.Lines, mechanism string, initial []byte) error {
+	id, err := c.srv.deps.Accounts.Authenticate(ctx, c.peer(), mechanism, initial, x.Ask)
 	if err != nil {
 		return err
 	}
@@ -62,33 +57,11 @@ func (c *conn) enter(ctx *deadline.Context, x *exchange, mechanism string, initi
 	return nil
 }
 
-// exchange is one run of a SASL mechanism.
-type exchange struct {
-	c     *conn
-	steps int
-	lost  error // the connection has ended
-	ended bool
-}
-
-// ask sends a challenge and returns the client's response.
-func (x *exchange) ask(challenge []byte) ([]byte, error) {
-	if x.steps++; x.ended || x.steps > maxSteps {
-		return nil, fmt.Errorf("%w: no more challenges", account.ErrExchange)
-	}
-	x.c.text([]byte(base64.StdEncoding.EncodeToString(challenge)))
-	x.c.WriteString("\r\n")
-	b, err := x.c.response()
-	switch {
-	case err == nil && string(b) != "*":
-		defer clear(b)
-		return account.DecodeResponse(b, false)
-	case err == nil:
-		err = fmt.Errorf("%w: cancelled by the client", account.ErrExchange)
-	case err != account.ErrExchange:
-		x.lost = err
-	}
-	x.ended = true
-	return nil, err
+// challenge sends one and reads the answer.
+func (c *conn) challenge(text string) ([]byte, error) {
+	c.text([]byte(text))
+	c.WriteString("\r\n")
+	return c.response()
 }
 
 // mechanisms are those of SASL that may be used now.

@@ -65,9 +65,8 @@ type Deps struct {
 type Metrics struct{ connections *acceptor.Metrics }
 
 // NewMetrics registers the metrics of ManageSieve servers with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
-	m, err := acceptor.NewMetrics(reg, "managesieve")
-	return &Metrics{m}, err
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	return &Metrics{acceptor.NewMetrics(reg, "managesieve")}
 }
 
 func (m *Metrics) accepting() *acceptor.Metrics {

@@ -148,10 +148,7 @@ func TestOptionsAreChecked(t *testing.T) {
 func TestMetricsAndLog(t *testing.T) {
 	t.Parallel()
 	reg := prometheus.NewRegistry()
-	m, err := smtpd.NewMetrics(reg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := smtpd.NewMetrics(reg)
 	var log syncBuilder
 	h := &smtpdtest.Handler{}
 	s := newServer(t, smtpd.Options{Metrics: m, Logger: slog.New(slog.NewTextHandler(&log, nil))}, h)

@@ -14,13 +14,9 @@ type Metrics struct {
 }
 
 // NewMetrics registers the metrics of SMTP servers with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
-	connections, err := acceptor.NewMetrics(reg, "smtp")
-	if err != nil {
-		return nil, err
-	}
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{
-		Metrics: connections,
+		Metrics: acceptor.NewMetrics(reg, "smtp"),
 		commands: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_smtp_commands_total", Help: "Replies to commands, by verb and first digit of the code; END is the reply to a message.",
 		}, []string{"listener", "verb", "class"}),
@@ -28,12 +24,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 			Name: "gapura_smtp_message_octets_total", Help: "Octets of messages read, those of refused ones included.",
 		}, []string{"listener"}),
 	}
-	for _, c := range []prometheus.Collector{m.commands, m.octets} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.commands, m.octets)
+	return m
 }
 
 // verbs are the values of the label verb; others are counted as OTHER.

@@ -6,11 +6,12 @@ import "github.com/prometheus/client_golang/prometheus"
 type Metrics struct{ total *prometheus.CounterVec }
 
 // NewMetrics registers the metrics of the list with reg.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	m := &Metrics{prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "gapura_suppression_total", Help: "Suppression list: events noted, entries added by them or by hand, and recipients refused, by reason.",
 	}, []string{"what", "reason"})}
-	return m, reg.Register(m.total)
+	reg.MustRegister(m.total)
+	return m
 }
 
 func (m *Metrics) count(what string, r Reason) {

@@ -13,7 +13,7 @@ type Metrics struct {
 }
 
 // NewMetrics makes the metrics and registers them.
-func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
+func NewMetrics(reg prometheus.Registerer) *Metrics {
 	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
 		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 	}
@@ -34,12 +34,8 @@ func NewMetrics(reg prometheus.Registerer) (*Metrics, error) {
 		samples: gauge("gapura_spam_samples", "Messages of known class by whose scores the threshold is calibrated.", "class"),
 		layers:  gauge("gapura_spam_layers", "Layers of the installation, domains and users: in memory, and all.", "where"),
 	}
-	for _, c := range []prometheus.Collector{m.lessons, m.lost, m.threshold, m.drift, m.samples, m.layers} {
-		if err := reg.Register(c); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
+	reg.MustRegister(m.lessons, m.lost, m.threshold, m.drift, m.samples, m.layers)
+	return m
 }
 
 func (m *Metrics) lesson(result string, spam bool) {
