@@ -128,8 +128,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "gapura: %v; %s\n", err, usageHint(err))
 		return 2
 	}
-	a := &app{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr, config: c.ConfigFile, json: c.JSON}
-	return exitCode(k.Run(a), stderr)
+	out := &output{w: stdout}
+	a := &app{ctx: ctx, stdin: stdin, stdout: out, stderr: stderr, config: c.ConfigFile, json: c.JSON}
+	err = k.Run(a)
+	if lost := out.failed(); lost != nil && (err == nil || errors.Is(err, errNo)) {
+		err = fmt.Errorf("standard output: %w", lost)
+	}
+	return exitCode(err, stderr)
 }
 
 // usageHint says where to read on: at the command as far as it was understood.

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"sync"
 
-	"golang.org/x/term"
-
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -121,7 +119,7 @@ func (a *app) printScore(x *spamMessage, s model.Score, by string) error {
 
 // spamBar is a bar, where it is not in the way of what is printed.
 func (a *app) spamBar(what string, total int64) bar {
-	if f, ok := a.stdout.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if o, ok := a.stdout.(*output); ok && o.terminal() {
 		return bar{}
 	}
 	return a.newBar(what, total)
