@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	euckr "golang.org/x/text/encoding/korean"
 )
 
 // UTF8 gives src in valid UTF-8, read in the named charset as a browser
@@ -18,15 +19,15 @@ import (
 // itself.
 func UTF8(src []byte, charset string) []byte {
 	src = src[:min(len(src), MaxSource)]
-	if b, ok := marked(src); ok {
+	name := trimSpace([]byte(charset))
+	if b, ok := marked(src, hasPrefixFold(name, "utf-16")); ok {
 		return b
 	}
-	if n := zeros(src); n > 0 {
-		if b, ok := wide(src, n); ok {
+	if zeros(src) > 0 {
+		if b, ok := wide(src, hasPrefixFold(name, "utf-16")); ok {
 			return b
 		}
 	}
-	name := trimSpace([]byte(charset))
 	if len(name) == 0 && !utf8.Valid(src) {
 		name = metaCharset(src)
 	}
@@ -37,7 +38,10 @@ func UTF8(src []byte, charset string) []byte {
 		return guess(src)
 	}
 	enc, err := htmlindex.Get(string(name))
-	if err != nil {
+	if err != nil || enc == encoding.Replacement { // which browsers do not read
+		if equalFold(name, "iso-2022-kr") || equalFold(name, "csiso2022kr") {
+			return korean(src)
+		}
 		return guess(src)
 	}
 	if escapes(src) || !isUTF8(src) {
@@ -122,11 +126,36 @@ func decodeWith(enc encoding.Encoding, src []byte) []byte {
 	return out
 }
 
-// marked reads text with a byte order mark.
-func marked(src []byte) ([]byte, bool) {
+// korean reads ISO-2022-KR (RFC 1557): between SO and SI are the characters of
+// EUC-KR without their high bits.
+func korean(src []byte) []byte {
+	out, shifted := make([]byte, 0, len(src)), byte(0)
+	for _, c := range bytes.TrimPrefix(src, []byte("\x1b$)C")) {
+		switch {
+		case c == 0x0e:
+			shifted = 0x80
+		case c == 0x0f:
+			shifted = 0
+		case c > 0x20 && c < 0x7f:
+			out = append(out, c|shifted)
+		case c == '\n':
+			shifted = 0
+			fallthrough
+		default:
+			out = append(out, c)
+		}
+	}
+	return decodeWith(euckr.EUCKR, out)
+}
+
+// marked reads text with a byte order mark. Of ASCII behind one of UTF-16, where
+// that is not its name, the mark says nothing: most programs show it as it is.
+func marked(src []byte, named bool) ([]byte, bool) {
 	switch {
 	case bytes.HasPrefix(src, []byte("\xef\xbb\xbf")):
 		return guess(src[3:]), true
+	case !named && mostlyASCII(src):
+		return nil, false
 	case bytes.HasPrefix(src, []byte("\xff\xfe")):
 		return utf16Text(src[2:], binary.LittleEndian), true
 	case bytes.HasPrefix(src, []byte("\xfe\xff")):
@@ -138,23 +167,40 @@ func marked(src []byte) ([]byte, bool) {
 // zeros counts NULs at the beginning of src.
 func zeros(src []byte) int { return bytes.Count(src[:min(len(src), 512)], []byte{0}) }
 
-// wide reads UTF-16 without a mark: of Western text half the octets are NUL,
-// all in even or all in odd places.
-func wide(src []byte, n int) ([]byte, bool) {
-	head := src[:min(len(src), 512)]
-	if n*4 < len(head) {
-		return nil, false
-	}
-	even := 0
-	for i := 0; i < len(head); i += 2 {
-		if head[i] == 0 {
-			even++
+// mostlyASCII tells that letters and spaces of ASCII follow each other: of
+// UTF-16 they do not, nor of Han characters.
+func mostlyASCII(src []byte) bool {
+	n := 0
+	for _, c := range src {
+		if c >= ' ' && c < 0x7f || c == '\n' || c == '\r' || c == '\t' {
+			n++
 		}
 	}
+	return n*8 > len(src)*7
+}
+
+// wide reads UTF-16 without a mark: of Western text half the octets are NUL,
+// all in even or all in odd places. That is so from beginning to end, where the
+// name does not say it: NULs in front of other text show nothing.
+func wide(src []byte, named bool) ([]byte, bool) {
+	le, be := true, true
+	for at := 0; at < len(src) && (at == 0 || !named); at += 512 {
+		block := src[at:min(len(src), at+512)]
+		n, even := bytes.Count(block, []byte{0}), 0
+		if n*4 < len(block)-1 {
+			return nil, false
+		}
+		for i := 0; i < len(block); i += 2 {
+			if block[i] == 0 {
+				even++
+			}
+		}
+		be, le = be && even*10 >= n*9, le && even*10 <= n
+	}
 	switch {
-	case even*10 >= n*9:
+	case be:
 		return utf16Text(src, binary.BigEndian), true
-	case even*10 <= n:
+	case le:
 		return utf16Text(src, binary.LittleEndian), true
 	}
 	return nil, false

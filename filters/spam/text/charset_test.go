@@ -1,0 +1,44 @@
+package text
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestMarksThatHideText: what a reader sees as ASCII is ASCII here, though its
+// beginning looks like UTF-16; and Korean of seven bits is read.
+func TestMarksThatHideText(t *testing.T) {
+	t.Parallel()
+	const lure = "Verify your account within 24 hours"
+	long := strings.Repeat(lure+".\r\n", 20)
+	utf16 := func(s string) string {
+		var b []byte
+		for _, c := range s {
+			b = append(b, byte(c), byte(c>>8))
+		}
+		return string(b)
+	}
+	for name, c := range map[string]struct{ charset, src string }{
+		"NULs in front":         {"utf-8", strings.Repeat(" \x00", 256) + long},
+		"NULs in front, odd":    {"utf-8", strings.Repeat("\x00 ", 256) + long},
+		"a mark of UTF-16":      {"iso-8859-1", "\xff\xfe" + long},
+		"the other mark":        {"windows-1252", "\xfe\xff" + long},
+		"UTF-16":                {"", utf16(long)},
+		"UTF-16, odd length":    {"", utf16(long) + "\n"},
+		"UTF-16 by name":        {"utf-16le", utf16(long + strings.Repeat("\u4e2d\u6587", 300))},
+		"UTF-16 with a mark":    {"iso-8859-1", "\xff\xfe" + utf16(long)},
+		"Korean of seven bits":  {"iso-2022-kr", "\x1b$)C\n" + long},
+		"Chinese of seven bits": {"iso-2022-cn", "\x1b$)A\n" + long},
+		"a charset of nothing":  {"replacement", "\x1b" + long},
+	} {
+		if got := string(UTF8([]byte(c.src), c.charset)); !strings.Contains(got, lure) {
+			t.Errorf("%s: %.80q", name, got)
+		}
+	}
+	if got := string(UTF8([]byte("\x1b$)C\n\x0eGQ19>n\x0f OK\n"), "iso-2022-kr")); !strings.Contains(got, "한국어 OK") {
+		t.Errorf("%q", got)
+	}
+	if got := string(UTF8([]byte("\xff\xfe\x2d\x4e\x87\x65\x57\x5b\x26\x7b"), "utf-8")); got != "中文字符" {
+		t.Errorf("%q", got)
+	}
+}
