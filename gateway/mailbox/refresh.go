@@ -120,12 +120,14 @@ func (s *Store) refreshIn(ctx context.Context, tx *sqldb.Tx, u *userState) error
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	u.stale = false
-	s.mu.Unlock()
+	s.setStale(u, false)
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	d := &userDraft{}
+	if err := s.mergeFolders(ctx, tx, u, fresh.folders, d); err != nil {
+		s.setStale(u, true) // who uses it next tries again
+		return err
+	}
 	if fresh.gone || fresh.version != u.version {
 		if u.script, u.gone = nil, fresh.gone; u.gone {
 			s.mu.Lock()
@@ -136,11 +138,16 @@ func (s *Store) refreshIn(ctx context.Context, tx *sqldb.Tx, u *userState) error
 		u.subscribed = fresh.subscribed
 	}
 	u.version, u.octets, u.messages = fresh.version, fresh.octets, fresh.messages
-	if err := s.mergeFolders(ctx, tx, u, fresh.folders, d); err != nil {
-		return err
-	}
 	u.tell(d)
 	return nil
+}
+
+// setStale notes whether another process has written about a user what is not
+// in memory.
+func (s *Store) setStale(u *userState, stale bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u.stale = stale
 }
 
 // mergeFolders makes u's folders those of fresh. The user's mutex is held.
