@@ -10,7 +10,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 packs=${PACKS:-$root/../shared/spam}
-[ -d "$packs" ] || packs=/work/shared/spam
 export SPAM=${SPAM:-/tmp/spam} EVAL=${EVAL:-$packs/eval.py}
 if [ ! -d "$SPAM" ]; then
   mkdir -p "$SPAM"

@@ -11,7 +11,7 @@ spec = importlib.util.spec_from_file_location('evaluation', os.environ['EVAL'])
 evaluation = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(evaluation)
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import spam_peers
+import spam_peers, spam_unlist
 
 
 def load(folder):
@@ -171,6 +171,8 @@ def main():
     frozen('half sa', sa[:half], sa[half:])
     frozen('sa+early -> late 2024', sa + early, late)
     frozen('sa -> modern', sa, modern)
+    if re.search(protocols_wanted, 'sa -> modern, unlisted'):
+        frozen('sa -> modern, unlisted', *(spam_unlist.unlisted(rows, os.path.join(work, name)) for name, rows in (('unlisted-sa', sa), ('unlisted-modern', modern))))
     frozen('modern -> sa', modern, sa)
     frozen('modern -> sa hard_ham', modern, [r for r in sa if r[0] == 'spam' or r[3].startswith('hard-ham')])
     frozen('sa+modern -> gen', sa + modern, gen_test)
