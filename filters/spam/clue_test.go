@@ -131,3 +131,20 @@ func FuzzReadClues(f *testing.F) {
 		}
 	})
 }
+
+// TestReasonsObeyNoTerminal: what a DNS list or a scanner says is told, not
+// obeyed.
+func TestReasonsObeyNoTerminal(t *testing.T) {
+	t.Parallel()
+	var e evidence
+	e.filters(filtertest.Facts("dnsbl.score", 5.0, "dnsbl.reason", "see \x1b]0;x\a", "antivirus.infected", true, "antivirus.virus", "a\u202eb"))
+	e.settle(t.Context(), &Filter{})
+	if len(e.reasons) != 2 {
+		t.Fatal(e.reasons)
+	}
+	for _, r := range e.reasons {
+		if strings.ContainsAny(r.Text, "\x1b\a\u202e") {
+			t.Errorf("%q", r.Text)
+		}
+	}
+}

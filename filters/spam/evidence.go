@@ -88,7 +88,7 @@ func (e *evidence) clue(name string, odds float64, format string, args ...any) {
 		return
 	}
 	e.clues = append(e.clues, learned.Clue{Name: name, Odds: odds, Full: max(fullOdds(name), math.Abs(odds))})
-	e.texts = append(e.texts, fmt.Sprintf(format, args...))
+	e.texts = append(e.texts, model.Printable(fmt.Sprintf(format, args...)))
 }
 
 // noted is by how much a clue's worth differs from one where it is told.
