@@ -114,14 +114,8 @@ func TestProbeThatSaysNothing(t *testing.T) {
 		l.send("b@example.org", mail, "a@x.test")
 		l.send("c@example.org", mail, "a@x.test")
 		settle()
-		if n, err := l.q.Act(t.Context(), Change{Action: Remove, Filter: Filter{From: "a@example.org"}}, nil); n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		l.next.mu.Lock()
-		down = false
-		l.next.mu.Unlock()
-		time.Sleep(3 * time.Hour)
-		settle()
+		l.act(Remove, Filter{From: "a@example.org"})
+		l.comeBack(&down)
 		if items := l.list(); len(items) != 1 || items[0].ID != first {
 			t.Errorf("%d left", len(items))
 		}
@@ -149,18 +143,10 @@ func TestProbesWhoseRowsHaveGone(t *testing.T) {
 		settle()
 		for i := range 100 {
 			f := Filter{From: fmt.Sprintf("u@gone%d.test", i)}
-			if n, err := l.q.Act(t.Context(), Change{Action: Remove, Filter: f}, nil); n != 1 || err != nil {
-				t.Fatal(n, err)
-			}
+			l.act(Remove, f)
 		}
-		if n, err := l.q.Act(t.Context(), Change{Action: Hold, Filter: Filter{From: "a@example.org"}}, nil); n != 1 || err != nil {
-			t.Fatal(n, err)
-		}
-		l.next.mu.Lock()
-		down = false
-		l.next.mu.Unlock()
-		time.Sleep(3 * time.Hour)
-		settle()
+		l.act(Hold, Filter{From: "a@example.org"})
+		l.comeBack(&down)
 		if items := l.list(); len(items) != 1 || items[0].State != Held {
 			t.Errorf("%d left", len(items))
 		}

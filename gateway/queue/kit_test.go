@@ -221,6 +221,23 @@ var (
 
 const mail = "From: a@example.org\r\nTo: b@example.net\r\nSubject: hello\r\nMessage-ID: <1@example.org>\r\n\r\nbody\r\n"
 
+// act does something to the one message that the filter finds.
+func (l *lab) act(a Action, f Filter) {
+	l.t.Helper()
+	if n, err := l.q.Act(context.Background(), Change{Action: a, Filter: f}, nil); n != 1 || err != nil {
+		l.t.Fatal(a, n, err)
+	}
+}
+
+// comeBack ends what keeps the next hop down, and waits until all was tried again.
+func (l *lab) comeBack(down *bool) {
+	l.next.mu.Lock()
+	*down = false
+	l.next.mu.Unlock()
+	time.Sleep(3 * time.Hour) // of synctest's clock
+	settle()
+}
+
 // list returns what is in the queue.
 func (l *lab) list() (items []*Item) {
 	l.t.Helper()

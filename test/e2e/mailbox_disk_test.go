@@ -72,17 +72,22 @@ func loggedIn(t testing.TB, g *gapura, user string) *imapLine {
 	return c
 }
 
+// keptOnSmallDisk is a gateway whose mailboxes are on a small disk.
+func keptOnSmallDisk(t *testing.T) (data, ballast string, g *gapura, l *ledger) {
+	t.Helper()
+	const user = "ana@kept.test"
+	dir := folder(t)
+	data, ballast = smallDisk(t, dir)
+	return data, ballast, serveKeptIn(t, dir, "", user), newLedger(user, 1, trialFolders...)
+}
+
 // TestMailboxDiskFull: with no room left mail is refused for now, by SMTP and
 // IMAP, nothing is half there, what is there can be read and expunged, and
 // when there is room again mail is taken again, with nobody's help.
 func TestMailboxDiskFull(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
-	data, ballast := smallDisk(t, dir)
-	const user = "ana@kept.test"
-	g := serveKeptIn(t, dir, "", user)
-	l := newLedger(user, 1, trialFolders...)
-	c := loggedIn(t, g, user)
+	data, ballast, g, l := keptOnSmallDisk(t)
+	c := loggedIn(t, g, l.user)
 	mailed(t, g, l, 1000, func(taken, _ int) bool { return taken < 10 })
 	allThere(t, g, l) // the ledger knows the UIDs now
 	taken, refused, said := filled(t, c, l, 100<<10, func(_, refused int) bool { return refused < 5 })
@@ -155,11 +160,7 @@ func TestMailboxDiskFull(t *testing.T) {
 // room, and then searches find what came meanwhile.
 func TestStartOnAFullDisk(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
-	data, ballast := smallDisk(t, dir)
-	const user = "ana@kept.test"
-	g := serveKeptIn(t, dir, "", user)
-	l := newLedger(user, 1, trialFolders...)
+	data, ballast, g, l := keptOnSmallDisk(t)
 	mailed(t, g, l, 1000, func(taken, _ int) bool { return taken < 70 }) // too many to be read for a search
 	for _, c := range []struct {
 		name  string
@@ -187,7 +188,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 			t.Errorf("%s: %s", c.name, said)
 		}
 		searched := func(when string) {
-			line := loggedIn(t, g, user)
+			line := loggedIn(t, g, l.user)
 			var lists [2]string
 			for i, what := range []string{"ALL", `TEXT "ann@sender"`} {
 				if _, _, err := line.do("SELECT INBOX"); err != nil {
@@ -283,7 +284,7 @@ func TestMailboxSyncErrors(t *testing.T) {
 			const user = "ana@kept.test"
 			g := serveKept(t, "", user)
 			l := newLedger(user, 1, trialFolders...)
-			c := loggedIn(t, g, user)
+			c := loggedIn(t, g, l.user)
 			filled(t, c, l, 1000, func(taken, _ int) bool { return taken < 5 })
 			allThere(t, g, l)
 			p, err := start("strace", exec.Command(strace, "-f", "-q", "-e", "trace=fdatasync,fsync,sync_file_range", "-e", "inject=fdatasync,fsync:error=EIO:when="+when,

@@ -1,5 +1,5 @@
-// Bare is a queue with nothing in it but what any queue must do: a message is
-// read, written to one file with what else waits, synced, answered with 250,
+// Command bare is a queue with nothing in it but what any queue must do: a
+// message is read, written to one file with what else waits, synced, answered with 250,
 // and sent on over a connection that is kept. No checks, no limits, no
 // recovery. What it does is a bound for what the gateway can do on a machine.
 //
