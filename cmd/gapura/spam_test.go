@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // randomScores are lines of scores that overlap and have ties.
@@ -41,7 +43,7 @@ func randomScores(seed uint64, n int) string {
 // compares filters with each other; where it is there it is asked again.
 func TestEvalMeasuresAsTheJudgeDoes(t *testing.T) {
 	t.Parallel()
-	script := sharedFile("spam/eval.py")
+	script := peers.FindSuite("spam/eval.py")
 	for _, c := range []struct {
 		seed uint64
 		n    int
@@ -73,18 +75,6 @@ func TestEvalMeasuresAsTheJudgeDoes(t *testing.T) {
 		}
 	}
 }
-
-// sharedFile finds a file beside the repository; "": it is not there.
-func sharedFile(name string) string {
-	for _, up := range []string{"../../../shared", "../../../../shared"} {
-		if file := filepath.Join(up, name); exists(file) {
-			return file
-		}
-	}
-	return ""
-}
-
-func exists(name string) bool { _, err := os.Stat(name); return err == nil }
 
 func TestEvalInterval(t *testing.T) {
 	t.Parallel()

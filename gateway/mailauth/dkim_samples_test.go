@@ -11,6 +11,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // dkimDNS reads chasquid's format: "name: value", a backslash before a line
@@ -136,23 +137,9 @@ func TestDKIMSamplesOfOthers(t *testing.T) {
 	}
 }
 
-// sharedSamples finds samples that are not ours to copy; "" where they are not.
-func sharedSamples() string {
-	for _, dir := range []string{"../../../shared", "../../../../shared"} {
-		dir = filepath.Join(dir, "conformance", "dkim-basic")
-		if _, err := os.Stat(dir); err == nil {
-			return dir
-		}
-	}
-	return ""
-}
-
 func TestDKIMRealMail(t *testing.T) {
 	t.Parallel()
-	dir := sharedSamples()
-	if dir == "" {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
+	dir := peers.Suite(t, "conformance/dkim-basic")
 	signed, err := os.ReadFile(filepath.Join(dir, "mailauth-ec", "signed.eml"))
 	if err != nil {
 		t.Fatal(err)

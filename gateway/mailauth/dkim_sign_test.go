@@ -18,6 +18,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 func TestSignIsDeterministicAndFolded(t *testing.T) {
@@ -148,10 +149,7 @@ func TestKeyWithoutPadding(t *testing.T) {
 // not stated where we have them, so they are not copied.
 func TestKeyRecordsOfOpenDKIM(t *testing.T) {
 	t.Parallel()
-	dir := sharedSamples()
-	if dir == "" {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
+	dir := peers.Suite(t, "conformance/dkim-basic")
 	data, err := os.ReadFile(filepath.Join(dir, "opendkim-t-testdata.txt"))
 	if err != nil {
 		t.Fatal(err)

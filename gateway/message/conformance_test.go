@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // outline shows the structure: ( ) around the parts of a multipart, < >
@@ -109,7 +111,7 @@ func walkFile(t *testing.T, path string, v Visitor) *Walker {
 func mailParserCases(t *testing.T) []string {
 	t.Helper()
 	var all []string
-	for _, dir := range []string{filepath.Join(sharedCorpora(), "mail-parser", "*"), filepath.Join("testdata", "mail-parser")} {
+	for _, dir := range []string{filepath.Join(peers.FindSuite(mimeCorpora), "mail-parser", "*"), filepath.Join("testdata", "mail-parser")} {
 		names, _ := filepath.Glob(filepath.Join(dir, "*.eml"))
 		all = append(all, names...)
 	}
@@ -190,12 +192,8 @@ var (
 // TestMIMEToolsStructure compares with the parts that MIME-tools (Perl) finds.
 func TestMIMEToolsStructure(t *testing.T) {
 	t.Parallel()
-	refs, _ := filepath.Glob(filepath.Join(sharedCorpora(), "mime-tools", "*.ref"))
-	if len(refs) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
 	n, parts := 0, 0
-	for _, ref := range refs {
+	for _, ref := range peers.SuiteFiles(t, "mime-corpora/mime-tools/*.ref") {
 		text, err := os.ReadFile(ref)
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // recorder writes down what a walk tells.
@@ -89,29 +91,20 @@ func walkAll(t testing.TB, raw []byte, lim WalkLimits) (w *Walker, all map[Readi
 	return w, all
 }
 
-// sharedCorpora returns the folder of cases that lies beside the checkout or
-// its worktree, "" : there is none.
-func sharedCorpora() string {
-	for _, up := range []string{"../../../shared", "../../../../shared"} {
-		dir := filepath.Join(up, "conformance", "mime-corpora")
-		if _, err := os.Stat(dir); err == nil {
-			return dir
-		}
-	}
-	return ""
-}
+// mimeCorpora is the folder of messages that nobody here wrote.
+const mimeCorpora = "conformance/mime-corpora"
 
 func sharedFiles(t testing.TB) []string {
 	t.Helper()
 	var files []string
-	_ = filepath.WalkDir(sharedCorpora(), func(path string, d os.DirEntry, err error) error {
+	_ = filepath.WalkDir(peers.Suite(t, mimeCorpora), func(path string, d os.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".json") && !strings.HasSuffix(path, ".md") {
 			files = append(files, path)
 		}
 		return nil
 	})
 	if len(files) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
+		t.Fatal("no messages")
 	}
 	return files
 }

@@ -4,21 +4,17 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gapura-mail/gapura/gateway/report"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestFeedbackReportsOfOthers compares with what another implementation reads.
 func TestFeedbackReportsOfOthers(t *testing.T) {
 	t.Parallel()
-	files, _ := filepath.Glob(suite + "reports/arf/*.json")
-	if len(files) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
-	for _, name := range files {
+	for _, name := range peers.SuiteFiles(t, "reports/arf/*.json") {
 		raw, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/report"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 const aggregate = `<?xml version="1.0" encoding="UTF-8" ?>
@@ -111,11 +111,7 @@ func TestAggregateBounds(t *testing.T) {
 // TestAggregateReportsOfOthers compares with what another implementation reads.
 func TestAggregateReportsOfOthers(t *testing.T) {
 	t.Parallel()
-	files, _ := filepath.Glob(suite + "reports/dmarc-aggregate/*.json")
-	if len(files) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
-	for _, f := range files {
+	for _, f := range peers.SuiteFiles(t, "reports/dmarc-aggregate/*.json") {
 		raw, err := os.ReadFile(f)
 		if err != nil {
 			t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestConformanceSuites, which waits for time-outs of the DNS and so had
@@ -15,10 +17,7 @@ import (
 // wrote, where they lie beside the checkout.
 func TestConformanceSuites(t *testing.T) {
 	t.Parallel()
-	dir := sharedSuites()
-	if dir == "" {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
+	dir := peers.Suite(t, "conformance")
 	for _, s := range []struct {
 		kind, folder, cmd string
 		passed, of        int
@@ -41,15 +40,4 @@ func TestConformanceSuites(t *testing.T) {
 			t.Log(last)
 		})
 	}
-}
-
-func sharedSuites() string {
-	for _, up := range []string{"../../../shared", "../../../../shared"} {
-		if dir, err := filepath.Abs(filepath.Join(up, "conformance")); err == nil {
-			if _, err := os.Stat(filepath.Join(dir, "conformance.py")); err == nil {
-				return dir
-			}
-		}
-	}
-	return ""
 }

@@ -21,8 +21,8 @@ type peer struct {
 	send func(t *testing.T, g *gapura, msg string)
 }
 
-// peers are asked to send over each listener that they can use.
-var peers = []peer{
+// senders are asked to send over each listener that they can use.
+var senders = []peer{
 	{"go-smtp", func(t *testing.T, g *gapura, msg string) { goSMTP(t, g.smtp, nil, msg) }},
 	{"go-smtp with STARTTLS", func(t *testing.T, g *gapura, msg string) { goSMTP(t, g.smtp, trusting(gapuraName), msg) }},
 	{"go-smtp over LMTP", goLMTP},
@@ -76,7 +76,7 @@ func TestClientsOfOthersInteroperate(t *testing.T) {
 		"STARTTLS":  {secure, domainsYAML(", tls: {ca: ca.pem, name: backend.test}", fmt.Sprintf("%q", "smtp+starttls://"+secure.addr))},
 	} {
 		g := serve(t, x.rest)
-		for _, p := range peers {
+		for _, p := range senders {
 			t.Run(p.name+"/"+name, func(t *testing.T) {
 				l := newLetter()
 				l.plainly = true // 7-bit: smtplib and curl say no BODY=8BITMIME

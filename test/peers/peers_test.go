@@ -9,6 +9,7 @@ type seen struct {
 }
 
 func (s *seen) Helper()               {}
+func (s *seen) Skip(...any)           { s.skipped = true }
 func (s *seen) Skipf(string, ...any)  { s.skipped = true }
 func (s *seen) Fatalf(string, ...any) { s.failed = true; panic("ends here") }
 

@@ -340,13 +340,8 @@ func TestConfig(t *testing.T) {
 // TestRealChains checks the chains of two domains as they were found.
 func TestRealChains(t *testing.T) {
 	t.Parallel()
-	found, _ := filepath.Glob("../../../../shared/conformance/dane-samples/dns.txt") // beside the checkout, or above
-	more, _ := filepath.Glob("../../../../../shared/conformance/dane-samples/dns.txt")
-	if found = append(found, more...); len(found) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
-	dir := filepath.Dir(found[0])
-	text, err := os.ReadFile(found[0])
+	dir := peers.Suite(t, "conformance/dane-samples")
+	text, err := os.ReadFile(filepath.Join(dir, "dns.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}

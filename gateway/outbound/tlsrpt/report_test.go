@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/message"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 func TestParseReport(t *testing.T) {
@@ -157,17 +158,9 @@ func TestMailWithoutReport(t *testing.T) {
 // TestSamples reads the reports of another project's tests.
 func TestSamples(t *testing.T) {
 	t.Parallel()
-	var files []string
-	for _, dir := range []string{"../../../../shared", "../../../../../shared"} {
-		found, _ := filepath.Glob(dir + "/conformance/reports/tlsrpt/*")
-		files = append(files, found...)
-	}
-	if len(files) == 0 {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
 	wants := map[string]*Report{}
 	got := map[string]*Report{}
-	for _, name := range files {
+	for _, name := range peers.SuiteFiles(t, "reports/tlsrpt/*") {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
