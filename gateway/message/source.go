@@ -150,11 +150,12 @@ func (s *source) mark() { s.endAt, s.endLines = s.at(), s.lines }
 // line break before it, which may be that of another delimiter line.
 func (s *source) delimiter(n int) {
 	s.mark()
-	if s.delimBreak > 0 && s.delimAt == s.endAt {
+	line := s.buf[s.start : s.start+n]
+	if s.delimAt == s.endAt && s.delimBreak > 0 && line[0] == '-' { // it has no line break of its own before it
 		s.endAt -= int64(s.delimBreak)
 		s.endLines--
 	}
-	s.delimBreak = breakBefore(s.buf[s.start : s.start+n])
+	s.delimBreak = breakBefore(line)
 	s.pass(n)
 	s.delimAt = s.at()
 }

@@ -73,6 +73,26 @@ post
 	}
 }
 
+// TestInnerMultipartKeepsItsLineBreak: a signature over a multipart counts the
+// line break behind its closing delimiter, unless that is all that stands
+// before the outer delimiter (RFC 2046 section 5.1.1).
+func TestInnerMultipartKeepsItsLineBreak(t *testing.T) {
+	for between, want := range map[string]string{
+		"\r\n":                 "--c\r\n\r\nx\r\n--c--",
+		"\r\n\r\n":             "--c\r\n\r\nx\r\n--c--\r\n",
+		"\n\n":                 "--c\r\n\r\nx\r\n--c--\n",
+		"\r\nepilogue\r\n":     "--c\r\n\r\nx\r\n--c--\r\nepilogue",
+		" \t\r\n\r\n\r\n":      "--c\r\n\r\nx\r\n--c-- \t\r\n\r\n",
+		"\r\nepilogue\r\n\r\n": "--c\r\n\r\nx\r\n--c--\r\nepilogue\r\n",
+	} {
+		msg := "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n\r\nx\r\n--c--" +
+			between + "--b\r\nContent-Type: application/pkcs7-signature\r\n\r\ny\r\n--b--\r\n"
+		if got := structureOf(t, msg, WalkLimits{}); !strings.Contains(got, fmt.Sprintf("boundary=c\\r\\n\\r\\n\" %q ", want)) {
+			t.Errorf("%q: no %q in\n%s", between, want, got)
+		}
+	}
+}
+
 func TestStructureKeepsToItsLimits(t *testing.T) {
 	deep := strings.Repeat("Content-Type: message/rfc822\n\n", 30) + "\nx\n"
 	if got := structureOf(t, deep, WalkLimits{Depth: 3}); strings.Count(got, "\n") != 4 || !strings.HasPrefix(got, "3 application/octet-stream") {
