@@ -115,10 +115,7 @@ var otherwise = []string{
 // TestCorporaAsDovecot does so with messages that others collected.
 func TestCorporaAsDovecot(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join("..", "..", "..", "..", "shared", "conformance", "mime-corpora")
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("the conformance suites are not beside this checkout")
-	}
+	dir := peers.Suite(t, "conformance/mime-corpora")
 	var list []string
 	fs.WalkDir(os.DirFS(dir), ".", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() || strings.HasSuffix(path, ".md") {

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestOwnScripts runs the test scripts in testdata, which pass.
@@ -45,14 +46,7 @@ var exceptions = map[string]string{
 // TestPigeonholeSuite runs Pigeonhole's test scripts where they are.
 func TestPigeonholeSuite(t *testing.T) {
 	t.Parallel()
-	// Beside the repository, or beside the folder that a worktree is in.
-	root := filepath.Join("..", "..", "..", "shared", "conformance", "sieve-pigeonhole")
-	if _, err := os.Stat(root); err != nil {
-		root = filepath.Join("..", root)
-	}
-	if _, err := os.Stat(root); err != nil {
-		t.Skip("no suite")
-	}
+	root := peers.Suite(t, "conformance/sieve-pigeonhole")
 	passed, failed := map[string]int{}, map[string]int{}
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(name, ".svtest") {
