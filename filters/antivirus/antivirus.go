@@ -136,23 +136,23 @@ type finding struct {
 	daemon *daemon
 }
 
-// Read implements gateway.BodyFilter. The message as it came and its decoded
-// parts are scanned side by side.
+// Read implements gateway.BodyFilter. Decoded parts are scanned as they come,
+// the message when it is complete, and then what is left of its parts.
 func (f *Filter) Read(ctx context.Context, _ *gateway.Transaction, m gateway.Message) (gateway.Reading, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	type result struct {
 		finding
 		err error
 	}
-	raw := make(chan result, 1)
+	raw, t := make(chan result, 1), newTurn()
 	go func() {
-		v, d, err := f.raw(ctx, m)
+		v, d, err := f.raw(ctx, m, t)
 		if v.outcome == infected { // the parts do not matter any more
 			cancel()
 		}
 		raw <- result{finding{verdict: v, daemon: d}, err}
 	}()
-	parts, err := f.parts(ctx, m)
+	parts, err := f.parts(ctx, m, t)
 	if parts.outcome == infected {
 		cancel()
 	}
@@ -176,8 +176,9 @@ func worse(a, b finding) finding {
 	return a
 }
 
-// raw scans the message as it came.
-func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, error) {
+// raw scans the message as it came. What is sent while it arrives takes its
+// turn before its end: clamd scans no sooner.
+func (f *Filter) raw(ctx context.Context, m gateway.Message, t turn) (verdict, *daemon, error) {
 	first := int64(eager)
 	if f.pool.takesFiles() {
 		first = maxFile
@@ -189,11 +190,18 @@ func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, 
 			defer func() { <-f.pool.early }()
 			size = maxFile // at least
 		default:
-			size, _, err = arrived(m.Body(), math.MaxInt64)
+			size, whole, err = arrived(m.Body(), math.MaxInt64)
 		}
 	}
 	if err != nil {
 		return verdict{}, nil, &sourceError{err}
+	}
+	var h hold
+	defer h.end()
+	if whole { // before a stream is taken: whose turn it is may wait for one
+		if err := h.take(ctx, t); err != nil {
+			return verdict{}, nil, err
+		}
 	}
 	return f.pool.scan(ctx, func(w io.Writer) error {
 		if _, err := w.Write(m.Header().Raw()); err != nil {
@@ -202,7 +210,10 @@ func (f *Filter) raw(ctx context.Context, m gateway.Message) (verdict, *daemon, 
 		if _, err := io.WriteString(w, "\r\n"); err != nil {
 			return err
 		}
-		return copyAll(w, m.Body())
+		if err := copyAll(w, m.Body()); err != nil {
+			return err
+		}
+		return h.take(ctx, t)
 	}, int64(len(m.Header().Raw()))+2+size)
 }
 
@@ -242,7 +253,7 @@ func copyAll(w io.Writer, r io.ReadCloser) error {
 // parts scans the decoded files: clamd does not see all of them in the message
 // as it came, as within an encoded message or below many multiparts. What it
 // did see costs little, since it knows the hash of what it found clean.
-func (f *Filter) parts(ctx context.Context, m gateway.Message) (worst finding, err error) {
+func (f *Filter) parts(ctx context.Context, m gateway.Message, t turn) (worst finding, err error) {
 	for p, err := range m.Parts(ctx) {
 		if err != nil {
 			return worst, fmt.Errorf("parts: %w", err)
@@ -258,10 +269,7 @@ func (f *Filter) parts(ctx context.Context, m gateway.Message) (worst finding, e
 		if size == 0 {
 			continue
 		}
-		v, d, err := f.pool.scan(ctx, func(w io.Writer) error {
-			_, err := io.Copy(w, io.NewSectionReader(at, 0, size))
-			return err
-		}, size)
+		v, d, err := f.content(ctx, at, size, t)
 		if err != nil {
 			return worst, fmt.Errorf("part %s: %w", p.Path, err)
 		}
@@ -271,6 +279,19 @@ func (f *Filter) parts(ctx context.Context, m gateway.Message) (worst finding, e
 		}
 	}
 	return worst, nil
+}
+
+// content scans the size octets of a part.
+func (f *Filter) content(ctx context.Context, at io.ReaderAt, size int64, t turn) (verdict, *daemon, error) {
+	var h hold
+	defer h.end()
+	if err := h.take(ctx, t); err != nil {
+		return verdict{}, nil, err
+	}
+	return f.pool.scan(ctx, func(w io.Writer) error {
+		_, err := io.Copy(w, io.NewSectionReader(at, 0, size))
+		return err
+	}, size)
 }
 
 // shown tells whether a part is text that is shown with the message: it is

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,24 @@ type pool struct {
 	// early are messages that are streamed while they arrive, half of all
 	// streams at most: clients that stop in the middle do not hold them all.
 	early chan struct{}
+	// files are the octets of what is given to daemons as files, which are in
+	// memory.
+	files atomic.Int64
+}
+
+// maxFiles is how much may be in files at a time; beyond it streams are sent.
+const maxFiles = 64 << 20
+
+// roomForFile counts a file that is scanned next, if it may be one.
+func (p *pool) roomForFile(size int64) bool {
+	if size > maxFile {
+		return false
+	}
+	if p.files.Add(size) <= maxFiles {
+		return true
+	}
+	p.files.Add(-size)
+	return false
 }
 
 // errDown says that no daemon may be asked now.
@@ -61,6 +80,11 @@ func (p *pool) scan(ctx context.Context, src source, size int64) (verdict, *daem
 		defer func() { <-p.slots }()
 	case <-ctx.Done():
 		return verdict{}, nil, context.Cause(ctx)
+	}
+	if p.roomForFile(size) {
+		defer p.files.Add(-size)
+	} else {
+		size = maxFile + 1
 	}
 	tried := map[*daemon]int{}
 	last := errDown
