@@ -294,7 +294,7 @@ func (b *backup) otherFiles() error {
 		if slices.Contains(notInBackup, e.Name()) || strings.HasPrefix(e.Name(), "search") {
 			continue
 		}
-		if err := copyTree(filepath.Join(b.cfg.Data, e.Name()), filepath.Join(to, e.Name())); err != nil {
+		if err := b.copyTree(filepath.Join(b.cfg.Data, e.Name()), filepath.Join(to, e.Name())); err != nil {
 			return err
 		}
 	}
@@ -307,43 +307,64 @@ func (b *backup) otherFiles() error {
 			}
 			into = filepath.Join(to, fmt.Sprint(i, "-", filepath.Base(name)))
 		}
-		if err := copyTree(name, into); err != nil {
+		if err := b.copyTree(name, into); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// copyTree copies a file, or a folder with what is in it; what is neither is
-// passed over. Instead of a link what it leads to is copied: in the copy it may
-// lead nowhere. Links to folders are followed at the top alone, where they make
-// no circle.
-func copyTree(from, to string) error {
-	if real, err := filepath.EvalSymlinks(from); err == nil {
-		from = real
+// copyTree copies a file, or a folder with what is in it. Instead of a link what
+// it leads to is copied: in the copy it may lead nowhere. What is neither, a
+// socket for instance, is passed over; told are links that lead nowhere, and
+// those in a circle.
+func (a *app) copyTree(from, to string) error { return a.copyInto(from, to, nil) }
+
+// copyInto is copyTree in the folders above, whose names are without links.
+func (a *app) copyInto(from, to string, above []string) error {
+	real, err := filepath.EvalSymlinks(from)
+	if err != nil {
+		return a.passOver(from, err)
 	}
-	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
+	info, err := os.Stat(real)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // gone meanwhile
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+		return copyFile(real, to)
+	case !info.IsDir():
+		return nil
+	case slices.Contains(above, real):
+		return a.passOver(from, errors.New("it leads to a folder that it is in"))
+	case len(above) == maxBackupDepth:
+		return fmt.Errorf("%s: more than %d folders in one another", from, maxBackupDepth)
+	}
+	list, err := os.ReadDir(real)
+	if err != nil {
+		return err
+	}
+	above = append(above[:len(above):len(above)], real)
+	for _, e := range list {
+		if err := a.copyInto(filepath.Join(from, e.Name()), filepath.Join(to, e.Name()), above); err != nil {
 			return err
 		}
-		kind := d.Type()
-		if kind&fs.ModeSymlink != 0 {
-			if info, err := os.Stat(name); err == nil {
-				kind = info.Mode().Type()
-			}
-		}
-		if !kind.IsRegular() {
-			return nil
-		}
-		rel, err := filepath.Rel(from, name)
-		if err != nil {
-			return err
-		}
-		return copyFile(name, filepath.Join(to, rel))
-	})
+	}
+	return nil
+}
+
+// maxBackupDepth bounds how deep folders are in one another.
+const maxBackupDepth = 100
+
+// passOver tells of a link that is not copied; a file that has gone meanwhile is
+// not missed.
+func (a *app) passOver(name string, why error) error {
+	if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	fmt.Fprintf(a.stderr, "gapura: warning: %s is not copied: %v\n", name, why)
+	return nil
 }
 
 func copyFile(from, to string) error {

@@ -1,5 +1,40 @@
 package main
 
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// maxInput bounds what --input files may have.
+const maxInput = 1 << 20
+
+// readInput reads the JSON of an --input file; more than one value is an error,
+// as nobody would look at the others.
+func readInput(r io.Reader, name string, to any) error {
+	in := &io.LimitedReader{R: r, N: maxInput + 1}
+	d := json.NewDecoder(in)
+	err := d.Decode(to)
+	if err == nil {
+		if _, err = d.Token(); errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err = errors.New("there is more than one JSON value"); in.N > 0 {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	switch {
+	case in.N == 0:
+		err = fmt.Errorf("more than %d octets", maxInput)
+	case errors.Is(err, io.EOF):
+		err = errors.New("it is empty; --help shows what it is to have")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errors.New("the JSON in it ends too early")
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
 // checkCmd is `gapura check`: one check by itself. Each has its type in a file
 // of its own.
 type checkCmd struct {

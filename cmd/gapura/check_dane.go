@@ -145,8 +145,8 @@ func (c *checkDANE) Run(a *app) error {
 	}
 	defer f.Close()
 	var in daneInput
-	if err := json.NewDecoder(io.LimitReader(f, maxInput)).Decode(&in); err != nil {
-		return fmt.Errorf("%s: %w", c.Input, err)
+	if err := readInput(f, c.Input, &in); err != nil {
+		return err
 	}
 	r := in.check(c.now())
 	if err := a.print(r, r.text); err != nil {

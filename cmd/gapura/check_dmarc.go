@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,9 +8,6 @@ import (
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
 )
-
-// maxInput bounds what --input files may have.
-const maxInput = 1 << 20
 
 type checkDMARC struct {
 	Input   string `placeholder:"FILE" xor:"from" required:"" help:"JSON: {header_from: [..], spf: {result, domain}, dkim: [{result, domain}]}; - is standard input."`
@@ -98,8 +94,8 @@ func (c *checkDMARC) input(a *app) (in mailauth.DMARCInput, err error) {
 	}
 	defer f.Close()
 	var j dmarcInput
-	if err := json.NewDecoder(io.LimitReader(f, maxInput)).Decode(&j); err != nil {
-		return in, fmt.Errorf("%s: %w", c.Input, err)
+	if err := readInput(f, c.Input, &j); err != nil {
+		return in, err
 	}
 	in.HeaderFrom = j.HeaderFrom
 	if j.SPF != nil {

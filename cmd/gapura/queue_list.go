@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
@@ -41,7 +42,7 @@ var errEnough = errors.New("enough")
 func (c *queueList) Run(a *app) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		if c.Summary {
-			return c.summary(a, db)
+			return c.summary(a, cfg, db)
 		}
 		out := bufio.NewWriter(a.stdout)
 		defer out.Flush()
@@ -49,12 +50,38 @@ func (c *queueList) Run(a *app) error {
 		list := &itemList{w: out, json: a.json, limit: c.Limit, some: filters[0] != queue.Filter{All: c.All}}
 		for _, f := range filters {
 			f.All = true
-			if err := queue.List(a.ctx, db, cfg.Queue, f, list.add); err != nil && !errors.Is(err, errEnough) {
+			if err := a.listQueue(cfg, db, f, list.add); err != nil && !errors.Is(err, errEnough) {
 				return err
 			}
 		}
 		return list.end()
 	})
+}
+
+// listQueue calls f with what is in the queue; with what a gateway that was
+// killed had not written into the database yet, too.
+func (a *app) listQueue(cfg *config.Config, db *sqldb.DB, f queue.Filter, each func(*queue.Item) error) error {
+	if err := queue.List(a.ctx, db, cfg.Queue, f, each); err != nil {
+		return err
+	}
+	return a.listLog(cfg, db, f, each)
+}
+
+// listLog calls f with what is in the queue's log alone, unless a gateway runs,
+// which has that in hand.
+func (a *app) listLog(cfg *config.Config, db *sqldb.DB, f queue.Filter, each func(*queue.Item) error) error {
+	if strings.HasPrefix(cfg.Storage.Objects, "s3:") {
+		return nil // there is no log
+	}
+	path := controlPath(cfg)
+	conn, err := dialControl(a.ctx, path)
+	if err == nil {
+		return conn.Close()
+	}
+	if err = controlError(a.ctx, path, err); !errors.Is(err, errNoGateway) || errors.Is(err, errNameTooLong) {
+		return a.ctx.Err() // nobody knows
+	}
+	return queue.ListLog(a.ctx, db, blob.NotesOf(blob.Options{Dir: blobDir(cfg)}), cfg.Queue, f, each)
 }
 
 // itemList prints items as they come: there may be millions.
@@ -149,8 +176,23 @@ func shortList(list []string, most int) string {
 }
 
 // summary counts by destination, the most first.
-func (c *queueList) summary(a *app, db *sqldb.DB) error {
+func (c *queueList) summary(a *app, cfg *config.Config, db *sqldb.DB) error {
 	groups, err := queue.Summary(a.ctx, db)
+	if err != nil {
+		return err
+	}
+	err = a.listLog(cfg, db, queue.Filter{All: true}, func(it *queue.Item) error {
+		i := slices.IndexFunc(groups, func(g queue.Group) bool { return g.Domain == it.Domain && g.Route == it.Route })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, queue.Group{Domain: it.Domain, Route: it.Route, Oldest: it.Queued})
+		}
+		groups[i].Active++
+		if it.Queued.Before(groups[i].Oldest) {
+			groups[i].Oldest = it.Queued
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}

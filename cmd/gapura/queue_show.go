@@ -33,7 +33,7 @@ Examples:
 func (c *queueShow) Run(a *app) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		items := []*queue.Item{}
-		err := queue.List(a.ctx, db, cfg.Queue, queue.Filter{ID: c.ID}, func(it *queue.Item) error {
+		err := a.listQueue(cfg, db, queue.Filter{ID: c.ID}, func(it *queue.Item) error {
 			items = append(items, it)
 			return nil
 		})

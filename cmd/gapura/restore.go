@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +97,7 @@ func (c *restoreCmd) restore(a *app, cfg *config.Config, state string) error {
 	}
 	files := filepath.Join(state, backupFiles)
 	if _, err := os.Stat(files); err == nil {
-		if err := copyTree(files, cfg.Data); err != nil {
+		if err := a.copyTree(files, cfg.Data); err != nil {
 			return err
 		}
 	}
@@ -114,7 +113,7 @@ func (c *restoreCmd) restore(a *app, cfg *config.Config, state string) error {
 			return err
 		}
 	}
-	if err := c.rows(a.ctx, cfg, state); err != nil {
+	if err := c.rows(a, cfg, state); err != nil {
 		return err
 	}
 	return errors.Join(syncTree(cfg.Data), os.Remove(mark), syncDir(cfg.Data))
@@ -122,13 +121,14 @@ func (c *restoreCmd) restore(a *app, cfg *config.Config, state string) error {
 
 // rows loads the database, and has mail programs notice that time has gone
 // back.
-func (c *restoreCmd) rows(ctx context.Context, cfg *config.Config, state string) (err error) {
+func (c *restoreCmd) rows(a *app, cfg *config.Config, state string) (err error) {
+	ctx := a.ctx
 	from := filepath.Join(state, backupDatabase)
 	if list, err := os.ReadDir(from); err != nil || len(list) == 0 {
 		return fmt.Errorf("%s has no rows: %w", from, cmp.Or(err, fs.ErrNotExist))
 	}
 	if cfg.Storage.Database == "" || cfg.Storage.Database == "sqlite" {
-		if err := copyTree(from, cfg.Data); err != nil {
+		if err := a.copyTree(from, cfg.Data); err != nil {
 			return err
 		}
 	}

@@ -88,7 +88,7 @@ func TestRestoreReadsTheLogOfTheQueue(t *testing.T) {
 	}
 
 	to := &config.Config{Data: t.TempDir()}
-	if err := (&restoreCmd{Dir: dir}).rows(t.Context(), to, state); err != nil {
+	if err := (&restoreCmd{Dir: dir}).rows(&app{ctx: t.Context()}, to, state); err != nil {
 		t.Fatal(err)
 	}
 	there, err := openDatabase(t.Context(), to, asGateway)

@@ -225,3 +225,74 @@ func TestANoteThatWasRefusedIsVoid(t *testing.T) {
 		t.Error("none was written and refused")
 	}
 }
+
+// unread is a disk of which one read fails.
+type unread struct {
+	*blobtest.Disk
+	reads, fail int
+}
+
+type unreadFile struct {
+	blob.File
+	d *unread
+}
+
+func (d *unread) Open(name string) (blob.File, error) {
+	f, err := d.Disk.Open(name)
+	return unreadFile{f, d}, err
+}
+
+func (f unreadFile) ReadAt(p []byte, off int64) (int, error) {
+	if f.d.reads++; f.d.reads == f.d.fail {
+		return 0, syscall.EIO
+	}
+	return f.File.ReadAt(p, off)
+}
+
+// TestAReadThatFailsIsNoEnd: whichever read fails while notes are looked for,
+// behind torn frames too, it is told: what follows is never passed over.
+func TestAReadThatFailsIsNoEnd(t *testing.T) {
+	t.Parallel()
+	disk := &unread{Disk: blobtest.New()}
+	opt := blob.Options{Dir: "b", FS: disk}
+	s, err := blob.OpenFiles(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refs []blob.Ref
+	for i := range 4 {
+		ref, err := s.AppendNote(t.Context(), fmt.Sprint("t", i), []byte("note"), 5, strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	s.Close()
+	list, err := disk.ReadDir("b")
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	disk.Spoil(filepath.Join("b", list[0].Name), refs[1].Offset)
+	walk := func() (tags []string, err error) {
+		for note, err := range blob.NotesOf(opt).From(t.Context(), 0, []byte("note")) {
+			if err == nil {
+				err = note.Verify()
+			}
+			if err != nil {
+				return tags, err
+			}
+			tags = append(tags, note.Tag)
+		}
+		return tags, nil
+	}
+	disk.reads = 0
+	if got, err := walk(); fmt.Sprint(got) != "[t0 t2 t3]" || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	for all := disk.reads; all > 0; all-- {
+		disk.reads, disk.fail = 0, all
+		if got, err := walk(); !errors.Is(err, syscall.EIO) {
+			t.Errorf("read %d failed: %q, %v", all, got, err)
+		}
+	}
+}

@@ -128,8 +128,12 @@ func nextFrame(ctx context.Context, file source, id uint64, at, size int64, trus
 			if !bytes.HasPrefix(b[i:], []byte(magicFrame)) {
 				continue
 			}
-			if h, err := headerAt(file, id, at+int64(i)); err == nil && trust(h) {
+			h, err := headerAt(file, id, at+int64(i))
+			if err == nil && trust(h) {
 				return at + int64(i), nil
+			}
+			if err != nil && !errors.Is(err, ErrCorrupt) {
+				return 0, err
 			}
 		}
 		if n < len(buf) {

@@ -126,6 +126,7 @@ func (s *Store) refreshIn(ctx context.Context, tx *sqldb.Tx, u *userState) error
 	d := &userDraft{}
 	if err := s.mergeFolders(ctx, tx, u, fresh.folders, d); err != nil {
 		s.setStale(u, true) // who uses it next tries again
+		u.tell(d)           // what has been taken up is no news by then
 		return err
 	}
 	if fresh.gone || fresh.version != u.version {
@@ -150,13 +151,15 @@ func (s *Store) setStale(u *userState, stale bool) {
 	u.stale = stale
 }
 
-// mergeFolders makes u's folders those of fresh. The user's mutex is held.
+// mergeFolders makes u's folders those of fresh; after an error, those before
+// the one that could not be read. The user's mutex is held.
 func (s *Store) mergeFolders(ctx context.Context, tx *sqldb.Tx, u *userState, fresh []*folderState, d *userDraft) error {
 	old := make(map[FolderID]*folderState, len(u.folders))
 	for _, f := range u.folders {
 		old[f.row.ID] = f
 	}
 	list := make([]*folderState, 0, len(fresh))
+	var created []news
 	for _, x := range fresh {
 		f := old[x.row.ID]
 		delete(old, x.row.ID)
@@ -164,7 +167,7 @@ func (s *Store) mergeFolders(ctx context.Context, tx *sqldb.Tx, u *userState, fr
 		case f == nil:
 			x.user = u
 			f = x
-			d.news = append(d.news, news{f: f, created: true})
+			created = append(created, news{f: f, created: true})
 		case f.row.ModSeq != x.row.ModSeq || f.row.key != x.row.key:
 			change, err := s.mergeFolder(ctx, tx, f, &x.row)
 			if err != nil {
@@ -186,6 +189,7 @@ func (s *Store) mergeFolders(ctx context.Context, tx *sqldb.Tx, u *userState, fr
 		f.notify()
 		d.news = append(d.news, news{f: f, removed: true})
 	}
+	d.news = append(d.news, created...)
 	u.folders = list
 	u.sort()
 	return nil

@@ -313,7 +313,7 @@ func Recover(ctx context.Context, db *sqldb.DB, notes *blob.Notes) error {
 		return fmt.Errorf("queue: read the log: %w", err)
 	}
 	err = db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		if _, err := tx.ExecMany(ctx, sqlInsertNew, rows); err != nil {
+		if _, err := tx.ExecMany(ctx, sqlInsertNew, columns(rows)); err != nil {
 			return err
 		}
 		return setLog(ctx, tx, 0, max(floor, last+1))
@@ -324,8 +324,59 @@ func Recover(ctx context.Context, db *sqldb.DB, notes *blob.Notes) error {
 	return nil
 }
 
-// leftOver makes rows of queue_new from notes that count.
-func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor uint64) (rows [][]any, err error) {
+// left is a message that is in the log alone.
+type left struct {
+	id  int64
+	ref blob.Ref
+	row []byte
+}
+
+// columns makes rows of queue_new.
+func columns(list []left) [][]any {
+	rows := make([][]any, len(list))
+	for i, x := range list {
+		rows[i] = []any{x.id, false, int64(x.ref.Segment), x.ref.Offset, x.ref.Size, x.row}
+	}
+	return rows
+}
+
+// ListLog calls f with the entries that a filter chooses of those that a process
+// that has ended early has left in the log: what List will have when the queue
+// has been opened again. It changes nothing. No process may have the queue open.
+func ListLog(ctx context.Context, db *sqldb.DB, notes *blob.Notes, opt Options, f Filter, each func(*Item) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	if err := db.Migrate(ctx, "queue", steps); err != nil {
+		return fmt.Errorf("queue: %w", err)
+	}
+	salt, floor, err := readLog(ctx, db)
+	if err != nil || salt == 0 || f.State != "" && f.State != Active {
+		return err
+	}
+	list, err := leftOver(ctx, db, notes, salt, floor)
+	if err != nil {
+		return fmt.Errorf("queue: read the log: %w", err)
+	}
+	opt = opt.withDefaults()
+	for _, x := range list {
+		e := &entry{id: x.id}
+		if err := parseRow(x.row, e); err != nil {
+			continue // of one that is damaged the runner tells
+		}
+		e.msg.ref, e.due = x.ref, e.msg.queued
+		if !f.fits(e, Active) {
+			continue
+		}
+		if err := each(item(&opt, e, Active)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leftOver lists the messages whose notes count.
+func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor uint64) (list []left, err error) {
 	done := map[int64]bool{}
 	ours := binary.LittleEndian.AppendUint64(nil, salt)
 	for note, err := range notes.From(ctx, floor, ours) {
@@ -363,7 +414,7 @@ func leftOver(ctx context.Context, db *sqldb.DB, notes *blob.Notes, salt, floor 
 		} else if err != nil {
 			return nil, err
 		}
-		rows = append(rows, []any{first, false, int64(note.Ref.Segment), note.Ref.Offset, note.Ref.Size, slices.Clone(note.Text[saltSize:])})
+		list = append(list, left{first, note.Ref, slices.Clone(note.Text[saltSize:])})
 	}
-	return rows, nil
+	return list, nil
 }

@@ -8,16 +8,24 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/gateway/sqldb/sqldbtest"
 )
 
 // crash ends the queue without Close, and opens it again.
 func (l *lab) crash() {
+	l.fall()
+	l.open()
+}
+
+// fall ends the queue without Close.
+func (l *lab) fall() {
 	q := l.q
 	q.mu.Lock()
 	q.closed = true
@@ -28,7 +36,70 @@ func (l *lab) crash() {
 	q.crew.Leave()
 	l.blobs.Close()
 	l.db.Close()
-	l.open()
+}
+
+// TestWhatACrashLeavesIsListed: what is in the log alone is listed before the
+// queue is opened again, as it is afterwards; what was done or has a row is not.
+func TestWhatACrashLeavesIsListed(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.before = func(ctx context.Context, j *Job) {
+			if j.Destination != "done.test" {
+				<-ctx.Done()
+			}
+		}
+		l.start()
+		l.send("a@example.org", mail, "old@x.test")
+		time.Sleep(2 * logTime) // it has a row
+		settle()
+		l.send("a@example.org", mail, "b@done.test")
+		settle()
+		l.send("b@example.org", mail, "new@x.test")
+		settle()
+		l.fall()
+		notes := blob.NotesOf(blob.Options{Dir: l.dir + "/blobs"})
+		db, err := sqldb.Open(t.Context(), sqldb.Options{Dir: l.dir, URL: sqldbtest.URL(t, l.dir)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		of := func(f Filter, lists ...func(Filter, func(*Item) error) error) (items []*Item) {
+			for _, list := range lists {
+				err := list(f, func(it *Item) error {
+					items = append(items, it)
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			return items
+		}
+		log := func(f Filter, each func(*Item) error) error {
+			return ListLog(t.Context(), db, notes, l.opt, f, each)
+		}
+		rows := func(f Filter, each func(*Item) error) error { return List(t.Context(), db, l.opt, f, each) }
+		left := of(Filter{All: true}, log)
+		if len(left) != 1 || left[0].Recipients[0].To != "new@x.test" || left[0].State != Active || left[0].From != "b@example.org" {
+			t.Fatalf("%+v", left)
+		}
+		for _, f := range []Filter{{From: "a@example.org"}, {State: Waiting}, {Domain: "done.test"}} {
+			if got := of(f, log); got != nil {
+				t.Errorf("%+v: %+v", f, got)
+			}
+		}
+		if err := log(Filter{}, nil); !errors.Is(err, ErrNoFilter) {
+			t.Error(err)
+		}
+		before := of(Filter{All: true}, rows, log)
+		if err := Recover(t.Context(), db, notes); err != nil {
+			t.Fatal(err)
+		}
+		after := of(Filter{All: true}, rows, log)
+		if len(before) != 2 || !reflect.DeepEqual(before, after) {
+			t.Errorf("%+v\n%+v", before, after)
+		}
+		l.open()
+	})
 }
 
 // TestDeliveredFromItsRowIsDone: of a message that got a row its note does not

@@ -224,6 +224,13 @@ func (d *Disk) Open(name string) (blob.File, error) {
 	return &file{d: d, f: f, readOnly: true}, nil
 }
 
+// Spoil changes the octet of a file at off.
+func (d *Disk) Spoil(name string, off int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.names[filepath.Clean(name)].data[off] ^= 0xff
+}
+
 // Remove implements blob.FS.
 func (d *Disk) Remove(name string) error {
 	d.mu.Lock()

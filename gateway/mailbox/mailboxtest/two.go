@@ -39,6 +39,81 @@ func RunTwo(t *testing.T, place func(t *testing.T) *Place) {
 		t.Parallel()
 		testWake(t, place(t))
 	})
+	t.Run("WhatCannotBeReadComesLater", func(t *testing.T) {
+		t.Parallel()
+		testFailingRead(t, place(t))
+	})
+}
+
+// testFailingRead: where not all that another process has written can be read,
+// sessions hear of what could, and of the rest when it can.
+func testFailingRead(t *testing.T, p *Place) {
+	a := p.Open(t)
+	b := p.Twin(t, a)
+	u, w := a.User("bob@example.com"), b.User("bob@example.com")
+	folders := []string{"INBOX", "Sent", "Trash"}
+	for i, unread := range folders {
+		views := map[string]*mailbox.View{}
+		for _, name := range folders {
+			views[name] = a.Select(u, name)
+			b.Select(w, name).Close()
+			<-views[name].Changed()
+			a.Sync(views[name])
+		}
+		// A block that no one can read stands before the others of one folder.
+		key := `(SELECT key FROM mailbox_folders WHERE name = ?)`
+		write(t, a.DB, `INSERT INTO mailbox_blocks (folder, block, uids) VALUES (`+key+`, -1, ?)`, unread, []byte{})
+		b.Append(w, unread, Message(unread)) // from now on
+		for _, name := range folders {
+			if name != unread {
+				b.Append(w, name, Message(unread))
+			}
+		}
+		if err := u.Refresh(background); err == nil {
+			t.Errorf("%s: the error is not told", unread)
+		}
+		for _, name := range folders[:i] {
+			if n := eventually(t, a, views[name]); n != 1 {
+				t.Errorf("%s while %s cannot be read: %d messages", name, unread, n)
+			}
+		}
+		write(t, a.DB, `DELETE FROM mailbox_blocks WHERE block = -1`)
+		a.Select(u, "Drafts").Close() // whoever comes next
+		for _, name := range folders[i:] {
+			if n := eventually(t, a, views[name]); n != 1 {
+				t.Errorf("%s after %s could be read: %d messages", name, unread, n)
+			}
+		}
+		for _, v := range views {
+			v.Close()
+		}
+	}
+}
+
+// write changes the database behind the store's back.
+func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
+	t.Helper()
+	want(t, db.Write(background, func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, query, args...)
+		return err
+	}), nil)
+}
+
+// eventually waits until a session hears of messages; it returns how many have
+// come.
+func eventually(t *testing.T, k *Kit, v *mailbox.View) int {
+	t.Helper()
+	late := time.After(5 * time.Second)
+	for {
+		select {
+		case <-v.Changed():
+			if n := k.Sync(v).Appended; n > 0 {
+				return n
+			}
+		case <-late:
+			return 0
+		}
+	}
 }
 
 func testWake(t *testing.T, p *Place) {
