@@ -29,29 +29,22 @@ func (a *app) withAccountsOf(f func(cfg *config.Config, x *account.Accounts) err
 	})
 }
 
-// foreignFlag is that of commands that add addresses.
-type foreignFlag struct {
-	Foreign bool `help:"Take an address in a domain that the configuration does not have: its user may send, but gets no mail here."`
-}
-
-// check refuses addresses in domains that the configuration takes no mail for: a
-// mistyped one is not to be found out by lost mail. Where none is configured
-// nothing is received, and users only send.
-func (f foreignFlag) check(cfg *config.Config, addresses ...string) error {
+// warnForeign tells of addresses, just added, in domains that the configuration
+// does not take mail for: a mistyped one is not to be found out by lost mail. It
+// is no mistake where users only send.
+func (a *app) warnForeign(cfg *config.Config, addresses ...string) {
 	routes, err := routesOf(cfg)
-	if err != nil || f.Foreign || len(cfg.Domains) == 0 {
-		return err
+	if err != nil || len(cfg.Domains) == 0 {
+		return // nothing is received
 	}
+	told := map[string]bool{}
 	for _, s := range addresses {
 		domain := strings.ToLower(s[strings.LastIndexByte(s, '@')+1:])
-		if domain == "" {
-			continue
-		}
-		if _, ok := routes.For(smtp.ForwardPath{Address: smtp.Address{Domain: domain}}); !ok {
-			return hintedError{fmt.Errorf("%s: the configuration has no domain %s, and takes no mail for it (domains: {%[2]s: {deliver: mailbox}}); --foreign adds it nevertheless, to send from", s, domain)}
+		if _, ok := routes.For(smtp.ForwardPath{Address: smtp.Address{Domain: domain}}); !ok && domain != "" && !told[domain] {
+			told[domain] = true
+			fmt.Fprintf(a.stderr, "gapura: warning: no mail is taken for %s: the configuration has no such domain (domains: {%[1]s: {deliver: mailbox}})\n", domain)
 		}
 	}
-	return nil
 }
 
 // hintedError has its hint already.

@@ -19,14 +19,12 @@ type aliasCmd struct {
 type aliasAdd struct {
 	Address string   `arg:"" help:"The alias: an address, or *@DOMAIN for all that are nobody's."`
 	Targets []string `arg:"" help:"Where mail to it goes: users, or addresses elsewhere."`
-	foreignFlag
 }
 
 // Help is printed below the flags.
 func (*aliasAdd) Help() string {
 	return `A user who is the only target may send from the alias. An alias that lists its
-own address among others keeps a copy for the user of that name. One in a domain
-that the configuration does not have needs --foreign: no mail comes to it.
+own address among others keeps a copy for the user of that name.
 
 Examples:
   gapura alias add info@example.org ana@example.org
@@ -36,9 +34,9 @@ Examples:
 // Run implements the command.
 func (c *aliasAdd) Run(a *app) error {
 	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
-		err := c.check(cfg, c.Address)
+		err := x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets})
 		if err == nil {
-			err = x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets})
+			a.warnForeign(cfg, c.Address)
 		}
 		return a.done(c.Address, "leads to "+strings.Join(c.Targets, ", "), err)
 	})

@@ -14,15 +14,14 @@ type userAdd struct {
 	Address    []string `help:"A further address of the user (an alias); may be given again."`
 	NoPassword bool     `name:"no-password" help:"Set none: the directory, OAuth, a certificate or app passwords let the user in."`
 	passwordFlags
-	foreignFlag
 }
 
 // Help is printed below the flags.
 func (*userAdd) Help() string {
 	return `Without --password-stdin the password is asked for; where standard input is no
 terminal one is made and printed, this once. A running gateway knows the user
-at once. A domain that the configuration does not have is refused unless --foreign
-is given: users there may log in and send, but get no mail here.
+at once. A domain that the configuration does not have is warned of: users there
+may log in and send, but get no mail here.
 
 Examples:
   gapura user add ana@example.org --display "Ana Example" --address info@example.org
@@ -51,20 +50,13 @@ func (c *userAdd) Run(a *app) error {
 		return plainError(err)
 	}
 	out := userAdded{Name: name}
-	cfg, err := config.Load(a.config)
-	if err != nil {
-		return err
-	}
-	if err := c.check(cfg, append([]string{name}, c.Address...)...); err != nil {
-		return err
-	}
 	var password string
 	if !c.NoPassword {
 		if out, password, err = c.password(a, name); err != nil {
 			return plainError(err)
 		}
 	}
-	return a.withAccounts(func(x *account.Accounts) error {
+	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
 		if err := x.AddUser(a.ctx, account.User{Name: name, Display: c.Display}, password); err != nil {
 			return err
 		}
@@ -73,6 +65,7 @@ func (c *userAdd) Run(a *app) error {
 				return err
 			}
 		}
+		a.warnForeign(cfg, append([]string{name}, c.Address...)...)
 		return a.print(out, out.text("added"))
 	})
 }
