@@ -59,7 +59,7 @@ func fieldDocs() map[string]string {
 		"account.Throttle.Trusted":           "Networks whose addresses are not counted: of a webmail server for instance. Accounts are.",
 		"account.Throttle.Waiting":           "Attempts that may wait at once; more are told to try later.",
 		"account.Throttle.Window":            "The time in which half of the failures is forgotten.",
-		"antivirus.Options.Clamd":            "Where clamd listens: host:port or the path of its socket. Several, separated by commas, share the work and stand in for each other. Through its socket clamd gets what is no longer than 2 MiB as a file, which spares it a copy; its MaxFileSize must not be less. Default 127.0.0.1:3310.",
+		"antivirus.Options.Clamd":            "Where clamd listens: host:port or the path of its socket. Several, separated by commas, share the work and stand in for each other. Through its socket clamd gets what is no longer than 2 MiB as a file, which spares it a copy; its MaxFileSize must not be less. The default, local, is the first that answers of /run/clamav/clamd.ctl, /run/clamav/clamd.sock, /var/run/clamav/clamd.sock, /run/clamd.scan/clamd.sock and 127.0.0.1:3310.",
 		"antivirus.Options.MaxConnections":   "How many streams are open at a time, to all daemons together; further messages wait. 0 stands for 10 for each daemon, and for one on this machine for 2 for each processor, within 4 and 10: more scans at a time take each other's time. At most 1000.",
 		"arc.Options.Seal":                   "Key with which messages are sealed when they are handed over (RFC 8617 section 5.1). Default: they are not sealed.",
 		"arc.Options.Trusted":                "Domains (d= of ARC-Seal) whose reports are believed, their subdomains included. Nobody's by default.",

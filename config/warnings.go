@@ -53,7 +53,7 @@ func (c *Config) warnFilters(warn func(path, hint, format string, args ...any)) 
 		}
 	}
 	if !has("antivirus") {
-		warn("filters", `- antivirus: {clamd: "127.0.0.1:3310"}`, "no antivirus: nothing looks for viruses")
+		warn("filters", "- antivirus: {}", "no antivirus: nothing looks for viruses")
 	}
 }
 

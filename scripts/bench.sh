@@ -23,19 +23,22 @@ trap stop EXIT
 run() { # CASE TARGET [FLAGS...]: a JSON line with the case named $name
   [[ "$name $2" =~ $only ]] || return 0
   SECS=${SECS:-3} "$BENCH/run.sh" "$@" | sed "s/\"case\":\"[^\"]*\"/\"case\":\"$name\"/" >>"$results" || echo "failed: $*" >&2
-  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd postfix-queue bare-queue gateway-queue gateway-signed; do
+  for p in haproxy postfix-proxy postfix-rspamd postfix-clamav gateway-plain gateway-full gateway-clamd gateway-clamd-local postfix-clamav-local postfix-queue bare-queue gateway-queue gateway-signed; do
     [ "$p" = "$2" ] && "$BENCH/peers.sh" stop "$p"
   done
+  [ "$2" != postfix-clamav ] || "$BENCH/peers.sh" stop clamilter
+  [ "$2" != postfix-clamav-local ] || "$BENCH/peers.sh" stop clamilter-local
   return 0
 }
-# clamd alone, fed the same messages without mail server, and what it takes of
-# the CPU where the gateway feeds it.
+# clamd alone, fed the same messages without mail server.
 clamd() { # SIZE
+  local at
   [[ "$name clamd" =~ $only ]] || return 0
-  "$BENCH/peers.sh" start gateway-clamd
-  "$BENCH_DATA/clamdload" -case "$name" -addr 127.0.0.1:12310 -pid "$(cat "$LAB/run/clamd.pid")" -limit "${SECS:-3}s" -file "$BENCH_DATA/msg-$1.eml" >>"$results"
-  SECS=${SECS:-3} "$BENCH/run.sh" "s20-$1" "127.0.0.1:12720,$(cat "$LAB/run/clamd.pid")" -file "$BENCH_DATA/msg-$1.eml" |
-    sed "s/\"case\":\"[^\"]*\",\"target\":\"[^\"]*\"/\"case\":\"$name\",\"target\":\"clamd-behind\"/" >>"$results"
+  "$BENCH/peers.sh" start clamd
+  for at in 127.0.0.1:12310 "$LAB/run/clamd.socket"; do
+    "$BENCH_DATA/clamdload" -case "$name" -addr "$at" -pid "$(cat "$LAB/run/clamd.pid")" -limit "${SECS:-3}s" -file "$BENCH_DATA/msg-$1.eml" |
+      if [ -S "$at" ]; then sed 's/clamd-alone/clamd-alone-local/'; else cat; fi >>"$results"
+  done
 }
 # Mailboxes: what LMTP takes in with 20 sessions, then 50 sessions of IMAP and
 # of POP3 over what is there.
@@ -71,7 +74,7 @@ for ((i = 1; i <= rounds; i++)); do
     for t in postfix-rspamd gateway-full; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
     name=clamd-$s
     clamd "$s"
-    for t in postfix-clamav gateway-clamd; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
+    for t in postfix-clamav postfix-clamav-local gateway-clamd gateway-clamd-local; do run "s20-$s" "$t" -file "$BENCH_DATA/msg-$s.eml"; done
   done
   for c in s20-4k s20-50k s20-1m s200-4k s1-4k; do
     name=queue-$c

@@ -31,7 +31,9 @@ type Options struct {
 	// Where clamd listens: host:port or the path of its socket. Several,
 	// separated by commas, share the work and stand in for each other. Through
 	// its socket clamd gets what is no longer than 2 MiB as a file, which spares
-	// it a copy; its MaxFileSize must not be less. Default 127.0.0.1:3310.
+	// it a copy; its MaxFileSize must not be less. The default, local, is the
+	// first that answers of /run/clamav/clamd.ctl, /run/clamav/clamd.sock,
+	// /var/run/clamav/clamd.sock, /run/clamd.scan/clamd.sock and 127.0.0.1:3310.
 	Clamd Addresses `yaml:"clamd"`
 	// How many streams are open at a time, to all daemons together; further
 	// messages wait. 0 stands for 10 for each daemon, and for one on this
@@ -40,8 +42,16 @@ type Options struct {
 	MaxConnections int `yaml:"max_connections"`
 }
 
+// local stands for the daemon of this machine wherever its packages have it:
+// Debian's, Alpine's, FreeBSD's and Fedora's, or on clamd's usual port.
+const local = "local"
+
+var usual = [...]string{
+	"/run/clamav/clamd.ctl", "/run/clamav/clamd.sock", "/var/run/clamav/clamd.sock",
+	"/run/clamd.scan/clamd.sock", "127.0.0.1:3310",
+}
+
 const (
-	defaultAddress     = "127.0.0.1:3310"
 	defaultConnections = 10
 	leastConnections   = 4 // of a daemon that shares our processors
 	maxConnections     = 1000
@@ -49,7 +59,7 @@ const (
 )
 
 // DefaultOptions returns the default of every option.
-func DefaultOptions() Options { return Options{Clamd: Addresses{defaultAddress}} }
+func DefaultOptions() Options { return Options{Clamd: Addresses{local}} }
 
 // Validate checks the options.
 func (o Options) Validate() error {
@@ -57,8 +67,8 @@ func (o Options) Validate() error {
 		return fmt.Errorf("antivirus: clamd: more than %d daemons", maxDaemons)
 	}
 	for _, a := range o.Clamd {
-		if _, _, err := net.SplitHostPort(a); err != nil && !strings.Contains(a, "/") {
-			return fmt.Errorf("antivirus: clamd: %q is neither host:port nor the path of a socket", a)
+		if _, _, err := net.SplitHostPort(a); err != nil && !strings.Contains(a, "/") && a != local {
+			return fmt.Errorf("antivirus: clamd: %q is not host:port, the path of a socket or local", a)
 		}
 	}
 	if o.MaxConnections < 0 || o.MaxConnections > maxConnections {
@@ -311,7 +321,7 @@ func (r finding) Conclude(context.Context, *gateway.Transaction) (gateway.Verdic
 		{Name: "antivirus.too_large", Value: r.outcome == tooLarge},
 	}
 	if r.daemon != nil {
-		facts = append(facts, gateway.Fact{Name: "antivirus.daemon", Value: r.daemon.addr})
+		facts = append(facts, gateway.Fact{Name: "antivirus.daemon", Value: r.daemon.at().addr})
 	}
 	return gateway.Verdict{Facts: facts}, nil
 }

@@ -120,7 +120,7 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("%+v is taken", opt)
 		}
 	}
-	if f := newFilter(t, Options{}); f.pool.daemons[0].addr != defaultAddress || cap(f.pool.slots) < leastConnections {
+	if f := newFilter(t, Options{}); len(f.pool.daemons[0].places) != len(usual) || cap(f.pool.slots) < leastConnections {
 		t.Error("defaults")
 	}
 	for _, c := range []struct {
@@ -131,6 +131,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"[::1]:3310", 3, 6},
 		{"localhost:3310", 64, 10},
 		{"/run/clamd.sock", 4, 8},
+		{local, 4, 8},
 		{"192.0.2.1:3310", 1, 10},
 		{"clamd.example:3310", 64, 10},
 	} {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"strings"
 	"sync"
@@ -24,9 +25,10 @@ const triesPerDaemon = 2
 
 // daemon is one clamd and what is known of it.
 type daemon struct {
-	network, addr string
+	places []place // where it may be
 
 	mu       sync.Mutex
+	place              // where it is
 	busy     int       // streams open
 	failures int       // in a row
 	suspect  bool      // is asked for its version before it gets a stream
@@ -34,12 +36,59 @@ type daemon struct {
 	noFile   time.Time // given no file before
 }
 
-// newDaemon reads an address: host:port, or the path of a unix socket.
-func newDaemon(addr string) *daemon {
+// place is where a daemon listens.
+type place struct{ network, addr string }
+
+// newPlace reads an address: host:port, or the path of a unix socket.
+func newPlace(addr string) place {
 	if strings.Contains(addr, "/") {
-		return &daemon{network: "unix", addr: strings.TrimPrefix(addr, "unix:")}
+		return place{"unix", strings.TrimPrefix(addr, "unix:")}
 	}
-	return &daemon{network: "tcp", addr: addr}
+	return place{"tcp", addr}
+}
+
+// newDaemon returns the daemon at an address. Where the local one is, is seen
+// when it is asked first.
+func newDaemon(addr string) *daemon {
+	if addr != local {
+		p := newPlace(addr)
+		return &daemon{places: []place{p}, place: p}
+	}
+	d := &daemon{suspect: true}
+	for _, addr := range usual {
+		d.places = append(d.places, newPlace(addr))
+	}
+	d.place = d.places[len(d.places)-1]
+	return d
+}
+
+// at returns where the daemon is.
+func (d *daemon) at() place {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.place
+}
+
+// find has the daemon prove itself at one of its places, which then is where
+// it is.
+func (d *daemon) find(ctx context.Context) error {
+	var all error
+	for _, p := range d.places {
+		_, err := version(ctx, p.network, p.addr)
+		if err == nil {
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.place = p
+			return nil
+		}
+		switch {
+		case all == nil, errors.Is(all, fs.ErrNotExist):
+			all = err
+		case !errors.Is(err, fs.ErrNotExist):
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return all
 }
 
 // pool is the daemons and the bound on streams to all of them.
@@ -102,7 +151,7 @@ func (p *pool) scan(ctx context.Context, src source, size int64) (verdict, *daem
 		if errors.As(err, &cut) || ctx.Err() != nil {
 			return verdict{}, d, err
 		}
-		last = fmt.Errorf("%s: %w", d.addr, err)
+		last = fmt.Errorf("%s: %w", d.at().addr, err)
 	}
 }
 
@@ -142,17 +191,19 @@ func (d *daemon) rank(now time.Time) (rank int, ok bool) {
 // suspect, and keeps the score.
 func (d *daemon) scan(ctx context.Context, src source, size int64) (verdict, error) {
 	if d.begin() {
-		if _, err := version(ctx, d.network, d.addr); err != nil {
+		if err := d.find(ctx); err != nil {
 			d.end(score(ctx, err, failed))
 			return verdict{}, err
 		}
 	}
-	v, err := verdict{}, errNoFile
+	v, err, p := verdict{}, errNoFile, d.at()
 	if size <= maxFile && d.takesFiles() {
-		v, err = d.scanFile(ctx, src)
+		v, err = d.scanFile(ctx, p.addr, src)
 	}
-	if errors.Is(err, errNoFile) {
-		v, err = scan(ctx, d.network, d.addr, src)
+	if refused := errors.Is(err, errRefused); errors.Is(err, errNoFile) {
+		if v, err = scan(ctx, p.network, p.addr, src); refused && err == nil {
+			d.tookNone() // the file was at fault, not the daemon
+		}
 	}
 	d.end(score(ctx, err, broke))
 	return v, err

@@ -26,12 +26,9 @@ const fileBackOff = 10 * time.Minute
 // clamd writes into a file of its own first, which costs it a twentieth of a
 // scan.
 func (d *daemon) takesFiles() bool {
-	if d.network != "unix" {
-		return false
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return !time.Now().Before(d.noFile)
+	return d.network == "unix" && !time.Now().Before(d.noFile)
 }
 
 // tookNone notes that a file was not taken.
@@ -52,12 +49,16 @@ func (p *pool) takesFiles() bool {
 	return true
 }
 
-// errNoFile says that the daemon must be sent a stream.
-var errNoFile = errors.New("clamd takes no file")
+// errNoFile says that the daemon must be sent a stream, errRefused besides that
+// it was asked.
+var (
+	errNoFile  = errors.New("clamd takes no file")
+	errRefused = fmt.Errorf("%w: it gave no answer", errNoFile)
+)
 
-// scanFile has the daemon scan what src writes as a file. With errNoFile
+// scanFile has the daemon at addr scan what src writes as a file. With errNoFile
 // nothing is known of it.
-func (d *daemon) scanFile(ctx context.Context, src source) (verdict, error) {
+func (d *daemon) scanFile(ctx context.Context, addr string, src source) (verdict, error) {
 	f, err := newFile()
 	if err != nil {
 		return verdict{}, errNoFile
@@ -66,15 +67,14 @@ func (d *daemon) scanFile(ctx context.Context, src source) (verdict, error) {
 	if err := fill(f, src); err != nil {
 		return verdict{}, err
 	}
-	v, err := passFile(ctx, d.addr, f)
+	v, err := passFile(ctx, addr, f)
 	var dial *net.OpError
 	switch {
 	case err == nil, errors.As(err, &dial) && dial.Op == "dial":
 	case errors.Is(ctx.Err(), context.DeadlineExceeded): // a relay may wait for what it does not know
 		d.tookNone()
 	case ctx.Err() == nil:
-		d.tookNone()
-		return verdict{}, errNoFile
+		return verdict{}, errRefused
 	}
 	return v, err
 }

@@ -137,6 +137,56 @@ func TestFilesAreTriedAgain(t *testing.T) {
 	})
 }
 
+// TestADaemonThatDiesIsGivenFilesAgain: it was not the file that it did not
+// like.
+func TestADaemonThatDiesIsGivenFilesAgain(t *testing.T) {
+	t.Parallel()
+	d, path := startLocal(t, func(s *session) { s.file(); s.fake.Close() })
+	f := newFilter(t, Options{Clamd: Addresses{path}})
+	if got, err := judge(t, f, filtertest.New(t, plain)); err == nil {
+		t.Errorf("%q", got)
+	}
+	if commands, _ := d.seen(); !slices.Equal(commands, []string{"FILDES"}) || !f.pool.takesFiles() {
+		t.Errorf("%q", commands)
+	}
+}
+
+// TestTheLocalDaemonIsFound, and again where it has moved.
+func TestTheLocalDaemonIsFound(t *testing.T) {
+	t.Parallel()
+	bySocket, path := startLocal(t, func(s *session) { s.file(); s.say("fd[7]: OK") })
+	byPort := startFake(t, nil)
+	f := newFilter(t, Options{})
+	d := f.pool.daemons[0]
+	if len(d.places) != len(usual) || f.pool.takesFiles() {
+		t.Errorf("%+v", d.places)
+	}
+	d.places = []place{newPlace(filepath.Join(t.TempDir(), "none")), newPlace(path), newPlace(byPort.addr())}
+	for range 2 {
+		if got, err := judge(t, f, filtertest.New(t, plain)); got != "clean" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if commands, _ := bySocket.seen(); !slices.Equal(commands, []string{"VERSION", "FILDES", "FILDES"}) {
+		t.Errorf("%q", commands)
+	}
+	bySocket.Close()
+	if _, err := judge(t, f, filtertest.New(t, plain)); err == nil {
+		t.Error("nobody is there")
+	}
+	d.retry = time.Time{}
+	if got, err := judge(t, f, filtertest.New(t, plain)); got != "clean" || err != nil || d.at().addr != byPort.addr() {
+		t.Errorf("%q, %v", got, err)
+	}
+	byPort.Close()
+	d.end(broke)
+	d.end(broke)
+	d.retry = time.Time{}
+	if _, err := judge(t, f, filtertest.New(t, plain)); err == nil || !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "no such file") {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestAFileCutShortIsNotGiven.
 func TestAFileCutShortIsNotGiven(t *testing.T) {
 	t.Parallel()
@@ -176,11 +226,11 @@ func BenchmarkFile(b *testing.B) {
 	go d.serve(nil)
 	defer func() { l.Close(); d.wg.Wait() }()
 	body := strings.Repeat("x", 1<<20)
-	local := newDaemon(path)
+	there := newDaemon(path)
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		v, err := local.scanFile(b.Context(), func(w io.Writer) error {
+		v, err := there.scanFile(b.Context(), path, func(w io.Writer) error {
 			_, err := strings.NewReader(body).WriteTo(w)
 			return err
 		})
