@@ -133,7 +133,7 @@ func (h *handover) failed(err error) ([]smtp.Reply, string, error) {
 	}
 	switch {
 	case e == nil:
-		return h.same(h.g.explain("hand-over", err)), "unanswered", nil
+		return h.same(h.g.explain("hand-over", err, "id", h.c.ID)), "unanswered", nil
 	case e.Source:
 		return nil, "unanswered", err
 	case e.Step == smtpc.StepBody && e.Reply.Permanent():
@@ -143,7 +143,7 @@ func (h *handover) failed(err error) ([]smtp.Reply, string, error) {
 			"id", h.c.ID, "error", err.Error())
 		return h.partly(), "in-doubt", nil
 	}
-	return h.same(h.g.explain("hand-over", err)), "unanswered", nil
+	return h.same(h.g.explain("hand-over", err, "id", h.c.ID)), "unanswered", nil
 }
 
 // partial tells whether somebody got the message before the connection broke.

@@ -28,9 +28,10 @@ func (g *Group) ours(r smtp.Reply) smtp.Reply {
 	return r
 }
 
-// explain turns an error into what the client hears, and logs it.
-func (g *Group) explain(what string, err error) smtp.Reply {
-	g.log.Warn(what+" without answer", "error", err.Error())
+// explain turns an error into what the client hears, and logs it; about says
+// of which mail.
+func (g *Group) explain(what string, err error, about ...any) smtp.Reply {
+	g.log.Warn(what+" without answer", append(about, "error", err.Error())...)
 	var e *smtpc.Error
 	switch {
 	case errors.Is(err, errBusy):

@@ -47,7 +47,7 @@ func (g *Group) Verify(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 		observe(g.count.verify, start)
 		if got.Err != nil {
 			g.count.verified.inc("unanswered")
-			return g.explain("verify", got.Err), nil
+			return g.explain("verify", got.Err, "to", to.Path()), nil
 		}
 		g.count.verified.inc("asked")
 		return got.Val.(smtp.Reply), nil

@@ -57,6 +57,15 @@ func (c *conn) serve() {
 	}
 }
 
+// Log is the connection's own, with the session that an administrator knows it
+// by.
+func (c *conn) Log(level slog.Level, msg string, attrs ...slog.Attr) {
+	if id := traceOf(c.session); id != "" {
+		attrs = append(attrs, slog.String("session", id))
+	}
+	c.Conn.Log(level, msg, attrs...)
+}
+
 // finish tells the handler that the connection has ended.
 func (c *conn) finish() {
 	defer func() {
