@@ -91,15 +91,6 @@ func (c *Config) check(d *decoder) {
 		d.wrong("suppression", "", "suppression: %v", err)
 	}
 	c.Mailboxes.check(d)
-	if err := c.IMAP.Validate(); err != nil {
-		d.wrong("imap", "", "imap: %s", plainly(err))
-	}
-	if err := c.ManageSieve.Validate(); err != nil {
-		d.wrong("managesieve", "", "managesieve: %s", plainly(err))
-	}
-	if err := c.POP3.Validate(); err != nil {
-		d.wrong("pop3", "", "pop3: %s", plainly(err))
-	}
 	c.Storage.check(d)
 	c.Limits.check(d)
 	c.checkNames(d)

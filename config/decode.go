@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -107,10 +108,20 @@ func (d *decoder) decode(n ast.Node, v reflect.Value, depth int) {
 	d.byKind(n, v, depth)
 	if v.CanAddr() {
 		if x, ok := v.Addr().Interface().(validator); ok && v.Kind() == reflect.Struct {
-			if err := x.Validate(); err != nil {
-				d.errorf(n, "", "%v", err)
-			}
+			d.options(n, x.Validate(), path.Base(v.Type().PkgPath()))
 		}
+	}
+}
+
+// options reports what a package says of its options, a line for each mistake,
+// without its own name, which means nothing to an administrator.
+func (d *decoder) options(n ast.Node, err error, name string) {
+	if err == nil {
+		return
+	}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		text := strings.TrimPrefix(line, name+": ")
+		d.errorf(meant(n, text), "", "%s", text)
 	}
 }
 
@@ -141,15 +152,16 @@ func (d *decoder) entries(n ast.Node) []*ast.MappingValueNode {
 	default:
 		d.errorf(n, "", "want a mapping of keys to values, found %s", kindOf(n))
 	}
-	seen := map[string]bool{}
+	seen := map[string]position{}
 	return slices.DeleteFunc(slices.Clone(all), func(e *ast.MappingValueNode) bool {
 		key := keyOf(e)
-		if seen[key] {
-			d.errorf(e.Key, "", "%q is there twice", key)
-			return true
+		first, twice := seen[key]
+		if twice {
+			d.errorf(e.Key, "keep one of the two", "key %q is there already at %d:%d", key, first.line, first.col)
+		} else {
+			seen[key] = positionOf(e.Key)
 		}
-		seen[key] = true
-		return false
+		return twice
 	})
 }
 

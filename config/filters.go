@@ -118,7 +118,7 @@ func (f *Filter) options(d *decoder, n ast.Node) {
 	}
 	if v, ok := f.Options.(validator); ok {
 		if err := v.Validate(); err != nil {
-			d.errorf(n, "", "%s: %s", f.Name, plainly(err))
+			d.errorf(meant(n, plainly(err)), "", "%s: %s", f.Name, plainly(err))
 		}
 	}
 }

@@ -1,9 +1,7 @@
 package config
 
 import (
-	"errors"
 	"reflect"
-	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 
@@ -42,9 +40,5 @@ func (s *SMTP) decodeNode(d *decoder, n ast.Node) {
 		}
 	}
 	d.into(n, fields, 1)
-	if err := s.Validate(); err != nil {
-		for line := range strings.SplitSeq(err.Error(), "\n") {
-			d.errorf(n, "", "%s", plainly(errors.New(line)))
-		}
-	}
+	d.options(n, s.Validate(), "smtpd")
 }

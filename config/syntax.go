@@ -51,7 +51,7 @@ func parseYAML(data []byte) (f *ast.File, err error) {
 			err = fmt.Errorf("the YAML cannot be read: %v", r)
 		}
 	}()
-	return parser.ParseBytes(data, 0)
+	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey()) // entries tells all of them
 }
 
 // syntaxError turns the YAML parser's error into ours.

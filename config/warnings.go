@@ -24,12 +24,21 @@ func (c *Config) Warnings() []Error {
 	if len(c.Listeners) == 0 {
 		warn("listeners", `listeners: [{protocol: smtp, address: ":25"}]`, "no listeners: nobody can connect")
 	}
+	c.Limits.warn(warn)
 	c.warnMailboxes(d)
 	if c.serves("smtp", "lmtp") {
 		c.warnFilters(warn)
 	}
 	slices.SortStableFunc(d.errs, byPlace)
 	return d.errs
+}
+
+// warn tells of messages that SIZE promises to take and the spool never will:
+// a message is there, and the text of its parts beside it.
+func (l Limits) warn(warn func(path, hint, format string, args ...any)) {
+	if need := 2 * (l.Message - l.BodyMemory); l.Spool < need {
+		warn("limits.spool", "at least "+size(need), "limits.spool: the largest messages (limits.message) need more, and are put off for ever")
+	}
 }
 
 func (c *Config) warnFilters(warn func(path, hint, format string, args ...any)) {

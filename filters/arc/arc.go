@@ -53,15 +53,30 @@ func New(opt Options, r dns.Resolver) (*Filter, error) {
 	if r == nil {
 		return nil, errors.New("arc: no resolver")
 	}
-	f := &Filter{resolver: r}
+	trusted, err := opt.trusted()
+	if err != nil {
+		return nil, err
+	}
+	return &Filter{resolver: r, trusted: trusted}, nil
+}
+
+// Validate tells what is wrong with the options.
+func (opt Options) Validate() error {
+	_, err := opt.trusted()
+	return err
+}
+
+// trusted returns the domains in the form in which they are compared.
+func (opt Options) trusted() ([]string, error) {
+	var list []string
 	for _, d := range opt.Trusted {
 		a, err := mailauth.ASCIIDomain(d)
-		if err != nil || a == "" || strings.Contains(a, "*") {
+		if err != nil || a == "" || strings.ContainsAny(a, "* \t@/") {
 			return nil, fmt.Errorf("arc: trusted: %q is no domain name", d)
 		}
-		f.trusted = append(f.trusted, a)
+		list = append(list, a)
 	}
-	return f, nil
+	return list, nil
 }
 
 // Name implements gateway.Filter.

@@ -47,10 +47,18 @@ type Filter struct {
 
 var _ gateway.BodyFilter = (*Filter)(nil)
 
+// Validate tells what is wrong with the options.
+func (opt Options) Validate() error {
+	if opt.Signatures < 0 || opt.Signatures > maxSignatures {
+		return fmt.Errorf("dkim: signatures: %d is not within 1 and %d", opt.Signatures, maxSignatures)
+	}
+	return nil
+}
+
 // New returns the filter; keys are asked of r.
 func New(opt Options, r dns.Resolver) (*Filter, error) {
-	if opt.Signatures < 0 || opt.Signatures > maxSignatures {
-		return nil, fmt.Errorf("dkim: signatures: %d is not within 1 and %d", opt.Signatures, maxSignatures)
+	if err := opt.Validate(); err != nil {
+		return nil, err
 	}
 	if r == nil {
 		return nil, errors.New("dkim: no resolver")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dnslist"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // Bounds and defaults.
@@ -109,7 +110,7 @@ func compile(o Options) ([]*zone, error) {
 
 func (z Zone) compile() (*zone, error) {
 	name, ok := dns.Normal(z.Zone)
-	if !ok {
+	if !ok || smtp.CheckDomain(name, smtp.Underscore) != nil {
 		return nil, fmt.Errorf("not a domain name")
 	}
 	c := &zone{name: name, six: z.IPv6 == nil || *z.IPv6}

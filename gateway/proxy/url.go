@@ -105,7 +105,7 @@ func (t *Target) tcp(rest, port string) error {
 	host, p, err := net.SplitHostPort(rest)
 	if err != nil {
 		host, p = strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]"), port
-		if strings.Contains(host, ":") != strings.HasPrefix(rest, "[") {
+		if bracket := strings.HasPrefix(rest, "["); strings.Contains(host, ":") != bracket || strings.HasSuffix(rest, "]") != bracket {
 			return fmt.Errorf("an IPv6 address is written in brackets: [::1]:%s", port)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -133,6 +134,8 @@ func TestOptionsAreChecked(t *testing.T) {
 		"recipients":   func(o *smtpd.Options) { o.Limits.Recipients = -1 },
 		"idle":         func(o *smtpd.Options) { o.Limits.IdleTimeout = -1 },
 		"tarpit":       func(o *smtpd.Options) { o.Limits.Tarpit = -1 },
+		"long tarpit":  func(o *smtpd.Options) { o.Limits.Tarpit = time.Minute + 1 },
+		"early talker": func(o *smtpd.Options) { o.Limits.EarlyTalker = time.Minute + 1 },
 	} {
 		o := ok
 		change(&o)
@@ -204,6 +207,29 @@ func (s *syncBuilder) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.b.String()
+}
+
+// An administrator finds what the server refused by the session as well as by
+// the id in the reply.
+func TestLinesOfTheLogNameTheSession(t *testing.T) {
+	t.Parallel()
+	var log syncBuilder
+	opt := smtpd.Options{TLS: testTLS(), Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	c := dial(t, newServer(t, opt, &smtpdtest.Handler{}))
+	c.hello()
+	c.send("MAIL FROM:<a@example.test> NOSUCH=1\r\n")
+	c.expect("555")
+	c.send("STARTTLS\r\nMAIL FROM:<inject@example.test>\r\n")
+	c.expect("220")
+	c.Conn.Close()
+	<-c.done
+	for _, msg := range []string{"msg=refused id=S1 ", `msg="dropped what was pipelined after STARTTLS"`, `msg="TLS handshake failed"`} {
+		_, line, found := strings.Cut(log.String(), msg)
+		line, _, _ = strings.Cut(line, "\n")
+		if !found || !strings.Contains(line, " session=S1 ") {
+			t.Errorf("%s: %q in\n%s", msg, line, log.String())
+		}
+	}
 }
 
 func TestClosingAListenerLeavesItsConnections(t *testing.T) {

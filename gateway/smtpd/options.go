@@ -135,9 +135,10 @@ type Limits struct {
 	// /64; more: 421 4.7.0. Default 20; negative: none.
 	ConnectionsPerIP int `yaml:"connections_per_ip"`
 	// EarlyTalker is how long the greeting waits to see whether the client
-	// talks first; one that does gets 554 5.5.1. Default 0s: no wait.
+	// talks first, at most 1m; one that does gets 554 5.5.1. Default 0s: no
+	// wait.
 	EarlyTalker time.Duration `yaml:"early_talker"`
-	// Tarpit is how long each error reply is held back. Default 0s.
+	// Tarpit is how long each error reply is held back, at most 1m. Default 0s.
 	Tarpit time.Duration `yaml:"tarpit"`
 }
 
@@ -183,6 +184,10 @@ func (l Limits) withDefaults() Limits {
 // maxCommandLine bounds CommandLine.
 const maxCommandLine = 8 << 10
 
+// maxHeldBack bounds waits of our own: clients wait 5 minutes for a greeting or
+// a reply (RFC 5321 section 4.5.3.2), some of them less.
+const maxHeldBack = time.Minute
+
 func (l Limits) check() error {
 	var errs []error
 	bad := func(name, want string) { errs = append(errs, fmt.Errorf("smtpd: %s must be %s", name, want)) }
@@ -195,11 +200,30 @@ func (l Limits) check() error {
 	if l.Message < 64<<10 {
 		bad("message", "at least 64 KiB") // RFC 5321 section 4.5.3.1.7
 	}
-	if l.Recipients < 1 || l.IdleCommands < 1 || l.Errors < 1 || l.FailedRecipients < 1 {
-		bad("recipients, idle_commands, errors and failed_recipients", "at least 1")
+	for _, n := range []struct {
+		name string
+		n    int
+	}{{"recipients", l.Recipients}, {"idle_commands", l.IdleCommands}, {"errors", l.Errors}, {"failed_recipients", l.FailedRecipients}} {
+		if n.n < 1 {
+			bad(n.name, "at least 1")
+		}
 	}
-	if min(l.IdleTimeout, l.CommandTimeout, l.WriteTimeout, l.TLSTimeout, l.RateWindow) <= 0 || l.EarlyTalker < 0 || l.Tarpit < 0 || l.Drain < 0 {
-		bad("timeouts and drain", "positive")
+	if l.Drain < 0 {
+		bad("drain", "at least 0")
+	}
+	for _, t := range []struct {
+		name string
+		d    time.Duration
+	}{{"idle_timeout", l.IdleTimeout}, {"command_timeout", l.CommandTimeout}, {"write_timeout", l.WriteTimeout}, {"tls_timeout", l.TLSTimeout}, {"rate_window", l.RateWindow}} {
+		if t.d <= 0 {
+			bad(t.name, "positive")
+		}
+	}
+	if l.EarlyTalker < 0 || l.EarlyTalker > maxHeldBack {
+		bad("early_talker", "from 0 to 1m")
+	}
+	if l.Tarpit < 0 || l.Tarpit > maxHeldBack {
+		bad("tarpit", "from 0 to 1m")
 	}
 	return errors.Join(errs...)
 }
