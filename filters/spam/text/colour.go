@@ -1,10 +1,13 @@
 package text
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // namedColour knows the names that mail uses; others are unknown.
 func namedColour(name []byte) colour {
-	var buf [16]byte
+	var buf [24]byte
 	if len(name) > len(buf) {
 		return unknown
 	}
@@ -75,6 +78,9 @@ func namedColour(name []byte) colour {
 	case "initial":
 		return unset
 	}
+	if c, ok := otherColours[string(buf[:len(name)])]; ok {
+		return c
+	}
 	return unknown
 }
 
@@ -88,10 +94,140 @@ func colourOf(v []byte) colour {
 		return hexColour(v[1:])
 	case hasPrefixFold(v, "rgb"):
 		return rgbColour(v)
-	case hasPrefixFold(v, "hsl"), hasPrefixFold(v, "var("):
-		return unknown
+	case bytes.IndexByte(v, '(') > 0:
+		return reckonedColour(v)
 	}
 	return namedColour(v)
+}
+
+// alphaClear is the alpha below which nobody reads letters.
+const alphaClear = 0.1
+
+// reckonedColour reads the ways of CSS Color 4 and 5 to write a colour. Those
+// that are not understood are each a colour of its own, so that letters on a
+// ground that is written the same are known to be alike.
+func reckonedColour(v []byte) colour {
+	i := bytes.IndexByte(v, '(')
+	name := v[:i]
+	args, _ := cutBracket(v[i+1:])
+	if equalFold(name, "light-dark") {
+		first, _ := cutValue(args)
+		if len(first) < len(args) {
+			return colourOf(first)
+		}
+		return unknown
+	}
+	var n [4]float64
+	space, k := []byte(nil), 0
+	for k < 4 {
+		var one []byte
+		if one, args = cutValue(args); len(one) == 0 {
+			break
+		}
+		switch {
+		case len(one) == 1 && one[0] == '/':
+			k = 3
+			continue
+		case k == 0 && space == nil && equalFold(name, "color"):
+			space = one
+			continue
+		case k < 3 && bytes.IndexByte(one, '/') > 0:
+			at := bytes.IndexByte(one, '/')
+			n[k] = channel(one[:at])
+			n[3], k = channel(one[at+1:]), 4
+			continue
+		}
+		n[k] = channel(one)
+		k++
+	}
+	switch {
+	case k < 3, equalFold(name, "color-mix"), bytes.IndexByte(v[i+1:], '(') >= 0:
+	case k == 4 && n[3] < alphaClear:
+		return clear_
+	case equalFold(name, "hsl"), equalFold(name, "hsla"):
+		return hsl(n[0], n[1], n[2])
+	case equalFold(name, "hwb"):
+		white, black := n[1], n[2]
+		if white+black >= 1 {
+			return grey(white / (white + black))
+		}
+		if light := (1 + white - black) / 2; near0(1-white) || near0(1-black) {
+			return grey(light)
+		}
+	case equalFold(name, "color") && (equalFold(space, "srgb") || equalFold(space, "display-p3")):
+		return rgb(n[0], n[1], n[2])
+	case equalFold(name, "lab"), equalFold(name, "lch"):
+		if light := n[0]; light > 1 {
+			return labGrey(light/100, n[1], n[2]*b2f(equalFold(name, "lab")), 8)
+		}
+		return labGrey(n[0], n[1], n[2]*b2f(equalFold(name, "lab")), 8)
+	case equalFold(name, "oklab"), equalFold(name, "oklch"):
+		return labGrey(n[0], n[1], n[2]*b2f(equalFold(name, "oklab")), 0.04)
+	}
+	return ownColour - colour(hashFold(v)&0xffffff)
+}
+
+// ownColour and those below are colours that are not understood.
+const ownColour colour = -16
+
+func b2f(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// channel reads a number or percentage, or an angle, of a colour.
+func channel(b []byte) float64 {
+	if equalFold(b, "none") {
+		return 0
+	}
+	if v, unit, ok := number(b); ok && len(unit) > 0 && (unit[0]|0x20 == 'd' || unit[0]|0x20 == 'r' || unit[0]|0x20 == 't' || unit[0]|0x20 == 'g') && v != 0 {
+		d, _ := degrees(b)
+		return d
+	}
+	v, _ := lengthOf(b, 1)
+	return v
+}
+
+// rgb is a colour of shares of one.
+func rgb(r, g, b float64) colour {
+	c := func(x float64) colour { return colour(255*max(0, min(x, 1)) + 0.5) }
+	return c(r)<<16 | c(g)<<8 | c(b)
+}
+
+func grey(light float64) colour { return rgb(light, light, light) }
+
+// labGrey knows the colours of lab and its like that are nearly grey: white
+// and black are what hides.
+func labGrey(light, a, b, most float64) colour {
+	switch {
+	case light >= 0.97:
+		return 0xffffff
+	case light <= 0.03:
+		return 0
+	case a < most && a > -most && b < most && b > -most:
+		return grey(light)
+	}
+	return unknown
+}
+
+// hsl is a colour by hue in degrees, saturation and lightness.
+func hsl(hue, saturation, light float64) colour {
+	if saturation > 1 {
+		saturation /= 100 // hsl(0 100 100)
+	}
+	if light > 1 {
+		light /= 100
+	}
+	at := func(n float64) float64 {
+		k := math.Mod(n+hue/30, 12)
+		if k < 0 {
+			k += 12
+		}
+		return light - saturation*min(light, 1-light)*max(-1, min(k-3, 9-k, 1))
+	}
+	return rgb(at(0), at(8), at(4))
 }
 
 // attrColour reads the colour of an HTML attribute, which may lack the #.
@@ -130,7 +266,7 @@ func hexColour(h []byte) colour {
 	case 6:
 		return v
 	case 8:
-		if hexValue(h[6]) == 0 && h[7] < '6' {
+		if hexValue(h[6]) == 0 || hexValue(h[6]) == 1 && h[7] < 'a' {
 			return clear_
 		}
 		return hexColour(h[:6])
@@ -165,7 +301,7 @@ func rgbColour(v []byte) colour {
 	switch {
 	case got < 3:
 		return unknown
-	case got == 4 && n[3] < 0.06:
+	case got == 4 && n[3] < alphaClear:
 		return clear_
 	}
 	return colour(n[0])<<16 | colour(n[1])<<8 | colour(n[2])
@@ -176,15 +312,19 @@ func backgroundOf(v []byte) colour {
 	if containsFold(v, "url(") || containsFold(v, "gradient(") {
 		return unknown
 	}
-	if containsFold(v, "rgb") {
-		return rgbColour(v)
-	}
-	for _, w := range bytes.Fields(v) {
+	for range 8 {
+		var w []byte
+		if w, v = cutValue(v); len(w) == 0 {
+			break
+		}
 		if w[0] == '#' {
 			return hexColour(w[1:])
 		}
 		if equalFold(w, "none") {
 			return clear_
+		}
+		if bytes.IndexByte(w, '(') > 0 {
+			return colourOf(w)
 		}
 		if c := namedColour(w); c != unknown {
 			return c
@@ -199,7 +339,7 @@ const sameColour = 12
 // alike tells whether letters of one colour vanish on the other.
 func alike(a, b colour) bool {
 	if a < 0 || b < 0 {
-		return false
+		return a == b && a <= ownColour
 	}
 	for range 3 {
 		if d := a&255 - b&255; d > sameColour || d < -sameColour {

@@ -7,12 +7,17 @@ type hides uint16
 
 const (
 	hideDisplay hides = 1 << iota
-	hideVisible
-	hideTiny
-	hideColour
-	hideOffscreen
+	hideContent       // content-visibility, columns of tables
+	hideFilter
+	hideSpacing // letters on top of each other, or scaled to nothing
+	hideMargin
+	hidePlace
+	hideClip
+	hideTransform
 	hideBox
 	hideOutlook // only Outlook obeys: hides nothing for others
+
+	hidesOffscreen = hideMargin | hidePlace | hideClip | hideTransform
 )
 
 // colour is 0xRRGGBB, or one of those below.
@@ -28,8 +33,11 @@ const (
 // style is what declarations say of one element.
 type style struct {
 	hide       hides // never ends inside the element
+	show       hides // said not to hide
+	firm       hides // of both, what was said to be important
 	visibility int8  // 0 unset, 1 visible, 2 hidden
 	indent     int8  // text-indent: 0 unset, 1 none, 2 off-screen
+	opacity    int16 // in thousandths; -1 unset
 	size       int16 // font size in tenths of a pixel; 0 unset, -1 nothing
 	fg, bg     colour
 	inline     bool // display:inline: a block does not break the line
@@ -37,21 +45,27 @@ type style struct {
 	pre        bool // white-space: pre, pre-line, pre-wrap
 	bidi       bool // direction of writing turned
 	cites      bool // a border on the left, as quotes have
+	shadow     bool // letters throw a shadow, which is seen where they are not
 }
 
-func newStyle() style { return style{fg: unset, bg: unset} }
+func newStyle() style { return style{fg: unset, bg: unset, opacity: -1} }
 
 // any tells whether the style matters here.
 func (s *style) any() bool { return *s != newStyle() }
 
 // merge lays o over s.
 func (s *style) merge(o *style) {
-	s.hide |= o.hide
+	kept := s.firm &^ o.firm
+	hide, show := o.hide&^kept, o.show&^kept
+	s.hide, s.show, s.firm = s.hide&^show|hide, s.show&^hide|show, s.firm|o.firm
 	if o.visibility != 0 {
 		s.visibility = o.visibility
 	}
 	if o.indent != 0 {
 		s.indent = o.indent
+	}
+	if o.opacity >= 0 {
+		s.opacity = o.opacity
 	}
 	if o.size != 0 {
 		s.size = o.size
@@ -67,11 +81,21 @@ func (s *style) merge(o *style) {
 	s.pre = s.pre || o.pre
 	s.bidi = s.bidi || o.bidi
 	s.cites = s.cites || o.cites
+	s.shadow = s.shadow || o.shadow
 }
 
-// boxed are declarations that hide only together.
-type boxed struct {
-	flat, clipped, placed, far, unshown, shown bool
+// say notes that a declaration hides the element by one way, or does not.
+func (s *style) say(way hides, hidden, firm bool) {
+	o := style{show: way, opacity: -1, fg: unset, bg: unset}
+	if hidden {
+		o.hide, o.show = way, 0
+	}
+	if firm {
+		o.firm = way
+	}
+	kept := s.firm &^ o.firm
+	hide, show := o.hide&^kept, o.show&^kept
+	s.hide, s.show, s.firm = s.hide&^show|hide, s.show&^hide|show, s.firm|o.firm
 }
 
 // maxDeclarations bounds the declarations of one rule or attribute.
@@ -97,20 +121,19 @@ func (r *renderer) css(decl []byte, url func([]byte)) style {
 		if len(name) < 3 || len(value) == 0 {
 			continue
 		}
+		if name[0] == '-' && name[1] == '-' {
+			r.vars.set(name, value)
+			continue
+		}
+		if value = r.vars.resolve(value); len(value) == 0 {
+			continue // as browsers do with what is not known
+		}
 		if url != nil && len(value) > 5 {
 			cssURLs(value, url)
 		}
 		s.declare(&b, name, value)
 	}
-	if b.unshown && !b.shown {
-		s.hide |= hideDisplay
-	}
-	if b.flat && b.clipped {
-		s.hide |= hideBox
-	}
-	if b.far && b.placed {
-		s.hide |= hideOffscreen
-	}
+	b.settle(&s)
 	return s
 }
 
@@ -190,185 +213,4 @@ func cssURLs(value []byte, f func([]byte)) {
 		f(bytes.Trim(trimSpace(value[:j]), `"'`))
 		value = value[j:]
 	}
-}
-
-// maxProperty is the longest name of a property that is looked at.
-const maxProperty = 24
-
-// declare takes one declaration in.
-func (s *style) declare(b *boxed, name, value []byte) {
-	var buf [maxProperty]byte
-	if len(name) > maxProperty {
-		return
-	}
-	for i, c := range name {
-		buf[i] = lower(c)
-	}
-	if i := bytes.IndexByte(value, '!'); i >= 0 {
-		value = trimSpace(value[:i])
-	}
-	switch string(buf[:len(name)]) {
-	case "display":
-		switch {
-		case equalFold(value, "none"):
-			b.unshown, b.shown = true, false
-		case hasPrefixFold(value, "inline"):
-			b.shown, s.inline = true, true
-		default:
-			b.shown, s.breaks = true, equalFold(value, "block")
-		}
-	case "visibility":
-		s.visibility = 1
-		if equalFold(value, "hidden") || equalFold(value, "collapse") {
-			s.visibility = 2
-		}
-	case "opacity":
-		if v, _, ok := number(value); ok && v < 0.06 {
-			s.hide |= hideVisible
-		}
-	case "filter", "-ms-filter":
-		if containsFold(value, "opacity=0)") || containsFold(value, "opacity(0") {
-			s.hide |= hideVisible
-		}
-	case "font-size":
-		s.size = fontSize(value)
-	case "font":
-		s.shortFont(value)
-	case "color", "-webkit-text-fill-color":
-		s.fg = colourOf(value)
-	case "background-color":
-		s.bg = colourOf(value)
-	case "background":
-		s.bg = backgroundOf(value)
-	case "background-image":
-		if !equalFold(value, "none") {
-			s.bg = unknown
-		}
-	case "height", "max-height", "width", "max-width":
-		if v, _, ok := number(value); ok && v >= 0 && v < 1 {
-			b.flat = true
-		}
-	case "overflow", "overflow-y", "overflow-x":
-		b.clipped = equalFold(value, "hidden") || equalFold(value, "clip")
-	case "position":
-		b.placed = b.placed || equalFold(value, "absolute") || equalFold(value, "fixed") || equalFold(value, "relative")
-	case "left", "top", "right", "bottom":
-		if v, unit, ok := number(value); ok && pixels(v, unit, 1000) <= -500 {
-			b.far = true
-		}
-	case "margin-left", "margin-top":
-		if v, unit, ok := number(value); ok && pixels(v, unit, 100) <= -900 {
-			s.hide |= hideOffscreen
-		}
-	case "text-indent":
-		s.indent = 1
-		if v, unit, ok := number(value); ok && pixels(v, unit, 100) <= -500 {
-			s.indent = 2
-		}
-	case "clip":
-		if bytes.ContainsAny(value, "0") && !bytes.ContainsAny(value, "23456789") && hasPrefixFold(value, "rect") {
-			b.far = true
-		}
-	case "clip-path":
-		if containsFold(value, "inset(100") || containsFold(value, "inset(50") || containsFold(value, "circle(0") {
-			s.hide |= hideOffscreen
-		}
-	case "transform":
-		if containsFold(value, "scale(0)") || containsFold(value, "scale(0,") {
-			s.hide |= hideOffscreen
-		}
-	case "mso-hide":
-		if equalFold(value, "all") {
-			s.hide |= hideOutlook
-		}
-	case "white-space":
-		s.pre = hasPrefixFold(value, "pre")
-	case "unicode-bidi":
-		s.bidi = containsFold(value, "override")
-	case "border-left":
-		s.cites = !hasPrefixFold(value, "0") && !hasPrefixFold(value, "none")
-	}
-}
-
-// shortFont takes the size out of a font shorthand: the first length in it.
-func (s *style) shortFont(value []byte) {
-	for _, w := range bytes.Fields(value) {
-		if i := bytes.IndexByte(w, '/'); i >= 0 {
-			w = w[:i]
-		}
-		if isDigit(w[0]) || w[0] == '.' {
-			if _, unit, ok := number(w); ok && (len(unit) > 0 || w[0] == '0') {
-				s.size = fontSize(w)
-				return
-			}
-		}
-	}
-}
-
-// number reads a number and its unit.
-func number(b []byte) (v float64, unit []byte, ok bool) {
-	i, neg := 0, false
-	if i < len(b) && (b[i] == '-' || b[i] == '+') {
-		neg = b[i] == '-'
-		i++
-	}
-	scale, frac := 1.0, false
-	for ; i < len(b); i++ {
-		switch c := b[i]; {
-		case isDigit(c):
-			ok = true
-			if frac {
-				scale /= 10
-				v += float64(c-'0') * scale
-			} else if v < 1e9 {
-				v = v*10 + float64(c-'0')
-			}
-			continue
-		case c == '.' && !frac:
-			frac = true
-			continue
-		}
-		break
-	}
-	if neg {
-		v = -v
-	}
-	return v, b[i:], ok
-}
-
-// pixels makes a length one of pixels; percent is of whole.
-func pixels(v float64, unit []byte, whole float64) float64 {
-	switch {
-	case len(unit) == 0:
-		return v
-	case unit[0] == '%':
-		return v * whole / 100
-	case hasPrefixFold(unit, "pt"):
-		return v * 4 / 3
-	case hasPrefixFold(unit, "em"), hasPrefixFold(unit, "rem"):
-		return v * 16
-	case hasPrefixFold(unit, "in"):
-		return v * 96
-	case hasPrefixFold(unit, "cm"):
-		return v * 38
-	case hasPrefixFold(unit, "vw"), hasPrefixFold(unit, "vh"):
-		return v * 10
-	}
-	return v
-}
-
-// fontSize is in tenths of a pixel, -1 for nothing, 0 when it is no number.
-func fontSize(value []byte) int16 {
-	v, unit, ok := number(value)
-	if !ok || v < 0 {
-		return 0
-	}
-	px := pixels(v, unit, 16) * 10
-	switch {
-	case px < 1:
-		return -1
-	case px > 30000:
-		return 30000
-	}
-	return int16(px)
 }

@@ -5,6 +5,10 @@ import "bytes"
 // apply computes the look of an element from its parent's and its style.
 func (l *look) apply(s *style) {
 	l.hide |= s.hide
+	if s.opacity >= 0 {
+		l.opacity = int16(int(l.opacity) * int(s.opacity) / 1000)
+	}
+	l.shadow = l.shadow || s.shadow
 	switch s.visibility {
 	case 1:
 		l.unseen = false
@@ -22,8 +26,6 @@ func (l *look) apply(s *style) {
 		l.tiny = s.size <= 10
 	}
 	switch {
-	case s.fg == clear_:
-		l.hide |= hideVisible
 	case s.fg != unset && s.fg != inherit:
 		l.fg = s.fg
 	}
@@ -41,8 +43,15 @@ func (r *renderer) dress(e *element) {
 	var inline style
 	styled := false
 	sh := &r.p.Shape
-	if r.sheet.tags {
-		r.sheet.byTag(e, hashFold(r.s.name))
+	if r.sheet.tags || r.sheet.deep {
+		hash := hashFold(r.s.name)
+		if r.sheet.tags {
+			r.sheet.byTag(e, hash)
+		}
+		if e.names.tag = hash; e.tag == tagHTML {
+			e.names.tag = hashHTML
+		}
+		e.names.on = r.sheet.deep
 	}
 	for i := range r.s.attrs[:r.s.n] {
 		a := &r.s.attrs[i]
@@ -56,6 +65,7 @@ func (r *renderer) dress(e *element) {
 			r.classes(e, a.value)
 		case attrID:
 			r.sheet.byName(e, '#', trimSpace(a.value))
+			e.names.add('#', trimSpace(a.value))
 			e.look.quote = e.look.quote || quotes(trimSpace(a.value))
 		case attrBgcolor:
 			e.style.bg = attrColour(a.value)
@@ -67,7 +77,7 @@ func (r *renderer) dress(e *element) {
 				e.style.fg = attrColour(a.value)
 			}
 		case attrHidden:
-			e.style.hide |= hideDisplay
+			e.style.say(hideDisplay, true, false)
 		case attrAlign:
 			if equalFold(trimSpace(a.value), "center") {
 				sh.Centers++
@@ -77,7 +87,10 @@ func (r *renderer) dress(e *element) {
 			r.script(r.value(a.value))
 		}
 	}
-	if s := &e.style; s.hide&^hideOutlook != 0 || s.visibility == 2 || s.indent == 2 || s.size != 0 && s.size <= 10 {
+	if r.sheet.deep {
+		r.byConditions(e)
+	}
+	if s := &e.style; s.opacity >= 0 && s.opacity < leastOpacity || s.hide&^hideOutlook != 0 || s.visibility == 2 || s.indent == 2 || s.size != 0 && s.size <= 10 {
 		e.look.sheet = e.look.sheet || len(r.sheet.rules) > 0
 	}
 	if styled {
@@ -110,6 +123,7 @@ func (r *renderer) classes(e *element, v []byte) {
 			n++
 		}
 		r.sheet.byName(e, '.', v[:n])
+		e.names.add('.', v[:n])
 		e.look.quote = e.look.quote || quotes(v[:n])
 		v = v[n:]
 	}

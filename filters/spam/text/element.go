@@ -67,6 +67,7 @@ func (r *renderer) root(t tag) {
 	e.look.apply(&e.style)
 	if len(r.stack) == 1 {
 		r.stack[0].look = e.look
+		r.stack[0].names.join(&e.names)
 		r.choose()
 	}
 }

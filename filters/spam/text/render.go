@@ -12,6 +12,8 @@ const (
 // look is how the text of an element looks: what is inherited, computed.
 type look struct {
 	hide    hides // of it or of an element around it
+	opacity int16 // in thousandths, of all around it together
+	shadow  bool
 	tiny    bool
 	unseen  bool // visibility
 	far     bool // text-indent
@@ -26,11 +28,14 @@ type look struct {
 
 // hidden tells whether a reader does not see letters that look so.
 func (l *look) hidden() bool {
-	return l.hide&^hideOutlook != 0 || l.tiny || l.unseen || l.far || l.tagHide || alike(l.fg, l.bg)
+	return l.hide&^hideOutlook != 0 || l.opacity < leastOpacity || l.tiny || l.unseen || l.far || l.tagHide ||
+		!l.shadow && (l.fg == clear_ || alike(l.fg, l.bg))
 }
 
 // unshown tells whether pictures that look so are not seen either.
-func (l *look) unshown() bool { return l.hide&^hideOutlook != 0 || l.unseen || l.tagHide }
+func (l *look) unshown() bool {
+	return l.hide&^hideOutlook != 0 || l.opacity < leastOpacity || l.unseen || l.tagHide
+}
 
 // element is one open element.
 type element struct {
@@ -41,6 +46,7 @@ type element struct {
 	lines  bool // its end breaks the line
 	anchor bool // an <a href>; its link is renderer.anchor
 	style  style
+	names  names // where rules ask for what is inside something else
 }
 
 // renderer turns the markup of one part into what a reader sees.
@@ -54,6 +60,8 @@ type renderer struct {
 	gone  bool
 
 	sheet  sheet
+	vars   vars
+	work   int  // left for rules with conditions
 	late   bool // a style sheet came after text: render again
 	rare   int
 	buf    []byte // attribute values, decoded
@@ -80,6 +88,7 @@ func (p *Page) HTML(src []byte) {
 	r := &p.r
 	r.p = p
 	r.sheet.reset()
+	r.vars.reset()
 	before := p.Shape
 	r.run(src)
 	if r.late {
@@ -101,10 +110,10 @@ func (r *renderer) reset(src []byte) {
 	if r.stack == nil {
 		r.stack = make([]element, 0, 32)
 	}
-	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff}, style: newStyle()})
+	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff, opacity: 1000}, style: newStyle(), names: names{tag: hashHTML, on: true}})
 	clear(r.open[:])
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
-	r.steps, r.tags = 0, 0
+	r.steps, r.tags, r.work = 0, 0, maxRuleWork
 	r.anchor, r.joint, r.between, r.single, r.shown = -1, false, false, 0, len(r.p.Text) > 0
 }
 

@@ -92,15 +92,15 @@ type Shape struct {
 // why counts the reason for which text is hidden.
 func (s *Shape) why(l *look) {
 	switch {
-	case l.hide&hideDisplay != 0, l.tagHide:
+	case l.hide&(hideDisplay|hideContent) != 0, l.tagHide:
 		s.HideDisplay++
-	case l.unseen, l.hide&hideVisible != 0:
+	case l.unseen, l.hide&hideFilter != 0, l.opacity < leastOpacity, l.fg == clear_:
 		s.HideVisible++
-	case l.far, l.hide&hideOffscreen != 0:
+	case l.far, l.hide&hidesOffscreen != 0:
 		s.HideOffscreen++
 	case l.hide&hideBox != 0:
 		s.HideBox++
-	case l.tiny:
+	case l.tiny, l.hide&hideSpacing != 0:
 		s.HideTiny++
 	default:
 		s.HideColour++

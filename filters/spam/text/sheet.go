@@ -8,13 +8,14 @@ const maxRules = 256
 // maxBlocks bounds the rules that are read for a part, kept or not.
 const maxBlocks = 2048
 
-// sheet holds the rules of <style> elements that matter here, with simple
-// selectors: .class, #id, tag, tag.class. Rules for one medium or size are
-// left out: most readers do not see by them.
+// sheet holds the rules of <style> elements that matter here. Rules for one
+// medium or size are left out: most readers do not see by them.
 type sheet struct {
 	rules  []rule
 	heads  [256]uint16 // by the low octet of the hash: 1 + the first rule
 	tags   bool        // there are rules for tags
+	deep   bool        // there are rules with conditions
+	conds  []condition // of those
 	closed bool        // all sheets of the part are read
 	blocks int         // that were read
 }
@@ -23,6 +24,7 @@ type rule struct {
 	hash  uint32 // of '.' or '#' or nothing, and the name
 	tag   uint32 // the tag it is for, 0 for any
 	next  uint16 // 1 + the next rule of the same low octet
+	more  span   // in conds; none: it has no other conditions
 	style style
 }
 
@@ -30,7 +32,7 @@ type rule struct {
 const maxChain = 16
 
 func (s *sheet) reset() {
-	s.rules, s.tags, s.closed, s.blocks = s.rules[:0], false, false, 0
+	s.rules, s.tags, s.closed, s.blocks, s.deep, s.conds = s.rules[:0], false, false, 0, false, s.conds[:0]
 	clear(s.heads[:])
 }
 
@@ -50,6 +52,9 @@ func (s *sheet) read(r *renderer, src []byte) (hiding bool) {
 			continue
 		case bytes.HasPrefix(src, []byte("-->")):
 			src = src[3:]
+			continue
+		case len(src) > 0 && src[0] == '}': // of a block whose rules were read
+			src = src[1:]
 			continue
 		case len(src) > 0 && src[0] == '@':
 			src = r.atRule(src)
@@ -102,9 +107,12 @@ func (r *renderer) atRule(src []byte) []byte {
 	head := trimSpace(src[:i])
 	if hasPrefixFold(head, "@media") {
 		r.p.Shape.Media++
-		if m := trimSpace(head[6:]); equalFold(m, "screen") || equalFold(m, "all") || len(m) == 0 {
+		if everywhere(trimSpace(head[6:])) {
 			return src[i+1:]
 		}
+	}
+	if hasPrefixFold(head, "@layer") || hasPrefixFold(head, "@supports") && !containsFold(head, "not") {
+		return src[i+1:]
 	}
 	depth := 0
 	for j, c := range src[i:] {
@@ -120,40 +128,79 @@ func (r *renderer) atRule(src []byte) []byte {
 	return nil
 }
 
+// everywhere tells whether a medium is every screen: of any width that a window
+// has.
+func everywhere(m []byte) bool {
+	if hasPrefixFold(m, "only") {
+		m = trimSpace(m[4:])
+	}
+	if equalFold(m, "screen") || equalFold(m, "all") || len(m) == 0 {
+		return true
+	}
+	if bytes.IndexByte(m, ',') >= 0 || containsFold(m, "not") || containsFold(m, "prefers") || containsFold(m, "device") {
+		return false
+	}
+	if hasPrefixFold(m, "screen and") {
+		m = m[10:]
+	} else if hasPrefixFold(m, "all and") {
+		m = m[7:]
+	}
+	v := trimSpace(m)
+	if len(v) < 4 || v[0] != '(' || bytes.IndexByte(v[1:], '(') >= 0 {
+		return false
+	}
+	name, value, ok := bytes.Cut(bytes.Trim(v, "()"), []byte(":"))
+	px, is := lengthOf(value, 0)
+	name = trimSpace(name)
+	return ok && is && (equalFold(name, "min-width") && px <= narrow || equalFold(name, "max-width") && px >= wideScreen)
+}
+
+// Widths, in pixels, that every window has at least, and at most.
+const (
+	narrow     = 200
+	wideScreen = 3000
+)
+
+// maxSelectors bounds the selectors of one rule that are taken apart, in octets.
+const maxSelectors = 4 << 10
+
 // add keeps the style for each selector, and tells whether it hides.
 func (s *sheet) add(selectors []byte, st style) (hiding bool) {
+	selectors = selectors[:min(len(selectors), maxSelectors)]
+	if bytes.Contains(selectors, []byte("/*")) || bytes.IndexByte(selectors, '\\') >= 0 {
+		selectors = new(renderer).plainCSS(selectors)
+	}
 	for len(selectors) > 0 && len(s.rules) < maxRules {
-		sel := selectors
-		if i := bytes.IndexByte(selectors, ','); i >= 0 {
-			sel, selectors = selectors[:i], selectors[i+1:]
-		} else {
-			selectors = nil
+		var sel []byte
+		if sel, selectors = cutSelector(selectors); len(sel) == 0 {
+			continue
 		}
-		own := st
-		sel = trimSpace(sel)
-		last := sel
-		if i := bytes.LastIndexAny(sel, " >+~\t\n"); i >= 0 {
-			// Of what is inside something else, only this is sure: its
-			// colours are no longer known.
-			last = sel[i+1:]
-			if st.bg == unset && st.fg == unset {
-				continue
-			}
-			own = newStyle()
-			own.bg = unknown
-		}
-		if s.keep(last, own) {
+		if !simple(sel) {
+			hiding = s.addDeep(sel, st) || hiding
+		} else if s.keep(sel, st) {
 			hiding = true
 		}
 	}
 	return hiding
 }
 
-// keep files a rule under the last simple selector.
-func (s *sheet) keep(sel []byte, st style) bool {
-	if len(sel) == 0 || bytes.ContainsAny(sel, ":[*") {
-		return false
+// simple tells whether a selector is a tag, a class, an id, or a tag with one of
+// those.
+func simple(sel []byte) bool {
+	marks := 0
+	for _, c := range sel {
+		switch {
+		case c == '.' || c == '#':
+			marks++
+		case c == ':' || c == '[' || c == '*' || c == '>' || c == '+' || c == '~' || class[c]&white != 0:
+			return false
+		}
 	}
+	return marks <= 1
+}
+
+// keep files a rule with a simple selector.
+func (s *sheet) keep(sel []byte, st style) bool {
 	ru := rule{style: st}
 	i := bytes.IndexAny(sel, ".#")
 	if i != 0 {
@@ -165,22 +212,27 @@ func (s *sheet) keep(sel []byte, st style) bool {
 		ru.hash = ru.tag
 	}
 	if i >= 0 {
-		if bytes.ContainsAny(sel[i+1:], ".#") {
-			return false
-		}
 		ru.hash = hashName(sel[i], sel[i+1:])
 	} else {
 		s.tags = true
 	}
+	return s.file(ru)
+}
+
+// file puts a rule where elements look for it.
+func (s *sheet) file(ru rule) bool {
 	n := 0
 	for i := s.heads[ru.hash&255]; i != 0; i = s.rules[i-1].next {
-		if old := &s.rules[i-1]; old.hash == ru.hash && old.tag == ru.tag {
-			old.style.merge(&st)
+		if old := &s.rules[i-1]; old.hash == ru.hash && old.tag == ru.tag && old.more == ru.more {
+			old.style.merge(&ru.style)
 			return true
 		}
 		if n++; n >= maxChain {
 			return false
 		}
+	}
+	if len(s.rules) == maxRules {
+		return false
 	}
 	ru.next = s.heads[ru.hash&255]
 	s.rules = append(s.rules, ru)
@@ -193,7 +245,7 @@ func hashName(kind byte, name []byte) uint32 { return hashFold(name) ^ uint32(ki
 // byTag applies the rules for a tag.
 func (s *sheet) byTag(e *element, hash uint32) {
 	for i := s.heads[hash&255]; i != 0; i = s.rules[i-1].next {
-		if ru := &s.rules[i-1]; ru.hash == hash && ru.tag == hash {
+		if ru := &s.rules[i-1]; ru.hash == hash && ru.tag == hash && ru.more == (span{}) {
 			e.style.merge(&ru.style)
 		}
 	}
@@ -206,7 +258,7 @@ func (s *sheet) byName(e *element, kind byte, name []byte) {
 	}
 	hash := hashName(kind, name)
 	for i := s.heads[hash&255]; i != 0; i = s.rules[i-1].next {
-		if ru := &s.rules[i-1]; ru.hash == hash && (ru.tag == 0 || e.tag != tagOther && ru.tag == hashFold([]byte(tagNames[e.tag]))) {
+		if ru := &s.rules[i-1]; ru.hash == hash && ru.more == (span{}) && (ru.tag == 0 || e.tag != tagOther && ru.tag == hashFold([]byte(tagNames[e.tag]))) {
 			e.style.merge(&ru.style)
 		}
 	}

@@ -1,0 +1,157 @@
+package text
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestEveryWayToHideIsSeen: of each, the letters a are not shown, and the
+// letters b are.
+func TestEveryWayToHideIsSeen(t *testing.T) {
+	for name, style := range map[string]string{
+		"calc":                     "font-size:calc(1px - 1px)",
+		"nested calc":              "font-size:calc((2px*3) - calc(12px/2))",
+		"min":                      "font-size:min(0px, 12px)",
+		"clamp":                    "font-size:clamp(0px, 1vw, .5px)",
+		"exponent":                 "font-size:1e-3em",
+		"font shorthand":           "font:bold calc(0px)/1 Arial",
+		"variable":                 "--d:none;display:var(--d)",
+		"variable of a variable":   "--a:0;--s:calc(var(--a)*1px);font-size:var(--s)",
+		"variable's other value":   "display:var(--nothing, none)",
+		"white by hsl":             "color:hsl(0,0%,100%)",
+		"white by hsla":            "color:hsla(120deg 10% 99.5% / 1)",
+		"transparent by hsla":      "color:hsla(0,0%,0%,.01)",
+		"transparent by hex":       "color:#00000008",
+		"white by hwb":             "color:hwb(10 100% 0%)",
+		"white by lab":             "color:lab(100% 0 0)",
+		"white by oklch":           "color:oklch(1 0 0)",
+		"white by color()":         "color:color(srgb 1 1 1)",
+		"light-dark":               "color:light-dark(white, black)",
+		"a rare name":              "color:linen;background:linen",
+		"written the same":         "color:color-mix(in srgb, red, blue);background:color-mix(in srgb, red, blue)",
+		"system colours":           "color:canvas",
+		"filling":                  "color:#000;-webkit-text-fill-color:transparent",
+		"opacity":                  "opacity:.04",
+		"opacity in percent":       "opacity:2%",
+		"opacity by calc":          "opacity:calc(1 - 0.99)",
+		"filter":                   "filter:opacity(1%)",
+		"blur":                     "filter:blur(30px)",
+		"content":                  "content-visibility:hidden",
+		"column":                   "display:table-column",
+		"scale":                    "transform:scale(0)",
+		"scale a little":           "transform:scale(.001)",
+		"scale one way":            "transform:translate(1px) scaleY(0)",
+		"scale in depth":           "transform:scale3d(0,1,1)",
+		"the property scale":       "scale:0",
+		"turned":                   "transform:rotateX(90deg)",
+		"turned by a quarter":      "transform:rotateY(.25turn)",
+		"turned about an axis":     "transform:rotate3d(1,0,0,90deg)",
+		"the property rotate":      "rotate:y 90deg",
+		"turned its back":          "transform:rotateY(180deg);backface-visibility:hidden",
+		"moved":                    "transform:translateX(-9999px)",
+		"the property translate":   "translate:-9999px",
+		"matrix":                   "transform:matrix(0,0,0,0,0,0)",
+		"clipped to a circle":      "clip-path:circle(0)",
+		"clipped to a line":        "clip-path:polygon(0 0, 100% 0, 50% 0)",
+		"clipped to a point":       "clip-path:polygon(0 0,0 0,0 0,0 0)",
+		"clipped by its edges":     "clip-path:inset(0 50% 0 60%)",
+		"clipped to a rectangle":   "clip-path:rect(0 0 0 0)",
+		"old clip":                 "position:absolute;clip:rect(1px,1px,1px,1px)",
+		"flat":                     "height:calc(0px);overflow:hidden",
+		"flat by its line":         "line-height:0;overflow:hidden",
+		"flat, to be scrolled":     "height:0;overflow:auto",
+		"off the right edge":       "position:absolute;left:9999px",
+		"inset":                    "position:fixed;inset:-9999px auto auto auto",
+		"margin":                   "margin:0 0 0 -9999px",
+		"letters upon each other":  "letter-spacing:-1em",
+		"zoom":                     "zoom:0.01",
+		"later declaration":        "display:block;display:none",
+		"unknown value afterwards": "display:none;display:blok",
+		"important":                "display:none!important;display:block",
+	} {
+		p := page(`<p>b</p><div style="` + style + `">a</div>b`)
+		if text := strings.ReplaceAll(string(p.Text), "\n", ""); text != "bb" || string(p.Hidden) != "a" {
+			t.Errorf("%s, %q: text %q, hidden %q", name, style, p.Text, p.Hidden)
+		}
+	}
+}
+
+// TestWhatOnlyLooksLikeHidingHidesNothing: all letters are shown.
+func TestWhatOnlyLooksLikeHidingHidesNothing(t *testing.T) {
+	for name, style := range map[string]string{
+		"shown again":            "display:none;display:block",
+		"half a pixel less":      "letter-spacing:-.5px",
+		"half seen":              "opacity:.5",
+		"half a filter":          "filter:opacity(0.9)",
+		"turned on the page":     "transform:rotate(90deg)",
+		"to the middle":          "position:absolute;left:50%;transform:translate(-50%,-50%)",
+		"clipped a little":       "clip-path:inset(10% 20%)",
+		"triangle":               "clip-path:polygon(0 0, 100% 0, 50% 100%)",
+		"no such variable":       "display:var(--nothing)",
+		"a column's width":       "width:0;min-width:100%",
+		"calc":                   "font-size:calc(12px + 1vw)",
+		"no length":              "font-size:calc(1px",
+		"grey on white":          "color:hsl(0,0%,50%)",
+		"other mixes":            "color:color-mix(in srgb, red, blue);background:color-mix(in srgb, red, white)",
+		"a shadow instead":       "color:transparent;text-shadow:0 0 0 #000",
+		"half an em":             "font-size:.5em",
+		"scroll":                 "height:100px;overflow:auto",
+		"font with a weight":     "font:400 12px/1.5 Arial",
+		"white on a light-blue":  "color:white;background:steelblue",
+		"negative is not a size": "font-size:-1px",
+	} {
+		p := page(`<div style="` + style + `">a</div>`)
+		if string(p.Text) != "a" || len(p.Hidden) > 0 {
+			t.Errorf("%s, %q: text %q, hidden %q", name, style, p.Text, p.Hidden)
+		}
+	}
+}
+
+func TestSelectorsFindWhatTheyHide(t *testing.T) {
+	for name, c := range map[string]struct{ sheet, html string }{
+		"attribute":            {"[title]{display:none}", "<p title=x>a</p>b"},
+		"attribute's value":    {"p[data-k='x']{display:none}", "<p data-k=x>a</p><p data-k=y>b</p>"},
+		"beginning of a value": {"[class^=zz]{display:none}", "<p class=zz9>a</p>b"},
+		"inside of a value":    {"[style*='color: red']{display:none}", "<p style='color: red'>a</p>b"},
+		"a word of a value":    {`[rel~="x"]{display:none}`, "<p rel='y x'>a</p>b"},
+		"language":             {":lang(de){display:none}", "<p lang=de-AT>a</p><p lang=en>b</p>"},
+		"two classes":          {".k.l{display:none}", "<p class='l k'>a</p><p class=k>b</p>"},
+		"class inside":         {"div .k{display:none}", "<div><p class=k>a</p></div><p class=k>b</p>"},
+		"tag inside a class":   {".o span{font-size:0}", "<div class=o><b><span>a</span></b></div><span>b</span>"},
+		"child":                {"div>i{display:none}", "<div><i>a</i><b><i>b</i></b></div>"},
+		"body":                 {"body p{display:none}", "<body><p>a</p></body>"},
+		"class of the body":    {"body.k .l{display:none}", "<body class=k><p class=l>a</p>b"},
+		"not":                  {"p:not(.k){display:none}", "<p>a</p><p class=k>b</p>"},
+		"is":                   {":is(.k){display:none}", "<p class=k>a</p>b"},
+		"everything":           {"*.k{display:none}", "<p class=k>a</p>b"},
+		"every child":          {"i:nth-child(n){display:none}", "<i>a</i>b"},
+		"escaped":              {`.\6b{display:none}`, "<p class=k>a</p>b"},
+		"comment":              {".k/**/{display:none}", "<p class=k>a</p>b"},
+		"a block before":       {"@media screen{.x{color:red}} .k{display:none}", "<p class=k>a</p>b"},
+		"every screen":         {"@media only screen and (min-width:1px){.k{display:none}}", "<p class=k>a</p>b"},
+		"layer":                {"@layer x{.k{display:none}}", "<p class=k>a</p>b"},
+		"variable of the page": {":root{--d:none}.k{display:var(--d)}", "<p class=k>a</p>b"},
+		"overruled":            {".k{display:none}", "<p class=k>a</p><p class=k style='display:block'>b</p>"},
+		"not overruled":        {".k{display:none!important}", "<p class=k style='display:block'>a</p>b"},
+		"overruled by a rule":  {".k{opacity:0}.l{opacity:1}", "<p class=k>a</p><p class='k l'>b</p>"},
+	} {
+		p := page("<style>" + c.sheet + "</style>" + c.html)
+		if got := strings.Trim(string(p.Hidden), "\n"); got != strings.Repeat("a", strings.Count(c.html, ">a<")) || strings.Contains(string(p.Text), "a") {
+			t.Errorf("%s: text %q, hidden %q", name, p.Text, p.Hidden)
+		}
+	}
+}
+
+// TestRulesForOthersHideNothing: readers of these see all.
+func TestRulesForOthersHideNothing(t *testing.T) {
+	for _, sheet := range []string{
+		"[data-ogsc] .k{display:none}", "u + .body .k{display:none}", ".other .k{display:none}", ".k:hover{display:none}", ".k::before{display:none}",
+		"@media (max-width:600px){.k{display:none}}", "@media print{.k{display:none}}", "@media (prefers-color-scheme:dark){.k{display:none}}",
+		".k:first-child{display:none}", "[owa] .k{display:none}", "#outlook p{display:none}", "@supports not (display:grid){.k{display:none}}", "p[class=other]{display:none}",
+	} {
+		p := page("<style>" + sheet + "</style><div><p class=k>a</p></div>")
+		if string(p.Text) != "a" {
+			t.Errorf("%s: text %q, hidden %q", sheet, p.Text, p.Hidden)
+		}
+	}
+}
