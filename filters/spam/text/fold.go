@@ -66,8 +66,8 @@ type folder struct {
 }
 
 // Fold appends src to dst as the words in it are meant: lower case,
-// compatibility forms (NFKC), invisible characters and marks over Latin and
-// Greek letters out, letters that only look like Latin ones (or, in a Cyrillic
+// compatibility forms (NFKC), invisible characters, marks over Latin and Greek
+// letters, and the vowel signs and points of Arabic and Hebrew out, letters that only look like Latin ones (or, in a Cyrillic
 // word, like Cyrillic ones) exchanged for those, punctuation plain. Text of
 // other scripts stays itself. src and dst do not overlap. m may be nil.
 func Fold(dst, src []byte, m *Marks) []byte {
@@ -256,6 +256,9 @@ func (f *folder) combine(r rune) {
 	}
 	if diacritic(r) {
 		f.m.Combining++
+		return
+	}
+	if pointing(r) {
 		return
 	}
 	f.letter(r, other)

@@ -115,6 +115,9 @@ func buildFoldTable() *foldTable {
 		for _, pair := range strings.Fields(g.pairs) {
 			r, n := utf8.DecodeRuneInString(pair)
 			glyphs[r] = glyph{latin: pair[n], kind: g.kind}
+			if small := unicode.ToLower(r); unicode.Is(unicode.Cherokee, r) {
+				glyphs[small] = glyphs[r]
+			}
 		}
 	}
 	build := func(from, to int) {
@@ -161,7 +164,7 @@ func (t *foldTable) make(r rune, g glyph) entry {
 		return entry{mark: markPrivate}
 	case r >= 0x80 && r < 0xa0:
 		return entry{fold: ' '}
-	case diacritic(r), r == 0x3099, r == 0x309a, r == 0xff9e, r == 0xff9f, r >= 0x1160 && r <= 0x11ff, unicode.Is(unicode.Mn, r):
+	case diacritic(r), pointing(r), r == 0x3099, r == 0x309a, r == 0xff9e, r == 0xff9f, r >= 0x1160 && r <= 0x11ff, unicode.Is(unicode.Mn, r):
 		return entry{what: isCombining}
 	}
 	e := entry{kind: other, mark: fancy(r), glyph: g.latin}
@@ -226,6 +229,9 @@ func (t *foldTable) folded(r rune) string {
 		if diacritic(c) && (unicode.Is(unicode.Latin, r) || unicode.Is(unicode.Greek, r) || len(out) == 0 || out[len(out)-1] < 0x80) {
 			continue
 		}
+		if pointing(c) && (c < 0x653 || c > 0x655) { // those are parts of letters
+			continue
+		}
 		c = unicode.ToLower(c)
 		if s, ok := plainForms[c]; ok {
 			out = append(out, []rune(s)...)
@@ -269,6 +275,22 @@ func decimal(r rune) rune {
 // diacritic tells of marks that are laid over letters of any script.
 func diacritic(r rune) bool {
 	return r >= 0x300 && r <= 0x36f || r >= 0x483 && r <= 0x489 || r >= 0x1ab0 && r <= 0x1aff || r >= 0x1dc0 && r <= 0x1dff || r >= 0x20d0 && r <= 0x20ff || r >= 0xfe20 && r <= 0xfe2f
+}
+
+// pointing tells of the signs of vowels, stress and song that Arabic and Hebrew
+// are read without, and of the stroke that makes an Arabic word longer.
+func pointing(r rune) bool {
+	switch {
+	case r < 0x591 || r > 0x8ff:
+		return false
+	case r <= 0x5c7:
+		return r != 0x5be && r != 0x5c0 && r != 0x5c3 && r != 0x5c6
+	case r >= 0x610 && r <= 0x61a, r >= 0x64b && r <= 0x65f, r == 0x640, r == 0x670:
+		return true
+	case r >= 0x6d6 && r <= 0x6ed:
+		return r != 0x6dd && r != 0x6de && r != 0x6e5 && r != 0x6e6 && r != 0x6e9
+	}
+	return r >= 0x8ca && r != 0x8e2
 }
 
 // invisibleMark names the counter of a character that shows nothing.

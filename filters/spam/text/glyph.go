@@ -23,7 +23,8 @@ var glyphLists = []struct {
 	// Armenian, Coptic, Cherokee, Lisu and others.
 	{"օo Օo ոn Սu սu հh ցg գq քp զq Տs", rough | exotic},
 	{"ⲟo Ⲟo ⲣp Ⲣp ⲥc Ⲥc ⲕk Ⲕk ⲙm Ⲙm ⲛn Ⲛn ⲧt Ⲧt ⲭx Ⲭx ⲁa Ⲁa ⲉe Ⲉe ⲓi Ⲓi", twin | exotic},
-	{"Ꭺa Ᏼb Ꮯc Ꭰd Ꭼe Ꮐg Ꮋh Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꭱr Ꮪs Ꭲt Ꮩv Ꮃw Ꭹy Ꮓz ꭰd ꮯc ꮓz ꮩv ꮃw ꮪs ꮒh", twin | exotic},
+	{"Ꭺa Ᏼb Ꮟb Ꮯc Ꭰd Ꮷd Ꭼe Ꮐg Ᏻg Ꮋh Ꮒh Ꭵi Ꮖi Ꭻj Ꮶk Ꮮl Ꮇm Ꮲp Ꭱr Ꮢr Ꮪs Ꮥs Ꭲt Ꮩv Ꮃw Ꮤw Ꭹy Ꮍy Ꮓz Ꮞ4 Ꮾ6", twin | exotic},
+	{"Ꭴo Ꮎo Ꮻo Ꮜu Ꮛe Ꮁr Ᏸb", rough | exotic},
 	{"ꓐb ꓑp ꓓd ꓖg ꓗk ꓙj ꓚc ꓜz ꓝf ꓟm ꓠn ꓡl ꓢs ꓣr ꓦv ꓧh ꓪw ꓫx ꓬy ꓮa ꓰe ꓲi ꓳo ꓴu ꓔt", twin | exotic},
 }
 

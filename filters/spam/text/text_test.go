@@ -129,6 +129,14 @@ func TestFoldUndoesDisguises(t *testing.T) {
 		"и\u0306од":                    "йод",
 		"приvет":                       "nривет",
 		"пpивeт":                       "привет",
+		"ᏢᎪᎩᏢᎪᏞ login":                 "paypal login",
+		"Ꮩiꭺgꮢꭺ ꮲꭵllꮪ":                 "viagra pills",
+		"ꮩꭵꭺꮐꮢꭺ for you now":           "viagra for you now",
+		"اشـــتـراك":                   "اشتراك",
+		"اِشْتِرَاكُكَ":                "اشتراكك",
+		"إلغاء":                        "إلغاء",
+		"ا\u0653ن":                     "آن",
+		"שָׁלוֹם":                      "שלום",
 		"Καλημέρα κόσμε":               "καλημερα κοσμε",
 		"日本語 ﾃﾞｰﾀ":                     "日本語 データ",
 		"한국어":                          "한국어",
@@ -139,7 +147,7 @@ func TestFoldUndoesDisguises(t *testing.T) {
 		"Microsоft Оffice":             "microsoft office",
 		"say \u202elapyap\u202c now":   "say paypal now",
 		"On 25 вер. 2023 р. о 9, Marc": "on 25 вер. 2023 р. о 9, marc",
-		"я использую Docker и ничего": "я использую docker и ничего",
+		"я использую Docker и ничего":  "я использую docker и ничего",
 	} {
 		if in == "приvет" {
 			continue
