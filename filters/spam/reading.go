@@ -24,7 +24,6 @@ type reading struct {
 	f    *Filter
 	m    anatomy.Message
 	v    *model.Vector
-	buf  []byte        // of one part
 	took time.Duration // without waiting for the client
 	done bool
 
@@ -137,7 +136,7 @@ func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 	if n := len(p.Within); n > 0 {
 		info.Within = p.Within[n-1].Type
 	}
-	content, err := r.content(p, anatomy.Wants(info))
+	content, err := r.content(p, info)
 	if err != nil {
 		return err
 	}
@@ -150,21 +149,27 @@ func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 	return nil
 }
 
-// content returns at most n octets of a part.
-func (r *reading) content(p *gateway.Part, n int) ([]byte, error) {
-	if n == 0 {
-		return nil, nil
+// content reads what is wanted of a part.
+func (r *reading) content(p *gateway.Part, info anatomy.Info) (*anatomy.Content, error) {
+	c := r.m.Content(info)
+	if anatomy.Wants(info) == 0 {
+		return c, nil
 	}
 	in := p.Content.Open()
 	defer in.Close()
-	if cap(r.buf) < n {
-		r.buf = make([]byte, n)
+	for {
+		room := c.Room()
+		if len(room) == 0 {
+			return c, nil
+		}
+		n, err := in.Read(room)
+		c.Took(n)
+		if errors.Is(err, io.EOF) {
+			return c, nil
+		} else if err != nil {
+			return nil, err
+		}
 	}
-	read, err := io.ReadFull(in, r.buf[:n])
-	if err != nil && err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	return r.buf[:read], nil
 }
 
 // within notes the containers that begin with a part.

@@ -108,7 +108,10 @@ func TestPicturesOfAMessageHaveAMegapixelTogether(t *testing.T) {
 		{1000, 700, 700_000, 1}, {1000, 700, 700_000, 1}, {4000, 4000, 700_000, 1}, {400, 400, 860_000, 2}, {10, 300, 860_000, 2}, {300, 600, 1_040_000, 3}, {100, 50, 1_040_000, 3},
 	} {
 		data := pictureOf(x.w, x.h)
-		m.Part(t.Context(), Info{Type: "image/png"}, []byte(data), int64(len(data)))
+		info := Info{Type: "image/png"}
+		c := m.Content(info)
+		_, _ = c.Write([]byte(data))
+		m.Part(t.Context(), info, c, int64(len(data)))
 		if m.pixels != x.pixels || m.pictures != x.pictures {
 			t.Errorf("after %dx%d: %d pictures of %d pixels", x.w, x.h, m.pictures, m.pixels)
 		}

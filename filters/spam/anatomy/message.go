@@ -14,8 +14,10 @@ import (
 
 // Bounds of what is looked at in one message.
 const (
-	MaxText  = 256 << 10 // decoded octets of one text part
-	maxTotal = 512 << 10 // of all text parts
+	maxTotal = 512 << 10 // octets of all text parts
+	maxFiles = 256 << 10 // of those of them that are files
+	grace    = 8 << 10   // of each of the next parts, where that is over
+	maxGrace = 16        // such parts
 	maxParts = 100       // whose form is kept
 	maxLinks = 256       // that are parsed
 
@@ -68,10 +70,15 @@ type Message struct {
 	Multi    []string
 	other    text.Marks
 	total    int
+	files    int // octets of total that are of files
+	graced   int
+	tails    int
+	raw      int // octets that may be gone through, see Content
 	pictures int
 	pixels   int
 	pending  []byte // a text/plain that an HTML part may stand for
-	content  []byte // of a part that Parse reads
+	content  Content
+	squeezer text.Squeezer
 	pendPath string
 }
 
@@ -88,6 +95,7 @@ func (m *Message) Begin(h *message.Header) {
 	m.Subject, m.Text, m.Hidden, m.Quoted = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
 	m.other, m.pixels = text.Marks{}, 0
+	m.files, m.graced, m.tails, m.raw = 0, 0, 0, maxRaw
 	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
 	m.Raw = h
@@ -147,10 +155,11 @@ func Wants(p Info) int {
 	return MaxText
 }
 
-// Part takes one leaf: content is its first Wants octets decoded, size all of
-// it. Parts come in order of their paths. ctx bounds the search for QR codes in
-// pictures.
-func (m *Message) Part(ctx context.Context, p Info, content []byte, size int64) {
+// Part takes one leaf: what was kept of its content, decoded, and the size of
+// all of it. Parts come in order of their paths. ctx bounds the search for QR
+// codes in pictures.
+func (m *Message) Part(ctx context.Context, p Info, c *Content, size int64) {
+	content, tail := c.Bytes()
 	if len(m.Parts) < maxParts {
 		m.Parts = append(m.Parts, Part{p.Path, p.Type, strings.ToLower(p.Charset), p.Name, p.Disposition, strings.ToLower(p.Encoding), size})
 	}
@@ -159,13 +168,18 @@ func (m *Message) Part(ctx context.Context, p Info, content []byte, size int64) 
 		m.picture(ctx, content, size)
 		return
 	}
-	if m.total+len(content) > maxTotal {
-		content = content[:max(0, maxTotal-m.total)]
-	}
-	m.total += len(content)
-	if len(content) == 0 {
+	if content = m.share(p, k, content); len(content) == 0 {
 		return
 	}
+	m.text(p, k, content)
+	if len(tail) > 0 && m.tails < maxTails {
+		m.tails++
+		m.text(p, k, tail)
+	}
+}
+
+// text takes a text part, or a piece of one.
+func (m *Message) text(p Info, k kind, content []byte) {
 	switch k {
 	case htmlText:
 		m.html(p, content)
@@ -181,6 +195,38 @@ func (m *Message) Part(ctx context.Context, p Info, content []byte, size int64) 
 		}
 		m.pending, m.pendPath = append(m.pending[:0], text.UTF8(content, p.Charset)...), p.Path
 	}
+}
+
+// share cuts the content of a part to what is left for it: a part is seen
+// somewhat, whatever comes before it, and files leave half to what is no file.
+func (m *Message) share(p Info, k kind, content []byte) []byte {
+	if m.total > maxTotal/4 && (k == plainText || k == htmlText) && !wideCharset(p.Charset) {
+		n := 0
+		if k == plainText {
+			n = m.squeezer.Plain(content)
+		} else {
+			m.squeezer.Reset()
+			n, _ = m.squeezer.HTML(content)
+		}
+		content = content[:n]
+	}
+	left := maxTotal - m.total
+	file := p.Disposition == "attachment"
+	if file {
+		left = min(left, maxFiles-m.files)
+	}
+	if left < min(grace, len(content)) {
+		if m.graced++; file || m.graced > maxGrace {
+			return content[:max(0, left)]
+		}
+		return content[:min(len(content), grace)]
+	}
+	content = content[:min(len(content), left)]
+	m.total += len(content)
+	if file {
+		m.files += len(content)
+	}
+	return content
 }
 
 // picture looks for QR codes in a picture that is there whole.
@@ -211,7 +257,9 @@ func (m *Message) html(p Info, content []byte) {
 	before := len(m.Page.Text)
 	content = text.UTF8(content, p.Charset)
 	m.codes(qr.Blocks(content))
+	m.Page.File = p.Disposition == "attachment"
 	m.Page.HTML(content)
+	m.Page.File = false
 	if len(m.Page.Text) == before { // there is nothing to see in the HTML
 		m.flush()
 	}
@@ -272,9 +320,8 @@ func (m *Message) Parse(raw []byte) error {
 		return err
 	}
 	m.Begin(h)
-	v := visitor{m: m, buf: m.content}
+	v := visitor{m: m}
 	err = message.NewWalker(h, message.WalkLimits{}).Walk(bytes.NewReader(body), &v)
-	m.content = v.buf
 	m.Done()
 	return err
 }
@@ -293,8 +340,6 @@ func unFrom(raw []byte) []byte {
 type visitor struct {
 	m      *Message
 	info   Info
-	buf    []byte
-	limit  int
 	depth  int
 	within []string
 }
@@ -314,14 +359,7 @@ func (v *visitor) Part(p *message.PartInfo) io.Writer {
 	if n := len(v.within); n > 0 {
 		v.info.Within = v.within[n-1]
 	}
-	v.buf, v.limit = v.buf[:0], Wants(v.info)
-	return v
-}
-
-// Write keeps what is wanted.
-func (v *visitor) Write(b []byte) (int, error) {
-	v.buf = append(v.buf, b[:min(len(b), v.limit-len(v.buf))]...)
-	return len(b), nil
+	return v.m.Content(v.info)
 }
 
 // PartEnd implements message.Visitor.
@@ -331,7 +369,7 @@ func (v *visitor) PartEnd(p *message.PartInfo) {
 		v.within = v.within[:len(v.within)-1]
 		return
 	}
-	v.m.Part(context.Background(), v.info, v.buf, p.Size)
+	v.m.Part(context.Background(), v.info, &v.m.content, p.Size)
 }
 
 // Defect implements message.Visitor.

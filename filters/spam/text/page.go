@@ -5,7 +5,7 @@ const (
 	// MaxSource is how many octets of one part are read.
 	MaxSource = 256 << 10
 	// MaxSources is how many octets of all parts of a message are read.
-	MaxSources = 512 << 10
+	MaxSources = 768 << 10
 	// MaxText bounds Page.Text, in octets.
 	MaxText = 64 << 10
 	// MaxHidden bounds Page.Hidden, in octets.
@@ -16,8 +16,8 @@ const (
 	MaxTitle = 512
 	// MaxLinks bounds Page.Links.
 	MaxLinks = 512
-	// MaxTags bounds the tags and comments of all parts that are read; a long
-	// newsletter has some 3000.
+	// MaxTags bounds the tags and comments of all parts whose meaning is read; a
+	// long newsletter has some 3000. Of those beyond only links are noted.
 	MaxTags = 32 << 10
 	// MaxTarget bounds Link.Target, in octets. A data: URL is always cut to
 	// its first 64.
@@ -46,6 +46,9 @@ type Page struct {
 	Links []Link
 	// Shape counts what the markup is made of.
 	Shape Shape
+	// File says that what is added is of a file: half of Text is left to what is
+	// none.
+	File bool
 	// Marks is for Fold; the page itself does not touch it.
 	Marks Marks
 
@@ -124,6 +127,9 @@ func (p *Page) begin(src []byte) []byte {
 	p.read += len(src)
 	p.Shape.Parts++
 	p.text.open(p.Text, MaxText)
+	if p.File {
+		p.text.limit = MaxText / 2
+	}
 	p.hidden.open(p.Hidden, MaxHidden)
 	p.quoted.open(p.Quoted, MaxQuoted)
 	p.title.open(p.Title, MaxTitle)

@@ -140,8 +140,31 @@ func (r *renderer) run(src []byte) {
 		}
 		sh.MarkupBytes += r.s.pos - from
 		if r.tags++; r.p.tags+r.tags >= MaxTags && r.s.pos < len(src) {
-			r.s.pos, r.s.raw = len(src), 0
 			sh.Cut++
+			r.rest()
+			return
+		}
+	}
+}
+
+// rest reads what follows too many tags: its text, and where its links lead.
+func (r *renderer) rest() {
+	r.endAnchor()
+	r.gone, r.out = false, &r.p.text // what is hidden is not known any more
+	for {
+		raw := r.s.raw
+		switch r.s.next() {
+		case tokEnd:
+			return
+		case tokText:
+			if raw == 0 || raw == tagTextarea || raw == tagXmp {
+				r.text(r.s.data)
+			}
+		case tokStart:
+			r.out.gap(space)
+			if r.s.tag == tagA {
+				r.link(Anchor, r.attribute("href"))
+			}
 		}
 	}
 }

@@ -1,0 +1,130 @@
+package anatomy
+
+import (
+	"bytes"
+	"strings"
+
+	"github.com/gapura-mail/gapura/filters/spam/text"
+)
+
+// Bounds of how much of a message is gone through to find what counts.
+const (
+	MaxText  = 256 << 10 // octets of one text part that are looked at, without what shows nothing
+	maxTail  = 32 << 10  // octets at the end of a longer one
+	maxTails = 2
+	maxRaw   = 4 << 20 // octets of all long text parts that are gone through
+	firstBuf = 16 << 10
+)
+
+// Content is what is kept of the content of one leaf while it is read: of a long
+// text its beginning, blanks and comments taken out, and its end.
+type Content struct {
+	buf      []byte
+	limit    int
+	kind     kind
+	whole    bool // nothing is taken out: a picture, or a charset of which octets say nothing
+	full     bool
+	done     int // octets that are squeezed
+	squeezer text.Squeezer
+	tail     []byte
+	raw      *int // octets that may still be gone through
+}
+
+// Content readies m for the content of a leaf. It is valid until the next one.
+func (m *Message) Content(p Info) *Content {
+	c := &m.content
+	c.kind, c.limit = kindOf(p), Wants(p)
+	c.buf, c.tail, c.full, c.done, c.raw = c.buf[:0], c.tail[:0], false, 0, &m.raw
+	c.whole = c.kind != plainText && c.kind != htmlText || wideCharset(p.Charset)
+	c.squeezer.Reset()
+	return c
+}
+
+// wideCharset tells of charsets whose blanks are no ASCII.
+func wideCharset(name string) bool {
+	name = strings.ToLower(name)
+	return strings.Contains(name, "utf-16") || strings.Contains(name, "utf-32") || strings.Contains(name, "utf-7") || strings.Contains(name, "2022") || strings.Contains(name, "unicode")
+}
+
+// Room is where the next octets are to be written; empty when no more are
+// wanted.
+func (c *Content) Room() []byte {
+	if !c.full && len(c.buf) == c.limit {
+		c.squeeze()
+	}
+	if !c.full {
+		if len(c.buf) == cap(c.buf) {
+			size := min(c.limit, max(firstBuf, 2*cap(c.buf)))
+			c.buf = append(make([]byte, 0, size), c.buf...)
+		}
+		return c.buf[len(c.buf):min(cap(c.buf), c.limit)]
+	}
+	if c.whole || *c.raw <= 0 {
+		return nil
+	}
+	if c.tail == nil {
+		c.tail = make([]byte, 0, 2*maxTail)
+	}
+	if len(c.tail) == cap(c.tail) {
+		c.tail = c.tail[:copy(c.tail, c.tail[len(c.tail)-maxTail:])]
+	}
+	return c.tail[len(c.tail):cap(c.tail)]
+}
+
+// Took tells that n octets were written to Room.
+func (c *Content) Took(n int) {
+	if c.full {
+		c.tail = c.tail[:len(c.tail)+n]
+		*c.raw -= n
+	} else {
+		c.buf = c.buf[:len(c.buf)+n]
+	}
+}
+
+// Write implements io.Writer: it keeps what is wanted.
+func (c *Content) Write(b []byte) (int, error) {
+	for rest := b; len(rest) > 0; {
+		room := c.Room()
+		if len(room) == 0 {
+			break
+		}
+		n := copy(room, rest)
+		c.Took(n)
+		rest = rest[n:]
+	}
+	return len(b), nil
+}
+
+// squeeze makes room, as long as that is worth it.
+func (c *Content) squeeze() {
+	if c.full = c.limit == 0 || c.whole || *c.raw <= 0; c.full {
+		return
+	}
+	if c.done == 0 && bytes.IndexByte(c.buf[:min(len(c.buf), 64)], 0) >= 0 {
+		c.whole, c.full = true, true // UTF-16 that says nothing of itself
+		return
+	}
+	fresh := c.buf[c.done:]
+	*c.raw -= len(fresh)
+	length, done := 0, 0
+	if c.kind == htmlText {
+		length, done = c.squeezer.HTML(fresh)
+	} else {
+		length = c.squeezer.Plain(fresh)
+		done = length
+	}
+	c.buf, c.done = c.buf[:c.done+length], c.done+done
+	c.full = c.limit-len(c.buf) < c.limit/16
+	if c.full && cap(c.buf) > len(c.buf) { // the end is kept apart
+		c.limit = len(c.buf)
+	}
+}
+
+// Bytes is what was kept: the beginning, and the end of what is longer.
+func (c *Content) Bytes() (head, tail []byte) {
+	tail = c.tail[max(0, len(c.tail)-maxTail):]
+	if i := bytes.IndexAny(tail, ">\n"); i >= 0 && len(c.tail) > maxTail {
+		tail = tail[i+1:]
+	}
+	return c.buf, tail
+}

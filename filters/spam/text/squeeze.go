@@ -1,0 +1,195 @@
+package text
+
+import "bytes"
+
+// Squeezing takes out of a long part what shows nothing, so that as many octets
+// as are looked at are octets that matter: white space, blanks written as
+// references, comments, breaks of lines, the middle of long style sheets.
+const (
+	keptBlanks   = 16       // octets of a run of blanks that are kept
+	keptComments = 64       // comments of a part
+	keptBreaks   = 64       // breaks in a row
+	keptComment  = 256      // octets: longer comments are not kept
+	keptRaw      = 48 << 10 // octets of a style sheet or a script
+	keptEnd      = 16       // octets at the end of what goes on: an end tag may begin there
+)
+
+// Squeezer squeezes a part, a piece at a time. Its zero value is ready.
+type Squeezer struct {
+	s        scanner
+	comments int
+	breaks   int // since the last letter
+}
+
+// Reset readies s for the next part.
+func (s *Squeezer) Reset() { s.comments, s.breaks = 0, 0 }
+
+// Plain squeezes plain text in place and returns its length.
+func (*Squeezer) Plain(b []byte) int { return squeezeBlanks(b, 0, b) }
+
+// HTML squeezes a piece of HTML in place. It returns the length of what is
+// left, and how much of that is done: the rest is the beginning of something
+// whose end has not come.
+func (s *Squeezer) HTML(b []byte) (length, done int) {
+	s.s.reset(b)
+	defer s.s.reset(nil)
+	w := 0
+	for {
+		from, raw := s.s.pos, s.s.raw
+		if from >= len(b) {
+			return w, w
+		}
+		kind := s.s.next()
+		token := b[from:s.s.pos]
+		if s.s.pos == len(b) && (kind != tokText || raw != 0) {
+			return w + s.unfinished(b, w, token, raw), w
+		}
+		switch kind {
+		case tokComment:
+			if s.comments++; s.comments > keptComments || len(token) > keptComment {
+				continue
+			}
+		case tokText:
+			switch {
+			case raw == tagStyle || raw == tagScript:
+				token = cutMiddle(token)
+			case s.s.pos == len(b) && token[len(token)-1] == '<': // the beginning of a tag, perhaps
+				w = squeezeBlanks(b, w, token[:len(token)-1])
+				b[w] = '<'
+				return w + 1, w
+			default:
+				if n := squeezeBlanks(b, w, token); n > w {
+					if n-w > keptBlanks || !isBlank(b[w:n]) {
+						s.breaks = 0
+					}
+					w = n
+				}
+				continue
+			}
+		case tokStart, tokClose:
+			if t := s.s.tag; t == tagBr || t == tagHr || t == tagWbr || t == tagP {
+				if s.breaks++; s.breaks > keptBreaks && s.s.n == 0 {
+					continue
+				}
+			}
+		}
+		w += copy(b[w:], token)
+	}
+}
+
+// unfinished keeps what has begun and not ended at b[w:].
+func (s *Squeezer) unfinished(b []byte, w int, token []byte, raw tag) int {
+	switch {
+	case bytes.HasPrefix(token, []byte("<!--")) && len(token) > keptComment:
+		end := token[len(token)-keptEnd:]
+		n := copy(b[w:], "<!-- ")
+		return n + copy(b[w+n:], end)
+	case raw == tagStyle || raw == tagScript:
+		token = cutMiddle(token)
+	}
+	return copy(b[w:], token)
+}
+
+// cutMiddle takes the middle out of a long style sheet or script.
+func cutMiddle(b []byte) []byte {
+	if len(b) <= keptRaw {
+		return b
+	}
+	n := copy(b[keptRaw-keptEnd:], b[len(b)-keptEnd:])
+	return b[:keptRaw-keptEnd+n]
+}
+
+// squeezeBlanks copies src to b[w:], which is not behind it, with runs of blanks
+// cut short, and returns where that ends.
+func squeezeBlanks(b []byte, w int, src []byte) int {
+	for i := 0; i < len(src); {
+		n := blank(src[i:])
+		if n == 0 {
+			from := i
+			for i++; i < len(src) && notBlank[src[i]]; i++ {
+			}
+			w += copy(b[w:], src[from:i])
+			continue
+		}
+		from, lines := i, false
+		for ; n > 0; n = blank(src[i:]) {
+			lines = lines || i-from >= keptBlanks && src[i] == '\n'
+			i += n
+		}
+		run := src[from:i]
+		if len(run) <= keptBlanks {
+			w += copy(b[w:], run)
+			continue
+		}
+		for k := 0; k < keptBlanks; k += n { // whole ones
+			n = blank(run)
+			w += copy(b[w:], run[:n])
+			run = run[n:]
+		}
+		if lines {
+			b[w] = '\n'
+			w++
+		}
+	}
+	return w
+}
+
+func isBlank(b []byte) bool {
+	for len(b) > 0 {
+		n := blank(b)
+		if n == 0 {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}
+
+// notBlank has the octets with which no blank begins.
+var notBlank = func() (t [256]bool) {
+	for i := range t {
+		t[i] = i > ' ' && i != '&' && i != 0xc2 && i != 0xcd && i != 0xe1 && i != 0xe2 && i != 0xe3 && i != 0xef
+	}
+	return t
+}()
+
+// blankRefs are references to characters that show nothing.
+var blankRefs = [...]string{
+	"&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
+	"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&tab;", "&newline;", "&zerowidthspace;",
+}
+
+// blank is the length of what shows nothing at the beginning of b; 0 for none.
+func blank(b []byte) int {
+	if len(b) == 0 || notBlank[b[0]] {
+		return 0
+	}
+	switch c := b[0]; {
+	case c <= ' ':
+		if c == 0x1b { // charsets change by it
+			return 0
+		}
+		return 1
+	case c == '&':
+		for _, ref := range blankRefs {
+			if hasPrefixFold(b, ref) {
+				return len(ref)
+			}
+		}
+		return 0
+	case c == 0xe3:
+		if len(b) > 2 && b[1] == 0x80 && b[2] == 0x80 {
+			return 3
+		}
+		return 0
+	case c == 0xe1:
+		if len(b) > 2 && (b[1] == 0x85 && (b[2] == 0x9f || b[2] == 0xa0) || b[1] == 0xa0 && b[2] == 0x8e) {
+			return 3
+		}
+		return 0
+	case c == 0xe2 && len(b) > 2 && (b[1] == 0x80 && (b[2] < 0x90 || b[2] == 0xa8 || b[2] == 0xa9 || b[2] == 0xaf) || b[1] == 0xa0 && b[2] == 0x80):
+		return 3
+	}
+	n, _ := filler(b)
+	return n
+}
