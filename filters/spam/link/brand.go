@@ -19,6 +19,7 @@ type brands struct {
 	byKey   map[string]int32
 	baits   map[string]bool // words that lures put beside a brand's
 	plain   map[string]bool // words of their own, one letter from a brand's
+	others  map[string]bool // two words: names that begin with a brand's
 }
 
 type brand struct {
@@ -48,7 +49,10 @@ const minNearly = 6
 // read builds the tables from the list.
 func (b *brands) read() {
 	b.exact, b.edits, b.starts = map[string]int32{}, map[string][]int32{}, map[[4]byte][]int32{}
-	b.baits, b.plain = set("baits"), set("plainwords")
+	b.baits, b.plain, b.others = set("baits"), set("plainwords"), map[string]bool{}
+	for name := range lines("plainnames") {
+		b.others[name] = true
+	}
 	b.own, b.ownWild, b.byKey = map[string][]int32{}, map[string][]int32{}, map[string]int32{}
 	for line := range lines("brands") {
 		key, rest, _ := strings.Cut(line, "|")
@@ -219,6 +223,8 @@ func (b *brands) named(folded []byte, start, end int) int32 {
 	initial = initial || !one && folded[end-2] == ' '
 	i, ok := b.exact[string(joined)]
 	switch {
+	case ok && one && b.other(folded, start, end):
+		return -1
 	case ok && b.words[i].mode&ambiguous != 0:
 		if start == 0 && end == len(folded) || b.baitBeside(folded, start, end) {
 			return i
@@ -236,6 +242,19 @@ func (b *brands) named(folded []byte, start, end int) int32 {
 		joined = s
 	}
 	return b.near(joined)
+}
+
+// other reports whether folded[start:end] and the next word are the name of
+// somebody else.
+func (b *brands) other(folded []byte, start, end int) bool {
+	if end == len(folded) {
+		return false
+	}
+	next := slices.Index(folded[end+1:], ' ')
+	if next < 0 {
+		next = len(folded) - end - 1
+	}
+	return b.others[string(folded[start:end+1+next])]
 }
 
 // baitBeside reports whether a word beside folded[start:end] is a lure's.

@@ -73,6 +73,9 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
 		byText["single words, header included"] = w
 	}
+	if s.way > 0 {
+		byText["the way it came, which anybody can write"] = -points * total * s.way
+	}
 	if w := points * shares[Text] * bend(s.Views[Text]); w != 0 {
 		byText["single words of the text"] = w
 	}

@@ -23,6 +23,8 @@ const (
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
 
+	mostWay = 0.6 // by how much of a joined score the way that it came speaks for ham: anybody can write such fields
+
 	newText   = 0.3 // share of known words of a text below which its single words do not count
 	usualText = 0.9 // and from which on they do fully
 )
@@ -85,6 +87,7 @@ type Score struct {
 	Views       [Views]float64
 	Known       float64 // from 0 to 1: how familiar the way is that it came
 	Joined      float64 // of all views, before calibration
+	way         float64 // what header fields took off Joined, where that is bounded
 	kept        float64 // share of what speaks for spam that counts, for there is little text
 }
 
@@ -99,6 +102,11 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
 	s.Joined = m.stack.join(s.Views, s.Known)
+	if s.Known > 0 {
+		if least := m.stack.join(s.Views, 0) - mostWay; least > s.Joined {
+			s.Joined, s.Known, s.way = least, 0, mostWay
+		}
+	}
 	if s.kept = 1; s.Joined > 0 {
 		s.kept = leastBody + (1-leastBody)*float64(v.body)
 		s.Joined *= s.kept

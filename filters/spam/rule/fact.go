@@ -158,6 +158,7 @@ func (f *facts) headerFacts() {
 		return strings.ContainsAny(l.m.Header.Priority, "12") || strings.Contains(l.m.Header.Priority, "high")
 	})
 	f.flag("thread", "there is In-Reply-To or References", func(l *look) bool { return l.m.Header.Reply })
+	f.flag("answers", "it says that it answers a message, and cites one: what the author writes himself is not believed alone", (*look).answers)
 	f.flag("list.id", "there is List-Id or List-Post", func(l *look) bool { return l.m.Header.List })
 	f.flag("list.unsubscribe", "there is List-Unsubscribe", func(l *look) bool { return l.m.Header.Unsubscribe })
 	f.flag("list.one_click", "there is List-Unsubscribe-Post (RFC 8058)", func(l *look) bool { return l.m.Header.OneClick })

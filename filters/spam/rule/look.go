@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
@@ -195,28 +196,84 @@ func randomLocal(s string) bool {
 	return turns >= 3 && digits >= 2
 }
 
-// mixedScripts tells whether a Latin letter stands beside a Cyrillic or Greek
-// one.
+// mixedScripts tells whether a word has letters of another script that look like
+// its own: a run of Latin ones, or of Cyrillic or Greek ones, all of which have
+// twins there. A name made of words of two scripts (СберPrime) is none.
 func mixedScripts(s string) bool {
 	const latin, other = 1, 2
-	last := 0
-	for i, r := range s {
+	last, twins := 0, true // the kind of the run at hand, and whether all of it looks like the other kind
+	runs, suspect := 0, false
+	for _, r := range s + " " {
 		kind := 0
 		switch {
 		case 'a' <= r|0x20 && r|0x20 <= 'z':
 			kind = latin
 		case 0x370 <= r && r < 0x530 && r != 'µ':
 			kind = other
-		case r < 0x80 && i == len(s)-1:
-			return false
 		}
-		if kind+last == latin+other {
-			return true
+		if kind != last {
+			if last != 0 {
+				runs++
+				suspect = suspect || twins
+			}
+			if kind == 0 {
+				if runs > 1 && (suspect || runs > 2) {
+					return true
+				}
+				runs, suspect = 0, false
+			}
+			last, twins = kind, true
 		}
-		last = kind
+		twins = twins && strings.ContainsRune(twinLetters, r)
 	}
 	return false
 }
+
+// twinLetters are those of which another script has one that looks the same.
+const twinLetters = "aceopxyijshbkmtABCEHIKMNOPTXYZvnu" + "асеорхуіјѕһкмтвАВСЕНІКМОРТХУЅЈ" + "οανικρτυχηΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"
+
+// answers tells whether the message says that it answers another, and what it
+// answers is to be seen in it: quoted, or below the fields that a mail program
+// puts before what it cites.
+func (l *look) answers() bool {
+	return l.m.Header.Reply && (len(l.m.Quoted) > 0 || citesFields(l.m.Text))
+}
+
+// citesFields tells whether two lines that follow each other begin with the
+// names of fields, as those do that a mail program puts before what it cites.
+func citesFields(folded []byte) bool {
+	last := false
+	for n := 0; n < maxCited && len(folded) > 0; n++ {
+		line := folded
+		if i := bytes.IndexByte(folded, '\n'); i >= 0 {
+			line, folded = folded[:i], folded[i+1:]
+		} else {
+			folded = nil
+		}
+		i := bytes.IndexByte(line[:min(len(line), maxFieldName)], ':')
+		named := i > 0 && citedFields[string(bytes.TrimSpace(bytes.Trim(line[:i], "*> ")))]
+		if named && last {
+			return true
+		}
+		last = named
+	}
+	return false
+}
+
+const (
+	maxCited     = 1 << 10 // lines in which the fields of a cited message are looked for
+	maxFieldName = 24
+)
+
+// citedFields are From, Sent, To and the like in several languages, folded.
+var citedFields = func() map[string]bool {
+	set := map[string]bool{}
+	for name := range strings.FieldsSeq(`from sent date to cc subject von gesendet datum an betreff de envoye a objet enviado para asunto assunto da inviato oggetto
+		van verzonden aan onderwerp fran skickat till amne od wyslano do temat от отправлено дата кому тема kimden gonderildi kime konu 发件人 发送时间 收件人 主题 差出人 送信日時 宛先 件名 من تاريخ إلى الموضوع`) {
+		set[string(text.Fold(nil, []byte(name), nil))] = true
+	}
+	return set
+}()
 
 // spend takes the cost of looking through n octets; false: nothing is left,
 // and the condition has no answer.
