@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -309,6 +310,35 @@ func TestFacts(t *testing.T) {
 		if _, err := New(bad, nil); err == nil {
 			t.Errorf("%+v taken", bad)
 		}
+	}
+}
+
+// TestListsOfFactsAreBounded: a message has parts without number, a fact has
+// not.
+func TestListsOfFactsAreBounded(t *testing.T) {
+	t.Parallel()
+	m := filtertest.New(t, "From: a@b\n\n")
+	for i := range maxListed + 50 {
+		m.List = append(m.List, &gateway.Part{
+			Path: strconv.Itoa(i), Type: "text/plain", Filename: fmt.Sprintf("%d.x%d", i, i), Content: filtertest.Content("x"),
+		})
+	}
+	f, err := New(Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := filtertest.Judge(t.Context(), f, filtertest.Transaction("192.0.2.1", "x"), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := filtertest.Values(t, f, v)
+	for _, name := range []string{"attachment.names", "attachment.extensions"} {
+		if n := len(got[name].([]string)); n != maxListed {
+			t.Errorf("%s: %d", name, n)
+		}
+	}
+	if n := got["attachment.count"]; n != int64(maxListed+50) {
+		t.Errorf("%v counted", n)
 	}
 }
 

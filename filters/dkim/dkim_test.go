@@ -17,6 +17,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
+	"github.com/gapura-mail/gapura/gateway/mailauth"
 	"github.com/gapura-mail/gapura/gateway/message"
 )
 
@@ -183,8 +184,24 @@ func TestOptionsAreChecked(t *testing.T) {
 			t.Errorf("signatures: %d taken", n)
 		}
 	}
+	if _, err := New(Options{Signatures: maxSignatures}, zone()); err != nil {
+		t.Error(err)
+	}
 	if _, err := New(Options{}, nil); err == nil {
 		t.Error("no resolver taken")
+	}
+}
+
+// TestSignaturesAreToldApart: header.b is as long as it must be (RFC 6008
+// section 4), and no longer than it may be.
+func TestSignaturesAreToldApart(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("z", 60)
+	list := []mailauth.DKIMSignature{{B: "abcdefghijKLMNO"}, {B: "abcdefghijkLMNO"}, {B: "abcdefghxxxxxxx"}, {B: "short"}, {B: long + "1"}, {B: long + "2"}}
+	for i, want := range []string{"abcdefghijK", "abcdefghijk", "abcdefghx", "short", long[:40], long[:40]} {
+		if got := beginning(list, i); got != want {
+			t.Errorf("%s of %s, want %s", got, list[i].B, want)
+		}
 	}
 }
 
