@@ -95,7 +95,9 @@ func checkPTR(ip netip.Addr, want string) verdictOn {
 		switch back, _, err := dns.LookupIP(ctx, r, want); {
 		case !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, want) }):
 			rec.say(verdictDiffers, "the name is not that in EHLO")
-		case err != nil || !slices.Contains(back, ip.Unmap()):
+		case err != nil && !dns.IsNotFound(err):
+			rec.answered(err)
+		case !slices.Contains(back, ip.Unmap()):
 			rec.say(verdictDiffers, "the name does not lead back to the address")
 		case len(names) > 1:
 			rec.say(verdictWarning, "there are %d names, one is enough", len(names))

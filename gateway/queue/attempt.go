@@ -66,7 +66,7 @@ func (q *Queue) try(e *entry) *entry {
 var (
 	noRoute   = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 5}, "no such route is configured any more")
 	noOutcome = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "the attempt ended without an answer")
-	notTried  = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 2}, "it has not been its turn yet")
+	notTried  = smtp.NewReply(451, smtp.EnhancedCode{4, 4, 5}, "it has not been its turn yet")
 )
 
 // deliver has the transport try, and gives an outcome to each recipient.

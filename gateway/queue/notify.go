@@ -108,6 +108,9 @@ func (q *Queue) about(e *entry, r *recipient, x *ruling, v *verdict) report.Noti
 		}
 	case delayed:
 		n.Action, n.WillRetryUntil = report.Delayed, wall(q.options().returnAt(e))
+		if v.now >= e.msg.deadline() { // RFC 2852 section 4.1.4.1
+			n.Status = smtp.EnhancedCode{4, 4, 7}
+		}
 	case arrived:
 		n.Action, n.Status = report.Delivered, smtp.EnhancedCode{2, 0, 0}
 	case relayed:

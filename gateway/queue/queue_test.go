@@ -225,11 +225,34 @@ func TestDeliverBy(t *testing.T) {
 			if back {
 				want, left = "Action: failed", 0
 			}
-			if last.from != "" || !strings.Contains(last.body, want) || len(l.list()) != left {
+			if last.from != "" || !strings.Contains(last.body, want+"\r\nStatus: 4.4.7\r\n") || len(l.list()) != left {
 				t.Errorf("return %v: %d left, %s", back, len(l.list()), last.body)
 			}
 		})
 	}
+}
+
+// TestDeadlineBeforeTheFirstTurn: who wanted mail to arrive before it could be
+// tried hears so, and not of trouble at the receiving side.
+func TestDeadlineBeforeTheFirstTurn(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Params.DeliverBy = smtp.DeliverBy{Within: time.Minute, Set: true}
+		c.Params.HoldFor = time.Hour
+		l.commit(c)
+		time.Sleep(2 * time.Minute)
+		settle()
+		all := l.next.all()
+		if len(all) != 1 {
+			t.Fatalf("%+v", all)
+		}
+		for _, want := range []string{"Action: delayed\r\nStatus: 4.4.7\r\n", "The time by which you wanted it to arrive has passed."} {
+			if !strings.Contains(all[0].body, want) {
+				t.Errorf("no %q in\n%s", want, all[0].body)
+			}
+		}
+	})
 }
 
 func TestRelayedIsToldWhereAsked(t *testing.T) {

@@ -190,8 +190,11 @@ func (x *Extensions) params(p smtp.MailParams, body smtp.BodyType) smtp.MailPara
 	if !x.Priority {
 		p.Priority = 0
 	}
-	if !x.DeliverBy {
-		p.DeliverBy = smtp.DeliverBy{}
+	switch by := &p.DeliverBy; {
+	case !x.DeliverBy:
+		*by = smtp.DeliverBy{}
+	case by.Return: // no time at all is no value of this mode (RFC 2852 section 4)
+		by.Within = max(by.Within, time.Second)
 	}
 	p.HoldFor, p.HoldUntil = 0, time.Time{} // our queue has held it
 	return p

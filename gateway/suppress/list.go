@@ -196,6 +196,10 @@ func entryOf(rec []string, col map[string]int, e Entry) (Entry, error) {
 	switch r := Reason(get("reason")); r {
 	case Bounced, Complaint, Manual, Imported:
 		e.Reason = r
+	default: // in somebody's own words
+		if e.Detail == "" {
+			e.Detail = string(r)
+		}
 	}
 	for name, to := range map[string]*time.Time{"since": &e.Since, "until": &e.Until} {
 		if v := get(name); v != "" {

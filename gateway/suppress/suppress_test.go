@@ -312,7 +312,7 @@ func TestImportPassesOverWhatIsNone(t *testing.T) {
 	if n != 2 || len(bad) != 1 || !strings.HasPrefix(bad[0], "line 4:") || err != nil {
 		t.Errorf("%d, %q, %v", n, bad, err)
 	}
-	if e, ok, _ := l.Lookup(t.Context(), "example.org", "x@c.example"); !ok || e.Reason != Imported || e.Source != "f.csv" {
+	if e, ok, _ := l.Lookup(t.Context(), "example.org", "x@c.example"); !ok || e.Reason != Imported || e.Detail != "strange" || e.Source != "f.csv" {
 		t.Errorf("%+v", e)
 	}
 	if e, ok, _ := l.Lookup(t.Context(), "example.org", "a@b.example"); !ok || e.Reason != Complaint {
