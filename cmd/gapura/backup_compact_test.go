@@ -155,7 +155,7 @@ func restoredCount(t *testing.T, a *app, dir, state string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := openMailboxes(t.Context(), cfg, db, slog.New(slog.DiscardHandler), nil, nil, 0)
+	m, err := openMailboxes(t.Context(), cfg, db, slog.New(slog.DiscardHandler), nil, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func openMailStore(ctx context.Context, cfg *config.Config) (*mailbox.Store, fun
 	if err != nil {
 		return nil, nil, err
 	}
-	m, err := openMailboxes(ctx, cfg, db, slog.New(slog.DiscardHandler), nil, nil, 0)
+	m, err := openMailboxes(ctx, cfg, db, slog.New(slog.DiscardHandler), nil, nil, nil)
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}

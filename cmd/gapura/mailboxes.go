@@ -52,16 +52,13 @@ func openMail(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.L
 	return blob.OpenS3Use(ctx, opt, log, live)
 }
 
-// openMailboxes opens the mail of all users. given is what makeRoom has freed.
-func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics, l mailbox.Learner, given int64) (*mailboxes, error) {
+// openMailboxes opens the mail of all users. r is used to remove mail when the disk is full.
+func openMailboxes(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger, m *mailbox.Metrics, l mailbox.Learner, r *sqldb.Reserve) (*mailboxes, error) {
 	blobs, err := openMail(ctx, cfg, db, log)
 	if err != nil {
 		return nil, err
 	}
-	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true, Learner: l}
-	if !db.Shared() { // else the rows are on another disk
-		deps.Reserve, deps.Given = mailDir(cfg), given
-	}
+	deps := mailbox.Deps{DB: db, Blobs: blobs, Log: log, Metrics: m, Events: true, Learner: l, Reserve: r}
 	store, err := mailbox.Open(ctx, cfg.Mailboxes.Store, deps)
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())

@@ -97,6 +97,11 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 	if !errors.Is(err, errNoGateway) {
 		return n, err
 	}
+	if cfg.Storage.Database == "sqlite" { // a full disk would keep mail from being removed
+		if _, err := sqldb.FreeReserve(mailDir(cfg)); err != nil {
+			return 0, err
+		}
+	}
 	err = a.withDatabaseOf(cfg, asGateway, func(db *sqldb.DB) error {
 		blobs, err := openBlobs(a.ctx, cfg, db, slog.New(slog.DiscardHandler))
 		if errors.Is(err, blob.ErrInUse) {

@@ -150,7 +150,7 @@ type server struct {
 	quota     *quota.Quota
 	returns   *returnpath.Store
 	mail      *mailboxes
-	given     int64 // octets that were freed to start
+	reserve   *sqldb.Reserve // for removing mail when the disk is full
 	lda       *lda.Metrics
 	imap      *imapd.Metrics
 	pop3      *pop3d.Metrics

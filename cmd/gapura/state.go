@@ -6,10 +6,10 @@ import (
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
-	"github.com/gapura-mail/gapura/gateway/mailbox"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/returnpath"
 	"github.com/gapura-mail/gapura/gateway/signing"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 	"github.com/gapura-mail/gapura/gateway/suppress"
 )
 
@@ -40,7 +40,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		}
 	}
 	if s.mail == nil {
-		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics, spamLearner{s}, s.given); err != nil {
+		if s.mail, err = openMailboxes(ctx, cfg, s.db, s.log, s.mailboxMetrics, spamLearner{s}, s.reserve); err != nil {
 			return nil, err
 		}
 		if err := s.mail.openSearch(ctx, cfg, s.log, s.searchMetrics); err != nil {
@@ -80,21 +80,21 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 	return func() { setKeys(); setAccounts() }, nil
 }
 
-// makeRoom gives up what mailboxes keep back for removing mail, where the disk
-// is so full that nothing could be opened: a gateway that does not start serves
-// nobody, and no mail can be removed.
+// makeRoom keeps space back for removing mail, and for noting that it was sent
+// on. It gives that up where the disk is so full that nothing could be opened: a
+// gateway that does not start serves nobody, and no mail can be removed.
 func (s *server) makeRoom(cfg *config.Config) {
-	if cfg.Storage.Database != "sqlite" { // else nothing is kept back
+	if cfg.Storage.Database != "sqlite" { // else the rows are on another disk
 		return
 	}
-	given, err := mailbox.FreeReserve(mailDir(cfg))
+	given, err := sqldb.FreeReserve(mailDir(cfg))
 	switch {
 	case err != nil:
 		s.log.Warn("the space that is kept back for removing mail", "error", err.Error())
 	case given > 0:
-		s.log.Warn("the disk is full: space that was kept back is used to start, and no mail is kept here until there is more", "octets", given)
-		s.given = given
+		s.log.Warn("the disk is full: space that was kept back is used to start, and no mail is taken until there is more", "octets", given)
 	}
+	s.reserve = sqldb.NewReserve(mailDir(cfg), s.log, given)
 }
 
 // openKeys opens the keys that mail is signed with, or prepares their new

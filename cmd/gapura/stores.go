@@ -67,7 +67,7 @@ func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, e
 	if err != nil {
 		return nil, err
 	}
-	q, err := queue.Open(ctx, cfg.Queue, queue.Deps{DB: s.db, Blobs: blobs, Hostname: cfg.Hostname, Log: s.log, Metrics: s.queueMetrics, Logged: true})
+	q, err := queue.Open(ctx, cfg.Queue, queue.Deps{DB: s.db, Blobs: blobs, Hostname: cfg.Hostname, Log: s.log, Metrics: s.queueMetrics, Logged: true, Reserve: s.reserve})
 	if err != nil {
 		return nil, errors.Join(err, blobs.Close())
 	}

@@ -17,12 +17,8 @@ type Deps struct {
 	// Log is told what goes wrong where no caller is; nil: nobody.
 	Log     *slog.Logger
 	Metrics *Metrics // nil: none
-	// Reserve is a folder, of the disk that the database is on, for a file that
-	// holds space to remove mail when the disk is full; "": there is none.
-	Reserve string
-	// Given is how many octets of it FreeReserve gave up; mail is taken when there
-	// is room for more.
-	Given int64
+	// Reserve is used to remove mail when the disk is full; nil: there is none.
+	Reserve *sqldb.Reserve
 	// Index makes the index record of a message; nil: gateway/mailbox/index.
 	Index Indexer
 	// Events: somebody follows Store.Events and forgets them. Without it none

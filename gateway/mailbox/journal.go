@@ -67,7 +67,7 @@ func newJournal(s *Store) *journal {
 // reserve.
 func (j *journal) do(ctx context.Context, o op, users ...*userState) error {
 	err := j.once(ctx, o, users...)
-	if errors.Is(err, syscall.ENOSPC) && frees(o) && j.s.reserve.give() {
+	if errors.Is(err, syscall.ENOSPC) && frees(o) && j.s.deps.Reserve.Give() {
 		err = j.once(ctx, o, users...)
 	}
 	return err

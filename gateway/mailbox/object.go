@@ -48,7 +48,7 @@ func (s *Store) Put(ctx context.Context, size int64, src io.Reader) (*Object, er
 	if size > most {
 		return nil, ErrTooBig
 	}
-	if err := s.reserve.room(); err != nil {
+	if err := s.deps.Reserve.Room(); err != nil {
 		return nil, err
 	}
 	id, err := s.newID(ctx)

@@ -47,7 +47,7 @@ func (s *Store) tend() {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	for {
-		s.reserve.keep()
+		s.deps.Reserve.Keep()
 		if err := s.purge(s.ctx); err != nil && s.ctx.Err() == nil {
 			s.log.Error("deleted folders could not be purged", "error", err.Error())
 		}

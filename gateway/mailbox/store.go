@@ -29,7 +29,6 @@ type Store struct {
 	opt     atomic.Pointer[Options]
 	journal *journal
 	objects objectCache
-	reserve reserve
 	// write is DB.Write; tests put themselves in front of it.
 	write  func(ctx context.Context, f func(ctx context.Context, tx *sqldb.Tx) error) error
 	ctx    context.Context // ends with Close
@@ -109,7 +108,6 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 	s.Configure(opt)
 	s.write = deps.DB.Write
 	s.journal = newJournal(s)
-	s.reserve.init(deps.Reserve, s.log, deps.Given)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := deps.DB.Migrate(ctx, "mailbox", steps); err != nil {
 		return nil, fmt.Errorf("mailbox: %w", err)

@@ -247,7 +247,7 @@ func (v *View) transfer(ctx context.Context, uids UIDs, to string, move bool) (*
 		return nil, ErrNoFolder
 	}
 	if !move {
-		if err := v.u.s.reserve.room(); err != nil {
+		if err := v.u.s.deps.Reserve.Room(); err != nil {
 			return nil, err
 		}
 	}

@@ -187,10 +187,7 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 	b.settle = free
 	q.mu.Unlock()
 	q.rows.lock()
-	err = q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
-		b.release = b.release[:0]
-		return q.store(ctx, tx, b)
-	})
+	err = q.writeRows(ctx, b)
 	q.rows.unlock()
 	q.mu.Lock()
 	for _, e := range b.settle {

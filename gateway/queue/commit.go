@@ -72,6 +72,10 @@ func (q *Queue) Submit(ctx context.Context, c *gateway.Copy, route string) error
 
 // put stores a copy: its octets, then its rows.
 func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare bool) ([]*entry, error) {
+	if err := q.reserve.Room(); err != nil {
+		q.trimSoon()
+		return nil, fmt.Errorf("queue: store %s: %w: %w", c.ID, noRoom, err)
+	}
 	entries, err := q.entriesOf(c, route)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
@@ -168,10 +169,7 @@ func (j *journal) commit(b *batch) {
 	j.commits.Add(1)
 	if b.inRows = b.needsRows(); b.inRows {
 		j.q.rows.lock()
-		b.err = j.q.write(context.WithoutCancel(j.q.ctx), func(ctx context.Context, tx *sqldb.Tx) error {
-			b.release = b.release[:0] // it may run again
-			return j.q.store(ctx, tx, b)
-		})
+		b.err = j.q.writeRows(context.WithoutCancel(j.q.ctx), b)
 		j.q.rows.unlock()
 	}
 	close(b.done)
@@ -179,6 +177,27 @@ func (j *journal) commit(b *batch) {
 		j.q.logEnds(b)
 	}
 	j.q.stored(b)
+}
+
+// writeRows writes b into the database. On a full disk what has become of mail
+// may use the reserve: else nothing would leave the queue any more, and make room.
+func (q *Queue) writeRows(ctx context.Context, b *batch) error {
+	write := func() error {
+		return q.write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			b.release = b.release[:0] // it may run again
+			return q.store(ctx, tx, b)
+		})
+	}
+	err := write()
+	if errors.Is(err, syscall.ENOSPC) && b.frees() && q.reserve.Give() {
+		err = write()
+	}
+	return err
+}
+
+// frees tells whether more than new mail is written.
+func (b *batch) frees() bool {
+	return len(b.settle)+len(b.forget)+len(b.void)+len(b.gone) > 0 || b.floor != 0
 }
 
 // drain waits until nothing is collected and nothing being written.

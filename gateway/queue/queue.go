@@ -42,12 +42,16 @@ type Deps struct {
 	// Logged: Blobs may keep a log of what was just accepted. It was opened
 	// with Live of the same folder's notes.
 	Logged bool
+	// Reserve is used to note what has become of mail when the disk is full;
+	// nil: there is none.
+	Reserve *sqldb.Reserve
 }
 
 // Queue keeps mail and sends it on. Its methods may be called by many at once.
 type Queue struct {
 	db      *sqldb.DB
 	write   writeFunc // of db; tests let it fail
+	reserve *sqldb.Reserve
 	blobs   blob.Store
 	log     *slog.Logger
 	metrics *Metrics
@@ -124,7 +128,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 		deps.Log = slog.Default()
 	}
 	q := &Queue{
-		db: deps.DB, write: deps.DB.Write, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()}, most: maxMemory,
+		db: deps.DB, write: deps.DB.Write, reserve: deps.Reserve, blobs: deps.Blobs, log: deps.Log, metrics: deps.Metrics, clock: clock{time.Now()}, most: maxMemory,
 		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{}, rows: make(exclusion, 1),
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}

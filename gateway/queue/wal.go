@@ -195,6 +195,9 @@ func (q *Queue) trimLog(all bool) {
 	l.at = 0
 	now := q.clock.now()
 	floor := l.last
+	if len(l.entries) == 0 && q.reserve.Given() { // the space is wanted
+		floor++
+	}
 	var list []*entry
 	for _, e := range l.entries {
 		segment := q.refOf(e.msg).Segment
@@ -216,6 +219,17 @@ func (q *Queue) trimLog(all bool) {
 	}
 	if !all && (len(l.entries) > 0 || l.asked > l.floor) {
 		l.at = now + logTime.Milliseconds()
+	}
+}
+
+// trimSoon has segments let go of in which nothing is any more, the newest one
+// too, when there is no space for mail.
+func (q *Queue) trimSoon() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.notes != nil && q.wal.at == 0 {
+		q.wal.at = q.clock.now()
+		q.plan(q.wal.at)
 	}
 }
 

@@ -90,6 +90,57 @@ func TestDiskFull(t *testing.T) {
 	arriveAll(t, g, next, append(accepted, again...), append(putOff, off...))
 }
 
+// TestTheQueueItselfFillsTheDisk: nobody else makes room; what leaves does, and
+// an administrator can remove what does not.
+func TestTheQueueItselfFillsTheDisk(t *testing.T) {
+	t.Parallel()
+	for _, stopped := range []bool{false, true} {
+		t.Run(fmt.Sprint("removed beside no gateway ", stopped), func(t *testing.T) {
+			t.Parallel()
+			dir, next := folder(t), nowhere(t)
+			_, ballast := smallDisk(t, dir)
+			if err := os.Remove(ballast); err != nil {
+				t.Fatal(err)
+			}
+			g := serveIn(t, dir, fmt.Sprintf(listenersYAML, dir)+queueYAML(next, ""))
+			accepted, putOff := sentTo(t, g, 100<<10, func(_, putOff int) bool { return putOff < 20 })
+			gone := g.queued()[0]
+			if stopped {
+				g.kill()
+			}
+			if out, err := g.run("queue", "remove", gone.ID); err != nil {
+				t.Fatal(err, out)
+			}
+			if stopped {
+				g.start()
+			}
+			if n := len(g.queued()); n != len(accepted)-1 {
+				t.Errorf("%d in the queue, of %d", n, len(accepted))
+			}
+			sink := startTallyAt(t, next)
+			if out, err := g.run("queue", "retry", "--all"); err != nil && len(g.queued()) > 0 {
+				t.Fatal(err, out)
+			}
+			eventually(t, "the queue to be empty", func() bool { return len(g.queued()) == 0 })
+			if n := sink.missing(accepted); n != 1 {
+				t.Errorf("%d of %d are missing, one was removed", n, len(accepted))
+			}
+			if n := len(putOff) - sink.missing(putOff); n > 0 {
+				t.Errorf("%d messages arrived that had been put off", n)
+			}
+			eventually(t, "mail to be taken again", func() bool {
+				a, _ := sentTo(t, g, 1000, func(a, b int) bool { return a+b < 1 })
+				return len(a) > 0
+			})
+			again, off := sentTo(t, g, 10<<10, func(accepted, putOff int) bool { return accepted < 10 && putOff < 200 })
+			t.Logf("%d accepted until the disk was full; when they had left %d put off before %d were accepted", len(accepted), len(off), len(again))
+			if len(again) < 10 {
+				t.Error("it does not recover")
+			}
+		})
+	}
+}
+
 // TestSyncErrors: where the disk says that it could not write, mail is put off;
 // what was accepted is there after a crash; mail is taken again as soon as the
 // disk writes.

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package mailbox
+package sqldb
 
 import "math"
 

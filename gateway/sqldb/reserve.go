@@ -1,4 +1,4 @@
-package mailbox
+package sqldb
 
 import (
 	"errors"
@@ -14,44 +14,42 @@ import (
 	"syscall"
 )
 
-// To remove mail takes some space, too: of the database's log. So that users
-// can make room on a full disk, a file there holds a little. It is given up when
-// a removal finds no space; from then on no mail is taken until there is space
-// for the file again.
-
 const (
 	reserveFile   = "reserve"
-	reserveOctets = 8 << 20 // the pages of maxStep removals, about
+	reserveOctets = 8 << 20 // the pages of 10,000 removals, about
 	reserveLeast  = 1 << 20 // a file that is shorter is no help
 )
 
-var errNoReserve = fmt.Errorf("mailbox: the disk is full, and what is left is for removals: %w", syscall.ENOSPC)
+var errNoReserve = fmt.Errorf("sqldb: the disk is full, and what is left is for removals: %w", syscall.ENOSPC)
 
-// reserve is the file.
-type reserve struct {
-	name  string // "": there is none
+// Reserve holds a little space of the disk that the database is on, in a file:
+// to remove rows takes some, too, of the database's log. So that people can make
+// room on a full disk, and what has been delivered can go, it is given up when a
+// removal finds no space; from then on nothing new is to be taken until there is
+// space for the file again. A nil Reserve holds none.
+type Reserve struct {
+	name  string
 	log   *slog.Logger
 	given atomic.Bool // it is not there, and no mail is taken
 	mu    sync.Mutex
 	had   int64 // octets, when it was given up
 }
 
-// init says where the file is; "": nowhere. given is what FreeReserve returned.
-func (r *reserve) init(dir string, log *slog.Logger, given int64) {
-	if dir != "" {
-		r.name, r.log, r.had = filepath.Join(dir, reserveFile), log, given
-		r.given.Store(given > 0)
-	}
+// NewReserve says in which folder the file is; Keep makes it. given is what
+// FreeReserve returned.
+func NewReserve(dir string, log *slog.Logger, given int64) *Reserve {
+	r := &Reserve{name: filepath.Join(dir, reserveFile), log: log, had: given}
+	r.given.Store(given > 0)
+	return r
 }
 
 // startRoom is what opening the databases and stores of a gateway may take: the
 // files of their logs, and what a crash left undone.
 const startRoom = 2 << 20
 
-// FreeReserve gives up the reserve in a folder, of Deps.Reserve, before a Store
-// is opened: where the disk is so full that nothing else can be opened. It
-// returns how many octets that frees, for Deps.Given; 0: it was not necessary, or
-// there is none.
+// FreeReserve gives up the reserve in a folder before anything is opened there:
+// where the disk is so full that nothing can be. It returns how many octets that
+// frees, for NewReserve; 0: it was not necessary, or there is none.
 func FreeReserve(dir string) (int64, error) {
 	name := filepath.Join(dir, reserveFile)
 	info, err := os.Lstat(name)
@@ -68,9 +66,9 @@ func FreeReserve(dir string) (int64, error) {
 	return info.Size(), os.Remove(name)
 }
 
-// give gives the file up, and tells whether the space may be there now.
-func (r *reserve) give() bool {
-	if r.name == "" {
+// Give gives the file up, and tells whether the space may be there now.
+func (r *Reserve) Give() bool {
+	if r == nil {
 		return false
 	}
 	r.mu.Lock()
@@ -84,14 +82,17 @@ func (r *reserve) give() bool {
 	}
 	r.had = info.Size()
 	r.given.Store(true)
-	r.log.Warn("the disk is full: space that was kept back is used to remove mail, and none is taken until there is more", "file", r.name)
+	r.log.Warn("the disk is full: space that was kept back is used to remove mail and to send it on, and none is taken until there is more", "file", r.name)
 	return true
 }
 
-// room is an error where no mail is to be taken. It finds out when there is
+// Given tells whether it was given up, and there is no space for it yet.
+func (r *Reserve) Given() bool { return r != nil && r.given.Load() }
+
+// Room is an error, ENOSPC, where no mail is to be taken. It finds out when there is
 // space again.
-func (r *reserve) room() error {
-	if !r.given.Load() {
+func (r *Reserve) Room() error {
+	if r == nil || !r.given.Load() {
 		return nil
 	}
 	r.mu.Lock()
@@ -108,9 +109,9 @@ func (r *reserve) room() error {
 	return nil
 }
 
-// keep has the file there, unless it was given up.
-func (r *reserve) keep() {
-	if r.name == "" || r.given.Load() {
+// Keep has the file there, unless it was given up.
+func (r *Reserve) Keep() {
+	if r == nil || r.given.Load() {
 		return
 	}
 	r.mu.Lock()
@@ -127,7 +128,7 @@ func (r *reserve) keep() {
 // make makes the file, of half of the space that there is at most; ENOSPC where
 // there is less than least, or that is no help. What is in it is random: a file
 // system may make zeros short.
-func (r *reserve) make(least int64) error {
+func (r *Reserve) make(least int64) error {
 	free, err := freeOctets(filepath.Dir(r.name))
 	if err != nil {
 		return err
@@ -147,18 +148,4 @@ func (r *reserve) make(least int64) error {
 		err = errors.Join(err, os.Remove(r.name))
 	}
 	return err
-}
-
-// freeing is an op that makes room, for which the reserve is.
-type freeing struct{ op }
-
-// frees tells of such ops: what people do to get rid of mail.
-func frees(o op) bool {
-	switch o := o.(type) {
-	case freeing, *expunge, *change:
-		return true
-	case *transfer:
-		return o.move
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package mailbox
+package sqldb
 
 import (
 	"errors"
@@ -12,36 +12,36 @@ import (
 func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), reserveFile)
-	var r reserve
-	if r.keep(); r.give() || r.room() != nil {
+	var r *Reserve
+	if r.Keep(); r.Give() || r.Room() != nil {
 		t.Error("a store without a reserve has one")
 	}
-	r.init(filepath.Dir(name), slog.New(slog.DiscardHandler), 0)
-	if r.give() {
+	r = NewReserve(filepath.Dir(name), slog.New(slog.DiscardHandler), 0)
+	if r.Give() {
 		t.Error("what is not there is given up")
 	}
-	r.keep()
+	r.Keep()
 	info, err := os.Stat(name)
 	if err != nil || info.Size() < reserveLeast || info.Size() > reserveOctets {
 		t.Fatal(info, err)
 	}
 	for range 2 { // the second one is told that it was
-		if !r.give() {
+		if !r.Give() {
 			t.Error("it is not given up")
 		}
 	}
 	if _, err := os.Stat(name); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if r.keep(); !r.given.Load() {
+	if r.Keep(); !r.given.Load() {
 		t.Error("it is made again before there is room for mail")
 	}
 	r.had = 1 << 60
-	if err := r.room(); !errors.Is(err, errNoReserve) {
+	if err := r.Room(); !errors.Is(err, errNoReserve) {
 		t.Error(err)
 	}
 	r.had = info.Size()
-	if err := r.room(); err != nil {
+	if err := r.Room(); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(name); err != nil {
@@ -57,9 +57,8 @@ func TestTheReserveIsGivenUpToStart(t *testing.T) {
 	if n, err := FreeReserve(filepath.Join(dir, "none")); n != 0 || err != nil {
 		t.Error(n, err)
 	}
-	var r reserve
-	r.init(dir, slog.New(slog.DiscardHandler), 0)
-	r.keep()
+	r := NewReserve(dir, slog.New(slog.DiscardHandler), 0)
+	r.Keep()
 	if n, err := FreeReserve(dir); n != 0 || err != nil {
 		t.Error("given up though there is room:", n, err)
 	}
@@ -71,12 +70,11 @@ func TestTheReserveIsGivenUpToStart(t *testing.T) {
 		want  error
 	}{{reserveOctets, nil}, {1 << 60, errNoReserve}} {
 		os.Remove(r.name)
-		var r reserve
-		r.init(dir, slog.New(slog.DiscardHandler), c.given)
-		if r.keep(); !r.given.Load() {
+		r := NewReserve(dir, slog.New(slog.DiscardHandler), c.given)
+		if r.Keep(); !r.given.Load() {
 			t.Error("what was given up is taken at once, from who starts")
 		}
-		if err := r.room(); !errors.Is(err, c.want) {
+		if err := r.Room(); !errors.Is(err, c.want) {
 			t.Errorf("%d were given up: %v, want %v", c.given, err, c.want)
 		}
 	}

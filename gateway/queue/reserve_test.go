@@ -1,0 +1,67 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
+)
+
+// TestADiskThatTheQueueHasFilledIsEmptied: where the queue itself has filled the
+// disk, what was delivered or removed leaves it nevertheless, and makes room; no
+// mail is taken until there is.
+func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
+	for _, how := range []string{"delivered", "removed"} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.next.answer = func(*Job, string) Outcome { return busy }
+			l.start()
+			l.send("a@example.org", mail, "b@x.test")
+			time.Sleep(2 * logTime)
+			settle()
+			dir := t.TempDir()
+			r := sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 0)
+			r.Keep()
+			l.q.reserve = r
+			write, full := l.q.write, 0
+			l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+				if _, err := os.Stat(filepath.Join(dir, "reserve")); err == nil {
+					full++
+					return syscall.ENOSPC
+				}
+				return write(ctx, f)
+			}
+			l.next.answer = func(*Job, string) Outcome { return delivered }
+			switch how {
+			case "removed":
+				if n, err := l.q.Act(t.Context(), Change{Action: Remove, Filter: Filter{All: true}}, nil); n != 1 || err != nil {
+					t.Errorf("%d removed, %v", n, err)
+				}
+			default:
+				time.Sleep(time.Hour)
+			}
+			settle()
+			if list := l.list(); len(list) != 0 || full == 0 {
+				t.Errorf("%s: %d left, %d times full", how, len(list), full)
+			}
+			l.q.write = write
+			c := copyOf("a@example.org", mail, "c@x.test")
+			if _, err := l.q.Delivery("out").Commit(t.Context(), c); err != nil {
+				t.Errorf("there is room, and mail is not taken: %v", err)
+			}
+			l.q.reserve = sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 1<<60)
+			_, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "c@x.test"))
+			var said smtp.Reply
+			if !errors.As(err, &said) || !strings.HasPrefix(said.Error(), "452 4.3.1 ") {
+				t.Errorf("without room: %v", err)
+			}
+		})
+	}
+}
