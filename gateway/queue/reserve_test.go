@@ -56,11 +56,19 @@ func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 			if _, err := l.q.Delivery("out").Commit(t.Context(), c); err != nil {
 				t.Errorf("there is room, and mail is not taken: %v", err)
 			}
+			time.Sleep(2 * logTime)
+			settle()
 			l.q.reserve = sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 1<<60)
 			_, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "c@x.test"))
 			var said smtp.Reply
 			if !errors.As(err, &said) || !strings.HasPrefix(said.Error(), "452 4.3.1 ") {
 				t.Errorf("without room: %v", err)
+			}
+			settle()
+			l.q.mu.Lock()
+			defer l.q.mu.Unlock()
+			if l.q.wal.floor != l.q.wal.last+1 {
+				t.Errorf("the log holds the space of segments from %d on, the newest is %d", l.q.wal.floor, l.q.wal.last)
 			}
 		})
 	}
