@@ -35,7 +35,11 @@ func (t *transaction) check() bool {
 		// of who did not ask go as they came.
 		p.SMTPUTF8 = p.SMTPUTF8 && t.msg.UTF8Header
 	}
-	if r := x.CheckMail(t.env.From, p, t.c.tls != nil); !r.IsZero() {
+	r := x.CheckMail(t.env.From, p, t.c.tls != nil)
+	if r.IsZero() && p.DeliverBy.Return && !x.DeliverBy && !t.c.opt.LMTP { // who speaks LMTP delivers, and relays nothing
+		r = refuseDeliverBy
+	}
+	if !r.IsZero() {
 		t.res.all(StepCheck, r)
 		return false
 	}

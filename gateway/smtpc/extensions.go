@@ -132,6 +132,7 @@ func (x *Extensions) CheckRcpt(to smtp.ForwardPath) smtp.Reply {
 var (
 	refuseUTF8       = smtp.NewReply(553, smtp.EnhancedCode{5, 6, 7}, "The next server does not take internationalized mail (SMTPUTF8)")
 	refuseRequireTLS = smtp.NewReply(550, smtp.EnhancedCode{5, 7, 30}, "REQUIRETLS was asked for, the next server does not offer it")
+	refuseDeliverBy  = smtp.NewReply(554, smtp.EnhancedCode{5, 3, 3}, "The message must come back when it is late (BY=...;R), the next server does not offer DELIVERBY")
 	refuseSize       = smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "The message is too big for the next server")
 	refuse8Bit       = smtp.NewReply(554, smtp.EnhancedCode{5, 6, 3}, "The next server does not take 8-bit data (8BITMIME), and conversion is not done")
 	refuseSyntax     = smtp.NewReply(553, smtp.EnhancedCode{5, 1, 7}, "The domain is no domain")

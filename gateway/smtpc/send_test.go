@@ -6,6 +6,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -274,6 +275,9 @@ func TestWhatTheServerCannotTakeIsRefusedHere(t *testing.T) {
 		{"UTF-8 sender", "8BITMIME", func(e *Envelope, _ *Message) { e.From.Address = utf8.Address }, smtp.EnhancedCode{5, 6, 7}, 553},
 		{"REQUIRETLS", "8BITMIME", func(e *Envelope, _ *Message) { e.Params.RequireTLS = true }, smtp.EnhancedCode{5, 7, 30}, 550},
 		{"REQUIRETLS offered in plaintext", "REQUIRETLS", func(e *Envelope, _ *Message) { e.Params.RequireTLS = true }, smtp.EnhancedCode{5, 7, 30}, 550},
+		{"return when late", "X", func(e *Envelope, _ *Message) {
+			e.Params.DeliverBy = smtp.DeliverBy{Within: time.Hour, Return: true, Set: true}
+		}, smtp.EnhancedCode{5, 3, 3}, 554},
 		{"size", "SIZE 3", func(*Envelope, *Message) {}, smtp.EnhancedCode{5, 3, 4}, 552},
 		{"line end in the sender's domain", "X", func(e *Envelope, _ *Message) { e.From.Domain = "x\r\nRSET" }, smtp.EnhancedCode{5, 1, 7}, 553},
 		{"line end in a domain", "X", func(e *Envelope, _ *Message) { e.Rcpts[0].To.Domain = "y\r\nRSET" }, smtp.EnhancedCode{5, 1, 7}, 553},
@@ -291,6 +295,33 @@ func TestWhatTheServerCannotTakeIsRefusedHere(t *testing.T) {
 		})
 		if err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestDeadlineIsPassedOn: at least a second of it, where it is not to be
+// relayed without (RFC 2852 section 4). Who delivers by LMTP need not know it.
+func TestDeadlineIsPassedOn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		opt         Options
+		by          smtp.DeliverBy
+		offer, want string
+	}{
+		{Options{}, smtp.DeliverBy{Within: 300 * time.Millisecond, Return: true, Set: true}, "DELIVERBY", " BY=1;R"},
+		{Options{}, smtp.DeliverBy{Within: -time.Minute, Set: true}, "DELIVERBY", " BY=-60;N"},
+		{Options{}, smtp.DeliverBy{Within: time.Minute, Set: true}, "X", ""},
+		{Options{LMTP: true}, smtp.DeliverBy{Within: time.Minute, Return: true, Set: true}, "X", ""},
+	} {
+		env := envelope("b")
+		env.Params.DeliverBy = tt.by
+		verb := hello
+		if tt.opt.LMTP {
+			verb = strings.Replace(hello, "EHLO", "LHLO", 1)
+		}
+		script := verb + "S 250-fake\nS 250 " + tt.offer + "\nC MAIL FROM:<a@x.test>" + tt.want + "\nS 250 ok\nC RCPT TO:<b@y.test>\nS 550 no\nC RSET\nS 250 ok\nE"
+		if err := dialogue(t, tt.opt, script, func(c *Client) { _, _ = c.Send(t.Context(), env, text("a\r\n")) }); err != nil {
+			t.Errorf("%+v: %v", tt, err)
 		}
 	}
 }
