@@ -4,7 +4,7 @@
 //
 // Facts:
 //
-//	spam.score        0: as likely spam as not; 5: the threshold; higher is worse
+//	spam.score        0: as likely spam as not, of mail like that learned; 5: the threshold
 //	spam.probability  that the message is spam, 0 to 1
 //	spam.class        ham, unsure, spam; none: nobody looked
 //	spam.reasons      what made the score, with weights, the weightiest first

@@ -100,8 +100,8 @@ func (*Filter) After() []string {
 func (*Filter) Fields() []gateway.Field {
 	const at = gateway.StageMessage
 	return []gateway.Field{
-		{Name: "spam.score", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "How much the message looks like spam: 0 is as likely as not, 5 the default threshold; ham is below 0, and higher is worse."},
-		{Name: "spam.probability", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "Probability that the message is spam, 0 to 1, calibrated on mail like that of most organisations."},
+		{Name: "spam.score", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "How much the message looks like spam: 0 is as likely as not for mail like that learned, 5 the default threshold; ham is below 0, and higher is worse."},
+		{Name: "spam.probability", Type: gateway.Float, Stage: at, Rcpt: true, Doc: "Probability that the message is spam, 0 to 1, calibrated on mail of senders and kinds that the model has not learned."},
 		{Name: "spam.class", Type: gateway.String, Default: "none", Stage: at, Rcpt: true, Doc: "spam from the filter's threshold on, unsure from its option unsure on, else ham; none where the filter did not look."},
 		{Name: "spam.reasons", Type: gateway.Strings, Stage: at, Rcpt: true, Doc: "What made the score, each with its weight in front, positive for spam; the weightiest first. None of ham, but in gapura explain."},
 		{Name: "spam.rules", Type: gateway.Strings, Stage: at, Doc: "Names of the readable signals that the message has."},

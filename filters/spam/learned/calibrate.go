@@ -48,12 +48,12 @@ func (c Calibration) Probability(p float64) float64 {
 func neutral() Calibration { return Calibration{Threshold: model.SpamScore, Slope: 1} }
 
 // calibrate computes the calibration from samples in any order.
-func calibrate(ham, spam []float64, lost, slope, prior float64) Calibration {
+func calibrate(ham, spam []float64, lost float64, scale scale, prior float64) Calibration {
 	c := neutral()
 	c.Ham, c.Spam = len(ham), len(spam)
 	slices.Sort(ham)
 	c.Threshold = threshold(ham, lost)
-	c.Slope, c.Offset = fit(ham, spam, slope, prior)
+	c.Slope, c.Offset = fit(ham, spam, scale, prior)
 	return c
 }
 
@@ -100,7 +100,7 @@ func atLeast(k int, mean float64) float64 {
 // fit finds the slope and offset with which the base's log-odds suit the
 // samples best (Platt 1999), starting from and drawn to 1 and 0. prior is the
 // share of spam in all mail, which the samples do not tell.
-func fit(ham, spam []float64, scale, prior float64) (a, b float64) {
+func fit(ham, spam []float64, scale scale, prior float64) (a, b float64) {
 	a, b = 1, 0
 	if len(ham) == 0 || len(spam) == 0 {
 		return a, b
@@ -113,7 +113,7 @@ func fit(ham, spam []float64, scale, prior float64) (a, b float64) {
 		haa, hab, hbb := float64(ridge), 0.0, float64(ridge)
 		add := func(list []float64, y, w float64) {
 			for _, s := range list {
-				x := max(-20, min(scale*s, 20))
+				x := max(-20, min(scale.odds(s), 20))
 				p := sigmoid(a*x + b)
 				ga += w * (y - p) * x
 				gb += w * (y - p)

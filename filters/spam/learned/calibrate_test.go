@@ -86,21 +86,33 @@ func TestProbabilityIsCorrected(t *testing.T) {
 		}
 	}
 	c := neutral()
-	c.Slope, c.Offset = fit(ham, spam, 1, 0.5)
+	c.Slope, c.Offset = fit(ham, spam, scale{slope: 1}, 0.5)
 	if math.Abs(c.Slope-0.5) > 0.05 || math.Abs(c.Offset) > 0.1 {
 		t.Errorf("%+v", c)
 	}
 	if p := c.Probability(sigmoid(4)); math.Abs(p-sigmoid(2)) > 0.03 {
 		t.Errorf("%g is corrected to %g", sigmoid(4), p)
 	}
-	if e := calibrationError(ham, spam, 1, 0.5); e < warnError {
+	if e := calibrationError(ham, spam, scale{slope: 1}, 0.5); e < warnError {
 		t.Errorf("its error is %g", e)
 	}
-	if e := calibrationError(ham, spam, 0.5, 0.5); e > 0.02 {
+	if e := calibrationError(ham, spam, scale{slope: 0.5}, 0.5); e > 0.02 {
 		t.Errorf("corrected, its error is %g", e)
 	}
-	if a, b := fit(ham[:3], spam[:2], 1, 0.5); math.Abs(a-1) > 0.2 || math.Abs(b) > 0.2 {
+	if a, b := fit(ham[:3], spam[:2], scale{slope: 1}, 0.5); math.Abs(a-1) > 0.2 || math.Abs(b) > 0.2 {
 		t.Errorf("of five messages: %g, %g", a, b)
+	}
+	for i := range ham {
+		ham[i] += 2
+	}
+	for i := range spam {
+		spam[i] += 2
+	}
+	if e := calibrationError(ham, spam, scale{slope: 0.5, evens: 2}, 0.5); e > 0.02 {
+		t.Errorf("with evens at 2, its error is %g", e)
+	}
+	if a, b := fit(ham, spam, scale{slope: 0.5, evens: 2}, 0.5); math.Abs(a-1) > 0.1 || math.Abs(b) > 0.1 {
+		t.Errorf("with evens at 2 it is corrected by %g, %g", a, b)
 	}
 	if c := neutral(); c.Probability(0.3) != 0.3 || c.Probability(1) != 1 {
 		t.Error("neutral changes it")

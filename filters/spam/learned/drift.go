@@ -34,11 +34,11 @@ const (
 func (w *watch) measured(lost float64, now time.Time) (Calibration, Drift) {
 	w.mu.Lock()
 	ham, spam := slices.Clone(w.rings[0].scores), slices.Clone(w.rings[1].scores)
-	slope, prior, psi := w.slope, w.prior(), w.stability(now)
+	scale, prior, psi := w.scale, w.prior(), w.stability(now)
 	w.change = 0
 	w.mu.Unlock()
-	c := calibrate(ham, spam, lost, slope, prior)
-	d := Drift{Scores: psi, Error: calibrationError(ham, spam, slope, prior)}
+	c := calibrate(ham, spam, lost, scale, prior)
+	d := Drift{Scores: psi, Error: calibrationError(ham, spam, scale, prior)}
 	over, missed := 0, 0
 	for _, s := range ham {
 		if s >= neutral().Threshold {
@@ -100,14 +100,14 @@ func (w *watch) stability(now time.Time) float64 {
 
 // calibrationError is the expected calibration error over ten bins of
 // probability, with the classes weighted as in all mail.
-func calibrationError(ham, spam []float64, slope, prior float64) float64 {
+func calibrationError(ham, spam []float64, scale scale, prior float64) float64 {
 	if len(ham) == 0 || len(spam) == 0 {
 		return 0
 	}
 	var weight, said, was [10]float64
 	add := func(list []float64, y, w float64) {
 		for _, s := range list {
-			p := sigmoid(slope * s)
+			p := sigmoid(scale.odds(s))
 			i := min(int(p*10), 9)
 			weight[i] += w
 			said[i] += w * p

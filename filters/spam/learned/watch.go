@@ -73,17 +73,23 @@ func (r *ring) full(teller, at int64) bool {
 	return n >= surprises
 }
 
+// scale is what scores mean to the model: log-odds of a score of one above
+// evens, the score of what is as likely spam as not.
+type scale struct{ slope, evens float64 }
+
+func (x scale) odds(score float64) float64 { return x.slope * (score - x.evens) }
+
 // watch follows scores.
 type watch struct {
 	mu     sync.Mutex
 	hist   map[bin]float64
 	total  float64 // of the reference
 	rings  [2]ring // ham, spam
-	slope  float64 // log-odds of a score of one
-	change int     // samples since the calibration
+	scale  scale
+	change int // samples since the calibration
 }
 
-func newWatch() watch { return watch{hist: map[bin]float64{}, slope: 0.8} }
+func newWatch() watch { return watch{hist: map[bin]float64{}, scale: scale{slope: 0.8}} }
 
 // score counts a score.
 func (w *watch) score(b *behind, m model.Score, spam bool, now time.Time) {
@@ -92,9 +98,9 @@ func (w *watch) score(b *behind, m model.Score, spam bool, now time.Time) {
 	if math.IsNaN(m.Score) {
 		return
 	}
-	if p := m.Probability; math.Abs(m.Score) > 0.5 && p > 1e-9 && p < 1-1e-9 {
-		if k := math.Log(p/(1-p)) / m.Score; k > 0.01 && k < 100 {
-			w.slope = k
+	if p := m.Probability; math.Abs(m.Score-m.Evens) > 0.5 && p > 1e-9 && p < 1-1e-9 {
+		if k := math.Log(p/(1-p)) / (m.Score - m.Evens); k > 0.01 && k < 100 {
+			w.scale = scale{k, m.Evens}
 		}
 	}
 	i, x := binOf(m.Score), inflate(now, scoreLife)

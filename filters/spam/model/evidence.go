@@ -9,11 +9,7 @@ func (m *Model) Add(s Score, odds float64) Score {
 	if odds == 0 {
 		return s
 	}
-	odds += m.curve.odds(s.Joined)
-	s.Probability = probability(odds)
-	s.Score = SpamScore * odds / m.curve.threshold
-	s.Class = classOf(s.Score)
-	return s
+	return m.set(s, odds+m.curve.odds(s.Joined))
 }
 
 // Trust returns how much, from 0 to 1, a label counts for a message with a
@@ -34,7 +30,7 @@ func (m *Model) Trust(s Score, spam bool) float64 {
 // score.
 func (m *Model) RuleOdds(s Score) float64 {
 	share, total := m.stack.shares(s.Known)
-	return m.curve.slope * s.kept * share[Rules] / total * slopeOf(s.Views[Rules])
+	return m.curve.slope * s.kept * share[Rules] / total * slopeOf(Rules, s.Views[Rules])
 }
 
 // Points returns how far log-odds move a score.

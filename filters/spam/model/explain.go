@@ -39,7 +39,7 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	points := SpamScore / m.curve.threshold * m.curve.slope * s.kept / total
 	byText := map[string]float64{}
 	for i := range linear {
-		share := points * shares[i] * slopeOf(s.Views[i])
+		share := points * shares[i] * slopeOf(i, s.Views[i])
 		if i == Hosts {
 			share *= m.met(i, of, layers)
 		}
@@ -70,13 +70,13 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 			weigh(readable(name), id)
 		}
 	}
-	if w := points * shares[Tokens] * bend(s.Views[Tokens]); w != 0 {
+	if w := points * shares[Tokens] * bend(Tokens, s.Views[Tokens]); w != 0 {
 		byText["single words, header included"] = w
 	}
 	if s.way > 0 {
 		byText["the way it came, which anybody can write"] = -points * total * s.way
 	}
-	if w := points * shares[Text] * bend(s.Views[Text]); w != 0 {
+	if w := points * shares[Text] * bend(Text, s.Views[Text]); w != 0 {
 		byText["single words of the text"] = w
 	}
 	reasons, rest := make([]Reason, 0, len(byText)+1), s.Score-m.Points(m.RuleOdds(s)*s.Views[Rules])
@@ -152,11 +152,11 @@ func (m *Model) heaviest(v *Vector, layers []*Layer) map[uint64]bool {
 func key(view View, id uint32) uint64 { return uint64(view)<<32 | uint64(id) }
 
 // slopeOf is how much of a view's log-odds is left where it is bent.
-func slopeOf(z float64) float64 {
+func slopeOf(v View, z float64) float64 {
 	if z == 0 {
 		return 1
 	}
-	return bend(z) / z
+	return bend(v, z) / z
 }
 
 func (m *Model) weight(view View, id uint32, layers []*Layer) (w float32) {

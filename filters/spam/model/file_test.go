@@ -209,7 +209,6 @@ func TestAModelWhoseViewsDoNotCountIsRefused(t *testing.T) {
 	for name, f := range map[string]func(h *fileHeader){
 		"no view":                           func(h *fileHeader) { clear(h.Stack) },
 		"views of headers only":             func(h *fileHeader) { clear(h.Stack); h.Stack[Fields], h.Stack[Tokens] = 2, 2 },
-		"rules only":                        func(h *fileHeader) { clear(h.Stack); h.Stack[Rules] = 1 },
 		"one that counts less than nothing": func(h *fileHeader) { h.Stack[Words] = -1 },
 		"a view of endless weight":          func(h *fileHeader) { h.Stack[Words] = 1e308 },
 		"a steep curve":                     func(h *fileHeader) { h.Slope = 1e308 },

@@ -9,16 +9,20 @@ const (
 	Spam   = "spam"
 )
 
-// SpamScore is the score from which on a message is spam; 0 is evens.
+// SpamScore is the score from which on a message is spam; 0 is evens for mail
+// like that learned.
 const SpamScore = 5
 
 const (
-	limit  = 6 // a view's log-odds are bent so that no view outshouts the others
-	inputs = int(Views)
+	limit      = 6  // a view's log-odds are bent so that no view outshouts the others
+	limitShape = 12 // that of structure, which holds best for mail from elsewhere
+	inputs     = int(Views)
+
+	contrary = 4 // how far header words and the rest may contradict each other until the former do not count
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
-	surer      = 1.4 // by how much a model of all the mail is surer than those of parts that it was calibrated with
+	surer      = 1.5 // by how much probabilities are surer than log-odds of the curve, which was fitted to models of parts of the mail
 
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
@@ -62,30 +66,43 @@ type curve struct {
 
 // Empty returns a model that has learned nothing.
 func Empty() *Model {
-	return &Model{stack: evenStack(), curve: curve{slope: usualSlope, threshold: 4}}
+	return &Model{stack: homeStack(), curve: curve{slope: usualSlope, threshold: 4}}
 }
 
-func evenStack() stack {
+// homeStack is for who knows nothing but mail that came here.
+func homeStack() stack {
+	s := baseStack()
+	s.weight[Fields], s.weight[Tokens] = 2, 2
+	return s
+}
+
+// baseStack is for models of other people's mail.
+func baseStack() stack {
 	var s stack
 	for i := range s.weight {
 		s.weight[i] = 1
 	}
-	s.weight[Fields], s.weight[Tokens] = 2, 2
+	s.weight[Fields], s.weight[Tokens] = 1.5, 1.5
 	s.weight[Pairs], s.weight[Signals], s.weight[Shape] = 0.25, 0.2, 0.8 // what they say words and rules say, too
 	s.weight[Rules], s.weight[Text] = 1.25, 1.75                         // they hold for other people's mail
 	return s
 }
 
-// probability returns the probability that log-odds stand for.
-func probability(odds float64) float64 { return sigmoid(surer * odds) }
+// probability returns the probability that log-odds stand for. The curve was
+// fitted to messages whose senders are among those learned, and its evens lie
+// where such mail is divided. Mail of senders and kinds that nobody has learned
+// is divided where the views say as much for ham as for spam, so that is where
+// the probability is a half; of what was learned hardly any is near.
+func (c *curve) probability(odds float64) float64 { return sigmoid(surer * (odds - c.odds(0))) }
 
 // Score is what a model says of a message.
 type Score struct {
-	Score       float64 // 0 at evens, SpamScore at the threshold
+	Score       float64 // SpamScore at the threshold
 	Probability float64 // of being spam
+	Evens       float64 // score at which Probability is a half
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
-	Known       float64 // from 0 to 1: how familiar the way is that it came
+	Known       float64 // from 0 to 1: how familiar the way is that it came, less where its words contradict all else
 	Joined      float64 // of all views, before calibration
 	way         float64 // what header fields took off Joined, where that is bounded
 	kept        float64 // share of what speaks for spam that counts, for there is little text
@@ -101,6 +118,9 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	s.Known = m.known(v, layers)
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
+	if m.base != nil {
+		s.Known *= m.stack.agreement(s.Views)
+	}
 	s.Joined = m.stack.join(s.Views, s.Known)
 	if s.Known > 0 {
 		if least := m.stack.join(s.Views, 0) - mostWay; least > s.Joined {
@@ -111,9 +131,13 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 		s.kept = leastBody + (1-leastBody)*float64(v.body)
 		s.Joined *= s.kept
 	}
-	odds := m.curve.odds(s.Joined)
-	s.Probability = probability(odds)
-	s.Score = SpamScore * odds / m.curve.threshold
+	return m.set(s, m.curve.odds(s.Joined))
+}
+
+// set sets what log-odds make of a score.
+func (m *Model) set(s Score, odds float64) Score {
+	s.Probability = m.curve.probability(odds)
+	s.Score, s.Evens = m.Points(odds), m.Points(m.curve.odds(0))
 	s.Class = classOf(s.Score)
 	return s
 }
@@ -123,7 +147,7 @@ func (s *stack) join(views [Views]float64, known float64) float64 {
 	share, total := s.shares(known)
 	f := 0.0
 	for i, z := range views {
-		f += share[i] * bend(z)
+		f += share[i] * bend(View(i), z)
 	}
 	return s.bias + f/total
 }
@@ -131,16 +155,36 @@ func (s *stack) join(views [Views]float64, known float64) float64 {
 // shares returns how much each view counts, and all together.
 func (s *stack) shares(known float64) (share [inputs]float64, total float64) {
 	for i, w := range s.weight {
-		switch View(i) {
-		case Fields, Tokens:
+		if ofHeader(View(i)) {
 			w *= known
-		case Rules:
-			w *= 1 - known // who knows the mail needs no general rules
 		}
 		share[i] = w
 		total += w
 	}
 	return share, total
+}
+
+// ofHeader tells whether a view has words of the header.
+func ofHeader(v View) bool { return v == Fields || v == Tokens }
+
+// agreement tells how far, from 1 to 0, words of the header say what all else
+// but rules says. Spam of a new kind comes the way that one's ham came as well,
+// and newsletters have headers like spam: who has only learned one of the two
+// would go by that, whatever stands in them.
+func (s *stack) agreement(views [Views]float64) float64 {
+	var header, rest, weights, others float64
+	for i, w := range s.weight {
+		switch z := w * bend(View(i), views[i]); {
+		case ofHeader(View(i)):
+			header, weights = header+z, weights+w
+		case View(i) != Rules:
+			rest, others = rest+z, others+w
+		}
+	}
+	if header*rest >= 0 {
+		return 1
+	}
+	return max(0, 1+header/weights*rest/others/contrary)
 }
 
 // known tells how far, from 0 to 1, a message came the way that those learned
@@ -207,7 +251,13 @@ func (m *Model) hasSeen(id uint32, layers []*Layer) bool {
 	return false
 }
 
-func bend(z float64) float64 { return limit * math.Tanh(z/limit) }
+// bend keeps what a view says within its limit.
+func bend(v View, z float64) float64 {
+	if v == Shape {
+		return limitShape * math.Tanh(z/limitShape)
+	}
+	return limit * math.Tanh(z/limit)
+}
 
 // linearScores returns the log-odds by each linear view.
 func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {

@@ -55,7 +55,7 @@ func Train(ctx context.Context, set []Example, opt TrainOptions) (*Model, *Repor
 		return nil, nil, err
 	}
 	m := Empty()
-	m.about = About{Name: opt.Name}
+	m.stack, m.about = baseStack(), About{Name: opt.Name}
 	l, err := t.fit(set)
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +130,7 @@ func (t *trainer) crossFit(set []Example, held []float64) error {
 				return
 			}
 			m := Empty()
-			m.base = l
+			m.base, m.stack = l, baseStack()
 			for i, e := range set {
 				if !e.Beside && fold(i, folds) == f {
 					held[i] = m.Score(e.Vector).Joined
