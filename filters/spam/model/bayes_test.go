@@ -89,13 +89,13 @@ func TestProbabilityIsAHalfWhereTheViewsSayNeither(t *testing.T) {
 	}
 }
 
-// Words of the header do not count where they contradict all else, and do
-// where it says nothing, or the same.
+// Words of the header that speak for ham do not count where all else speaks for
+// spam; those that speak for spam do.
 func TestHeaderWordsDoNotOutshoutAllElse(t *testing.T) {
 	t.Parallel()
 	s := baseStack()
 	for _, x := range []struct{ header, rest, from, to float64 }{
-		{-6, 3, 0, 0}, {3, -6, 0, 0}, {-1, 1, 0.7, 0.8}, {6, 6, 1, 1}, {-6, -1, 1, 1}, {-6, 0, 1, 1}, {0, 6, 1, 1},
+		{-6, 3, 0, 0}, {3, -6, 1, 1}, {-1, 1, 0.7, 0.8}, {6, 6, 1, 1}, {-6, -1, 1, 1}, {-6, 0, 1, 1}, {0, 6, 1, 1},
 	} {
 		var v [Views]float64
 		for i := range v {

@@ -18,7 +18,7 @@ const (
 	limitShape = 12 // that of structure, which holds best for mail from elsewhere
 	inputs     = int(Views)
 
-	contrary = 4 // how far header words and the rest may contradict each other until the former do not count
+	contrary = 4 // how far the rest may contradict header words that speak for ham until these do not count
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
@@ -102,7 +102,7 @@ type Score struct {
 	Evens       float64 // score at which Probability is a half
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
-	Known       float64 // from 0 to 1: how familiar the way is that it came, less where its words contradict all else
+	Known       float64 // from 0 to 1: how familiar the way is that it came, less where all else contradicts its words
 	Joined      float64 // of all views, before calibration
 	way         float64 // what header fields took off Joined, where that is bounded
 	kept        float64 // share of what speaks for spam that counts, for there is little text
@@ -167,10 +167,10 @@ func (s *stack) shares(known float64) (share [inputs]float64, total float64) {
 // ofHeader tells whether a view has words of the header.
 func ofHeader(v View) bool { return v == Fields || v == Tokens }
 
-// agreement tells how far, from 1 to 0, words of the header say what all else
-// but rules says. Spam of a new kind comes the way that one's ham came as well,
-// and newsletters have headers like spam: who has only learned one of the two
-// would go by that, whatever stands in them.
+// agreement tells how far, from 1 to 0, words of the header count that speak for
+// ham: less, the more all else but rules speaks for spam. Spam of a new kind
+// comes the way that one's ham came as well. Those that speak for spam always
+// count: good words in the text cannot take that away.
 func (s *stack) agreement(views [Views]float64) float64 {
 	var header, rest, weights, others float64
 	for i, w := range s.weight {
@@ -181,7 +181,7 @@ func (s *stack) agreement(views [Views]float64) float64 {
 			rest, others = rest+z, others+w
 		}
 	}
-	if header*rest >= 0 {
+	if header >= 0 || rest <= 0 {
 		return 1
 	}
 	return max(0, 1+header/weights*rest/others/contrary)
