@@ -88,22 +88,3 @@ func TestProbabilityIsAHalfWhereTheViewsSayNeither(t *testing.T) {
 		t.Errorf("evidence makes evens of it: %+v", got)
 	}
 }
-
-// Words of the header that speak for ham do not count where all else speaks for
-// spam; those that speak for spam do.
-func TestHeaderWordsDoNotOutshoutAllElse(t *testing.T) {
-	t.Parallel()
-	s := baseStack()
-	for _, x := range []struct{ header, rest, from, to float64 }{
-		{-6, 3, 0, 0}, {3, -6, 1, 1}, {-1, 1, 0.7, 0.8}, {6, 6, 1, 1}, {-6, -1, 1, 1}, {-6, 0, 1, 1}, {0, 6, 1, 1},
-	} {
-		var v [Views]float64
-		for i := range v {
-			v[i] = x.rest
-		}
-		v[Rules], v[Fields], v[Tokens] = -x.rest, x.header, x.header
-		if got := s.agreement(v); got < x.from || got > x.to {
-			t.Errorf("header %v, all else %v: counts %v", x.header, x.rest, got)
-		}
-	}
-}

@@ -18,8 +18,6 @@ const (
 	limitShape = 12 // that of structure, which holds best for mail from elsewhere
 	inputs     = int(Views)
 
-	contrary = 4 // how far the rest may contradict header words that speak for ham until these do not count
-
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
 	surer      = 1.5 // by how much probabilities are surer than log-odds of the curve, which was fitted to models of parts of the mail
@@ -102,7 +100,7 @@ type Score struct {
 	Evens       float64 // score at which Probability is a half
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
-	Known       float64 // from 0 to 1: how familiar the way is that it came, less where all else contradicts its words
+	Known       float64 // from 0 to 1: how familiar the way is that it came
 	Joined      float64 // of all views, before calibration
 	way         float64 // what header fields took off Joined, where that is bounded
 	kept        float64 // share of what speaks for spam that counts, for there is little text
@@ -118,9 +116,6 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	s.Known = m.known(v, layers)
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
-	if m.base != nil {
-		s.Known *= m.stack.agreement(s.Views)
-	}
 	s.Joined = m.stack.join(s.Views, s.Known)
 	if s.Known > 0 {
 		if least := m.stack.join(s.Views, 0) - mostWay; least > s.Joined {
@@ -155,36 +150,13 @@ func (s *stack) join(views [Views]float64, known float64) float64 {
 // shares returns how much each view counts, and all together.
 func (s *stack) shares(known float64) (share [inputs]float64, total float64) {
 	for i, w := range s.weight {
-		if ofHeader(View(i)) {
+		if v := View(i); v == Fields || v == Tokens {
 			w *= known
 		}
 		share[i] = w
 		total += w
 	}
 	return share, total
-}
-
-// ofHeader tells whether a view has words of the header.
-func ofHeader(v View) bool { return v == Fields || v == Tokens }
-
-// agreement tells how far, from 1 to 0, words of the header count that speak for
-// ham: less, the more all else but rules speaks for spam. Spam of a new kind
-// comes the way that one's ham came as well. Those that speak for spam always
-// count: good words in the text cannot take that away.
-func (s *stack) agreement(views [Views]float64) float64 {
-	var header, rest, weights, others float64
-	for i, w := range s.weight {
-		switch z := w * bend(View(i), views[i]); {
-		case ofHeader(View(i)):
-			header, weights = header+z, weights+w
-		case View(i) != Rules:
-			rest, others = rest+z, others+w
-		}
-	}
-	if header >= 0 || rest <= 0 {
-		return 1
-	}
-	return max(0, 1+header/weights*rest/others/contrary)
 }
 
 // known tells how far, from 0 to 1, a message came the way that those learned
