@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +22,13 @@ import (
 func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 	for _, how := range []string{"delivered", "removed"} {
 		in(t, Options{}, func(t *testing.T, l *lab) {
-			l.next.answer = func(*Job, string) Outcome { return busy }
+			var free atomic.Bool
+			l.next.answer = func(*Job, string) Outcome {
+				if free.Load() {
+					return delivered
+				}
+				return busy
+			}
 			l.start()
 			l.send("a@example.org", mail, "b@x.test")
 			time.Sleep(2 * logTime)
@@ -29,16 +36,20 @@ func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 			dir := t.TempDir()
 			r := sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 0)
 			r.Keep()
-			l.q.reserve = r
+			set := func(r *sqldb.Reserve, w writeFunc) {
+				l.q.mu.Lock()
+				defer l.q.mu.Unlock()
+				l.q.reserve, l.q.write = r, w
+			}
 			write, full := l.q.write, 0
-			l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			set(r, func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
 				if _, err := os.Stat(filepath.Join(dir, "reserve")); err == nil {
 					full++
 					return syscall.ENOSPC
 				}
 				return write(ctx, f)
-			}
-			l.next.answer = func(*Job, string) Outcome { return delivered }
+			})
+			free.Store(true)
 			switch how {
 			case "removed":
 				if n, err := l.q.Act(t.Context(), Change{Action: Remove, Filter: Filter{All: true}}, nil); n != 1 || err != nil {
@@ -51,14 +62,14 @@ func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 			if list := l.list(); len(list) != 0 || full == 0 {
 				t.Errorf("%s: %d left, %d times full", how, len(list), full)
 			}
-			l.q.write = write
+			set(r, write)
 			c := copyOf("a@example.org", mail, "c@x.test")
 			if _, err := l.q.Delivery("out").Commit(t.Context(), c); err != nil {
 				t.Errorf("there is room, and mail is not taken: %v", err)
 			}
 			time.Sleep(2 * logTime)
 			settle()
-			l.q.reserve = sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 1<<60)
+			set(sqldb.NewReserve(dir, slog.New(slog.DiscardHandler), 1<<60), write)
 			_, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "c@x.test"))
 			var said smtp.Reply
 			if !errors.As(err, &said) || !strings.HasPrefix(said.Error(), "452 4.3.1 ") {
