@@ -18,9 +18,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/message"
 )
 
-// Memory is how much of the decoded parts of one message stays in memory: most
-// messages then need no second file.
-const Memory = 1 << 20
+// Memory is how much of the decoded parts of one message stays in memory.
+const Memory = 512 << 10
 
 // ErrPanic says that the walk met with a mistake of ours.
 var ErrPanic = errors.New("panic")
