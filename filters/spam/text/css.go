@@ -139,13 +139,19 @@ func (r *renderer) css(decl []byte, url func([]byte)) style {
 
 // cutDeclaration splits at the next ; that is not inside parentheses.
 func cutDeclaration(b []byte) (d, rest []byte) {
+	open := false // a bracket that never ends
 	for i, c := range b {
 		switch c {
 		case ';':
 			return b[:i], b[i+1:]
 		case '(':
 			// url(data:image/png;base64,...) holds semicolons.
-			if j := bytes.IndexByte(b[i:], ')'); j >= 0 {
+			if open {
+				continue
+			}
+			if j := bytes.IndexByte(b[i:], ')'); j < 0 {
+				open = true
+			} else {
 				if k := bytes.IndexByte(b[i+j:], ';'); k >= 0 {
 					return b[:i+j+k], b[i+j+k+1:]
 				}

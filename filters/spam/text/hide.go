@@ -47,7 +47,9 @@ func (s *style) declare(b *boxed, name, value []byte) {
 	firm := false
 	if i := bytes.IndexByte(value, '!'); i >= 0 {
 		firm = hasPrefixFold(trimSpace(value[i+1:]), "important")
-		value = trimSpace(value[:i])
+		if value = trimSpace(value[:i]); len(value) == 0 {
+			return
+		}
 	}
 	switch prop := string(buf[:len(name)]); prop {
 	case "display":

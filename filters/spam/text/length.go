@@ -90,7 +90,7 @@ func lengthOf(value []byte, whole float64) (px float64, ok bool) {
 	}
 	k := reckoner{b: value, whole: whole}
 	v := k.factor(0)
-	return v, !k.bad
+	return v, !k.bad && v-v == 0 // a number, and no endless one
 }
 
 const (

@@ -73,7 +73,7 @@ func (s *sheet) read(r *renderer, src []byte) (hiding bool) {
 			src = nil
 		}
 		st := r.css(body, r.styleURL)
-		if st.any() && s.add(selectors, st) {
+		if st.any() && s.add(r, selectors, st) {
 			hiding = true
 		}
 	}
@@ -165,10 +165,10 @@ const (
 const maxSelectors = 4 << 10
 
 // add keeps the style for each selector, and tells whether it hides.
-func (s *sheet) add(selectors []byte, st style) (hiding bool) {
+func (s *sheet) add(r *renderer, selectors []byte, st style) (hiding bool) {
 	selectors = selectors[:min(len(selectors), maxSelectors)]
 	if bytes.Contains(selectors, []byte("/*")) || bytes.IndexByte(selectors, '\\') >= 0 {
-		selectors = new(renderer).plainCSS(selectors)
+		selectors = r.plainCSS(selectors)
 	}
 	for len(selectors) > 0 && len(s.rules) < maxRules {
 		var sel []byte
