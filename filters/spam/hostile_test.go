@@ -203,6 +203,17 @@ func hostileMessages() map[string][]byte {
 	same.WriteString("<style>" + strings.Repeat(".a .b .c{color:red}", 300) + "</style>")
 	same.WriteString(fill("<i class='a b c a b c a b c'>", 240<<10))
 	all["sheet matches"] = letter("text/html", same.String())
+	for name, sheet := range map[string]string{
+		"nested selectors":  fill("a"+strings.Repeat(":is(", 1000)+"{color:red}", 128<<10),
+		"escaped selectors": strings.Repeat(`\a{color:red}`, 2048),
+		"attribute rules":   strings.Repeat(`[x*="zz"]{color:red}i[x*="zz"]{color:red}.a[x~="yy"]{color:red}`, 16),
+	} {
+		page := "Content-Type: text/html\r\n\r\n<style>" + sheet + "</style>" + fill(`<i class="a a a a a a" x="`+fill("&a ", 1000)+`">`, part-len(sheet)-20)
+		all[name] = mixed("mixed", page, page)
+	}
+	all["brackets"] = letter("text/html", `<i style="a:`+strings.Repeat("(", 250<<10)+`">x`)
+	full := "Content-Type: text/html\r\n\r\n" + fill("word ", part-4095)
+	all["parts when nothing is left"] = mixed("mixed", append([]string{full, full}, times("Content-Type: text/plain\r\n\r\n"+fill("word ", 8<<10), 500)...)...)
 	all["long word"] = letter("text/plain", strings.Repeat("a", 512<<10))
 	all["long digits"] = letter("text/plain", strings.Repeat("1", 512<<10))
 	all["long line of tags"] = letter("text/html", "<a "+fill("x=y ", 512<<10)+">")

@@ -9,11 +9,12 @@ import (
 
 // Bounds of how much of a message is gone through to find what counts.
 const (
-	MaxText  = 256 << 10 // octets of one text part that are looked at, without what shows nothing
-	maxTail  = 32 << 10  // octets at the end of a longer one
-	maxTails = 2
-	maxRaw   = 4 << 20 // octets of all long text parts that are gone through
-	firstBuf = 16 << 10
+	MaxText    = 256 << 10 // octets of one text part that are looked at, without what shows nothing
+	maxTail    = 32 << 10  // octets at the end of a longer one
+	maxTails   = 2
+	maxSqueeze = 1 << 20 // octets of all long text parts of which what shows nothing is taken out
+	maxRaw     = 4 << 20 // octets of all long text parts that are gone through
+	firstBuf   = 16 << 10
 )
 
 // Content is what is kept of the content of one leaf while it is read: of a long
@@ -27,14 +28,14 @@ type Content struct {
 	done     int // octets that are squeezed
 	squeezer text.Squeezer
 	tail     []byte
-	raw      *int // octets that may still be gone through
+	m        *Message // its bounds
 }
 
 // Content readies m for the content of a leaf. It is valid until the next one.
 func (m *Message) Content(p Info) *Content {
 	c := &m.content
 	c.kind, c.limit = kindOf(p), Wants(p)
-	c.buf, c.tail, c.full, c.done, c.raw = c.buf[:0], c.tail[:0], false, 0, &m.raw
+	c.buf, c.tail, c.full, c.done, c.m = c.buf[:0], c.tail[:0], false, 0, m
 	c.whole = c.kind != plainText && c.kind != htmlText || wideCharset(p.Charset)
 	c.squeezer.Reset()
 	return c
@@ -59,7 +60,7 @@ func (c *Content) Room() []byte {
 		}
 		return c.buf[len(c.buf):min(cap(c.buf), c.limit)]
 	}
-	if c.whole || *c.raw <= 0 {
+	if c.whole || c.m.raw <= 0 {
 		return nil
 	}
 	if c.tail == nil {
@@ -68,14 +69,14 @@ func (c *Content) Room() []byte {
 	if len(c.tail) == cap(c.tail) {
 		c.tail = c.tail[:copy(c.tail, c.tail[len(c.tail)-maxTail:])]
 	}
-	return c.tail[len(c.tail):cap(c.tail)]
+	return c.tail[len(c.tail):min(cap(c.tail), len(c.tail)+c.m.raw)] // so much, however it is read
 }
 
 // Took tells that n octets were written to Room.
 func (c *Content) Took(n int) {
 	if c.full {
 		c.tail = c.tail[:len(c.tail)+n]
-		*c.raw -= n
+		c.m.raw -= n
 	} else {
 		c.buf = c.buf[:len(c.buf)+n]
 	}
@@ -97,7 +98,7 @@ func (c *Content) Write(b []byte) (int, error) {
 
 // squeeze makes room, as long as that is worth it.
 func (c *Content) squeeze() {
-	if c.full = c.limit == 0 || c.whole || *c.raw <= 0; c.full {
+	if c.full = c.limit == 0 || c.whole || c.m.squeeze <= 0; c.full {
 		return
 	}
 	if c.done == 0 && bytes.IndexByte(c.buf[:min(len(c.buf), 64)], 0) >= 0 {
@@ -105,7 +106,7 @@ func (c *Content) squeeze() {
 		return
 	}
 	fresh := c.buf[c.done:]
-	*c.raw -= len(fresh)
+	c.m.squeeze -= len(fresh)
 	length, done := 0, 0
 	if c.kind == htmlText {
 		length, done = c.squeezer.HTML(fresh)
@@ -122,6 +123,9 @@ func (c *Content) squeeze() {
 
 // Bytes is what was kept: the beginning, and the end of what is longer.
 func (c *Content) Bytes() (head, tail []byte) {
+	if !c.full && len(c.buf) == c.limit { // as if more had been asked for
+		c.squeeze()
+	}
 	tail = c.tail[max(0, len(c.tail)-maxTail):]
 	if i := bytes.IndexAny(tail, ">\n"); i >= 0 && len(c.tail) > maxTail {
 		tail = tail[i+1:]

@@ -74,6 +74,7 @@ type Message struct {
 	graced   int
 	tails    int
 	raw      int // octets that may be gone through, see Content
+	squeeze  int // octets that may be squeezed
 	pictures int
 	pixels   int
 	pending  []byte // a text/plain that an HTML part may stand for
@@ -95,7 +96,7 @@ func (m *Message) Begin(h *message.Header) {
 	m.Subject, m.Text, m.Hidden, m.Quoted = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
 	m.other, m.pixels = text.Marks{}, 0
-	m.files, m.graced, m.tails, m.raw = 0, 0, 0, maxRaw
+	m.files, m.graced, m.tails, m.raw, m.squeeze = 0, 0, 0, maxRaw, maxSqueeze
 	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
 	m.Raw = h
@@ -172,6 +173,9 @@ func (m *Message) Part(ctx context.Context, p Info, c *Content, size int64) {
 		return
 	}
 	m.text(p, k, content)
+	if k == plainText && p.Within == "multipart/alternative" {
+		return // what waits for an HTML part has a beginning alone
+	}
 	if len(tail) > 0 && m.tails < maxTails {
 		m.tails++
 		m.text(p, k, tail)
@@ -200,26 +204,26 @@ func (m *Message) text(p Info, k kind, content []byte) {
 // share cuts the content of a part to what is left for it: a part is seen
 // somewhat, whatever comes before it, and files leave half to what is no file.
 func (m *Message) share(p Info, k kind, content []byte) []byte {
-	if m.total > maxTotal/4 && (k == plainText || k == htmlText) && !wideCharset(p.Charset) {
+	file := p.Disposition == "attachment"
+	left := m.left(file)
+	if left == 0 && (file || m.graced >= maxGrace) {
+		return nil
+	}
+	if m.total > maxTotal/4 && m.squeeze > 0 && (k == plainText || k == htmlText) && !wideCharset(p.Charset) {
 		n := 0
+		m.squeeze -= len(content)
+		m.squeezer.Reset()
 		if k == plainText {
 			n = m.squeezer.Plain(content)
 		} else {
-			m.squeezer.Reset()
 			n, _ = m.squeezer.HTML(content)
 		}
 		content = content[:n]
 	}
-	left := maxTotal - m.total
-	file := p.Disposition == "attachment"
-	if file {
-		left = min(left, maxFiles-m.files)
-	}
 	if left < min(grace, len(content)) {
-		if m.graced++; file || m.graced > maxGrace {
-			return content[:max(0, left)]
+		if m.graced++; !file && m.graced <= maxGrace {
+			return content[:min(len(content), grace)]
 		}
-		return content[:min(len(content), grace)]
 	}
 	content = content[:min(len(content), left)]
 	m.total += len(content)
@@ -227,6 +231,14 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 		m.files += len(content)
 	}
 	return content
+}
+
+// left is how many octets of text parts may still be looked at.
+func (m *Message) left(file bool) int {
+	if file {
+		return max(0, min(maxTotal-m.total, maxFiles-m.files))
+	}
+	return max(0, maxTotal-m.total)
 }
 
 // picture looks for QR codes in a picture that is there whole.

@@ -15,3 +15,29 @@ func TestDeclarationsWithoutValue(t *testing.T) {
 		}
 	}
 }
+
+// TestWorkOfRulesIsOfTheMessage: many parts do no more than one.
+func TestWorkOfRulesIsOfTheMessage(t *testing.T) {
+	t.Parallel()
+	part := []byte("<style>" + strings.Repeat(`[x*="zz"]{color:red}`, 16) + "</style>" + strings.Repeat(`<i x="`+strings.Repeat("a", 1000)+`">`, 200))
+	p := new(Page)
+	for range 3 {
+		p.HTML(part)
+	}
+	if p.r.work > maxRuleWork+MaxSource || p.r.work < maxRuleWork {
+		t.Errorf("%d comparisons", p.r.work)
+	}
+	if p.Reset(); p.r.work != 0 {
+		t.Errorf("%d after Reset", p.r.work)
+	}
+}
+
+func TestSelectorsNestALittle(t *testing.T) {
+	t.Parallel()
+	for depth, want := range map[int]bool{maxNested: true, maxNested + 2: false} {
+		var list [maxConditions]condition
+		if _, _, ok := parseSelector(&list, []byte(strings.Repeat(":is(", depth)+"b"+strings.Repeat(")", depth))); ok != want {
+			t.Errorf("%d deep: %v", depth, ok)
+		}
+	}
+}

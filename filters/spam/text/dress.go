@@ -46,7 +46,7 @@ func (r *renderer) dress(e *element) {
 	if r.sheet.tags || r.sheet.deep {
 		hash := hashFold(r.s.name)
 		if r.sheet.tags {
-			r.sheet.byTag(e, hash)
+			r.byTag(e, hash)
 		}
 		if e.names.tag = hash; e.tag == tagHTML {
 			e.names.tag = hashHTML
@@ -64,7 +64,7 @@ func (r *renderer) dress(e *element) {
 			sh.Classes++
 			r.classes(e, a.value)
 		case attrID:
-			r.sheet.byName(e, '#', trimSpace(a.value))
+			r.byName(e, '#', trimSpace(a.value))
 			e.names.add('#', trimSpace(a.value))
 			e.look.quote = e.look.quote || quotes(trimSpace(a.value))
 		case attrBgcolor:
@@ -122,7 +122,7 @@ func (r *renderer) classes(e *element, v []byte) {
 		for n < len(v) && class[v[n]]&white == 0 {
 			n++
 		}
-		r.sheet.byName(e, '.', v[:n])
+		r.byName(e, '.', v[:n])
 		e.names.add('.', v[:n])
 		e.look.quote = e.look.quote || quotes(v[:n])
 		v = v[n:]

@@ -110,7 +110,7 @@ func (p *Page) Reset() {
 	p.Text, p.Hidden, p.Quoted, p.Title = p.Text[:0], p.Hidden[:0], p.Quoted[:0], p.Title[:0]
 	clear(p.Links)
 	p.Links, p.Shape, p.Marks, p.read = p.Links[:0], Shape{}, Marks{}, 0
-	p.tags = 0
+	p.tags, p.r.work = 0, 0
 	p.text.reset(p.Text)
 	p.hidden.reset(p.Hidden)
 	p.quoted.reset(p.Quoted)

@@ -61,7 +61,7 @@ type renderer struct {
 
 	sheet  sheet
 	vars   vars
-	work   int  // left for rules with conditions
+	work   int  // comparisons for rules with conditions, of all parts
 	late   bool // a style sheet came after text: render again
 	rare   int
 	buf    []byte // attribute values, decoded
@@ -113,7 +113,7 @@ func (r *renderer) reset(src []byte) {
 	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff, opacity: 1000}, style: newStyle(), names: names{tag: hashHTML, on: true}})
 	clear(r.open[:])
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
-	r.steps, r.tags, r.work = 0, 0, maxRuleWork
+	r.steps, r.tags = 0, 0
 	r.anchor, r.joint, r.between, r.single, r.shown = -1, false, false, 0, len(r.p.Text) > 0
 }
 

@@ -8,7 +8,9 @@ const (
 	maxAllConds   = 512     // of a part
 	maxOwnNames   = 6       // classes and ids of an element that they are asked of
 	maxUp         = 32      // elements around one that they are asked of
-	maxRuleWork   = 1 << 19 // comparisons for a part
+	maxRuleWork   = 1 << 17 // comparisons for a message
+	costOfValue   = 4       // octets of an attribute's value that cost as much as a comparison
+	costOfNames   = 8       // so do the names of attributes
 )
 
 // condition is a part of a selector: of the element itself or, behind up, of one
@@ -137,7 +139,7 @@ func parseSelector(list *[maxConditions]condition, sel []byte) (n, last int, ok 
 		}
 	}
 	for i := k - 1; i >= 0; i-- {
-		m, ok := parseCompound(list[n:], parts[i])
+		m, ok := parseCompound(list[n:], parts[i], 0)
 		if !ok {
 			return 0, 0, false
 		}
@@ -181,7 +183,7 @@ func compoundEnd(b []byte) (end int, join byte, next int) {
 }
 
 // parseCompound reads tag.class#id[attribute]:pseudo.
-func parseCompound(list []condition, b []byte) (n int, ok bool) {
+func parseCompound(list []condition, b []byte, depth int) (n int, ok bool) {
 	if len(b) > 0 && b[0] != '.' && b[0] != '#' && b[0] != '[' && b[0] != ':' {
 		i := nameEnd(b)
 		if len(list) == 0 {
@@ -215,7 +217,7 @@ func parseCompound(list []condition, b []byte) (n int, ok bool) {
 			}
 			n, b = n+1, b[i+1:]
 		case ':':
-			m, rest, ok := parsePseudo(list[n:], b[1:])
+			m, rest, ok := parsePseudo(list[n:], b[1:], depth)
 			if !ok {
 				return 0, false
 			}
@@ -240,7 +242,10 @@ func nameEnd(b []byte) int {
 
 // parsePseudo reads what is asked for behind a colon. What depends on where an
 // element stands, or on what its reader does, is not understood.
-func parsePseudo(list []condition, b []byte) (n int, rest []byte, ok bool) {
+func parsePseudo(list []condition, b []byte, depth int) (n int, rest []byte, ok bool) {
+	if depth > maxNested {
+		return 0, nil, false
+	}
 	i := nameEnd(b)
 	name, inner := b[:i], []byte(nil)
 	rest = b[i:]
@@ -256,10 +261,10 @@ func parsePseudo(list []condition, b []byte) (n int, rest []byte, ok bool) {
 		list[0] = condition{}
 		return 1, rest, list[0].attribute(append([]byte("lang|="), bytes.Trim(inner, `"'`)...))
 	case equalFold(name, "is"), equalFold(name, "where"), equalFold(name, "matches"):
-		n, ok = parseCompound(list, inner)
+		n, ok = parseCompound(list, inner, depth+1)
 		return n, rest, ok
 	case equalFold(name, "not"):
-		n, ok = parseCompound(list, inner)
+		n, ok = parseCompound(list, inner, depth+1)
 		if list[0].not = true; n != 1 {
 			return 0, nil, false
 		}
@@ -309,7 +314,7 @@ func (r *renderer) byConditions(e *element) {
 // byCondition applies those that are filed under a name.
 func (r *renderer) byCondition(e *element, hash uint32) {
 	for i := r.sheet.heads[hash&255]; i != 0; i = r.sheet.rules[i-1].next {
-		if r.work--; r.work < 0 {
+		if r.work++; r.work > maxRuleWork {
 			return
 		}
 		if ru := &r.sheet.rules[i-1]; ru.hash == hash && ru.more != (span{}) && r.meets(e, r.sheet.conds[ru.more.from:ru.more.to]) {
@@ -324,7 +329,7 @@ func (r *renderer) meets(e *element, conds []condition) bool {
 		if conds[i].up != 0 {
 			return r.within(conds[i:])
 		}
-		if r.work--; r.work < 0 || conds[i].met(&e.names, r) == conds[i].not {
+		if r.work++; r.work > maxRuleWork || conds[i].met(&e.names, r) == conds[i].not {
 			return false
 		}
 	}
@@ -343,7 +348,7 @@ func (r *renderer) within(conds []condition) bool {
 		for steps := 0; at >= 0 && steps < maxUp && !found; at, steps = at-1, steps+1 {
 			found = true
 			for i := range conds[:n] {
-				if r.work--; r.work < 0 {
+				if r.work++; r.work > maxRuleWork {
 					return false
 				}
 				if conds[i].met(&r.stack[at].names, nil) == conds[i].not {
@@ -376,10 +381,15 @@ func (c *condition) met(n *names, r *renderer) bool {
 			return c.not
 		}
 		for i := range r.s.attrs[:r.s.n] {
-			if a := &r.s.attrs[i]; equalFold(a.name, string(c.name[:c.n])) {
-				return c.fits(r.value(a.value))
+			if a := &r.s.attrs[i]; len(a.name) == int(c.n) && equalFold(a.name, string(c.name[:c.n])) {
+				if c.op == 0 {
+					return true
+				}
+				r.work += 1 + len(a.value)/costOfValue
+				return r.work <= maxRuleWork && c.fits(r.value(a.value))
 			}
 		}
+		r.work += r.s.n / costOfNames
 		return false
 	}
 	return n.has(c.hash)
@@ -406,7 +416,18 @@ func (c *condition) fits(v []byte) bool {
 			}
 		}
 	case '*':
-		return len(want) > 0 && bytes.Contains(bytes.ToLower(v[:min(len(v), 1<<10)]), bytes.ToLower(want))
+		return len(want) > 0 && indexEqual(v[:min(len(v), 1<<10)], want)
+	}
+	return false
+}
+
+// indexEqual tells whether sub is in b, in whatever case.
+func indexEqual(b, sub []byte) bool {
+	first := lower(sub[0])
+	for i := 0; i+len(sub) <= len(b); i++ {
+		if lower(b[i]) == first && bytes.EqualFold(b[i:i+len(sub)], sub) {
+			return true
+		}
 	}
 	return false
 }

@@ -243,8 +243,12 @@ func (s *sheet) file(ru rule) bool {
 func hashName(kind byte, name []byte) uint32 { return hashFold(name) ^ uint32(kind)*2654435761 }
 
 // byTag applies the rules for a tag.
-func (s *sheet) byTag(e *element, hash uint32) {
+func (r *renderer) byTag(e *element, hash uint32) {
+	s := &r.sheet
 	for i := s.heads[hash&255]; i != 0; i = s.rules[i-1].next {
+		if r.work++; r.work > maxRuleWork {
+			return
+		}
 		if ru := &s.rules[i-1]; ru.hash == hash && ru.tag == hash && ru.more == (span{}) {
 			e.style.merge(&ru.style)
 		}
@@ -252,13 +256,17 @@ func (s *sheet) byTag(e *element, hash uint32) {
 }
 
 // byName applies the rules for a class ('.') or an id ('#').
-func (s *sheet) byName(e *element, kind byte, name []byte) {
+func (r *renderer) byName(e *element, kind byte, name []byte) {
+	s := &r.sheet
 	if len(s.rules) == 0 {
 		return
 	}
 	hash := hashName(kind, name)
 	for i := s.heads[hash&255]; i != 0; i = s.rules[i-1].next {
-		if ru := &s.rules[i-1]; ru.hash == hash && ru.more == (span{}) && (ru.tag == 0 || e.tag != tagOther && ru.tag == hashFold([]byte(tagNames[e.tag]))) {
+		if r.work++; r.work > maxRuleWork {
+			return
+		}
+		if ru := &s.rules[i-1]; ru.hash == hash && ru.more == (span{}) && (ru.tag == 0 || e.tag != tagOther && ru.tag == tagHashes[e.tag]) {
 			e.style.merge(&ru.style)
 		}
 	}

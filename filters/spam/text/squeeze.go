@@ -154,9 +154,36 @@ var notBlank = func() (t [256]bool) {
 }()
 
 // blankRefs are references to characters that show nothing.
-var blankRefs = [...]string{
-	"&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
-	"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&tab;", "&newline;", "&zerowidthspace;",
+var blankRefs = func() map[string]bool {
+	set := map[string]bool{}
+	for _, ref := range [...]string{
+		"&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
+		"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&tab;", "&newline;", "&zerowidthspace;",
+	} {
+		set[ref] = true
+	}
+	return set
+}()
+
+const longestBlankRef = 16
+
+// blankRef is the length of the reference at the beginning of b to what shows
+// nothing; 0 for none.
+func blankRef(b []byte) int {
+	var buf [longestBlankRef]byte
+	for i, c := range b[:min(len(b), len(buf))] {
+		buf[i] = lower(c)
+		switch {
+		case c == ';':
+			if blankRefs[string(buf[:i+1])] {
+				return i + 1
+			}
+			return 0
+		case i > 0 && c != '#' && !isLetter(c) && !isDigit(c):
+			return 0
+		}
+	}
+	return 0
 }
 
 // blank is the length of what shows nothing at the beginning of b; 0 for none.
@@ -171,12 +198,7 @@ func blank(b []byte) int {
 		}
 		return 1
 	case c == '&':
-		for _, ref := range blankRefs {
-			if hasPrefixFold(b, ref) {
-				return len(ref)
-			}
-		}
-		return 0
+		return blankRef(b)
 	case c == 0xe3:
 		if len(b) > 2 && b[1] == 0x80 && b[2] == 0x80 {
 			return 3

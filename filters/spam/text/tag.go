@@ -107,6 +107,14 @@ const (
 	tagCount
 )
 
+// tagHashes are the hashes of tagNames.
+var tagHashes = func() (h [tagCount]uint32) {
+	for i, n := range tagNames {
+		h[i] = hashFold([]byte(n))
+	}
+	return h
+}()
+
 var tagNames = [tagCount]string{
 	"", "a", "address", "applet", "area", "article", "aside", "audio", "b", "base", "big", "blockquote", "body", "br", "button",
 	"caption", "center", "code", "col", "colgroup", "dd", "del", "details", "div", "dl", "dt", "em", "embed", "fieldset", "figure",
