@@ -45,7 +45,10 @@ func (raw *rawRule) queueing(stage gateway.Stage, env Env) (q gateway.Queueing) 
 	}
 	if t := raw.hold; t != nil {
 		q.Hold = strings.Map(expr.AsField, strings.TrimSpace(t.Value))
-		if n := len([]rune(q.Hold)); n == 0 || n > maxHold {
+		if q.Hold == "true" { // no reason that tells anybody something
+			q.Hold = "rule " + strings.Map(expr.AsField, raw.name.Value)
+		}
+		if n := len([]rune(q.Hold)); n == 0 || n > maxHold || q.Hold == "false" {
 			t.File.Problem(t.Pos, fmt.Sprintf("hold is the reason that administrators see: up to %d characters", maxHold), `hold: "looks like a newsletter"`)
 		}
 	}

@@ -36,8 +36,12 @@ func (c *conn) mail(arg string) smtp.Reply {
 	if p.Size > c.set.Limits.Message { // RFC 1870 section 6.1
 		return replyTooBig
 	}
-	if far := time.Now().Add(c.set.FutureRelease); p.HoldFor > c.set.FutureRelease || p.HoldUntil.After(far) {
+	held := max(p.HoldFor, time.Until(p.HoldUntil))
+	switch {
+	case held > c.set.FutureRelease:
 		return replyHoldLong
+	case p.DeliverBy.Return && held >= p.DeliverBy.Within: // it would be late before it may leave
+		return replyHoldBy
 	}
 	if c.mails++; c.set.Limits.Transactions > 0 && c.mails > c.set.Limits.Transactions {
 		return replyTooManyMails

@@ -39,6 +39,7 @@ var (
 	replyForeign         = smtp.NewReply(521, smtp.EnhancedCode{5, 5, 1}, "this is SMTP")
 	replyTooBig          = smtp.NewReply(552, smtp.EnhancedCode{5, 3, 4}, "message too big")
 	replyHoldLong        = smtp.NewReply(501, smtp.EnhancedCode{5, 5, 4}, "mail is not held for so long: see FUTURERELEASE")
+	replyHoldBy          = smtp.NewReply(501, smtp.EnhancedCode{5, 5, 4}, "mail cannot be held until after the time by which it must arrive: see HOLDFOR, HOLDUNTIL and BY")
 	replyDrain           = smtp.NewReply(421, smtp.EnhancedCode{4, 3, 0}, "message goes on for too long, closing connection")
 	replyData            = smtp.NewReply(354, smtp.EnhancedCode{}, "send the message, end with CRLF.CRLF")
 	replyTaken           = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "message accepted")
