@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -68,7 +69,7 @@ func parsePairs(s string) (user, token string, err error) {
 	if !ok {
 		return "", "", malformed("OAuth: no end")
 	}
-	seen := 0
+	seen, asked := 0, false
 	for pair := range strings.SplitSeq(s, "\x01") {
 		k, v, ok := strings.Cut(pair, "=")
 		if seen++; !ok || seen > maxExtension {
@@ -78,15 +79,18 @@ func parsePairs(s string) (user, token string, err error) {
 		case "user":
 			user = v
 		case "auth":
-			if token != "" {
+			if asked {
 				return "", "", malformed("OAuth: two tokens")
+			}
+			if asked = true; v == "" { // who asks what token is wanted (RFC 7628 section 4.3)
+				continue
 			}
 			if token, err = bearerToken(v); err != nil {
 				return "", "", err
 			}
 		}
 	}
-	if token == "" || strings.ContainsAny(user, "\x00") {
+	if !asked || strings.ContainsAny(user, "\x00") {
 		return "", "", malformed("OAuth: no token")
 	}
 	return user, token, nil
@@ -116,9 +120,15 @@ func isAlnum(c byte) bool {
 
 // refusal is the challenge after a token that is not taken (RFC 7628 section
 // 3.2.2).
-var refusal = []byte(`{"status":"invalid_token"}`)
+func (o *oauth) refusal() []byte {
+	b, _ := json.Marshal(struct {
+		Status string `json:"status"`
+		Scope  string `json:"scope,omitempty"`
+	}{"invalid_token", o.opt.Scope})
+	return b
+}
 
-// token finds out whose a token is.
+// token finds out whose a token is; "" is nobody's.
 func (x *exchange) token(ctx context.Context, user, token string) (Identity, error) {
 	x.claimed = user
 	if err := x.wait(ctx); err != nil {
@@ -132,7 +142,7 @@ func (x *exchange) token(ctx context.Context, user, token string) (Identity, err
 	if errors.Is(err, ErrCredentials) {
 		x.mark = x.a.markOf(user, token)
 		// The client answers with ^A or gives up; either ends it.
-		b, askErr := x.ask(refusal)
+		b, askErr := x.ask(x.set.oauth.refusal())
 		if ctx.Err() != nil {
 			return Identity{}, ctx.Err()
 		}

@@ -17,9 +17,10 @@ import (
 
 // Times of a key set.
 const (
-	keyRefresh = time.Minute    // least time between two fetches, whoever asks for unknown keys
-	keyStale   = 24 * time.Hour // how long keys are used when the issuer is away
-	minRSA     = 2048           // bits (RFC 7518 section 3.3)
+	keyRefresh = time.Minute     // least time between two fetches, whoever asks for unknown keys
+	keyRetry   = 5 * time.Second // after a fetch that failed
+	keyStale   = 24 * time.Hour  // how long keys are used when the issuer is away
+	minRSA     = 2048            // bits (RFC 7518 section 3.3)
 	maxRSA     = 8192
 )
 
@@ -101,8 +102,11 @@ func (s *keySet) refresh(ctx context.Context) error {
 		return ctx.Err()
 	}
 	s.mu.Lock()
-	recent := time.Since(s.tried) < keyRefresh
-	away := s.fetched.Before(s.tried)
+	away, wait := s.fetched.Before(s.tried), keyRefresh
+	if away {
+		wait = keyRetry
+	}
+	recent := time.Since(s.tried) < wait
 	if !recent {
 		s.tried = time.Now()
 	}
@@ -133,7 +137,7 @@ func (s *keySet) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	}
 	b, err := fetch(ctx, s.client, req)
 	if err != nil {
-		return nil, fmt.Errorf("%w: keys: %w", ErrTemporary, err)
+		return nil, fmt.Errorf("keys: %w", err)
 	}
 	keys, err := parseKeys(b)
 	if err != nil {

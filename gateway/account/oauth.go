@@ -72,6 +72,9 @@ func newOAuth(opt *OAuth) (*oauth, error) {
 // user returns whose a token is, as the issuer names it. The error wraps
 // ErrCredentials or ErrTemporary.
 func (o *oauth) user(ctx context.Context, token string) (string, error) {
+	if token == "" {
+		return "", fmt.Errorf("%w: no token", ErrCredentials)
+	}
 	if o.keys != nil {
 		return o.verify(ctx, token)
 	}
@@ -111,20 +114,28 @@ type claims struct {
 func (o *oauth) claimsOf(all map[string]any, registered jwt.Claims) *claims {
 	c := &claims{Claims: registered, exp: registered.Expiry}
 	c.user, _ = all[o.opt.Claim].(string)
-	switch s := all["scope"].(type) {
-	case string:
-		c.scope = s
-	case []any: // some issuers write a list
-		for _, x := range s {
-			if t, ok := x.(string); ok {
-				c.scope += " " + t
-			}
-		}
-	}
+	c.scope = scopes(all["scope"]) + " " + scopes(all["scp"]) // Microsoft and Okta say scp
 	if v, ok := all["email_verified"]; ok && o.opt.Claim == "email" && v != true && v != "true" {
 		c.user = "" // anybody can claim an address
 	}
 	return c
+}
+
+// scopes joins a list, which some issuers write, to what others do.
+func scopes(v any) string {
+	switch s := v.(type) {
+	case string:
+		return s
+	case []any:
+		var list []string
+		for _, x := range s {
+			if t, ok := x.(string); ok {
+				list = append(list, t)
+			}
+		}
+		return strings.Join(list, " ")
+	}
+	return ""
 }
 
 // check decides whether a token is for us.

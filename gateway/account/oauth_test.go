@@ -248,7 +248,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Errorf("%d fetches", n)
 	}
 	i.publish(200, public("1", &rsaKey().PublicKey))
-	age(keyRefresh)
+	age(keyRetry)
 	login(old, nil)
 	login(old, nil)
 	for range 5 {
@@ -289,6 +289,7 @@ func TestIntrospection(t *testing.T) {
 		"nobody":  `{"active":true,"aud":"mail","scope":"mail.send"}`,
 		"other":   `{"active":true,"username":"ana@example.org","aud":"web","scope":"mail.send"}`,
 		"scope":   `{"active":true,"username":"ana@example.org","aud":"mail","scope":"mail.sendx"}`,
+		"scp":     `{"active":true,"username":"ana@example.org","aud":"mail","scp":["x","mail.send"]}`,
 		"issuer":  `{"active":true,"username":"ana@example.org","aud":"mail","iss":"https://evil.example","scope":"mail.send"}`,
 		"expired": fmt.Sprintf(`{"active":true,"username":"ana@example.org","aud":"mail","exp":%d,"scope":"mail.send"}`, exp-7200),
 		"broken":  `{"active":true`,
@@ -300,7 +301,7 @@ func TestIntrospection(t *testing.T) {
 	})
 	for token, want := range map[string]error{
 		"good": nil, "dead": ErrCredentials, "text": ErrCredentials, "nobody": ErrCredentials, "other": ErrCredentials, "scope": ErrCredentials,
-		"issuer": ErrCredentials, "expired": ErrCredentials, "broken": ErrTemporary, "huge": ErrTemporary, "": ErrExchange,
+		"issuer": ErrCredentials, "expired": ErrCredentials, "scp": nil, "broken": ErrTemporary, "huge": ErrTemporary, "": ErrExchange,
 	} {
 		_, err := xoauth2Login(a, ana, token)
 		if !errorIs(err, want) {
@@ -320,6 +321,37 @@ func TestIntrospection(t *testing.T) {
 	i.mu.Unlock()
 	_, err := bearerLogin(a, ana, "dead")
 	wantErr(t, err, ErrTemporary)
+}
+
+// TestOAuthSaysWhatIsWanted: an empty auth asks for it (RFC 7628 section 4.3);
+// two tokens are none.
+func TestOAuthSaysWhatIsWanted(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	o := i.options()
+	o.Scope = "mail.send"
+	a := withOAuth(t, o)
+	for response, want := range map[string]error{
+		"n,,\x01auth=\x01\x01":                    ErrCredentials,
+		"n,,\x01auth=\x01auth=Bearer abc\x01\x01": ErrExchange,
+		"n,,\x01host=mx.example.org\x01\x01":      ErrExchange,
+		"n,,\x01auth=Basic YW5hOnB3\x01\x01":      ErrExchange,
+		"n,a=ana@example.org,\x01auth=\x01\x01":   ErrCredentials,
+		"n,,\x01auth=Bearer abc.def.ghi\x01\x01":  ErrCredentials,
+	} {
+		challenge := ""
+		_, err := a.Authenticate(context.Background(), peer, "OAUTHBEARER", []byte(response), func(c []byte) ([]byte, error) {
+			challenge = string(c)
+			return []byte{1}, nil
+		})
+		wantErr(t, err, want)
+		if said := challenge == `{"status":"invalid_token","scope":"mail.send"}`; said != (want == ErrCredentials) {
+			t.Errorf("%q: %s", response, challenge)
+		}
+	}
+	if n := i.fetches.Load(); n != 0 {
+		t.Errorf("%d fetches", n)
+	}
 }
 
 func TestOAuthOptions(t *testing.T) {
