@@ -172,3 +172,22 @@ func TestLongLinesAreTaken(t *testing.T) {
 		t.Errorf("text_line is %d", n)
 	}
 }
+
+// TestNoTimeIsNoDefault: where a time span that is not written has a default,
+// 0 is how to have none.
+func TestNoTimeIsNoDefault(t *testing.T) {
+	t.Parallel()
+	c, err := Parse("gapura.yaml", []byte(`listeners: [{protocol: smtp, address: ":25"}]
+domains: {example.org: {deliver: mailbox}}
+queue: {warn: 0}
+accounts:
+  ldap: {servers: ["ldap://a.test"], base: dc=test, remember: 0s}
+  oauth: {introspection: "https://a.test/", remember: "0"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Queue.Warn >= 0 || c.Accounts.LDAP.Remember >= 0 || c.Accounts.OAuth.Remember >= 0 {
+		t.Errorf("%v, %v, %v", c.Queue.Warn, c.Accounts.LDAP.Remember, c.Accounts.OAuth.Remember)
+	}
+}

@@ -286,6 +286,10 @@ func (d *decoder) network(n ast.Node, p *netip.Prefix, s string) {
 
 var durationType = reflect.TypeFor[time.Duration]()
 
+// zeroIsNever are the time spans that have a default where none is written, so
+// that their owners take what is below 0 for none.
+var zeroIsNever = map[string]bool{"queue.warn": true, "accounts.ldap.remember": true, "accounts.oauth.remember": true}
+
 func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 	if v.Kind() == reflect.Bool {
 		b, ok := n.(*ast.BoolNode)
@@ -308,6 +312,9 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 		if err != nil || x < 0 {
 			d.errorf(n, "write it like 30s, 5m or 4h", "%q is no time span", written(n))
 			return
+		}
+		if x == 0 && zeroIsNever[d.path] {
+			x = -1
 		}
 		v.SetInt(int64(x))
 	case v.CanInt():

@@ -110,8 +110,8 @@ type LDAP struct {
 	Timeout time.Duration `yaml:"timeout"`
 	// Connections at once. Default 4.
 	Connections int `yaml:"connections"`
-	// How long answers, right passwords among them, are remembered; below 0:
-	// not at all. Default 1m.
+	// How long answers, right passwords among them, are remembered; 0: not at
+	// all. Default 1m.
 	Remember time.Duration `yaml:"remember"`
 }
 
@@ -140,8 +140,8 @@ type OAuth struct {
 	Leeway time.Duration `yaml:"leeway"`
 	// How long an answer may take. Default 5s.
 	Timeout time.Duration `yaml:"timeout"`
-	// How long keys and introspected tokens are remembered at most; below 0:
-	// not at all. Default 1h.
+	// How long keys and introspected tokens are remembered at most; 0: not
+	// at all. Default 1h.
 	Remember time.Duration `yaml:"remember"`
 }
 

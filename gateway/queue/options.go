@@ -17,8 +17,8 @@ type Options struct {
 	Retry []time.Duration `yaml:"retry"`
 	// How long a message is tried before it goes back to its sender.
 	Expire time.Duration `yaml:"expire"`
-	// After this time the sender is told that the message is late; below 0:
-	// never, unless the sender asks for it.
+	// After this time the sender is told that the message is late; 0: never,
+	// unless the sender asks for it.
 	Warn time.Duration `yaml:"warn"`
 	// The longest time for which a destination that is down is left alone
 	// before one message probes it.
