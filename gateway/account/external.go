@@ -67,18 +67,21 @@ func fingerprint(s string) (f [sha256.Size]byte, err error) {
 }
 
 // names returns the users that a client's certificates may be, as they are
-// written there; none: it is nobody's.
-func (c *certificates) names(certs []*x509.Certificate) []string {
+// written there, or why they are nobody's.
+func (c *certificates) names(certs []*x509.Certificate) ([]string, error) {
 	if len(certs) == 0 {
-		return nil
+		return nil, errors.New("there is none")
 	}
 	leaf := certs[0]
 	now := time.Now()
-	if user, ok := c.pins[sha256.Sum256(leaf.Raw)]; ok && !now.After(leaf.NotAfter) && !now.Before(leaf.NotBefore) {
-		return []string{user}
-	}
-	if c.roots == nil {
-		return nil
+	user, pinned := c.pins[sha256.Sum256(leaf.Raw)]
+	switch {
+	case pinned && !now.After(leaf.NotAfter) && !now.Before(leaf.NotBefore):
+		return []string{user}, nil
+	case pinned:
+		return nil, fmt.Errorf("it is pinned, but valid from %s to %s", leaf.NotBefore.Format(time.DateOnly), leaf.NotAfter.Format(time.DateOnly))
+	case c.roots == nil:
+		return nil, errors.New("it is not pinned")
 	}
 	inter := x509.NewCertPool()
 	for _, i := range certs[1:min(len(certs), maxIntermediates)] {
@@ -86,12 +89,12 @@ func (c *certificates) names(certs []*x509.Certificate) []string {
 	}
 	_, err := leaf.Verify(x509.VerifyOptions{Roots: c.roots, Intermediates: inter, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	if len(leaf.EmailAddresses) > 0 {
-		return leaf.EmailAddresses
+		return leaf.EmailAddresses, nil
 	}
-	return []string{leaf.Subject.CommonName}
+	return []string{leaf.Subject.CommonName}, nil
 }
 
 // external is EXTERNAL (RFC 4422 appendix A): who the client is says its
@@ -108,11 +111,13 @@ func (x *exchange) external(ctx context.Context) (Identity, error) {
 	if err := x.wait(ctx); err != nil {
 		return Identity{}, err
 	}
-	for _, name := range x.set.certs.names(x.peer.TLS.PeerCertificates) {
+	names, why := x.set.certs.names(x.peer.TLS.PeerCertificates)
+	for _, name := range names {
 		id, err := x.vouched(ctx, name, string(b))
 		if !errors.Is(err, ErrCredentials) {
 			return id, err
 		}
+		why = errors.Join(why, err)
 	}
-	return Identity{}, fmt.Errorf("%w: the certificate is no user's", ErrCredentials)
+	return Identity{}, fmt.Errorf("%w: the certificate is no user's: %w", ErrCredentials, why)
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,21 +44,22 @@ func TestClientCertificates(t *testing.T) {
 		cert  tls.Certificate
 		authz string
 		user  string // "" : refused
+		why   string // what the log has then
 	}{
-		{"by rfc822Name", issue("Ana", "Ana@example.org"), "", ana},
-		{"by the second", issue("Ana", "nobody@example.org", ana), "", ana},
-		{"by common name", issue(ana), "", ana},
-		{"as itself", issue(ana), ana, ana},
-		{"pinned", pinned, "", "bob@example.org"},
-		{"pinned, acting for another", pinned, ana, ana},
-		{"acting for another", issue(ana), "bob@example.org", ""},
-		{"the common name beside an address", issue(ana, "nobody@example.org"), "", ""},
-		{"nobody", issue("nobody@example.org"), "", ""},
-		{"disabled", issue("off@example.org"), "", ""},
-		{"no address", issue("ana"), "", ""},
-		{"pinned, but expired", expired, "", ""},
-		{"a server's", server, "", ""},
-		{"signed by itself", selfSigned(t, ana, []string{ana}), "", ""},
+		{"by rfc822Name", issue("Ana", "Ana@example.org"), "", ana, ""},
+		{"by the second", issue("Ana", "nobody@example.org", ana), "", ana, ""},
+		{"by common name", issue(ana), "", ana, ""},
+		{"as itself", issue(ana), ana, ana, ""},
+		{"pinned", pinned, "", "bob@example.org", ""},
+		{"pinned, acting for another", pinned, ana, ana, ""},
+		{"acting for another", issue(ana), "bob@example.org", "", "may not act"},
+		{"the common name beside an address", issue(ana, "nobody@example.org"), "", "", "nobody@example.org is no user"},
+		{"nobody", issue("nobody@example.org"), "", "", "nobody@example.org is no user"},
+		{"disabled", issue("off@example.org"), "", "", "disabled"},
+		{"no address", issue("ana"), "", "", ""},
+		{"pinned, but expired", expired, "", "", "it is pinned, but valid from"},
+		{"a server's", server, "", "", "incompatible key usage"},
+		{"signed by itself", selfSigned(t, ana, []string{ana}), "", "", "unknown authority"},
 	} {
 		for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
 			state, _, _ := connect(t, version, &c.cert)
@@ -69,6 +71,9 @@ func TestClientCertificates(t *testing.T) {
 			id, err := converse(a, p, sasl.NewExternalClient(c.authz))
 			if c.user == "" {
 				wantErr(t, err, ErrCredentials)
+				if !strings.Contains(fmt.Sprint(err), c.why) {
+					t.Errorf("%s: %v", c.name, err)
+				}
 			} else if err != nil || id.User != c.user {
 				t.Errorf("%s: %+v, %v", c.name, id, err)
 			}
