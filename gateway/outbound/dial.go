@@ -125,20 +125,23 @@ func (x *dialling) open(ctx context.Context, mode smtpc.TLSMode) (*smtpc.Client,
 			return c, err
 		},
 	}
-	var err error
-	if opt.Auth, err = x.auth(ctx); err != nil {
-		return nil, &smtpc.Error{Step: smtpc.StepAuth, Err: err}
-	}
-	// The name is what certificates are checked against, not the address.
-	c, err := smtpc.Dial(ctx, "tcp", net.JoinHostPort(x.h.host, strconv.Itoa(int(x.h.port))), opt)
-	var e *smtpc.Error
-	if errors.As(err, &e) && e.Step == smtpc.StepAuth && !e.Reply.IsZero() {
-		t.deps.Log.Error("the smart host refuses the login", "host", x.h.smart.String(), "user", x.h.smart.user, "reply", e.Reply.Error())
-		if x.h.smart.tokens != nil {
-			x.h.smart.tokens.refused(opt.Auth.Token)
+	for again := false; ; again = true {
+		var err error
+		if opt.Auth, err = x.auth(ctx); err != nil {
+			return nil, &smtpc.Error{Step: smtpc.StepAuth, Err: err}
 		}
+		// The name is what certificates are checked against, not the address.
+		c, err := smtpc.Dial(ctx, "tcp", net.JoinHostPort(x.h.host, strconv.Itoa(int(x.h.port))), opt)
+		var e *smtpc.Error
+		if !errors.As(err, &e) || e.Step != smtpc.StepAuth || e.Reply.IsZero() {
+			return c, err
+		}
+		if t := x.h.smart.tokens; t != nil && t.refused(opt.Auth.Token) && !again && ctx.Err() == nil {
+			continue // with a new token
+		}
+		t.deps.Log.Error("the smart host refuses the login", "host", x.h.smart.String(), "user", x.h.smart.user, "reply", e.Reply.Error())
+		return c, err
 	}
-	return c, err
 }
 
 // auth returns the login at a smart host, nil: none.
@@ -154,6 +157,7 @@ func (x *dialling) auth(ctx context.Context) (*smtpc.Auth, error) {
 	var err error
 	a.Password = ""
 	if a.Token, err = h.tokens.get(ctx); err != nil {
+		err = &tokenError{err}
 		x.t.deps.Log.Error("no token for the login at the smart host", "host", h.String(), "user", h.user, "error", err.Error())
 	}
 	return a, err

@@ -109,6 +109,7 @@ func (f *failure) unreachable() bool {
 // transaction, or broke in one.
 func sessionFailure(ctx context.Context, err error) *failure {
 	var e *smtpc.Error
+	var noToken *tokenError
 	if !errors.As(err, &e) {
 		return deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 1}, "No connection to the next server")
 	}
@@ -131,6 +132,8 @@ func sessionFailure(ctx context.Context, err error) *failure {
 		return deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 1}, "No connection to the next server: "+plainly(e.Err))
 	case e.Step == smtpc.StepTLS:
 		return deferred(reasonTLS, 451, smtp.EnhancedCode{4, 7, 5}, "TLS with the next server failed: "+plainly(e.Err))
+	case errors.As(e.Err, &noToken):
+		return deferred(reasonAuth, 451, smtp.EnhancedCode{4, 7, 0}, "There is no token for the login at the smart host; the token endpoint: "+plainly(noToken.err))
 	case e.Step == smtpc.StepAuth:
 		return deferred(reasonAuth, 451, smtp.EnhancedCode{4, 7, 0}, "The login at the next server failed: "+plainly(e.Err))
 	case errors.Is(e.Err, smtpc.ErrProtocol):

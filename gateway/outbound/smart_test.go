@@ -210,6 +210,34 @@ func TestTokens(t *testing.T) {
 			t.Errorf("%d: %q, %s", i, got, shows(out))
 		}
 	}
+	// One that was good for a while and is not any more is replaced at once.
+	line := func(token string) string {
+		return "AUTH XOAUTH2 " + base64.StdEncoding.EncodeToString([]byte("user=me\x01auth=Bearer "+token+"\x01\x01"))
+	}
+	tok := tr.routing.main.hosts[0].tokens
+	age := func() {
+		tok.mu.Lock()
+		defer tok.mu.Unlock()
+		tok.since = tok.since.Add(-tokenYoung)
+	}
+	age()
+	s.set(line("token2"), "535 5.7.8 expired")
+	if out := tr.Deliver(t.Context(), job("b@d.test")); out[0].Reply.Code != 250 || asked.Load() != 3 {
+		t.Errorf("%s, asked %d times", shows(out), asked.Load())
+	}
+	// Twice in a row is the login's fault.
+	age()
+	s.set("AUTH", "535 5.7.8 no")
+	s.set(line("token3"), "535 5.7.8 no")
+	wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "deferred 451 4.7.0 local dest relay.test 192.0.2.9")
+	if asked.Load() != 4 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+	endpoint.Close()
+	out := tr.Deliver(t.Context(), job("b@d.test"))
+	if got := out[0].Reply.Text; got != "There is no token for the login at the smart host; the token endpoint: connect: connection refused" {
+		t.Error(got)
+	}
 }
 
 func TestOptionsThatCannotBe(t *testing.T) {

@@ -45,6 +45,7 @@ type tokens struct {
 	refresh string     // as the endpoint changed it
 	unsaved bool
 	token   string
+	since   time.Time
 	until   time.Time
 	err     error // of the last time, until
 }
@@ -52,6 +53,7 @@ type tokens struct {
 const (
 	tokenTime    = 30 * time.Second // for one request
 	tokenMargin  = time.Minute      // before its end a token is not used any more
+	tokenYoung   = 5 * time.Second  // who refuses one of this age will refuse the next too
 	tokenRetry   = 30 * time.Second // after a failure
 	tokenDefault = 10 * time.Minute // where the endpoint does not say how long it lasts
 	maxToken     = 64 << 10         // octets of an answer
@@ -100,21 +102,30 @@ func (t *tokens) get(ctx context.Context) (string, error) {
 	if err != nil && ctx.Err() != nil {
 		return "", err
 	}
-	t.token, t.err = token, err
+	t.token, t.err, t.since = token, err, time.Now()
 	if t.until = time.Now().Add(tokenRetry); err == nil {
 		t.until = time.Now().Add(max(life-tokenMargin, life/2))
 	}
 	return token, err
 }
 
-// refused forgets a token that a server did not take.
-func (t *tokens) refused(token string) {
+// refused forgets a token that a server did not take, and tells whether a new
+// one may do.
+func (t *tokens) refused(token string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.token == token && t.err == nil {
-		t.until = time.Time{}
+	if t.token != token || t.err != nil {
+		return t.err == nil // others have another one already
 	}
+	t.until = time.Time{}
+	return time.Since(t.since) >= tokenYoung
 }
+
+// tokenError is why there is no token: the next server has no part in it.
+type tokenError struct{ err error }
+
+func (e *tokenError) Error() string { return e.err.Error() }
+func (e *tokenError) Unwrap() error { return e.err }
 
 // ask is RFC 6749 section 6, or 4.4.
 func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
@@ -142,7 +153,7 @@ func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 	req.Header.Set("Accept", "application/json")
 	res, err := t.client.Do(req)
 	if err != nil {
-		return "", 0, fmt.Errorf("token endpoint: %w", errors.Unwrap(err)) // the URL is not shown
+		return "", 0, errors.Unwrap(err) // the URL is not shown
 	}
 	defer res.Body.Close()
 	var a struct {
@@ -150,12 +161,13 @@ func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 		RefreshToken string          `json:"refresh_token"`
 		ExpiresIn    json.RawMessage `json:"expires_in"`
 		Error        string          `json:"error"`
+		Description  string          `json:"error_description"`
 	}
 	if err := json.NewDecoder(io.LimitReader(res.Body, maxToken)).Decode(&a); err != nil {
-		return "", 0, fmt.Errorf("token endpoint: status %d without an answer in JSON", res.StatusCode)
+		return "", 0, fmt.Errorf("status %d without an answer in JSON", res.StatusCode)
 	}
 	if res.StatusCode != http.StatusOK || a.AccessToken == "" || strings.ContainsFunc(a.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", 0, fmt.Errorf("token endpoint: status %d, error %.60q", res.StatusCode, a.Error)
+		return "", 0, fmt.Errorf("status %d, error %.60q %.200q", res.StatusCode, a.Error, a.Description)
 	}
 	if t.refresh != "" && a.RefreshToken != "" && a.RefreshToken != t.refresh {
 		t.refresh, t.unsaved = a.RefreshToken, true
