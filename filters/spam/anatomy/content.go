@@ -23,7 +23,9 @@ type Content struct {
 	buf      []byte
 	limit    int
 	kind     kind
-	whole    bool // nothing is taken out: a picture, or a charset of which octets say nothing
+	whole    bool // nothing is taken out
+	charset  string
+	wide     bool // UTF-16
 	full     bool
 	done     int // octets that are squeezed
 	squeezer text.Squeezer
@@ -36,15 +38,31 @@ func (m *Message) Content(p Info) *Content {
 	c := &m.content
 	c.kind, c.limit = kindOf(p), Wants(p)
 	c.buf, c.tail, c.full, c.done, c.m = c.buf[:0], c.tail[:0], false, 0, m
-	c.whole = c.kind != plainText && c.kind != htmlText || wideCharset(p.Charset)
+	c.whole = c.kind != plainText && c.kind != htmlText
+	c.charset, c.wide = p.Charset, false
 	c.squeezer.Reset()
 	return c
 }
 
-// wideCharset tells of charsets whose blanks are no ASCII.
-func wideCharset(name string) bool {
-	name = strings.ToLower(name)
-	return strings.Contains(name, "utf-16") || strings.Contains(name, "utf-32") || strings.Contains(name, "utf-7") || strings.Contains(name, "2022") || strings.Contains(name, "unicode")
+// squeezed takes out of the beginning of a text, or a later piece of it, what
+// shows nothing, in place. done octets of the length that is left are settled,
+// whatever follows. Where octets of ASCII may mean others, only blanks go.
+func squeezed(s *text.Squeezer, k kind, charset string, wide bool, b []byte) (length, done int) {
+	switch {
+	case wide:
+		length = s.Wide(b)
+	case k == htmlText && !shifts(charset):
+		return s.HTML(b)
+	default:
+		length = s.Plain(b)
+	}
+	return length, length
+}
+
+// shifts tells of the seven-bit charsets of letters beyond ASCII.
+func shifts(charset string) bool {
+	charset = strings.ToLower(charset)
+	return strings.Contains(charset, "2022") || strings.Contains(charset, "utf-7") || strings.Contains(charset, "utf7") || strings.Contains(charset, "hz-")
 }
 
 // Room is where the next octets are to be written; empty when no more are
@@ -101,19 +119,12 @@ func (c *Content) squeeze() {
 	if c.full = c.limit == 0 || c.whole || c.m.squeeze <= 0; c.full {
 		return
 	}
-	if c.done == 0 && bytes.IndexByte(c.buf[:min(len(c.buf), 64)], 0) >= 0 {
-		c.whole, c.full = true, true // UTF-16 that says nothing of itself
-		return
+	if c.done == 0 {
+		c.wide = text.IsUTF16(c.buf, c.charset)
 	}
 	fresh := c.buf[c.done:]
 	c.m.squeeze -= len(fresh)
-	length, done := 0, 0
-	if c.kind == htmlText {
-		length, done = c.squeezer.HTML(fresh)
-	} else {
-		length = c.squeezer.Plain(fresh)
-		done = length
-	}
+	length, done := squeezed(&c.squeezer, c.kind, c.charset, c.wide, fresh)
 	c.buf, c.done = c.buf[:c.done+length], c.done+done
 	c.full = c.limit-len(c.buf) < c.limit/16
 	if c.full && cap(c.buf) > len(c.buf) { // the end is kept apart
@@ -127,7 +138,10 @@ func (c *Content) Bytes() (head, tail []byte) {
 		c.squeeze()
 	}
 	tail = c.tail[max(0, len(c.tail)-maxTail):]
-	if i := bytes.IndexAny(tail, ">\n"); i >= 0 && len(c.tail) > maxTail {
+	if c.wide {
+		tail = c.tail[max(0, len(c.tail)-maxTail)&^1:]
+		copy(tail, c.buf[:min(2, len(tail))]) // its mark
+	} else if i := bytes.IndexAny(tail, ">\n"); i >= 0 && len(c.tail) > maxTail {
 		tail = tail[i+1:]
 	}
 	return c.buf, tail

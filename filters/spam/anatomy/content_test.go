@@ -1,10 +1,20 @@
 package anatomy
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strings"
 	"testing"
 )
+
+// utf16 writes ASCII and what else has two octets so, the low one first.
+func utf16(s string) string {
+	var b []byte
+	for _, r := range s {
+		b = append(b, byte(r), byte(r>>8))
+	}
+	return string(b)
+}
 
 // fill repeats unit up to n octets.
 func fill(unit string, n int) string { return strings.Repeat(unit, n/len(unit)) }
@@ -34,6 +44,16 @@ func TestPaddingHidesNoText(t *testing.T) {
 		}
 		for name, pad := range map[string]string{"blanks": " \t\r\n", "zero width": "\u200b\u00a0 "} {
 			sees(t, fmt.Sprintf("%d KiB of %s", n>>10, name), "Content-Type: text/plain; charset=utf-8\r\n\r\n"+fill(pad, n)+lure+fill(pad, behind))
+		}
+		for charset, blanks := range map[string]string{"utf-16": utf16(" \u200b\u00a0\t"), "iso-2022-jp": "\x1b$B$3$l\x1b(B\r\n" + fill(" ", 1<<10), "utf-7": " \t"} {
+			written, mark := lure, ""
+			if charset == "utf-16" {
+				written, mark = utf16(lure), "\xff\xfe"
+			}
+			for _, kind := range []string{"plain", "html"} {
+				sees(t, fmt.Sprintf("%d KiB of blanks in %s, %s", n>>10, charset, kind), "Content-Type: text/"+kind+"; charset="+charset+
+					"\r\nContent-Transfer-Encoding: base64\r\n\r\n"+base64.StdEncoding.EncodeToString([]byte(mark+fill(blanks, n)+written+fill(blanks, behind))))
+			}
 		}
 		one := "Content-Type: text/html\r\n\r\n<html><head>"
 		sees(t, "one comment", one+"<!-- "+fill("the council met ", n)+" -->"+lure+"<!-- "+fill("x ", behind)+" -->")
@@ -71,11 +91,14 @@ func TestPartsInFrontLeaveRoom(t *testing.T) {
 	last := "Content-Type: text/html\r\n\r\n<p>" + lure + "</p>"
 	for name, part := range map[string]string{
 		"blanks": "Content-Type: text/plain\r\n\r\n" + fill(" \r\n", 1<<10), "hidden": "Content-Type: text/html\r\n\r\n<p hidden>" + fill("council ", 100<<10) + "</p>",
-		"files": "Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n" + fill("council ", 200<<10), "words": "Content-Type: text/plain\r\n\r\nx",
+		"little beyond the bound": strings.Repeat("Content-Type: text/html\r\n\r\n<p hidden>"+fill("council ", 200<<10)+"\r\n--b\r\n", 3) + strings.Repeat("Content-Type: text/plain\r\n\r\nx\r\n--b\r\n", 900),
+		"files":                   "Content-Type: text/html\r\nContent-Disposition: attachment\r\n\r\n" + fill("council ", 200<<10), "words": "Content-Type: text/plain\r\n\r\nx",
 	} {
 		n := 6
 		if len(part) < 4<<10 {
 			n = 900
+		} else if len(part) > 400<<10 {
+			n = 1
 		}
 		var b strings.Builder
 		b.WriteString("Content-Type: multipart/mixed; boundary=b\r\n\r\n")

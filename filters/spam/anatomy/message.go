@@ -17,7 +17,7 @@ const (
 	maxTotal = 512 << 10 // octets of all text parts
 	maxFiles = 256 << 10 // of those of them that are files
 	grace    = 8 << 10   // of each of the next parts, where that is over
-	maxGrace = 16        // such parts
+	maxGrace = 128 << 10 // of all such parts
 	maxParts = 100       // whose form is kept
 	maxLinks = 256       // that are parsed
 
@@ -71,7 +71,7 @@ type Message struct {
 	other    text.Marks
 	total    int
 	files    int // octets of total that are of files
-	graced   int
+	graced   int // octets of parts beyond total
 	tails    int
 	raw      int // octets that may be gone through, see Content
 	squeeze  int // octets that may be squeezed
@@ -209,21 +209,16 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 	if left == 0 && (file || m.graced >= maxGrace) {
 		return nil
 	}
-	if m.total > maxTotal/4 && m.squeeze > 0 && (k == plainText || k == htmlText) && !wideCharset(p.Charset) {
-		n := 0
+	if m.total > maxTotal/4 && m.squeeze > 0 && (k == plainText || k == htmlText) {
 		m.squeeze -= len(content)
 		m.squeezer.Reset()
-		if k == plainText {
-			n = m.squeezer.Plain(content)
-		} else {
-			n, _ = m.squeezer.HTML(content)
-		}
+		n, _ := squeezed(&m.squeezer, k, p.Charset, text.IsUTF16(content, p.Charset), content)
 		content = content[:n]
 	}
-	if left < min(grace, len(content)) {
-		if m.graced++; !file && m.graced <= maxGrace {
-			return content[:min(len(content), grace)]
-		}
+	if left < min(grace, len(content)) && !file && m.graced < maxGrace {
+		content = content[:min(len(content), grace)]
+		m.graced += len(content)
+		return content
 	}
 	content = content[:min(len(content), left)]
 	m.total += len(content)

@@ -50,6 +50,20 @@ func UTF8(src []byte, charset string) []byte {
 	return src
 }
 
+// IsUTF16 tells whether UTF8 reads what begins with src as UTF-16.
+func IsUTF16(src []byte, charset string) bool {
+	src = src[:min(len(src), 512)]
+	named := hasPrefixFold(trimSpace([]byte(charset)), "utf-16")
+	if _, ok := marked(src, named); ok {
+		return src[0] >= 0xfe
+	}
+	if zeros(src) == 0 {
+		return false
+	}
+	_, ok := wide(src, named)
+	return ok
+}
+
 // isUTF8 tells that src cannot be meant otherwise. Two-octet charsets make
 // short texts that are UTF-8 by chance.
 func isUTF8(src []byte) bool {

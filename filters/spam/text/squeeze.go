@@ -27,6 +27,35 @@ func (s *Squeezer) Reset() { s.comments, s.breaks = 0, 0 }
 // Plain squeezes plain text in place and returns its length.
 func (*Squeezer) Plain(b []byte) int { return squeezeBlanks(b, 0, b) }
 
+// Wide squeezes UTF-16, of either order, in place and returns its length. In the
+// other order its blanks are letters that no language has eight of in a row.
+func (*Squeezer) Wide(b []byte) int {
+	w, run := 0, 0
+	for i := 0; i+1 < len(b); i += 2 {
+		if run++; !wideBlank(b[i], b[i+1]) {
+			run = 0
+		}
+		if run <= keptBlanks/2 {
+			b[w], b[w+1] = b[i], b[i+1]
+			w += 2
+		}
+	}
+	return w + copy(b[w:], b[len(b)&^1:])
+}
+
+// wideBlank tells whether a unit of UTF-16 shows nothing, in one order or the
+// other.
+func wideBlank(x, y byte) bool {
+	switch min(x, y) {
+	case 0:
+		z := max(x, y)
+		return z <= ' ' || z == 0xa0 || z == 0xad
+	case 0x0b, 0x0c, 0x0d, 0x0e, 0x0f:
+		return max(x, y) == 0x20
+	}
+	return min(x, y) == 0xfe && max(x, y) == 0xff
+}
+
 // HTML squeezes a piece of HTML in place. It returns the length of what is
 // left, and how much of that is done: the rest is the beginning of something
 // whose end has not come.
@@ -80,7 +109,7 @@ func (s *Squeezer) HTML(b []byte) (length, done int) {
 // unfinished keeps what has begun and not ended at b[w:].
 func (s *Squeezer) unfinished(b []byte, w int, token []byte, raw tag) int {
 	switch {
-	case bytes.HasPrefix(token, []byte("<!--")) && len(token) > keptComment:
+	case raw == 0 && bytes.HasPrefix(token, []byte("<!--")) && len(token) > keptComment:
 		end := token[len(token)-keptEnd:]
 		n := copy(b[w:], "<!-- ")
 		return n + copy(b[w+n:], end)
