@@ -411,14 +411,16 @@ func TestComplaintsToReturnAddresses(t *testing.T) {
 // hops says which destinations share a next hop.
 type hops struct{ next }
 
-func (*hops) NextHop(string) string { return "smart" }
+func (*hops) NextHop(_ string, from smtp.Address, how gateway.Queueing) string {
+	return from.Local + " by " + how.Pool
+}
 
 func TestNextHopIsThatOfTheWayOut(t *testing.T) {
 	t.Parallel()
 	b, _ := newBounces(t, nil)
-	for want, way := range map[string]queue.Transport{"smart": &hops{}, "far.example": &next{}} {
+	for want, way := range map[string]queue.Transport{"ana by news": &hops{}, "far.example": &next{}} {
 		n, ok := b.Transport(way).(queue.NextHop)
-		if !ok || n.NextHop("far.example") != want {
+		if !ok || n.NextHop("far.example", smtp.Address{Local: "ana", Domain: "example.org"}, gateway.Queueing{Pool: "news"}) != want {
 			t.Errorf("not %s", want)
 		}
 	}

@@ -23,9 +23,9 @@ type transport struct {
 }
 
 // NextHop implements queue.NextHop.
-func (t *transport) NextHop(domain string) string {
+func (t *transport) NextHop(domain string, from smtp.Address, how gateway.Queueing) string {
 	if n, ok := t.next.(queue.NextHop); ok {
-		return n.NextHop(domain)
+		return n.NextHop(domain, from, how)
 	}
 	return domain
 }
@@ -84,7 +84,7 @@ func laneOf(j *queue.Job) string {
 // signed returns the job for some of its recipients with a signed sender.
 func (b *Bounces) signed(j *queue.Job, rcpts []gateway.Recipient, rcpt *smtp.Address) *queue.Job {
 	k := *j
-	k.Rcpts = rcpts
+	k.Rcpts, k.Sender = rcpts, j.From.Address
 	if rcpt != nil {
 		if a, ok := b.deps.Signer.SignVERP(j.From.Address, *rcpt); ok {
 			k.From.Address = a

@@ -67,8 +67,8 @@ func (d *delivery) set(i int, f *failure) {
 
 func (d *delivery) run(ctx context.Context) {
 	d.prepare()
-	w := d.t.routing.of(d.j)
-	d.pool = d.t.pools.of(d.j)
+	w := d.t.routing.of(d.j.Destination, sender(d.j))
+	d.pool = d.t.pools.of(d.j.Destination, d.j.Queue)
 	d.walk(ctx, d.t.plan(ctx, w, d.j.Destination))
 	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && !d.bound && d.why.unreachable() {
 		d.sessions, d.tries = 0, 0

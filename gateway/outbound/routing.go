@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -184,43 +185,38 @@ func (r *routing) use(roots *x509.CertPool, kept refreshes, log *slog.Logger) {
 	}
 }
 
-// of returns the way of a job: that of the first rule that fits.
-func (r *routing) of(j *queue.Job) *way {
+// of returns the way of mail from a sender to a domain: that of the first rule
+// that fits.
+func (r *routing) of(domain string, from smtp.Address) *way {
 	for i := range r.rules {
 		x := &r.rules[i]
-		if (x.domains.empty() || x.domains.has(j.Destination)) && (x.senders.empty() || x.senders.hasAddress(sender(j))) {
+		if (x.domains.empty() || x.domains.has(domain)) && (x.senders.empty() || x.senders.hasAddress(from)) {
 			return x.way
 		}
 	}
 	return r.main
 }
 
-// hop names the next hop of mail to a domain, as far as that does not depend on
-// its sender: a smart host, or else the domain's own servers.
-func (r *routing) hop(domain string) string {
-	w := r.main
-	for i := range r.rules {
-		x := &r.rules[i]
-		if !x.domains.empty() && !x.domains.has(domain) {
-			continue
-		}
-		if !x.senders.empty() {
-			return domain
-		}
-		w = x.way
-		break
-	}
-	if w.mx {
-		return domain
-	}
-	return ":" + w.key
-}
-
 // NextHop implements queue.NextHop: all mail that leaves by a smart host shares
-// it, with limits and failures.
-func (t *Transport) NextHop(domain string) string { return t.routing.hop(domain) }
+// it, with limits and failures; else it is the domain's own servers. What leaves
+// from another pool has its own: it may be used up, or disliked there.
+func (t *Transport) NextHop(domain string, from smtp.Address, how gateway.Queueing) string {
+	hop := domain
+	if w := t.routing.of(domain, from); !w.mx {
+		hop = ":" + w.key
+	}
+	if p := t.pools.of(domain, how); p != nil {
+		hop += "\x00" + p.name
+	}
+	return hop
+}
 
 var _ queue.NextHop = (*Transport)(nil)
 
 // sender is who a job is from: a notification has none.
-func sender(j *queue.Job) smtp.Address { return j.From.Address }
+func sender(j *queue.Job) smtp.Address {
+	if !j.Sender.IsZero() {
+		return j.Sender
+	}
+	return j.From.Address
+}

@@ -11,7 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/gapura-mail/gapura/gateway"
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 func TestSmartHost(t *testing.T) {
@@ -102,7 +104,7 @@ func TestRoutes(t *testing.T) {
 		j := job(c[1])
 		j.From.Local, j.From.Domain, _ = strings.Cut(c[0], "@")
 		got := "mx"
-		if w := r.of(j); !w.mx {
+		if w := r.of(j.Destination, sender(j)); !w.mx {
 			got = w.hosts[0].host
 		}
 		if got != c[2] {
@@ -111,8 +113,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// What leaves by a smart host whoever sent it shares that next hop in the
-// queue.
+// What leaves by one smart host shares that next hop in the queue; mail to one
+// domain that goes different ways, or from different addresses, does not.
 func TestNextHop(t *testing.T) {
 	t.Parallel()
 	o := Options{Way: Way{Route: "smtp://main.test"}, Routes: []Route{
@@ -120,21 +122,44 @@ func TestNextHop(t *testing.T) {
 		{Domains: []string{"one.test", "*.two.test"}, Way: Way{Route: "smtp://domains.test"}},
 		{Domains: []string{"mx.test"}, Way: Way{Route: "mx"}},
 	}}
-	r, err := newRouting(o.withDefaults())
-	if err != nil {
-		t.Fatal(err)
+	w := newWorld(t, one())
+	w.opt.Way, w.opt.Routes = o.Way, o.Routes
+	hop := func(domain, local, lane string) string {
+		return w.transport().NextHop(domain, smtp.Address{Local: local, Domain: "from.test"}, gateway.Queueing{Lane: lane})
 	}
-	if a, b := r.hop("x.test"), r.hop("y.test"); a != b || a == "x.test" {
+	if a, b := hop("x.test", "a", ""), hop("y.test", "b", "bulk"); a != b || a == "x.test" {
 		t.Errorf("by the main smart host: %q, %q", a, b)
 	}
-	if a, b := r.hop("a.two.test"), r.hop("b.two.test"); a != b || a == r.hop("x.test") {
+	if a, b := hop("a.two.test", "a", ""), hop("one.test", "b", ""); a != b || a == hop("x.test", "a", "") {
 		t.Errorf("by another: %q, %q", a, b)
 	}
-	for _, d := range []string{"one.test", "mx.test"} { // it depends on the sender, or on the DNS
-		if h := r.hop(d); h != d {
-			t.Errorf("%s: %q", d, h)
+	if a, b := hop("one.test", "boss", ""), hop("one.test", "x", ""); a == b {
+		t.Errorf("different senders have different ways: %q", a)
+	}
+	if h := hop("mx.test", "a", "bulk"); h != "mx.test" {
+		t.Errorf("the domain's servers: %q", h)
+	}
+	w.opt.Pools = []Pool{{Name: "news", Lanes: []string{"bulk"}, Sources: []Source{{Address: addr("198.51.100.1")}}}}
+	for _, d := range []string{"mx.test", "x.test"} {
+		if a, b := hop(d, "a", "bulk"), hop(d, "a", ""); a == b || a != hop(d, "b", "bulk") {
+			t.Errorf("from different pools: %q, %q", a, b)
 		}
 	}
+}
+
+// A signed return address is no other sender.
+func TestRouteOfASignedReturnAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{}
+		w.hosts["192.0.2.9:25"] = s.serve
+		w.opt.Routes = []Route{{Senders: []string{"news@from.test"}, Way: Way{Route: "smtp://192.0.2.9"}}}
+		j := job("b@d.test")
+		j.From.Local, j.From.Domain, j.Sender = "prvs=1790abcdef=news", "from.test", smtp.Address{Local: "news", Domain: "from.test"}
+		if out := w.transport().Deliver(t.Context(), j); out[0].Reply.Code != 250 || s.opened() != 1 {
+			t.Error(shows(out))
+		}
+	})
 }
 
 // The fallback takes mail when no server of the route can be reached, and only

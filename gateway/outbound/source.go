@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -192,25 +192,25 @@ func (s *source) allowance(day time.Time) int {
 	return s.days[n]
 }
 
-// of returns the pool of a job: the one that the policy chose, that of its
-// lane, that of the recipients' domain, the default one; nil: the system
-// chooses the address.
-func (p *pools) of(j *queue.Job) *sourcePool {
+// of returns the pool of mail to a domain: the one that the policy chose, that
+// of its lane, that of the domain, the default one; nil: the system chooses the
+// address.
+func (p *pools) of(domain string, how gateway.Queueing) *sourcePool {
 	if len(p.list) == 0 {
 		return nil
 	}
-	if x := p.byName[j.Queue.Pool]; x != nil {
+	if x := p.byName[how.Pool]; x != nil {
 		return x
 	}
-	if j.Queue.Lane != "" {
+	if how.Lane != "" {
 		for _, x := range p.list {
-			if slices.Contains(x.lanes, j.Queue.Lane) {
+			if slices.Contains(x.lanes, how.Lane) {
 				return x
 			}
 		}
 	}
 	for _, x := range p.list {
-		if x.domains.has(j.Destination) {
+		if x.domains.has(domain) {
 			return x
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/queue"
@@ -68,7 +69,7 @@ func TestWeights(t *testing.T) {
 	tr := w.transport()
 	n := map[string]int{}
 	for range 1000 {
-		s, _ := tr.choose(tr.pools.of(job("b@d.test")), addr("192.0.2.1"), "d.test")
+		s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), addr("192.0.2.1"), "d.test")
 		n[s.String()]++
 	}
 	if n["198.51.100.1"] < 850 || n["198.51.100.2"] < 50 {
@@ -77,7 +78,7 @@ func TestWeights(t *testing.T) {
 	// One that the destination wants nothing from now is the last choice.
 	w.state.sites.obey(siteKey{"d.test", addr("198.51.100.1")}, &action{pause: time.Hour}, &Shape{Connections: 1}, "")
 	for range 100 {
-		if s, _ := tr.choose(tr.pools.of(job("b@d.test")), addr("192.0.2.1"), "d.test"); s.String() != "198.51.100.2" {
+		if s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), addr("192.0.2.1"), "d.test"); s.String() != "198.51.100.2" {
 			t.Fatal(s)
 		}
 	}

@@ -294,10 +294,11 @@ func (q *Queue) admits(e *entry, now int64) bool {
 	if e.hold != "" || e.due > now || len(q.entries) >= q.most {
 		return false
 	}
-	if d := q.peekDest(e); d != nil && (d.down() || d.crowded(q.most-len(q.entries))) {
+	d := q.peekDest(e)
+	if d != nil && (d.down() || d.crowded(q.most-len(q.entries))) {
 		return false
 	}
-	f := q.sched.flows[e.flow]
+	f := q.sched.flows[flowKey{d, e.flow}]
 	return f == nil || f.n < maxFlow
 }
 

@@ -52,20 +52,6 @@ func (d *dest) forget(q *destQueue) {
 	d.queues = slices.DeleteFunc(d.queues, func(x *destQueue) bool { return x == q })
 }
 
-// flowOf finds the flow that e is in the long way: two can have one number.
-func (d *dest) flowOf(e *entry) *flow {
-	for _, q := range d.queues {
-		for f := q.flows.first; f != nil; f = f.link.next {
-			for x := f.first; x != nil; x = x.next {
-				if x == e {
-					return f
-				}
-			}
-		}
-	}
-	return nil
-}
-
 // dest returns the next hop called key.
 func (s *sched) dest(key destKey) *dest {
 	d := s.dests[key]

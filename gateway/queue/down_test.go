@@ -6,6 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // TestDestinationDown: a next hop that does not answer is left alone as a
@@ -175,5 +178,47 @@ func TestManyDestinationsDown(t *testing.T) {
 	}
 	if len(s.dests) > 2*many {
 		t.Errorf("%d destinations are remembered", len(s.dests))
+	}
+}
+
+// hops has its mail go by sender and pool.
+type hops struct{ *fake }
+
+func (hops) NextHop(domain string, from smtp.Address, how gateway.Queueing) string {
+	return domain + " " + from.Local + " " + how.Pool
+}
+
+// TestOnlyOneWayWaits: where mail to one domain goes several ways, one that is
+// down, or has been used up for today, keeps nothing else waiting.
+func TestOnlyOneWayWaits(t *testing.T) {
+	for name, why := range map[string]Outcome{"down": away, "used up": {Local: true, Destination: true, Untried: true, Retry: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			in(t, Options{}, func(t *testing.T, l *lab) {
+				l.next.answer = func(j *Job, to string) Outcome {
+					if j.From.Local == "news" || j.Queue.Pool == "news" {
+						return why
+					}
+					return delivered
+				}
+				l.q.SetTransports(map[string]Transport{"out": hops{l.next}})
+				send := func(from, pool string) {
+					c := copyOf(from, mail, "b@d.test")
+					c.Queue.Pool = pool
+					l.commit(c)
+					settle()
+				}
+				for range 3 {
+					send("news@example.org", "")
+					send("ana@example.org", "news")
+				}
+				n := len(l.next.all())
+				for range 3 {
+					send("ana@example.org", "")
+				}
+				if got := len(l.next.all()) - n; got != 3 || n != 2 {
+					t.Errorf("%d attempts, then %d", n, got)
+				}
+			})
+		})
 	}
 }

@@ -26,7 +26,7 @@ type handover struct {
 }
 
 // NextHop implements NextHop: the backends are one.
-func (handover) NextHop(string) string { return "" }
+func (handover) NextHop(string, smtp.Address, gateway.Queueing) string { return "" }
 
 var unread = smtp.NewReply(451, smtp.EnhancedCode{4, 3, 0}, "the message could not be read")
 

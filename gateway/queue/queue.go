@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/crew"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -224,11 +225,11 @@ func (q *Queue) Reconfigure(opt Options, hostname string, routeOf func(smtp.Forw
 	q.mu.Unlock()
 }
 
-// NextHop is a Transport that says which destinations share a next hop: they
-// share limits on attempts, and are down together.
+// NextHop is a Transport that says which mail shares a next hop: it shares
+// limits on attempts, and waits together when that is down.
 type NextHop interface {
-	// NextHop names the next hop of mail to a domain.
-	NextHop(domain string) string
+	// NextHop names the next hop of mail from a sender to a domain.
+	NextHop(domain string, from smtp.Address, how gateway.Queueing) string
 }
 
 // SetTransports says how mail leaves, by route; the first call starts it.
@@ -313,7 +314,7 @@ func (q *Queue) peekDest(e *entry) *dest { return q.sched.dests[q.hopOf(e)] }
 
 func (q *Queue) hopOf(e *entry) destKey {
 	if t, ok := q.transports[e.route].(NextHop); ok {
-		return destKey{e.route, t.NextHop(e.domain)}
+		return destKey{e.route, t.NextHop(e.domain, e.msg.from.Address, e.msg.queue)}
 	}
 	return destKey{e.route, e.domain}
 }

@@ -15,7 +15,7 @@ type sched struct {
 	lanes          map[string]*lane
 	classes        []*class
 	dests          map[destKey]*dest
-	flows          map[uint64]*flow
+	flows          map[flowKey]*flow
 
 	queued     int // entries that are ready
 	swept      int // times that sweep has looked through all destinations
@@ -51,9 +51,16 @@ type destQueue struct {
 	inRing bool
 }
 
+// flowKey is a flow's number, and where it leads: mail of one sender to one
+// domain may go different ways.
+type flowKey struct {
+	dest   *dest
+	number uint64
+}
+
 // flow is what one sender has in a destQueue, the oldest first.
 type flow struct {
-	key         uint64
+	key         flowKey
 	queue       *destQueue
 	first, last *entry
 	n           int
@@ -69,7 +76,7 @@ const firstWindow = 5
 const maxIdleDests = 20_000
 
 func newSched(o Options) *sched {
-	s := &sched{lanes: map[string]*lane{}, dests: map[destKey]*dest{}, flows: map[uint64]*flow{}}
+	s := &sched{lanes: map[string]*lane{}, dests: map[destKey]*dest{}, flows: map[flowKey]*flow{}}
 	s.configure(o)
 	return s
 }
@@ -130,13 +137,11 @@ func (s *sched) put(e *entry, d *dest, front bool) {
 	e.state, e.dest, e.next = ready, d, nil
 	s.queued++
 	d.ready++
-	f := s.flows[e.flow]
-	if f != nil && f.queue.dest != d { // another way leads there since a reload
-		f = nil
-	}
+	key := flowKey{d, e.flow}
+	f := s.flows[key]
 	if f == nil {
-		f = &flow{key: e.flow}
-		s.flows[e.flow] = f
+		f = &flow{key: key}
+		s.flows[key] = f
 		f.queue = s.queueAt(s.class(s.laneOf(e.msg.lane()), e.msg.priority()), d)
 		f.queue.flows.pushBack(f)
 	}
@@ -234,9 +239,7 @@ func (s *sched) take(q *destQueue) *entry {
 }
 
 func (s *sched) dropFlow(f *flow) {
-	if s.flows[f.key] == f {
-		delete(s.flows, f.key)
-	}
+	delete(s.flows, f.key)
 	if f.queue.flows.empty() {
 		f.queue.withdraw()
 		f.queue.dest.forget(f.queue)
@@ -245,10 +248,7 @@ func (s *sched) dropFlow(f *flow) {
 
 // remove takes an entry out that is ready.
 func (s *sched) remove(e *entry) {
-	f := s.flows[e.flow]
-	if f == nil || f.queue.dest != e.dest {
-		f = e.dest.flowOf(e)
-	}
+	f := s.flows[flowKey{e.dest, e.flow}]
 	var prev *entry
 	for x := f.first; x != e; x = x.next {
 		prev = x

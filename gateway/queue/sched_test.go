@@ -306,3 +306,29 @@ func BenchmarkSched(b *testing.B) {
 		})
 	}
 }
+
+// TestFlowsOfOneNumber: mail of one sender to one domain may go two ways; each
+// keeps its order, and what is removed is found.
+func TestFlowsOfOneNumber(t *testing.T) {
+	t.Parallel()
+	s := newSched(DefaultOptions())
+	a, b := s.dest(destKey{"out", "d.test"}), s.dest(destKey{"out", "d.test by b"})
+	e := make([]*entry, 7)
+	for i := 1; i < len(e); i++ {
+		e[i] = work(int64(i), "", 0, "s", "d.test")
+		s.add(e[i], [...]*dest{a, b}[i%2])
+	}
+	s.remove(e[2])
+	s.remove(e[3])
+	s.remove(e[6])
+	if len(s.flows) != 2 {
+		t.Errorf("%d flows", len(s.flows))
+	}
+	got := map[*dest][]int64{}
+	for x := s.pick(0); x != nil; x = s.pick(0) {
+		got[x.dest] = append(got[x.dest], x.id)
+	}
+	if fmt.Sprint(got[a], got[b]) != "[4] [1 5]" || s.queued != 0 || len(s.flows) != 0 {
+		t.Errorf("%v, %v, %d left, %d flows", got[a], got[b], s.queued, len(s.flows))
+	}
+}

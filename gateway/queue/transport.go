@@ -22,6 +22,7 @@ type Transport interface {
 type Job struct {
 	ID          string // trace id of the message
 	From        smtp.ReversePath
+	Sender      smtp.Address // who it is from, where From is made for this attempt to know bounces by; zero: From
 	Params      smtp.MailParams
 	Rcpts       []gateway.Recipient
 	Route       string // label of the route: the key of a configured domain, or Outbound
