@@ -298,6 +298,12 @@ func (f *Files) reserve(ctx context.Context, n int64) (*segment, int64, error) {
 	defer f.mu.Unlock()
 	for {
 		if s := f.cur; s != nil && !s.sealed && (s.size == 0 || s.size+n <= f.opt.SegmentSize) {
+			if s.filling != nil && s.size+n > s.ahead {
+				if err := f.await(ctx, s.filling); err != nil {
+					return nil, 0, err
+				}
+				continue
+			}
 			at := s.size
 			s.size += n
 			s.pending++
@@ -312,15 +318,8 @@ func (f *Files) reserve(ctx context.Context, n int64) (*segment, int64, error) {
 // roll begins the next segment of small blobs, or waits for another who does.
 // The mutex is held, but not meanwhile.
 func (f *Files) roll(ctx context.Context) error {
-	if wait := f.creating; wait != nil {
-		f.mu.Unlock()
-		defer f.mu.Lock()
-		select {
-		case <-wait:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if f.creating != nil {
+		return f.await(ctx, f.creating)
 	}
 	if f.cur != nil {
 		f.seal(f.cur)
@@ -343,6 +342,18 @@ func (f *Files) roll(ctx context.Context) error {
 		}
 	}
 	return err
+}
+
+// await waits until ready is closed. The mutex is held, but not meanwhile.
+func (f *Files) await(ctx context.Context, ready <-chan struct{}) error {
+	f.mu.Unlock()
+	defer f.mu.Lock()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // create makes a segment, with one Append in it.
@@ -369,6 +380,7 @@ func (f *Files) syncSegment(s *segment) error {
 	if failed != nil {
 		return failed
 	}
+	f.writeAhead(s)
 	err := s.file.Sync()
 	if err != nil {
 		f.fail(s, err)

@@ -6,8 +6,9 @@
 // new ones, releases those that no row refers to any more, and moves those that
 // Compact asks it to.
 //
-// A segment is a row of frames and nothing else. Integers are little-endian,
-// checksums CRC-32C, and frames begin at multiples of 8:
+// A segment is a row of frames, and zeros behind them that wait to be
+// overwritten. Integers are little-endian, checksums CRC-32C, and frames begin
+// at multiples of 8:
 //
 //	0   "GBR1"
 //	4   length of the tag, one octet; three of zero

@@ -23,6 +23,9 @@ type FS interface {
 	ReadDir(dir string) ([]DirEntry, error)
 	// SyncDir makes durable which files a folder has.
 	SyncDir(dir string) error
+	// Journals tells whether the file system of a folder overwrites in place,
+	// and notes new blocks of a file in a journal.
+	Journals(dir string) bool
 	// Lock keeps others off until the Closer is closed, or the process ends;
 	// ErrInUse.
 	Lock(name string) (io.Closer, error)

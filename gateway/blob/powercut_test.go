@@ -21,7 +21,7 @@ import (
 var sizes = []int{100, 5000, 0, 300 << 10, 20, 520 << 10, 4096, 8 << 10, 270 << 10, 70 << 10, 513 << 10, 1, 30 << 10}
 
 func openDisk(d *blobtest.Disk, live iter.Seq2[blob.Ref, error]) (*blob.Files, error) {
-	return blob.OpenFiles(context.Background(), blob.Options{Dir: "data/blobs", FS: d, SegmentSize: 640 << 10, Large: 512 << 10}, live)
+	return blob.OpenFiles(context.Background(), blob.Options{Dir: "data/blobs", FS: d, SegmentSize: 640 << 10, Large: 512 << 10, Ahead: 64 << 10}, live)
 }
 
 var noise = func() []byte {

@@ -19,8 +19,12 @@ type segment struct {
 	// compacting: Compact is at it. kept: it has been, and could not empty it.
 	compacting, kept bool
 	noted            bool // it has blobs with notes
-	file             File // for writing; nil: closed
-	syncs            syncer
+	// Up to ahead zeros were written; filling is closed when those from there
+	// on are: until then no place behind ahead is given away.
+	ahead   int64
+	filling chan struct{}
+	file    File // for writing; nil: closed
+	syncs   syncer
 }
 
 func (s *segment) add(r Ref) {

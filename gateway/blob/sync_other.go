@@ -4,4 +4,6 @@ package blob
 
 import "os"
 
+func (osFS) Journals(string) bool { return false }
+
 func fdatasync(f *os.File) error { return f.Sync() }

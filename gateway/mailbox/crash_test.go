@@ -37,7 +37,7 @@ func (c *crash) open() bool {
 	if c.db, err = sqldb.Open(ctx, sqldb.Options{Dir: c.dir}); err != nil {
 		c.t.Fatal(err)
 	}
-	c.blobs, err = blob.OpenFilesUse(ctx, blob.Options{Dir: "mail", FS: c.disk, SegmentSize: 4 << 10, Large: 2 << 10}, LiveBlobs(ctx, c.db))
+	c.blobs, err = blob.OpenFilesUse(ctx, blob.Options{Dir: "mail", FS: c.disk, SegmentSize: 4 << 10, Large: 2 << 10, Ahead: 1 << 10}, LiveBlobs(ctx, c.db))
 	if err != nil {
 		c.db.Close()
 		return false

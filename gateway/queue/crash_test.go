@@ -40,7 +40,7 @@ func (c *crash) open() (*Queue, *sqldb.DB, *blob.Files) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	files := blob.Options{Dir: "blobs", FS: c.disk, SegmentSize: 64 << 10, Large: 32 << 10}
+	files := blob.Options{Dir: "blobs", FS: c.disk, SegmentSize: 64 << 10, Large: 32 << 10, Ahead: 4 << 10}
 	blobs, err := blob.OpenFiles(ctx, files, Live(ctx, db, blob.NotesOf(files)))
 	if err != nil {
 		db.Close()

@@ -283,6 +283,9 @@ func (d *Disk) SyncDir(dir string) error {
 	return nil
 }
 
+// Journals implements blob.FS.
+func (d *Disk) Journals(string) bool { return true }
+
 // Lock implements blob.FS.
 func (d *Disk) Lock(name string) (io.Closer, error) {
 	d.mu.Lock()
