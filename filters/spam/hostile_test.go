@@ -90,9 +90,9 @@ func pngOf(img image.Image) []byte {
 	return b.Bytes()
 }
 
-func jpegOf(img image.Image) []byte {
+func jpegOf(img image.Image, quality int) []byte {
 	var b bytes.Buffer
-	_ = jpeg.Encode(&b, img, &jpeg.Options{Quality: 5})
+	_ = jpeg.Encode(&b, img, &jpeg.Options{Quality: quality})
 	return b.Bytes()
 }
 
@@ -258,12 +258,24 @@ func hostileMessages() map[string][]byte {
 	all["name of brands"] = []byte("From: \"" + fill("paypal аррӏе g00gle ", 500) + "\" <" + fill("paypal.", 200) + "com@" + strings.Repeat("paypal-", 8) + "a." + strings.Repeat("a.", 100) + "com>\r\nReply-To: <a@" + strings.Repeat("xn--80ak6aa92e.", 15) + "com>\r\n\r\nx")
 	all["subject of marks"] = []byte(hostileHead + "Subject: =?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(fill("p\u0301\u202e", 900))) + "?=\r\n\r\nx")
 	for name, img := range map[string][]byte{
-		"corners": pngOf(corners(1024, 2)), "corners 1": pngOf(corners(1000, 1)), "corners 3": pngOf(corners(1024, 3)), "corners jpeg": jpegOf(corners(1024, 4)),
+		"corners": pngOf(corners(1024, 2)), "corners 1": pngOf(corners(1000, 1)), "corners 3": pngOf(corners(1024, 3)), "corners jpeg": jpegOf(corners(1024, 4), 5),
 		"noise": pngOf(noise(700)), "gif": gifOf(corners(1024, 2), 1), "gif frames": gifOf(image.NewGray(image.Rect(0, 0, 512, 512)), 40),
 		"wide": pngOf(image.NewGray(image.Rect(0, 0, 8192, 128))), "too large": pngOf(image.NewGray(image.Rect(0, 0, 2000, 2000))),
-		"16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
+		"dense noise": jpegOf(noise(700), 51), "small noise": jpegOf(noise(500), 15), "large noise": jpegOf(noise(1000), 20), "16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
 	} {
 		all["picture "+name] = mixed("mixed", times(file("image/png", img), 5)...)
+	}
+	all["many drawings"] = mixed("mixed", times("Content-Type: text/plain\r\n\r\n"+fill("█▀▄ ▌▐█▀▄ ▌▐\n", 512<<10), 16)...)
+	octets := noise(505).Pix
+	for _, charset := range []string{"utf-8", "utf-16", "iso-2022-kr", "shift_jis", "koi8-r"} {
+		all["octets as "+charset] = mixed("mixed", times(file("text/plain; charset="+charset, octets), 20)...)
+		all["many parts in "+charset] = mixed("mixed", times("Content-Type: text/html; charset="+charset+"\r\n\r\n"+fill("請點擊此處", 7<<10), 990)...)
+	}
+	for name, img := range map[string]image.Image{"dense": noise(700), "large": noise(1000)} {
+		words := "Content-Type: text/plain\r\n\r\n" + fill("раурaӏ аррӏе ", part)
+		pic := file("image/jpeg", jpegOf(img, 20))
+		all["text and a picture, "+name] = mixed("mixed", append(times(words, 6), pic)...)
+		all["a picture and text, "+name] = mixed("mixed", append([]string{pic}, times(words, 6)...)...)
 	}
 	return all
 }

@@ -43,6 +43,7 @@ func within(m *Message) error {
 		{"to", len(h.To), maxAddresses},
 		{"pixels", m.pixels, maxPixels},
 		{"octets", m.total, maxTotal},
+		{"work", m.work + perLetter*max(0, m.total-maxTotal/4), maxWork},
 	} {
 		if x.n > x.most {
 			return fmt.Errorf("%d %s", x.n, x.name)
@@ -114,6 +115,45 @@ func TestPicturesOfAMessageHaveAMegapixelTogether(t *testing.T) {
 		m.Part(t.Context(), info, c, int64(len(data)))
 		if m.pixels != x.pixels || m.pictures != x.pictures {
 			t.Errorf("after %dx%d: %d pictures of %d pixels", x.w, x.h, m.pictures, m.pixels)
+		}
+	}
+}
+
+// TestPicturesAndTextShareWhatTheyCost: with a large picture less of a long text
+// is read, and after a long text only small pictures are.
+func TestPicturesAndTextShareWhatTheyCost(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("word ", 250<<10/5)
+	large, dense, small := pictureOf(1000, 1000), pictureOf(1000, 1000)+strings.Repeat("x", 400<<10), pictureOf(300, 300)
+	for name, c := range map[string]struct {
+		parts           []string
+		pictures, total int
+	}{
+		"a picture and a letter":  {[]string{text[:100<<10], large, text[:20<<10]}, 1, 120 << 10},
+		"a long text":             {[]string{text, text, text}, 0, maxTotal},
+		"then a large picture":    {[]string{text, text, large}, 0, 500 << 10},
+		"then a small one":        {[]string{text, text, small}, 1, 500 << 10},
+		"two large ones":          {[]string{large, large}, 1, 0},
+		"three small ones":        {[]string{small, small, small}, 3, 0},
+		"one that is all noise":   {[]string{dense}, 0, 0},
+		"large, then a long text": {[]string{large, text, text}, 1, maxTotal/4 + (maxWork-1000*1000-perPicture-perOctet*len(large))/perLetter},
+	} {
+		var m Message
+		_ = m.Parse([]byte("From: a@a.example\r\n\r\n"))
+		for i, part := range c.parts {
+			info := Info{Path: fmt.Sprint(i), Type: "text/plain"}
+			if strings.HasPrefix(part, "\x89PNG") {
+				info.Type = "image/png"
+			}
+			content := m.Content(info)
+			_, _ = content.Write([]byte(part))
+			m.Part(t.Context(), info, content, int64(len(part)))
+		}
+		if m.pictures != c.pictures || m.total != c.total {
+			t.Errorf("%s: %d pictures, %d octets of text, want %d", name, m.pictures, m.total, c.total)
+		}
+		if err := within(&m); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

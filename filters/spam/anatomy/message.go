@@ -27,7 +27,13 @@ const (
 	minPicture  = 200
 	maxPictures = 3
 	maxPixels   = qr.MaxPixels // of all pictures of a message
-	maxCodes    = 4
+
+	// Pictures and long texts share what they may cost, as pixels of noise.
+	maxWork    = 7 << 18
+	perOctet   = 2       // of a picture as it was sent
+	perPicture = 1 << 18 // for corners that are none
+	perLetter  = 3       // of text beyond a quarter of maxTotal
+	maxCodes   = 4
 )
 
 // Part is the form of one leaf of the MIME tree.
@@ -77,6 +83,7 @@ type Message struct {
 	squeeze  int // octets that may be squeezed
 	pictures int
 	pixels   int
+	work     int    // of pictures
 	pending  []byte // a text/plain that an HTML part may stand for
 	content  Content
 	squeezer text.Squeezer
@@ -95,7 +102,7 @@ func (m *Message) Begin(h *message.Header) {
 	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
 	m.Subject, m.Text, m.Hidden, m.Quoted = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
-	m.other, m.pixels = text.Marks{}, 0
+	m.other, m.pixels, m.work = text.Marks{}, 0, 0
 	m.files, m.graced, m.tails, m.raw, m.squeeze = 0, 0, 0, maxRaw, maxSqueeze
 	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
@@ -209,6 +216,9 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 	if left == 0 && (file || m.graced >= maxGrace) {
 		return nil
 	}
+	if left < grace {
+		content = content[:min(len(content), 8*grace)]
+	}
 	if m.total > maxTotal/4 && m.squeeze > 0 && (k == plainText || k == htmlText) {
 		m.squeeze -= len(content)
 		m.squeezer.Reset()
@@ -230,10 +240,11 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 
 // left is how many octets of text parts may still be looked at.
 func (m *Message) left(file bool) int {
+	left := max(0, min(maxTotal, maxTotal/4+(maxWork-m.work)/perLetter)-m.total)
 	if file {
-		return max(0, min(maxTotal-m.total, maxFiles-m.files))
+		left = max(0, min(left, maxFiles-m.files))
 	}
-	return max(0, maxTotal-m.total)
+	return left
 }
 
 // picture looks for QR codes in a picture that is there whole.
@@ -242,11 +253,13 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 		return
 	}
 	n := qr.Pixels(content)
-	if n == 0 || m.pixels+n > maxPixels {
+	work := m.work + n + perOctet*len(content) + perPicture
+	if n == 0 || m.pixels+n > maxPixels || work+perLetter*max(0, m.total-maxTotal/4) > maxWork {
 		return
 	}
 	m.pictures++
 	m.pixels += n
+	m.work = work
 	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
 	m.codes(codes)
 }

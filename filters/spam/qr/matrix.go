@@ -2,6 +2,7 @@ package qr
 
 import (
 	"bytes"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/makiuchi-d/gozxing"
@@ -81,11 +82,15 @@ func (m Matrix) is(x, y int, dark bool) bool { return m.Dark[y*m.Width+x] == dar
 func (m Matrix) extent(dark bool) (x0, y0, x1, y1 int) {
 	x0, y0 = m.Width, m.Height
 	for y := range m.Height {
-		for x := range m.Width {
-			if m.is(x, y, dark) {
-				x0, y0, x1, y1 = min(x0, x), min(y0, y), max(x1, x+1), max(y1, y+1)
-			}
+		row := m.Dark[y*m.Width : (y+1)*m.Width]
+		x := slices.Index(row, dark)
+		if x < 0 {
+			continue
 		}
+		x0, y0, y1 = min(x0, x), min(y0, y), y+1
+		for x = m.Width; x > x1 && row[x-1] != dark; x-- {
+		}
+		x1 = x
 	}
 	return x0, y0, x1, y1
 }

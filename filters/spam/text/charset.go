@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
 	euckr "golang.org/x/text/encoding/korean"
+	"golang.org/x/text/transform"
 )
 
 // UTF8 gives src in valid UTF-8, read in the named charset as a browser
@@ -107,7 +109,9 @@ func mostlyUTF8(src []byte) bool {
 		}
 		r, n := utf8.DecodeRune(src[i:])
 		if r == utf8.RuneError && n == 1 {
-			bad++
+			if bad++; 4*bad >= good+(len(src)-i)/2 {
+				return false // whatever follows
+			}
 		} else {
 			good++
 		}
@@ -118,7 +122,11 @@ func mostlyUTF8(src []byte) bool {
 
 // latin reads windows-1252.
 func latin(src []byte) []byte {
-	out := make([]byte, 0, len(src)+len(src)/8)
+	n := len(src)
+	for _, c := range src {
+		n += int(c >> 7)
+	}
+	out := make([]byte, 0, n+n/16) // few have three octets
 	for _, c := range src {
 		switch {
 		case c < utf8.RuneSelf:
@@ -126,15 +134,19 @@ func latin(src []byte) []byte {
 		case c < 0xa0:
 			out = utf8.AppendRune(out, windows1252[c-0x80])
 		default:
-			out = utf8.AppendRune(out, rune(c))
+			out = append(out, 0xc0|c>>6, 0x80|c&0x3f)
 		}
 	}
 	return out
 }
 
 func decodeWith(enc encoding.Encoding, src []byte) []byte {
-	out, err := enc.NewDecoder().Bytes(src)
-	if err != nil || !utf8.Valid(out) {
+	out := make([]byte, 2*len(src)+utf8.UTFMax) // enough for all but odd text
+	n, _, err := enc.NewDecoder().Transform(out, src, true)
+	if out = out[:n]; errors.Is(err, transform.ErrShortDst) {
+		out, err = enc.NewDecoder().Bytes(src)
+	}
+	if err != nil {
 		return guess(src)
 	}
 	return out
@@ -168,14 +180,12 @@ func marked(src []byte, named bool) ([]byte, bool) {
 	switch {
 	case bytes.HasPrefix(src, []byte("\xef\xbb\xbf")):
 		return guess(src[3:]), true
-	case !named && mostlyASCII(src):
+	case !bytes.HasPrefix(src, []byte("\xff\xfe")) && !bytes.HasPrefix(src, []byte("\xfe\xff")), !named && mostlyASCII(src):
 		return nil, false
-	case bytes.HasPrefix(src, []byte("\xff\xfe")):
+	case src[0] == 0xff:
 		return utf16Text(src[2:], binary.LittleEndian), true
-	case bytes.HasPrefix(src, []byte("\xfe\xff")):
-		return utf16Text(src[2:], binary.BigEndian), true
 	}
-	return nil, false
+	return utf16Text(src[2:], binary.BigEndian), true
 }
 
 // zeros counts NULs at the beginning of src.

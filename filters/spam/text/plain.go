@@ -27,7 +27,7 @@ func (p *Page) Plain(src []byte) {
 
 // plainLine appends a line with its white space collapsed.
 func (s *sink) plainLine(l []byte) {
-	for len(l) > 0 {
+	for len(l) > 0 && !s.full {
 		n := 0
 		for n < len(l) && l[n] > ' ' && (l[n] < 0x80 || class[l[n]]&notPlain == 0) {
 			n++
