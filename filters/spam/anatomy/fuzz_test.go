@@ -43,7 +43,7 @@ func within(m *Message) error {
 		{"to", len(h.To), maxAddresses},
 		{"pixels", m.pixels, maxPixels},
 		{"octets", m.total, maxTotal},
-		{"work", m.work + perLetter*max(0, m.total-maxTotal/4), maxWork},
+		{"work", m.work + perLetter*max(0, m.total-freeText), maxWork},
 	} {
 		if x.n > x.most {
 			return fmt.Errorf("%d %s", x.n, x.name)
@@ -136,7 +136,7 @@ func TestPicturesAndTextShareWhatTheyCost(t *testing.T) {
 		"two large ones":          {[]string{large, large}, 1, 0},
 		"three small ones":        {[]string{small, small, small}, 3, 0},
 		"one that is all noise":   {[]string{dense}, 0, 0},
-		"large, then a long text": {[]string{large, text, text}, 1, maxTotal/4 + (maxWork-1000*1000-perPicture-perOctet*len(large))/perLetter},
+		"large, then a long text": {[]string{large, text, text}, 1, freeText + (maxWork-1000*1000-perPicture-perOctet*len(large))/perLetter},
 	} {
 		var m Message
 		_ = m.Parse([]byte("From: a@a.example\r\n\r\n"))

@@ -32,7 +32,8 @@ const (
 	maxWork    = 7 << 18
 	perOctet   = 2       // of a picture as it was sent
 	perPicture = 1 << 18 // for corners that are none
-	perLetter  = 3       // of text beyond a quarter of maxTotal
+	perLetter  = 3       // of text beyond freeText
+	freeText   = 64 << 10
 	maxCodes   = 4
 )
 
@@ -240,7 +241,7 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 
 // left is how many octets of text parts may still be looked at.
 func (m *Message) left(file bool) int {
-	left := max(0, min(maxTotal, maxTotal/4+(maxWork-m.work)/perLetter)-m.total)
+	left := max(0, min(maxTotal, freeText+(maxWork-m.work)/perLetter)-m.total)
 	if file {
 		left = max(0, min(left, maxFiles-m.files))
 	}
@@ -254,7 +255,7 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 	}
 	n := qr.Pixels(content)
 	work := m.work + n + perOctet*len(content) + perPicture
-	if n == 0 || m.pixels+n > maxPixels || work+perLetter*max(0, m.total-maxTotal/4) > maxWork {
+	if n == 0 || m.pixels+n > maxPixels || work+perLetter*max(0, m.total-freeText) > maxWork {
 		return
 	}
 	m.pictures++

@@ -155,22 +155,24 @@ func decodeWith(enc encoding.Encoding, src []byte) []byte {
 // korean reads ISO-2022-KR (RFC 1557): between SO and SI are the characters of
 // EUC-KR without their high bits.
 func korean(src []byte) []byte {
-	out, shifted := make([]byte, 0, len(src)), byte(0)
-	for _, c := range bytes.TrimPrefix(src, []byte("\x1b$)C")) {
+	out, shifted, w := bytes.Clone(bytes.TrimPrefix(src, []byte("\x1b$)C"))), byte(0), 0
+	for _, c := range out {
 		switch {
+		case c > 0x20 && c < 0x7f:
+			c |= shifted
 		case c == 0x0e:
 			shifted = 0x80
+			continue
 		case c == 0x0f:
 			shifted = 0
-		case c > 0x20 && c < 0x7f:
-			out = append(out, c|shifted)
+			continue
 		case c == '\n':
 			shifted = 0
-			fallthrough
-		default:
-			out = append(out, c)
 		}
+		out[w] = c
+		w++
 	}
+	out = out[:w]
 	return decodeWith(euckr.EUCKR, out)
 }
 

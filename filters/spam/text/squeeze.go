@@ -135,7 +135,7 @@ func squeezeBlanks(b []byte, w int, src []byte) int {
 		n := blank(src[i:])
 		if n == 0 {
 			from := i
-			for i++; i < len(src) && notBlank[src[i]]; i++ {
+			for i++; i < len(src) && (notBlank[src[i]] || src[i] <= ' ' && i+1 < len(src) && notBlank[src[i+1]]); i++ {
 			}
 			w += copy(b[w:], src[from:i])
 			continue
