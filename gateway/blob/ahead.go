@@ -8,11 +8,28 @@ package blob
 const (
 	// defaultAhead is how many are written at a time.
 	defaultAhead = 1 << 20
-	// A segment that is smaller than the 16th of that may stay so.
+	// aheadFrom is the part of that which must have come since it was looked
+	// at last: a segment that is smaller may stay so.
 	aheadFrom = 16
+	// maxSmall is what a sync may have to write, on average: of more the
+	// octets cost more than the journal, and these would be twice as many.
+	maxSmall = 40 << 10
 )
 
 var zeros [64 << 10]byte
+
+// filledSmall tells whether small syncs have filled the segment since it was
+// last asked, by least octets at least. The mutex is held.
+func (s *segment) filledSmall(least int64) bool {
+	n := s.size - s.seen
+	if n < least {
+		return false
+	}
+	syncs := s.syncs.now()
+	small := n <= maxSmall*int64(syncs-s.seenAt)
+	s.seen, s.seenAt = s.size, syncs
+	return small
+}
 
 // writeAhead writes zeros where those are nearly used up. It is called by the
 // one who syncs.
@@ -20,7 +37,7 @@ func (f *Files) writeAhead(s *segment) {
 	f.mu.Lock()
 	from := max(s.size, s.ahead)
 	n := min(s.size, f.opt.Ahead, f.opt.SegmentSize-from)
-	if f.cur != s || s.size < f.opt.Ahead/aheadFrom || from-s.size > n/4 || n <= 0 {
+	if f.cur != s || from-s.size > n/4 || n <= 0 || !s.filledSmall(f.opt.Ahead/aheadFrom) {
 		f.mu.Unlock()
 		return
 	}

@@ -53,11 +53,13 @@ func TestZerosAreWrittenAhead(t *testing.T) {
 	for name, c := range map[string]struct {
 		journals   bool
 		ahead      int64
+		size       int
 		least, max int64
 	}{
-		"ext4":          {true, 64 << 10, 2, 30},
-		"copy on write": {false, 64 << 10, 400, 401},
-		"turned off":    {true, -1, 400, 401},
+		"ext4":          {true, 64 << 10, 1000, 2, 30},
+		"large syncs":   {true, 64 << 10, 50 << 10, 400, 401},
+		"copy on write": {false, 64 << 10, 1000, 400, 401},
+		"turned off":    {true, -1, 1000, 400, 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,7 +70,7 @@ func TestZerosAreWrittenAhead(t *testing.T) {
 			}
 			defer s.Close()
 			for i := range 400 {
-				if _, err := s.Append(t.Context(), "", 1000, bytes.NewReader(octets(i, 1000))); err != nil {
+				if _, err := s.Append(t.Context(), "", int64(c.size), bytes.NewReader(octets(i, c.size))); err != nil {
 					t.Fatal(err)
 				}
 			}

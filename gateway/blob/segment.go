@@ -23,8 +23,11 @@ type segment struct {
 	// on are: until then no place behind ahead is given away.
 	ahead   int64
 	filling chan struct{}
-	file    File // for writing; nil: closed
-	syncs   syncer
+	// What writeAhead has seen last: size, and time in syncs.
+	seen   int64
+	seenAt uint64
+	file   File // for writing; nil: closed
+	syncs  syncer
 }
 
 func (s *segment) add(r Ref) {
