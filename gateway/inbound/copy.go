@@ -107,7 +107,11 @@ func (t *transaction) received(result pipeline.Result) []byte {
 		r.TLS = tls.VersionName(info.TLS.Version) + " " + tls.CipherSuiteName(info.TLS.CipherSuite)
 	}
 	if rcpts := t.pipe.Rcpts(); len(rcpts) == 1 && rcpts[0].To.Domain != "" {
-		r.For = rcpts[0].To.String()
+		to := rcpts[0].To
+		if d, err := smtp.ASCIIDomain(to.Domain); err == nil && !to.IsASCII() {
+			to.Domain = d // so that our own field is not why the next server must know SMTPUTF8
+		}
+		r.For = to.String()
 	}
 	return r.Field()
 }
