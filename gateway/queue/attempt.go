@@ -4,7 +4,9 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
@@ -182,9 +184,20 @@ func (v *verdict) blame(o *Outcome) {
 // remember keeps of an outcome what may be told later.
 func remember(o Outcome) reply {
 	r := reply{Reply: o.Reply, mta: o.MTA, local: o.Local}
-	r.Text = r.Text[:min(len(r.Text), maxReplyText)]
+	r.Text = shown(r.Text[:min(len(r.Text), maxReplyText)])
 	r.mta = r.mta[:min(len(r.mta), maxName)]
 	return r
+}
+
+// shown is text of a server as terminals may have it: the parser leaves no
+// controls of ASCII in it, but octets of no character, and controls beyond.
+func shown(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // conclude notes what became of the attempt at e, and returns the next entry

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -355,4 +356,20 @@ func TestAClockThatWasWrong(t *testing.T) {
 			t.Errorf("%d attempts", n)
 		}
 	})
+}
+
+// TestWhatServersSayIsShown: no octets that are no text, nor controls, get to a
+// terminal; a letter that is cut in two goes.
+func TestWhatServersSayIsShown(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"gr\xfc\xdfe":      "gr??e",
+		"gr\u00fc\u00dfe":  "gr\u00fc\u00dfe",
+		"\u009b31m\x9b31m": "?31m?31m",
+		strings.Repeat("x", maxReplyText-1) + "\u00fc": strings.Repeat("x", maxReplyText-1) + "?",
+	} {
+		if got := remember(Outcome{Reply: smtp.Reply{Text: in}}).Text; got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
 }

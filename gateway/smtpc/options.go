@@ -109,9 +109,10 @@ func (o Options) withDefaults() Options {
 
 // Bounds of what a server may make the client keep.
 const (
-	// MaxReplyLine is in octets with the line end; lines and text of one reply
-	// are bounded by smtp.ReplyParser.
+	// MaxReplyLine is in octets with the line end; the rest of longer ones is
+	// passed over. Lines and text of one reply are bounded by smtp.ReplyParser.
 	MaxReplyLine = 1024
+	maxLongLine  = 64 << 10
 	maxAuthSteps = 10  // challenges of one AUTH
 	rcptBatch    = 100 // RCPTs in one pipelined group
 )

@@ -14,10 +14,7 @@ import (
 func (c *Client) readReply(timeout time.Duration) (smtp.Reply, error) {
 	c.readWithin(timeout)
 	for {
-		line, err := c.in.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) || len(line) > MaxReplyLine {
-			return smtp.Reply{}, fmt.Errorf("%w: line longer than %d", ErrProtocol, MaxReplyLine)
-		}
+		line, err := c.readLine()
 		if err != nil {
 			return smtp.Reply{}, err
 		}
@@ -29,4 +26,21 @@ func (c *Client) readReply(timeout time.Duration) (smtp.Reply, error) {
 			return r, nil
 		}
 	}
+}
+
+// readLine reads a line. Of one that is too long the beginning is kept, which
+// has all that counts: to misunderstand a 250 is to send the message again.
+func (c *Client) readLine() ([]byte, error) {
+	line, err := c.in.ReadSlice('\n')
+	if len(line) <= MaxReplyLine {
+		return line, err
+	}
+	kept := append([]byte(nil), line[:MaxReplyLine]...)
+	for n := len(line); errors.Is(err, bufio.ErrBufferFull); n += len(line) {
+		if n > maxLongLine {
+			return nil, fmt.Errorf("%w: line longer than %d", ErrProtocol, maxLongLine)
+		}
+		line, err = c.in.ReadSlice('\n')
+	}
+	return kept, err
 }
