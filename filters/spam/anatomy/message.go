@@ -29,9 +29,9 @@ const (
 	maxPixels   = qr.MaxPixels // of all pictures of a message
 
 	// Pictures and long texts share what they may cost, as pixels of noise.
-	maxWork    = 7 << 18
+	maxWork    = 53 << 15
 	perOctet   = 2       // of a picture as it was sent
-	perPicture = 1 << 18 // for corners that are none
+	perPicture = 7 << 15 // for corners that are none
 	perLetter  = 3       // of text beyond freeText
 	freeText   = 64 << 10
 	maxCodes   = 4

@@ -128,17 +128,25 @@ func (m *Model) heaviest(v *Vector, layers []*Layer) map[uint64]bool {
 		id uint32
 		w  float32
 	}
+	heavier := func(a, b heavy) int { return cmp.Or(cmp.Compare(b.w, a.w), cmp.Compare(a.id, b.id)) }
 	wanted := map[uint64]bool{}
 	var all []heavy
 	for i := Chars + 1; i < linear; i++ {
 		all = all[:0]
+		var last heavy // of those that may be wanted
 		for _, id := range v.ids[i] {
-			if w := m.weight(i, id, layers); w != 0 {
-				all = append(all, heavy{id, max(w, -w)})
+			w := m.weight(i, id, layers)
+			h := heavy{id, max(w, -w)}
+			if w == 0 || last.w != 0 && heavier(last, h) < 0 {
+				continue
+			}
+			if all = append(all, h); len(all) == 2*maxNamed { // sorting all takes longer
+				slices.SortFunc(all, heavier)
+				all, last = all[:maxNamed], all[maxNamed-1]
 			}
 		}
 		if len(all) > maxNamed {
-			slices.SortFunc(all, func(a, b heavy) int { return cmp.Or(cmp.Compare(b.w, a.w), cmp.Compare(a.id, b.id)) })
+			slices.SortFunc(all, heavier)
 			all = all[:maxNamed]
 		}
 		for _, h := range all {
