@@ -261,7 +261,7 @@ func hostileMessages() map[string][]byte {
 		"corners": pngOf(corners(1024, 2)), "corners 1": pngOf(corners(1000, 1)), "corners 3": pngOf(corners(1024, 3)), "corners jpeg": jpegOf(corners(1024, 4), 5),
 		"noise": pngOf(noise(700)), "gif": gifOf(corners(1024, 2), 1), "gif frames": gifOf(image.NewGray(image.Rect(0, 0, 512, 512)), 40),
 		"wide": pngOf(image.NewGray(image.Rect(0, 0, 8192, 128))), "too large": pngOf(image.NewGray(image.Rect(0, 0, 2000, 2000))),
-		"dense noise": jpegOf(noise(700), 51), "small noise": jpegOf(noise(500), 15), "large noise": jpegOf(noise(1000), 20), "16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
+		"dense noise": jpegOf(noise(700), 51), "small noise": jpegOf(noise(500), 15), "large noise": jpegOf(noise(1000), 12), "16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
 	} {
 		all["picture "+name] = mixed("mixed", times(file("image/png", img), 5)...)
 	}
@@ -273,7 +273,7 @@ func hostileMessages() map[string][]byte {
 	}
 	for name, img := range map[string]image.Image{"dense": noise(700), "large": noise(1000)} {
 		words := "Content-Type: text/plain\r\n\r\n" + fill("раурaӏ аррӏе ", part)
-		pic := file("image/jpeg", jpegOf(img, 20))
+		pic := file("image/jpeg", jpegOf(img, 12))
 		all["text and a picture, "+name] = mixed("mixed", append(times(words, 6), pic)...)
 		all["a picture and text, "+name] = mixed("mixed", append([]string{pic}, times(words, 6)...)...)
 	}
