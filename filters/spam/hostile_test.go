@@ -269,7 +269,7 @@ func hostileMessages() map[string][]byte {
 	octets := noise(505).Pix
 	for _, charset := range []string{"utf-8", "utf-16", "iso-2022-kr", "shift_jis", "koi8-r"} {
 		all["octets as "+charset] = mixed("mixed", times(file("text/plain; charset="+charset, octets), 20)...)
-		all["many parts in "+charset] = mixed("mixed", times("Content-Type: text/html; charset="+charset+"\r\n\r\n"+fill("請點擊此處", 7<<10), 990)...)
+		all["many parts in "+charset] = mixed("mixed", times("Content-Type: text/html; charset="+charset+"\r\n\r\n"+fill("請點擊此處驗證您的帳戶", 7<<10), 990)...)
 	}
 	for name, img := range map[string]image.Image{"dense": noise(700), "large": noise(1000)} {
 		words := "Content-Type: text/plain\r\n\r\n" + fill("раурaӏ аррӏе ", part)

@@ -141,7 +141,7 @@ func latin(src []byte) []byte {
 }
 
 func decodeWith(enc encoding.Encoding, src []byte) []byte {
-	out := make([]byte, 2*len(src)+utf8.UTFMax) // enough for all but odd text
+	out := make([]byte, 3*len(src)+utf8.UTFMax) // enough for all but odd text
 	n, _, err := enc.NewDecoder().Transform(out, src, true)
 	if out = out[:n]; errors.Is(err, transform.ErrShortDst) {
 		out, err = enc.NewDecoder().Bytes(src)

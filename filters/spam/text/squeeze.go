@@ -19,10 +19,11 @@ type Squeezer struct {
 	s        scanner
 	comments int
 	breaks   int // since the last letter
+	raw      tag // element without markup that the next piece begins in
 }
 
 // Reset readies s for the next part.
-func (s *Squeezer) Reset() { s.comments, s.breaks = 0, 0 }
+func (s *Squeezer) Reset() { s.comments, s.breaks, s.raw = 0, 0, 0 }
 
 // Plain squeezes plain text in place and returns its length.
 func (*Squeezer) Plain(b []byte) int { return squeezeBlanks(b, 0, b) }
@@ -62,15 +63,18 @@ func wideBlank(x, y byte) bool {
 func (s *Squeezer) HTML(b []byte) (length, done int) {
 	s.s.reset(b)
 	defer s.s.reset(nil)
+	s.s.raw, s.raw = s.raw, 0
 	w := 0
 	for {
 		from, raw := s.s.pos, s.s.raw
 		if from >= len(b) {
+			s.raw = raw
 			return w, w
 		}
 		kind := s.s.next()
 		token := b[from:s.s.pos]
 		if s.s.pos == len(b) && (kind != tokText || raw != 0) {
+			s.raw = raw
 			return w + s.unfinished(b, w, token, raw), w
 		}
 		switch kind {
