@@ -20,10 +20,11 @@ type Squeezer struct {
 	comments int
 	breaks   int // since the last letter
 	raw      tag // element without markup that the next piece begins in
+	less     bool
 }
 
 // Reset readies s for the next part.
-func (s *Squeezer) Reset() { s.comments, s.breaks, s.raw = 0, 0, 0 }
+func (s *Squeezer) Reset() { s.comments, s.breaks, s.raw, s.less = 0, 0, 0, false }
 
 // Plain squeezes plain text in place and returns its length.
 func (*Squeezer) Plain(b []byte) int { return squeezeBlanks(b, 0, b) }
@@ -62,9 +63,12 @@ func wideBlank(x, y byte) bool {
 // whose end has not come.
 func (s *Squeezer) HTML(b []byte) (length, done int) {
 	s.s.reset(b)
-	defer s.s.reset(nil)
 	s.s.raw, s.raw = s.raw, 0
 	w := 0
+	defer func() {
+		s.s.reset(nil)
+		s.endsLess(b[:w])
+	}()
 	for {
 		from, raw := s.s.pos, s.s.raw
 		if from >= len(b) {
@@ -80,6 +84,9 @@ func (s *Squeezer) HTML(b []byte) (length, done int) {
 		switch kind {
 		case tokComment:
 			if s.comments++; s.comments > keptComments || len(token) > keptComment {
+				if s.endsLess(b[:w]) { // which is text, and would begin a tag
+					w += copy(b[w:], "<!>")
+				}
 				continue
 			}
 		case tokText:
@@ -108,6 +115,14 @@ func (s *Squeezer) HTML(b []byte) (length, done int) {
 		}
 		w += copy(b[w:], token)
 	}
+}
+
+// endsLess tells whether what is left so far, b of this piece, ends with <.
+func (s *Squeezer) endsLess(b []byte) bool {
+	if len(b) > 0 {
+		s.less = b[len(b)-1] == '<'
+	}
+	return s.less
 }
 
 // unfinished keeps what has begun and not ended at b[w:].
@@ -191,7 +206,7 @@ var blankRefs = func() map[string]bool {
 	set := map[string]bool{}
 	for _, ref := range [...]string{
 		"&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
-		"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&tab;", "&newline;", "&zerowidthspace;",
+		"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&Tab;", "&NewLine;", "&ZeroWidthSpace;",
 	} {
 		set[ref] = true
 	}
@@ -205,7 +220,9 @@ const longestBlankRef = 16
 func blankRef(b []byte) int {
 	var buf [longestBlankRef]byte
 	for i, c := range b[:min(len(b), len(buf))] {
-		buf[i] = lower(c)
+		if buf[i] = c; buf[1] == '#' { // names have one case
+			buf[i] = lower(c)
+		}
 		switch {
 		case c == ';':
 			if blankRefs[string(buf[:i+1])] {
@@ -242,7 +259,7 @@ func blank(b []byte) int {
 			return 3
 		}
 		return 0
-	case c == 0xe2 && len(b) > 2 && (b[1] == 0x80 && (b[2] < 0x90 || b[2] == 0xa8 || b[2] == 0xa9 || b[2] == 0xaf) || b[1] == 0xa0 && b[2] == 0x80):
+	case c == 0xe2 && len(b) > 2 && (b[1] == 0x80 && (b[2] >= 0x80 && b[2] < 0x90 || b[2] == 0xa8 || b[2] == 0xa9 || b[2] == 0xaf) || b[1] == 0xa0 && b[2] == 0x80):
 		return 3
 	}
 	n, _ := filler(b)
