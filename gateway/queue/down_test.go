@@ -222,3 +222,46 @@ func TestOnlyOneWayWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestBehindManyOfAnotherWay: what one sender has waiting for a way that is
+// down keeps nothing of his from another way, however much it is.
+func TestBehindManyOfAnotherWay(t *testing.T) {
+	for name, first := range map[string]Outcome{"deferred": busy, "down for a moment": away} {
+		t.Run(name, func(t *testing.T) {
+			in(t, Options{}, func(t *testing.T, l *lab) {
+				l.next.answer = func(j *Job, to string) Outcome {
+					switch {
+					case j.Queue.Pool == "news":
+						return Outcome{Local: true, Destination: true, Untried: true, Retry: 12 * time.Hour}
+					case j.Attempt == 1:
+						return first
+					}
+					return delivered
+				}
+				l.q.SetTransports(map[string]Transport{"out": hops{l.next}})
+				send := func(pool string) string {
+					c := copyOf("ana@example.org", mail, "b@d.test")
+					c.Queue.Pool = pool
+					l.commit(c)
+					return c.ID
+				}
+				for range 2 * loadMost {
+					send("news")
+				}
+				settle()
+				id := send("")
+				time.Sleep(30 * time.Minute)
+				settle()
+				n := 0
+				for _, g := range l.next.all() {
+					if g.id == id && len(g.to) > 0 {
+						n++
+					}
+				}
+				if n != 1 {
+					t.Errorf("delivered %d times", n)
+				}
+			})
+		})
+	}
+}

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -170,24 +171,42 @@ func (q *Queue) load(bucket uint32, limit int, probe *dest) (found bool, err err
 	q.mu.Unlock()
 	w := q.watch()
 	defer q.unwatch(w)
-	most := limit + have + 1
-	list, bad, err := q.readBucket(bucket, most)
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if err != nil {
-		q.backlog.sooner(bucket, q.clock.now())
-		return false, err
+	last, most := &entry{due: math.MinInt64}, limit+have+1
+	for page := 1; ; page++ {
+		list, bad, err := q.readBucket(bucket, last, most)
+		q.mu.Lock()
+		if err != nil {
+			q.backlog.sooner(bucket, q.clock.now())
+			q.mu.Unlock()
+			return false, err
+		}
+		if len(bad) > 0 {
+			go q.bury(bad)
+		}
+		found, past := q.takeIn(bucket, list, w, limit, len(list)+len(bad) == most, probe)
+		if at := q.backlog.time(bucket); page > 1 && at != never { // not for each row that is due next
+			q.backlog.set(bucket, max(at, q.clock.now()+int64(page)*pageWait.Milliseconds()))
+		}
+		q.mu.Unlock()
+		if found || !past || page == maxPages {
+			return found, nil
+		}
+		last, most = list[len(list)-1], loadMost
 	}
-	if len(bad) > 0 {
-		go q.bury(bad)
-	}
-	return q.takeIn(bucket, list, w, limit, len(list)+len(bad) == most, probe), nil
 }
 
-// readBucket reads the first rows of a bucket, and the ids of those that are
-// damaged.
-func (q *Queue) readBucket(bucket uint32, most int) (list []*entry, bad []int64, err error) {
-	rows, err := q.db.Read().Query(q.ctx, sqlLoad, int64(bucket), most)
+// What waits for a destination that is down may have other mail of its bucket
+// behind it, for which up to maxPages are read. It is looked at again after
+// pageWait for each, so that this takes little of the time.
+const (
+	maxPages = 400
+	pageWait = 50 * time.Millisecond
+)
+
+// readBucket reads the first rows of a bucket behind one, and the ids of those
+// that are damaged.
+func (q *Queue) readBucket(bucket uint32, last *entry, most int) (list []*entry, bad []int64, err error) {
+	rows, err := q.db.Read().Query(q.ctx, sqlLoad, int64(bucket), last.due, last.due, last.id, most)
 	if err != nil {
 		return nil, nil, fmt.Errorf("queue: load: %w", err)
 	}
@@ -224,9 +243,10 @@ func (q *Queue) bury(ids []int64) {
 	}
 }
 
-// takeIn makes rows ready that are due. full: there are more rows than these.
-// q.mu is held.
-func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full bool, probe *dest) (found bool) {
+// takeIn makes rows ready that are due, and tells whether it found some, or else
+// there may be some past these. full: there are more rows than these. q.mu is
+// held.
+func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full bool, probe *dest) (found, past bool) {
 	now := q.clock.now()
 	horizon := now + q.options().longest().Milliseconds()
 	next, n, parked := int64(never), 0, false
@@ -269,22 +289,24 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 		q.alarmInMemory(e)
 		q.sched.add(e, d)
 		if probe != nil {
-			return true
+			return true, false
 		}
 	}
 	if probe != nil {
-		return false
+		return false, full && len(list) > 0
 	}
 	switch {
 	case !full:
 		q.backlog.sooner(bucket, next)
+	case n == 0 && parked:
+		past = true
 	case b != nil && b.loaded > 0:
 		b.more = true
 	case !parked: // all of them have just gone
 		q.backlog.sooner(bucket, now)
 	}
 	q.dispatch()
-	return n > 0
+	return n > 0, past
 }
 
 // probes lets one message find out whether a destination still is down.

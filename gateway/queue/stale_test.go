@@ -27,7 +27,7 @@ func TestMovedWhileRead(t *testing.T) {
 		w := l.q.watch()
 		defer l.q.unwatch(w)
 		read := func() *entry {
-			list, _, err := l.q.readBucket(uint32(bucket), 10)
+			list, _, err := l.q.readBucket(uint32(bucket), &entry{}, 10)
 			if err != nil || len(list) != 1 {
 				t.Fatal(list, err)
 			}
@@ -61,7 +61,7 @@ func TestGoneWhileRead(t *testing.T) {
 		bucket := l.waiting()
 		w := l.q.watch()
 		defer l.q.unwatch(w)
-		list, _, err := l.q.readBucket(uint32(bucket), 10)
+		list, _, err := l.q.readBucket(uint32(bucket), &entry{}, 10)
 		if err != nil || len(list) != 1 {
 			t.Fatal(list, err)
 		}

@@ -73,7 +73,8 @@ const (
 
 	sqlLeft = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ?) +
 		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ?)`
-	sqlLoad    = `SELECT id, due, segment, start, size, data FROM queue_waiting WHERE bucket = ? ORDER BY due, id LIMIT ?`
+	sqlLoad = `SELECT id, due, segment, start, size, data FROM queue_waiting
+		WHERE bucket = ? AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?`
 	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*), COUNT(CASE WHEN due >= ? THEN 1 END) FROM queue_waiting GROUP BY bucket`
 	sqlAlarms  = `SELECT id, due, alarm, segment, start, size, data FROM queue_waiting
 		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
