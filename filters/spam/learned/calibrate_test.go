@@ -121,7 +121,7 @@ func TestProbabilityIsCorrected(t *testing.T) {
 
 // say is a Sighting of a score.
 func say(i int, score float64, truth string) Sighting {
-	m := Sighting{Sender: Sender{Address: fmt.Sprintf("a%d@d.example", i), Aligned: true}, Truth: truth, Class: model.Ham, Score: model.Score{Score: score, Probability: sigmoid(0.8 * score)}}
+	m := Sighting{Sender: Sender{Address: fmt.Sprintf("a%d@d.example", i), Aligned: true}, Truth: truth, Class: model.Ham, Score: model.Score{Score: score, Sure: 0.8}}
 	if score >= 5 {
 		m.Class = model.Spam
 	}

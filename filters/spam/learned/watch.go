@@ -98,10 +98,8 @@ func (w *watch) score(b *behind, m model.Score, spam bool, now time.Time) {
 	if math.IsNaN(m.Score) {
 		return
 	}
-	if p := m.Probability; math.Abs(m.Score-m.Evens) > 0.5 && p > 1e-9 && p < 1-1e-9 {
-		if k := math.Log(p/(1-p)) / (m.Score - m.Evens); k > 0.01 && k < 100 {
-			w.scale = scale{k, m.Evens}
-		}
+	if m.Sure > 0 {
+		w.scale = scale{m.Sure, m.Evens}
 	}
 	i, x := binOf(m.Score), inflate(now, scoreLife)
 	class := classHam

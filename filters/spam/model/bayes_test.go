@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"testing"
 )
@@ -84,7 +85,39 @@ func TestProbabilityIsAHalfWhereTheViewsSayNeither(t *testing.T) {
 		}
 	}
 	s = m.Score(vectorOf(t, letter("friday", "Dear winner, see you.")))
-	if got := m.Add(s, m.curve.odds(0)-m.curve.odds(s.Joined)); math.Abs(got.Probability-0.5) > 1e-9 || math.Abs(got.Score-got.Evens) > 1e-9 {
+	if got := m.Add(s, -m.curve.slope*s.afar); s.afar == 0 || math.Abs(got.Probability-0.5) > 1e-9 {
 		t.Errorf("evidence makes evens of it: %+v", got)
+	}
+}
+
+// Words of Received fields are those of one's own servers, so they move the
+// score, and the probability of nobody's mail but one's own.
+func TestTheWayMovesTheScoreAlone(t *testing.T) {
+	t.Parallel()
+	const way = "Received: from mx.%s.example ([192.0.2.1]) by in.%[1]s.example with ESMTP id 1\r\n"
+	set := examples(t, 40)
+	for i := range set {
+		host, text := "work", "Dear all, here are the notes of the group."
+		if set[i].Spam {
+			host, text = "bulk", "Dear winner, here are the millions."
+		}
+		set[i].Vector = vectorOf(t, fmt.Sprintf(way, host)+letter(fmt.Sprint("number ", i), text))
+	}
+	m, _, err := Train(t.Context(), set, TrainOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := letter("friday", "See you at the lottery on friday.")
+	a, b := m.Score(vectorOf(t, text)), m.Score(vectorOf(t, fmt.Sprintf(way, "bulk")+text))
+	if b.Known == 0 || b.Score <= a.Score || b.Probability != a.Probability {
+		t.Errorf("%+v, without a way %+v", b, a)
+	}
+	own := NewLayer()
+	for _, e := range set {
+		own.Learn(Empty(), nil, e.Vector, e.Spam, 1)
+	}
+	a, b = Empty().Score(vectorOf(t, text), own), Empty().Score(vectorOf(t, fmt.Sprintf(way, "bulk")+text), own)
+	if b.Score <= a.Score || b.Probability <= a.Probability {
+		t.Errorf("of one's own mail %+v, without a way %+v", b, a)
 	}
 }

@@ -20,7 +20,7 @@ const (
 
 	leastBody  = 0.4 // of what speaks for spam, how much counts in an empty message
 	usualSlope = 2.5 // of the log-odds over the joined score
-	surer      = 1.5 // by how much probabilities are surer than log-odds of the curve, which was fitted to models of parts of the mail
+	surer      = 2   // by how much probabilities are surer than log-odds of the curve, which was fitted to models of parts of the mail
 
 	strange  = 0.65 // share of known words of Received fields below which header words do not count
 	familiar = 0.77 // and from which on they do
@@ -86,24 +86,25 @@ func baseStack() stack {
 	return s
 }
 
-// probability returns the probability that log-odds stand for. The curve was
-// fitted to messages whose senders are among those learned, and its evens lie
-// where such mail is divided. Mail of senders and kinds that nobody has learned
-// is divided where the views say as much for ham as for spam, so that is where
-// the probability is a half; of what was learned hardly any is near.
-func (c *curve) probability(odds float64) float64 { return sigmoid(surer * (odds - c.odds(0))) }
+// elsewhere is how much each view counts for the probability, which is to hold
+// for mail of senders and kinds that nobody has learned: there header words
+// mislead, hosts and structure tell little, and rules, which were not learned,
+// most. Scores are in better order by all views.
+var elsewhere = stack{weight: [inputs]float64{Chars: 1, Words: 1, Shape: 0.25, Hosts: 0.25, Rules: 5, Text: 3}}
 
 // Score is what a model says of a message.
 type Score struct {
 	Score       float64 // SpamScore at the threshold
 	Probability float64 // of being spam
-	Evens       float64 // score at which Probability is a half
+	Evens       float64 // score of a message whose views say as much for ham as for spam
+	Sure        float64 // log-odds of Probability that a point of Score makes, by and large
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
 	Known       float64 // from 0 to 1: how familiar the way is that it came
 	Joined      float64 // of all views, before calibration
 	way         float64 // what header fields took off Joined, where that is bounded
 	kept        float64 // share of what speaks for spam that counts, for there is little text
+	afar        float64 // Joined as it counts for Probability
 }
 
 // Score scores a message by the base and the layers above it, the lowest
@@ -122,17 +123,29 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 			s.Joined, s.Known, s.way = least, 0, mostWay
 		}
 	}
-	if s.kept = 1; s.Joined > 0 {
-		s.kept = leastBody + (1-leastBody)*float64(v.body)
-		s.Joined *= s.kept
+	s.afar, s.kept = s.Joined, 1
+	if m.base != nil { // else the mail is one's own
+		s.afar = elsewhere.join(s.Views, 0)
+	}
+	body := leastBody + (1-leastBody)*float64(v.body)
+	if s.afar > 0 {
+		s.afar *= body
+	}
+	if s.Joined > 0 {
+		s.kept = body
+		s.Joined *= body
 	}
 	return m.set(s, m.curve.odds(s.Joined))
 }
 
-// set sets what log-odds make of a score.
+// set sets what log-odds make of a score. The curve was fitted to messages whose
+// senders are among those learned, and its evens lie where such mail is divided.
+// Mail of others is divided where the views say as much for ham as for spam, so
+// that is where the probability is a half; of what was learned hardly any is near.
 func (m *Model) set(s Score, odds float64) Score {
-	s.Probability = m.curve.probability(odds)
-	s.Score, s.Evens = m.Points(odds), m.Points(m.curve.odds(0))
+	beside := odds - m.curve.odds(s.Joined)
+	s.Probability = sigmoid(surer * (m.curve.slope*s.afar + beside))
+	s.Score, s.Evens, s.Sure = m.Points(odds), m.Points(m.curve.odds(0)), surer/m.Points(1)
 	s.Class = classOf(s.Score)
 	return s
 }
