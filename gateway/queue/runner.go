@@ -200,7 +200,7 @@ func (q *Queue) load(bucket uint32, limit int, probe *dest) (found bool, err err
 // pageWait for each, so that this takes little of the time.
 const (
 	maxPages = 400
-	pageWait = 50 * time.Millisecond
+	pageWait = time.Second
 )
 
 // readBucket reads the first rows of a bucket behind one, and the ids of those
@@ -249,7 +249,7 @@ func (q *Queue) bury(ids []int64) {
 func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full bool, probe *dest) (found, past bool) {
 	now := q.clock.now()
 	horizon := now + q.options().longest().Milliseconds()
-	next, n, parked := int64(never), 0, false
+	next, n, parked, down := int64(never), 0, false, false
 	b := q.buckets[bucket]
 	for _, e := range list {
 		if w.left(e.id) || q.entries[e.id] != nil {
@@ -270,7 +270,7 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 		}
 		if d.down() || probe == nil && q.crowded(d) {
 			d.park(bucket)
-			parked = true
+			parked, down = true, down || d.down()
 			continue
 		}
 		if n == limit {
@@ -298,7 +298,7 @@ func (q *Queue) takeIn(bucket uint32, list []*entry, w *watch, limit int, full b
 	switch {
 	case !full:
 		q.backlog.sooner(bucket, next)
-	case n == 0 && parked:
+	case n == 0 && down: // one that is crowded has them looked at soon
 		past = true
 	case b != nil && b.loaded > 0:
 		b.more = true
