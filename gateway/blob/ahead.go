@@ -1,9 +1,16 @@
 package blob
 
+import (
+	"bytes"
+	"errors"
+	"io"
+	"path/filepath"
+)
+
 // Zeros are written ahead of the blobs of a segment that fills. A sync of what
 // overwrites them finds no new blocks and no new size, which the file system
 // would have to note in its journal: it takes half the time. What is there of
-// them after a crash is no frame.
+// them after a crash is no frame, and goes at the next start.
 
 const (
 	// defaultAhead is how many are written at a time.
@@ -55,4 +62,41 @@ func (f *Files) writeAhead(s *segment) {
 	close(s.filling)
 	s.filling = nil
 	f.mu.Unlock()
+}
+
+// trim cuts off the zeros at the end of a segment that was there before, and
+// returns its size: how much of it lives is measured by that. And Mirror sees
+// that it was written to: after a power cut neither its time nor its size may
+// tell, since a sync of what overwrites zeros changes neither.
+func (f *Files) trim(e DirEntry) (int64, error) {
+	name := filepath.Join(f.opt.Dir, e.Name)
+	file, err := f.fs.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	end, err := lastOctet(file, e.Size)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return 0, err
+	}
+	if end = aligned(end); end >= e.Size {
+		return e.Size, nil
+	}
+	return end, f.fs.Truncate(name, end)
+}
+
+// lastOctet tells where the last octet ends that is not 0.
+func lastOctet(file source, size int64) (int64, error) {
+	buf := make([]byte, frameAlign) // a frame has one there
+	for size > 0 {
+		b := buf[:min(size, int64(len(buf)))]
+		if _, err := file.ReadAt(b, size-int64(len(b))); err != nil && err != io.EOF {
+			return 0, err
+		}
+		left := bytes.TrimRight(b, "\x00")
+		if size -= int64(len(b) - len(left)); len(left) > 0 {
+			break
+		}
+		buf = make([]byte, len(zeros))
+	}
+	return size, nil
 }

@@ -111,7 +111,11 @@ func (f *Files) open(ctx context.Context, live uses) (err error) {
 	}
 	for _, e := range list {
 		if id, ok := segmentID(e.Name); ok {
-			f.found(id, e.Size)
+			size, err := f.trim(e)
+			if err != nil {
+				return err
+			}
+			f.found(id, size)
 		}
 	}
 	return f.count(ctx, live)

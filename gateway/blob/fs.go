@@ -19,6 +19,8 @@ type FS interface {
 	// Open opens a file for reading.
 	Open(name string) (File, error)
 	Remove(name string) error
+	// Truncate cuts a file off.
+	Truncate(name string, size int64) error
 	// ReadDir lists a folder: names and sizes.
 	ReadDir(dir string) ([]DirEntry, error)
 	// SyncDir makes durable which files a folder has.
@@ -86,6 +88,8 @@ func (osFS) Open(name string) (File, error) {
 }
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
+
+func (osFS) Truncate(name string, size int64) error { return os.Truncate(name, size) }
 
 func (osFS) ReadDir(dir string) ([]DirEntry, error) {
 	list, err := os.ReadDir(dir)

@@ -1,6 +1,8 @@
 package blob
 
 import (
+	"bytes"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -143,5 +145,55 @@ func TestMirrorCopiesWhatMayHaveChanged(t *testing.T) {
 	}
 	if list, _ := os.ReadDir(dir); len(list) != 0 {
 		t.Error(list)
+	}
+}
+
+// TestMirrorAfterAPowerCut: a blob that came where zeros were is durable, though
+// the file is as long as when it was copied, and its time is lost.
+func TestMirrorAfterAPowerCut(t *testing.T) {
+	t.Parallel()
+	from, dir := t.TempDir(), t.TempDir()
+	s, err := OpenFiles(t.Context(), Options{Dir: from, Ahead: -1}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := octets(1, 1000), octets(2, 2001)
+	refs := []Ref{put(t, s, "a", a), put(t, s, "b", b)}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(from, segmentName(refs[0].Segment))
+	whole, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(b []byte) {
+		t.Helper()
+		old := time.Now().Add(-time.Hour)
+		b = append(b[:len(b):len(b)], make([]byte, 200<<10)...)
+		if err := errors.Join(os.WriteFile(name, b[:len(whole)+100<<10], 0o600), os.Chtimes(name, old, old)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(whole[:refs[1].Offset])
+	if _, err := Mirror(t.Context(), s, dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	write(whole)
+	s, err = OpenFiles(t.Context(), Options{Dir: from}, all(refs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	check(t, s, refs[0], a)
+	check(t, s, refs[1], b)
+	if u := s.Usage(); u.Total != int64(len(whole)) {
+		t.Errorf("%d octets, not %d", u.Total, len(whole))
+	}
+	if _, err := Mirror(t.Context(), s, dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, filepath.Base(name))); err != nil || !bytes.Equal(got, whole) {
+		t.Errorf("the copy has %d octets: %v", len(got), err)
 	}
 }

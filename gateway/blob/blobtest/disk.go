@@ -33,7 +33,7 @@ var ErrPowerCut = errors.New("blobtest: the power is cut")
 const sector = 512
 
 // Disk is a blob.FS in memory. Operations that change something are counted:
-// MkdirAll, Create, WriteAt, Sync, Remove, SyncDir, and Step.
+// MkdirAll, Create, WriteAt, Sync, Remove, Truncate, SyncDir, and Step.
 type Disk struct {
 	mu     sync.Mutex
 	ops    int
@@ -247,6 +247,30 @@ func (d *Disk) Remove(name string) error {
 		d.room += int64(len(f.data))
 	}
 	delete(d.names, name)
+	return nil
+}
+
+// Truncate implements blob.FS; it is never undone.
+func (d *Disk) Truncate(name string, size int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	name = filepath.Clean(name)
+	if err := d.step(); err != nil {
+		return &fs.PathError{Op: "truncate", Path: name, Err: err}
+	}
+	f := d.names[name]
+	if f == nil {
+		return &fs.PathError{Op: "truncate", Path: name, Err: fs.ErrNotExist}
+	}
+	if d.room >= 0 {
+		d.room += int64(len(f.data)) - size
+	}
+	f.data = f.data[:size:size]
+	f.stable = f.stable[:min(len(f.stable), int(size))]
+	f.pending = slices.DeleteFunc(f.pending, func(w write) bool { return w.at >= size })
+	for i, w := range f.pending {
+		f.pending[i].data = w.data[:min(int64(len(w.data)), size-w.at)]
+	}
 	return nil
 }
 
