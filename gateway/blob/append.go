@@ -21,11 +21,12 @@ var (
 
 // Append implements Store.
 func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
-	return f.append(ctx, frame{tag: tag, size: size}, src)
+	return f.append(ctx, frame{tag: tag, size: size}, src, (*syncer).wait)
 }
 
-// append is Append of a frame of which tag, note and size are known.
-func (f *Files) append(ctx context.Context, fr frame, src io.Reader) (Ref, error) {
+// append is Append of a frame of which tag, note and size are known, durable by
+// a sync of the segment.
+func (f *Files) append(ctx context.Context, fr frame, src io.Reader, sync func(*syncer) error) (Ref, error) {
 	w, err := f.begin(ctx, fr)
 	if err != nil {
 		return Ref{}, err
@@ -33,7 +34,7 @@ func (f *Files) append(ctx context.Context, fr frame, src io.Reader) (Ref, error
 	defer f.appends.Done()
 	defer w.free()
 	if err = w.run(src); err == nil {
-		err = w.confirm(w.seg.syncs.wait)
+		err = w.confirm(func() error { return sync(&w.seg.syncs) })
 	}
 	if err != nil {
 		w.giveUp()

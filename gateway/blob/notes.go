@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"iter"
 	"slices"
+	"time"
 )
 
 // MaxNote is the longest note, in octets.
@@ -23,10 +24,17 @@ type Noter interface {
 	// AppendNote is Append, with a note of up to MaxNote octets. The size must
 	// be known. Compact forgets the note.
 	AppendNote(ctx context.Context, tag string, note []byte, size int64, src io.Reader) (Ref, error)
+	// Note appends a note that has no blob. When it returns the note is
+	// durable, by a sync that others have waited for, or after noteTime by one
+	// of its own.
+	Note(ctx context.Context, tag string, note []byte) (Ref, error)
 	// Hold keeps segments with notes from that one on, even where nothing
 	// lives in them any more; 0: none.
 	Hold(from uint64)
 }
+
+// noteTime is what a note waits for others.
+const noteTime = 5 * time.Millisecond
 
 var _ Noter = (*Files)(nil)
 
@@ -37,7 +45,15 @@ func (f *Files) AppendNote(ctx context.Context, tag string, note []byte, size in
 	if len(note) > MaxNote || size < 0 {
 		return Ref{}, errNote
 	}
-	return f.append(ctx, frame{tag: tag, note: note, size: size}, src)
+	return f.append(ctx, frame{tag: tag, note: note, size: size}, src, (*syncer).wait)
+}
+
+// Note implements Noter.
+func (f *Files) Note(ctx context.Context, tag string, note []byte) (Ref, error) {
+	if len(note) > MaxNote {
+		return Ref{}, errNote
+	}
+	return f.append(ctx, frame{tag: tag, note: note}, bytes.NewReader(nil), func(s *syncer) error { return s.join(noteTime) })
 }
 
 // Hold implements Noter.

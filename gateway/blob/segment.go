@@ -3,6 +3,7 @@ package blob
 import (
 	"runtime"
 	"sync"
+	"time"
 )
 
 // segment is one file. Its fields are under the mutex of its Files.
@@ -77,19 +78,41 @@ func (s *syncer) after(at uint64) error {
 
 // round is those who wait for the same sync.
 type round struct {
-	lead chan struct{} // one of them is to do it
-	done chan struct{}
-	err  error
+	wanted bool          // by one who waits for nothing else
+	lead   chan struct{} // one of those is to do it
+	done   chan struct{}
+	err    error
+}
+
+// coming is the next round. The mutex is held.
+func (s *syncer) coming() *round {
+	if s.next == nil {
+		s.next = &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
+	}
+	return s.next
+}
+
+// join returns after a sync that began after join was called: one that somebody
+// else wants, or after a time its own.
+func (s *syncer) join(patience time.Duration) error {
+	s.mu.Lock()
+	r := s.coming()
+	s.mu.Unlock()
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-r.done:
+		return r.err
+	case <-t.C:
+		return s.wait()
+	}
 }
 
 // wait returns after a sync that began after wait was called.
 func (s *syncer) wait() error {
 	s.mu.Lock()
-	r := s.next
-	if r == nil {
-		r = &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
-		s.next = r
-	}
+	r := s.coming()
+	r.wanted = true
 	if s.busy {
 		s.mu.Unlock()
 		select {
@@ -111,7 +134,7 @@ func (s *syncer) wait() error {
 	if r.err == nil {
 		s.good = s.begun // there is one at a time
 	}
-	if s.next != nil {
+	if s.next != nil && s.next.wanted {
 		s.next.lead <- struct{}{}
 	} else {
 		s.busy = false

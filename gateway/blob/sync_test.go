@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
@@ -253,4 +254,65 @@ func TestCloseDoesNotWaitForWhatNobodyMakesDurable(t *testing.T) {
 	} else {
 		o.Close()
 	}
+}
+
+// TestANoteWaitsForOthers: a note shares the sync of what is appended next, and
+// has one of its own where nothing comes.
+func TestANoteWaitsForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fs := &gatedFS{Disk: blobtest.New(), gate: make(chan error)}
+		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const most = 5 * time.Millisecond
+		noted, appended := make(chan time.Duration, 2), make(chan error, 2)
+		note := func() {
+			start := time.Now()
+			if _, err := s.Note(t.Context(), "t", []byte("note")); err != nil {
+				t.Error(err)
+			}
+			noted <- time.Since(start)
+		}
+		add := func() {
+			_, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(1, 100)))
+			appended <- err
+		}
+		check := func(syncs int, least, longest time.Duration) {
+			t.Helper()
+			if took := <-noted; took < least || took > longest || fs.n != syncs {
+				t.Errorf("a note took %v and %d syncs", took, fs.n)
+			}
+		}
+		go note() // alone
+		fs.gate <- nil
+		check(1, most, most)
+
+		go note()
+		synctest.Wait()
+		go add()
+		synctest.Wait()
+		fs.gate <- nil
+		check(2, 0, 0)
+
+		go add() // a sync runs that may not have the note
+		synctest.Wait()
+		go note()
+		synctest.Wait()
+		fs.gate <- nil
+		synctest.Wait()
+		if len(noted) > 0 {
+			t.Error("a note was believed to be durable by a sync that began before it")
+		}
+		fs.gate <- nil
+		check(4, most, most)
+		for range 2 {
+			if err := <-appended; err != nil {
+				t.Error(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

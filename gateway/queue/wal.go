@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -298,7 +297,7 @@ func (q *Queue) logDone(ids []int64) error {
 		for _, id := range list {
 			note = binary.AppendUvarint(note, uint64(id))
 		}
-		ref, err := q.notes.AppendNote(context.WithoutCancel(q.ctx), doneTag, note, 0, bytes.NewReader(nil))
+		ref, err := q.notes.Note(context.WithoutCancel(q.ctx), doneTag, note)
 		if err != nil {
 			return err
 		}

@@ -150,14 +150,18 @@ type deaf struct {
 var errDeaf = errors.New("what was that?")
 
 func (d *deaf) AppendNote(ctx context.Context, tag string, note []byte, size int64, src io.Reader) (blob.Ref, error) {
-	if tag == doneTag && d.lost {
-		return blob.Ref{}, errDeaf
-	}
 	ref, err := d.Noter.AppendNote(ctx, tag, note, size, src)
-	if err == nil && tag != doneTag && d.messages {
+	if err == nil && d.messages {
 		return blob.Ref{}, errDeaf
 	}
 	return ref, err
+}
+
+func (d *deaf) Note(ctx context.Context, tag string, note []byte) (blob.Ref, error) {
+	if d.lost {
+		return blob.Ref{}, errDeaf
+	}
+	return d.Noter.Note(ctx, tag, note)
 }
 
 // TestWhatTheLogDoesNotTakeIsInRows: that a message is done, or was never
