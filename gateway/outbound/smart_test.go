@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
@@ -201,10 +202,16 @@ func TestTokens(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
 	var asked atomic.Int32
+	var refuses atomic.Bool
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil || r.Form.Get("grant_type") != "refresh_token" || r.Form.Get("refresh_token") != "again" ||
 			r.Form.Get("client_id") != "gapura" || r.Form.Get("client_secret") != "s3cret" {
 			t.Errorf("asked for %v", r.Form)
+		}
+		if refuses.Load() {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, `{"error": "invalid_grant", "error_description": "application 4711 is not consented to"}`)
+			return
 		}
 		fmt.Fprintf(w, `{"access_token": "token%d", "token_type": "Bearer", "expires_in": 3600}`, asked.Add(1))
 	}))
@@ -258,10 +265,16 @@ func TestTokens(t *testing.T) {
 	if asked.Load() != 4 {
 		t.Errorf("asked %d times", asked.Load())
 	}
-	endpoint.Close()
-	out := tr.Deliver(t.Context(), job("b@d.test"))
-	if got := out[0].Reply.Text; got != "There is no token for the login at the smart host; the token endpoint: connect: connection refused" {
-		t.Error(got)
+	refuses.Store(true)
+	for _, want := range []string{`status 400, error "invalid_grant"`, "connect: connection refused"} {
+		tok.mu.Lock()
+		tok.until = time.Time{}
+		tok.mu.Unlock()
+		out := tr.Deliver(t.Context(), job("b@d.test"))
+		if got := out[0].Reply.Text; got != "There is no token for the login at the smart host; the token endpoint: "+want {
+			t.Error(got)
+		}
+		endpoint.Close()
 	}
 }
 

@@ -132,7 +132,8 @@ func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 	if t.refresh != "" && !t.unsaved { // another configuration's transport may have changed it
 		latest, err := t.kept.load(ctx, t.opt.registration(), t.refresh)
 		if err != nil {
-			return "", 0, err
+			t.log.Error("a refresh token could not be read", "endpoint", t.opt.Endpoint, "error", err.Error())
+			return "", 0, errors.New("its refresh token could not be read here")
 		}
 		t.refresh = latest
 	}
@@ -167,7 +168,9 @@ func (t *tokens) ask(ctx context.Context) (string, time.Duration, error) {
 		return "", 0, fmt.Errorf("status %d without an answer in JSON", res.StatusCode)
 	}
 	if res.StatusCode != http.StatusOK || a.AccessToken == "" || strings.ContainsFunc(a.AccessToken, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", 0, fmt.Errorf("status %d, error %.60q %.200q", res.StatusCode, a.Error, a.Description)
+		// What else it says is for the log: senders read the reason.
+		t.log.Warn("no token for the login at a smart host", "endpoint", t.opt.Endpoint, "status", res.StatusCode, "error", fmt.Sprintf("%.60s", a.Error), "description", fmt.Sprintf("%.200s", a.Description))
+		return "", 0, fmt.Errorf("status %d, error %.60q", res.StatusCode, a.Error)
 	}
 	if t.refresh != "" && a.RefreshToken != "" && a.RefreshToken != t.refresh {
 		t.refresh, t.unsaved = a.RefreshToken, true
