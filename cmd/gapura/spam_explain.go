@@ -21,7 +21,7 @@ type spamExplain struct {
 
 // Help is printed below the flags.
 func (*spamExplain) Help() string {
-	return `Prints score, probability and class of a message, and what made them: each
+	return `Prints score, probability and class of a message, and what made the score: each
 reason with its weight, positive for spam, the weightiest first.
 
 Where there is a configuration, its model, rules and threshold count, and what

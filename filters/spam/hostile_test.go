@@ -276,6 +276,8 @@ func hostileMessages() map[string][]byte {
 		pic := file("image/jpeg", jpegOf(img, 12))
 		all["text and a picture, "+name] = mixed("mixed", append(times(words, 6), pic)...)
 		all["a picture and text, "+name] = mixed("mixed", append([]string{pic}, times(words, 6)...)...)
+		blanks := "Content-Type: text/html\r\n\r\n<p>" + fill("раурaӏ аррӏе ", 16<<10) + fill("&nbsp; &#8203;", part-32<<10)
+		all["a picture and blanks, "+name] = mixed("mixed", append([]string{pic}, times(blanks, 6)...)...)
 	}
 	return all
 }

@@ -59,10 +59,10 @@ func squeezed(s *text.Squeezer, k kind, charset string, wide bool, b []byte) (le
 	return length, length
 }
 
-// shifts tells of the seven-bit charsets of letters beyond ASCII.
+// shifts tells of the seven-bit charsets of letters beyond ASCII that are read.
 func shifts(charset string) bool {
 	charset = strings.ToLower(charset)
-	return strings.Contains(charset, "2022") || strings.Contains(charset, "utf-7") || strings.Contains(charset, "utf7") || strings.Contains(charset, "hz-")
+	return strings.Contains(charset, "2022") || strings.Contains(charset, "utf-7") || strings.Contains(charset, "utf7")
 }
 
 // Room is where the next octets are to be written; empty when no more are

@@ -57,6 +57,7 @@ func TestPaddingHidesNoText(t *testing.T) {
 		}
 		one := "Content-Type: text/html\r\n\r\n<html><head>"
 		sees(t, "one comment", one+"<!-- "+fill("the council met ", n)+" -->"+lure+"<!-- "+fill("x ", behind)+" -->")
+		sees(t, "one comment in a charset that is not read", strings.Replace(one, "html\r", "html; charset=hz-gb-2312\r", 1)+"<!-- "+fill("the council met ", n)+" -->"+lure+"<!-- "+fill("x ", behind)+" -->")
 		sees(t, "a style sheet", one+"<style>"+fill(".a{color:red} ", n)+"</style>"+lure)
 		sees(t, "a script", one+"<script>"+fill("var a=1; ", n)+"</script>"+lure)
 		sees(t, "text that is not shown", one+"<div style='display:none'>"+fill("the council met ", n)+"</div>"+lure)
@@ -106,6 +107,26 @@ func TestPartsInFrontLeaveRoom(t *testing.T) {
 			b.WriteString("--b\r\n" + part + "\r\n")
 		}
 		sees(t, name, b.String()+"--b\r\n"+last+"\r\n--b--\r\n")
+	}
+}
+
+// TestAPictureInFrontLeavesRoom: with a picture that costs most, what shows
+// nothing still does not count.
+func TestAPictureInFrontLeavesRoom(t *testing.T) {
+	t.Parallel()
+	picture := pictureOf(1024, 1024)
+	picture += strings.Repeat("x", (maxWork-perPicture-maxPixels)/perOctet-len(picture))
+	html := "\r\n--b\r\nContent-Type: text/html\r\n\r\n"
+	for name, text := range map[string]string{
+		"a usual text":    html + fill("<p hidden>council</p> ", freeText-1<<10) + lure,
+		"a comment":       html + "<!-- " + fill("council ", 100<<10) + " -->" + lure,
+		"a style sheet":   html + "<style>" + fill(".a{color:red} ", 100<<10) + "</style>" + lure,
+		"blanks":          html + fill(" \r\n", 100<<10) + lure,
+		"parts of blanks": strings.Repeat(html+fill(" \r\n", 60<<10), 3) + html + lure,
+		"text and a part": html + "<p hidden>" + fill("council ", freeText) + html + "<!-- " + fill("council ", 20<<10) + " -->" + lure,
+	} {
+		sees(t, name, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n"+
+			base64.StdEncoding.EncodeToString([]byte(picture))+text+"\r\n--b--\r\n")
 	}
 }
 

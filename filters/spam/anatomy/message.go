@@ -220,7 +220,7 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 	if left < grace {
 		content = content[:min(len(content), 8*grace)]
 	}
-	if m.total > maxTotal/4 && m.squeeze > 0 && (k == plainText || k == htmlText) {
+	if (m.total > m.room()/4 || len(content) > left) && m.squeeze > 0 && (k == plainText || k == htmlText) {
 		m.squeeze -= len(content)
 		m.squeezer.Reset()
 		n, _ := squeezed(&m.squeezer, k, p.Charset, text.IsUTF16(content, p.Charset), content)
@@ -239,9 +239,12 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 	return content
 }
 
-// left is how many octets of text parts may still be looked at.
+// room is how many octets of text parts may be looked at beside the pictures.
+func (m *Message) room() int { return min(maxTotal, freeText+(maxWork-m.work)/perLetter) }
+
+// left is how many more may be.
 func (m *Message) left(file bool) int {
-	left := max(0, min(maxTotal, freeText+(maxWork-m.work)/perLetter)-m.total)
+	left := max(0, m.room()-m.total)
 	if file {
 		left = max(0, min(left, maxFiles-m.files))
 	}
