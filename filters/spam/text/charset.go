@@ -33,6 +33,9 @@ func UTF8(src []byte, charset string) []byte {
 	if len(name) == 0 && !utf8.Valid(src) {
 		name = metaCharset(src)
 	}
+	if b, ok := wideByName(src, name); ok {
+		return b
+	}
 	switch {
 	case equalFold(name, "utf-7"), equalFold(name, "unicode-1-1-utf-7"), equalFold(name, "utf7"):
 		return utf7(src)
@@ -59,10 +62,12 @@ func IsUTF16(src []byte, charset string) bool {
 	if _, ok := marked(src, named); ok {
 		return src[0] >= 0xfe
 	}
-	if zeros(src) == 0 {
-		return false
+	if zeros(src) > 0 {
+		if _, ok := wide(src, named); ok {
+			return true
+		}
 	}
-	_, ok := wide(src, named)
+	_, ok := wideByName(src, trimSpace([]byte(charset)))
 	return ok
 }
 
@@ -230,6 +235,19 @@ func wide(src []byte, named bool) ([]byte, bool) {
 		return utf16Text(src, binary.LittleEndian), true
 	}
 	return nil, false
+}
+
+// wideByName reads UTF-16 that nothing but its name tells of: not of Western
+// text, without a mark. Much that is named so is no UTF-16.
+func wideByName(src, name []byte) ([]byte, bool) {
+	control := func(r rune) bool { return r < ' ' && r != '\t' && r != '\r' && r != '\n' }
+	if !hasPrefixFold(name, "utf-16") || mostlyASCII(src) || utf8.Valid(src) && !bytes.ContainsFunc(src, control) {
+		return nil, false
+	}
+	if equalFold(name, "utf-16be") {
+		return utf16Text(src, binary.BigEndian), true
+	}
+	return utf16Text(src, binary.LittleEndian), true // as in browsers
 }
 
 func utf16Text(src []byte, order binary.ByteOrder) []byte {

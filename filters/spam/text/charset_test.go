@@ -1,6 +1,7 @@
 package text
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -33,6 +34,21 @@ func TestMarksThatHideText(t *testing.T) {
 	} {
 		if got := string(UTF8([]byte(c.src), c.charset)); !strings.Contains(got, lure) {
 			t.Errorf("%s: %.80q", name, got)
+		}
+	}
+	for _, want := range []string{"Подтвердите ваш пароль", "请立即验证您的帐户", "Ｖｅｒｉｆｙ ｙｏｕｒ"} {
+		le := []byte(utf16(want))
+		be := bytes.Clone(le)
+		for i := 0; i < len(be); i += 2 {
+			be[i], be[i+1] = be[i+1], be[i]
+		}
+		for charset, src := range map[string][]byte{"utf-16": le, "UTF-16LE": le, "utf-16be": be} {
+			if got := string(UTF8(src, charset)); got != want || !IsUTF16(src, charset) {
+				t.Errorf("%s: %q", charset, got)
+			}
+		}
+		if got := string(UTF8([]byte(want), "utf-16")); got != want {
+			t.Errorf("UTF-8 that is said to be UTF-16: %q", got)
 		}
 	}
 	if got := string(UTF8([]byte("\x1b$)C\n\x0eGQ19>n\x0f OK\n"), "iso-2022-kr")); !strings.Contains(got, "한국어 OK") {
