@@ -18,7 +18,7 @@ const (
 	many = 3
 	// sure is the base's probability from which on a lesson that says
 	// otherwise contradicts it strongly.
-	sure = 0.9999
+	sure = 0.9995
 	// goodFaith is how many lessons a user is taken to have agreed with.
 	goodFaith = 4
 	// maxAgreed bounds the credit that agreeing earns.
