@@ -191,8 +191,8 @@ ON CONFLICT (name) DO UPDATE SET n = learned_reputation.n + excluded.n,
 	addContact = `INSERT INTO learned_contacts (username, address, first, last, n) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (username, address) DO UPDATE SET last = excluded.last, n = learned_contacts.n + excluded.n`
 	addSent   = `INSERT INTO learned_sent (message, at) VALUES (?, ?) ON CONFLICT (message) DO UPDATE SET at = excluded.at`
-	addSample = `INSERT INTO learned_samples (spam, slot, at, score, sender, teller) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (spam, slot) DO UPDATE SET at = excluded.at, score = excluded.score, sender = excluded.sender, teller = excluded.teller`
+	addSample = `INSERT INTO learned_samples (spam, slot, at, score, odds, sender, teller) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (spam, slot) DO UPDATE SET at = excluded.at, score = excluded.score, odds = excluded.odds, sender = excluded.sender, teller = excluded.teller`
 	addScore = `INSERT INTO learned_scores (kind, bin, n) VALUES (?, ?, ?) ON CONFLICT (kind, bin) DO UPDATE SET n = learned_scores.n + excluded.n`
 )
 
@@ -211,7 +211,7 @@ func (s *Store) writeBatch(ctx context.Context, b *batch, replies map[string]row
 		all = append(all, statement{addSent, []any{k, at}})
 	}
 	for _, x := range b.samples {
-		all = append(all, statement{addSample, []any{x.spam, x.slot, x.at, x.score, x.sender, x.teller}})
+		all = append(all, statement{addSample, []any{x.spam, x.slot, x.at, x.score, x.odds, x.sender, x.teller}})
 	}
 	for k, n := range b.scores {
 		all = append(all, statement{addScore, []any{k.kind, k.bin, n}})

@@ -41,19 +41,20 @@ func (c Calibration) Probability(p float64) float64 {
 	if c.Slope == 1 && c.Offset == 0 || p <= 0 || p >= 1 {
 		return p
 	}
-	return sigmoid(c.Slope*math.Log(p/(1-p)) + c.Offset)
+	return sigmoid(c.Slope*oddsOf(p) + c.Offset)
 }
 
 // neutral leaves all as the base has it.
 func neutral() Calibration { return Calibration{Threshold: model.SpamScore, Slope: 1} }
 
-// calibrate computes the calibration from samples in any order.
-func calibrate(ham, spam []float64, lost float64, scale scale, prior float64) Calibration {
+// calibrate computes the calibration from samples in any order, and sorts the
+// scores of ham.
+func calibrate(ham, spam ring, lost, prior float64) Calibration {
 	c := neutral()
-	c.Ham, c.Spam = len(ham), len(spam)
-	slices.Sort(ham)
-	c.Threshold = threshold(ham, lost)
-	c.Slope, c.Offset = fit(ham, spam, scale, prior)
+	c.Ham, c.Spam = len(ham.scores), len(spam.scores)
+	slices.Sort(ham.scores)
+	c.Threshold = threshold(ham.scores, lost)
+	c.Slope, c.Offset = fit(ham.odds, spam.odds, prior)
 	return c
 }
 
@@ -100,7 +101,7 @@ func atLeast(k int, mean float64) float64 {
 // fit finds the slope and offset with which the base's log-odds suit the
 // samples best (Platt 1999), starting from and drawn to 1 and 0. prior is the
 // share of spam in all mail, which the samples do not tell.
-func fit(ham, spam []float64, scale scale, prior float64) (a, b float64) {
+func fit(ham, spam []float64, prior float64) (a, b float64) {
 	a, b = 1, 0
 	if len(ham) == 0 || len(spam) == 0 {
 		return a, b
@@ -112,8 +113,7 @@ func fit(ham, spam []float64, scale scale, prior float64) (a, b float64) {
 		ga, gb := -ridge*(a-1), -ridge*b
 		haa, hab, hbb := float64(ridge), 0.0, float64(ridge)
 		add := func(list []float64, y, w float64) {
-			for _, s := range list {
-				x := max(-20, min(scale.odds(s), 20))
+			for _, x := range list {
 				p := sigmoid(a*x + b)
 				ga += w * (y - p) * x
 				gb += w * (y - p)
@@ -137,5 +137,8 @@ func fit(ham, spam []float64, scale scale, prior float64) (a, b float64) {
 	}
 	return a, b
 }
+
+// oddsOf are the log-odds of a probability, within 20.
+func oddsOf(p float64) float64 { return max(-20, min(math.Log(p/(1-p)), 20)) }
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }

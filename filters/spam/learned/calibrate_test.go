@@ -86,33 +86,29 @@ func TestProbabilityIsCorrected(t *testing.T) {
 		}
 	}
 	c := neutral()
-	c.Slope, c.Offset = fit(ham, spam, scale{slope: 1}, 0.5)
+	c.Slope, c.Offset = fit(ham, spam, 0.5)
 	if math.Abs(c.Slope-0.5) > 0.05 || math.Abs(c.Offset) > 0.1 {
 		t.Errorf("%+v", c)
 	}
 	if p := c.Probability(sigmoid(4)); math.Abs(p-sigmoid(2)) > 0.03 {
 		t.Errorf("%g is corrected to %g", sigmoid(4), p)
 	}
-	if e := calibrationError(ham, spam, scale{slope: 1}, 0.5); e < warnError {
+	if e := calibrationError(ham, spam, 0.5); e < warnError {
 		t.Errorf("its error is %g", e)
 	}
-	if e := calibrationError(ham, spam, scale{slope: 0.5}, 0.5); e > 0.02 {
-		t.Errorf("corrected, its error is %g", e)
-	}
-	if a, b := fit(ham[:3], spam[:2], scale{slope: 1}, 0.5); math.Abs(a-1) > 0.2 || math.Abs(b) > 0.2 {
+	if a, b := fit(ham[:3], spam[:2], 0.5); math.Abs(a-1) > 0.2 || math.Abs(b) > 0.2 {
 		t.Errorf("of five messages: %g, %g", a, b)
 	}
-	for i := range ham {
-		ham[i] += 2
+	for _, list := range [][]float64{ham, spam} {
+		for i := range list {
+			list[i] = c.Slope*list[i] + c.Offset
+		}
 	}
-	for i := range spam {
-		spam[i] += 2
+	if e := calibrationError(ham, spam, 0.5); e > 0.02 {
+		t.Errorf("corrected, its error is %g", e)
 	}
-	if e := calibrationError(ham, spam, scale{slope: 0.5, evens: 2}, 0.5); e > 0.02 {
-		t.Errorf("with evens at 2, its error is %g", e)
-	}
-	if a, b := fit(ham, spam, scale{slope: 0.5, evens: 2}, 0.5); math.Abs(a-1) > 0.1 || math.Abs(b) > 0.1 {
-		t.Errorf("with evens at 2 it is corrected by %g, %g", a, b)
+	if a, b := fit(ham, spam, 0.5); math.Abs(a-1) > 0.1 || math.Abs(b) > 0.1 {
+		t.Errorf("what is right is corrected by %g, %g", a, b)
 	}
 	if c := neutral(); c.Probability(0.3) != 0.3 || c.Probability(1) != 1 {
 		t.Error("neutral changes it")
@@ -121,7 +117,7 @@ func TestProbabilityIsCorrected(t *testing.T) {
 
 // say is a Sighting of a score.
 func say(i int, score float64, truth string) Sighting {
-	m := Sighting{Sender: Sender{Address: fmt.Sprintf("a%d@d.example", i), Aligned: true}, Truth: truth, Class: model.Ham, Score: model.Score{Score: score, Sure: 0.8}}
+	m := Sighting{Sender: Sender{Address: fmt.Sprintf("a%d@d.example", i), Aligned: true}, Truth: truth, Class: model.Ham, Score: model.Score{Score: score, Probability: sigmoid(0.8 * score)}}
 	if score >= 5 {
 		m.Class = model.Spam
 	}
@@ -173,6 +169,33 @@ func TestTheSampleRollsAndStays(t *testing.T) {
 		time.Sleep(measureEvery + time.Second)
 		if c := s.Calibration(); c.Threshold != 5 || c.Slope != 1 || c.Offset != 0 {
 			t.Errorf("switched off: %+v", c)
+		}
+		s.Close()
+		db.Close()
+	})
+}
+
+// The probability is no form of the score, and has samples of its own.
+func TestTheProbabilityIsCorrectedByWhatItWas(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t, t.TempDir())
+		s := gatewayOn(t, db, DefaultOptions())
+		for i := range 600 {
+			ham, spam := say(2*i, -10, model.Ham), say(2*i+1, 12, model.Spam)
+			ham.Score.Probability, spam.Score.Probability = 0.9, 0.999
+			s.Seen(t.Context(), ham)
+			s.Seen(t.Context(), spam)
+		}
+		time.Sleep(measureEvery + flushEvery)
+		was := s.Calibration()
+		if p := was.Probability(0.9); p > 0.4 {
+			t.Errorf("0.9, which all ham has, is corrected to %g", p)
+		}
+		s.Close()
+		s = gatewayOn(t, db, DefaultOptions())
+		if c := s.Calibration(); math.Abs(c.Slope-was.Slope)+math.Abs(c.Offset-was.Offset) > 1e-3 {
+			t.Errorf("%+v before, %+v after it was opened again", was, c)
 		}
 		s.Close()
 		db.Close()

@@ -2,7 +2,6 @@ package learned
 
 import (
 	"math"
-	"slices"
 	"time"
 )
 
@@ -33,31 +32,31 @@ const (
 // measured are the figures of a moment.
 func (w *watch) measured(lost float64, now time.Time) (Calibration, Drift) {
 	w.mu.Lock()
-	ham, spam := slices.Clone(w.rings[0].scores), slices.Clone(w.rings[1].scores)
-	scale, prior, psi := w.scale, w.prior(), w.stability(now)
+	ham, spam := w.rings[0].clone(), w.rings[1].clone()
+	prior, psi := w.prior(), w.stability(now)
 	w.change = 0
 	w.mu.Unlock()
-	c := calibrate(ham, spam, lost, scale, prior)
-	d := Drift{Scores: psi, Error: calibrationError(ham, spam, scale, prior)}
+	c := calibrate(ham, spam, lost, prior)
+	d := Drift{Scores: psi, Error: calibrationError(ham.odds, spam.odds, prior)}
 	over, missed := 0, 0
-	for _, s := range ham {
+	for _, s := range ham.scores {
 		if s >= neutral().Threshold {
 			over++
 		}
 	}
-	for _, s := range spam {
+	for _, s := range spam.scores {
 		if s < neutral().Threshold {
 			missed++
 		}
 	}
-	d.HamLost, d.SpamMissed = percent(over, len(ham)), percent(missed, len(spam))
+	d.HamLost, d.SpamMissed = percent(over, len(ham.scores)), percent(missed, len(spam.scores))
 	if psi > warnScores {
 		d.Warnings = append(d.Warnings, "scores are distributed otherwise than when this model came into use")
 	}
-	if len(ham) >= minHam && over >= minOver && float64(over) > lost*float64(len(ham)) && atLeast(over, lost*float64(len(ham))) < doubt/10 {
+	if len(ham.scores) >= minHam && over >= minOver && float64(over) > lost*float64(len(ham.scores)) && atLeast(over, lost*float64(len(ham.scores))) < doubt/10 {
 		d.Warnings = append(d.Warnings, "at its own threshold the model would lose more ham than allowed")
 	}
-	if d.Error > warnError && min(len(ham), len(spam)) > enough {
+	if d.Error > warnError && min(len(ham.scores), len(spam.scores)) > enough {
 		d.Warnings = append(d.Warnings, "the model's probabilities are not what the mail here shows")
 	}
 	return c, d
@@ -100,14 +99,14 @@ func (w *watch) stability(now time.Time) float64 {
 
 // calibrationError is the expected calibration error over ten bins of
 // probability, with the classes weighted as in all mail.
-func calibrationError(ham, spam []float64, scale scale, prior float64) float64 {
+func calibrationError(ham, spam []float64, prior float64) float64 {
 	if len(ham) == 0 || len(spam) == 0 {
 		return 0
 	}
 	var weight, said, was [10]float64
 	add := func(list []float64, y, w float64) {
 		for _, s := range list {
-			p := sigmoid(scale.odds(s))
+			p := sigmoid(s)
 			i := min(int(p*10), 9)
 			weight[i] += w
 			said[i] += w * p

@@ -235,7 +235,7 @@ func (s *Store) note(p *prepared, t taught, now time.Time, n *Learned) {
 	s.deps.Metrics.lesson(string(p.Source), p.Spam)
 	s.forget(t.names)
 	if m := s.model.Load(); m != nil {
-		s.sample(p.Spam, p.sampleOf(), p.User, m.Score(p.Vector, s.taughtByAdmin()...).Score, now)
+		s.sample(p.Spam, p.sampleOf(), p.User, m.Score(p.Vector, s.taughtByAdmin()...), now)
 	}
 }
 

@@ -81,4 +81,8 @@ UPDATE learned_reputation SET good = 0 WHERE good < 0;
 UPDATE learned_reputation SET bad = 0 WHERE bad < 0;
 ALTER TABLE learned_samples ADD COLUMN sender INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE learned_samples ADD COLUMN teller INTEGER NOT NULL DEFAULT 0`,
+	// Probabilities were another form of scores.
+	`
+ALTER TABLE learned_samples ADD COLUMN odds REAL NOT NULL DEFAULT 0;
+UPDATE learned_samples SET odds = 0.8 * score`,
 }

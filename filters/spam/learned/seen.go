@@ -44,7 +44,7 @@ func (s *Store) Seen(_ context.Context, m Sighting) {
 	})
 	s.watch.score(&s.behind, m.Score, m.Class == model.Spam, now)
 	if m.Truth != "" {
-		s.sample(m.Truth == model.Spam, m.Sender.Address, m.By, m.Score.Score, now)
+		s.sample(m.Truth == model.Spam, m.Sender.Address, m.By, m.Score, now)
 	}
 }
 
@@ -57,19 +57,19 @@ const (
 	surprisePeriod = 365 * 86400       // seconds
 )
 
-// sample adds a score to the rolling sample: of one sender one a day, so that nobody is
+// sample adds what the model said to the rolling sample: of one sender one a day, so that nobody is
 // the measure of the others. user: who says what the message is; "" : nobody who
 // needs a bound.
-func (s *Store) sample(spam bool, sender, user string, score float64, now time.Time) {
+func (s *Store) sample(spam bool, sender, user string, m model.Score, now time.Time) {
 	k := sampled{nameHash(sender), now.Unix() / 86400, spam}
 	if _, ok := s.sampled.get(k); ok {
 		return
 	}
 	teller := int64(0)
-	if wrong := spam && score < 0 || !spam && score >= model.SpamScore; wrong && user != "" {
+	if wrong := spam && m.Score < 0 || !spam && m.Score >= model.SpamScore; wrong && user != "" {
 		teller = nameHash(user)
 	}
-	if s.watch.sample(&s.behind, sample{at: now.Unix(), score: score, spam: asInt(spam), sender: k.sender, teller: teller}) {
+	if s.watch.sample(&s.behind, sample{at: now.Unix(), score: m.Score, odds: oddsOf(m.Probability), spam: asInt(spam), sender: k.sender, teller: teller}) {
 		s.sampled.put(k, struct{}{})
 	}
 }

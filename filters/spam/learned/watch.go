@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,7 +38,7 @@ type bin struct {
 // sample is one score of a message whose class is known.
 type sample struct {
 	spam, slot, at int64
-	score          float64
+	score, odds    float64
 	sender         int64 // see nameHash
 	teller         int64 // the user who says that the model is wrong; 0: nobody does
 }
@@ -45,7 +46,8 @@ type sample struct {
 // ring is a rolling sample.
 type ring struct {
 	scores []float64
-	told   []told // of each score
+	odds   []float64 // of each score: the log-odds of the model's probability
+	told   []told
 	next   int
 }
 
@@ -55,11 +57,14 @@ type told struct{ teller, at int64 }
 // put puts a sample into its slot; one beyond the end is put there.
 func (r *ring) put(slot int, x sample) {
 	if slot < len(r.scores) {
-		r.scores[slot], r.told[slot] = x.score, told{x.teller, x.at}
+		r.scores[slot], r.odds[slot], r.told[slot] = x.score, x.odds, told{x.teller, x.at}
 		return
 	}
-	r.scores, r.told = append(r.scores, x.score), append(r.told, told{x.teller, x.at})
+	r.scores, r.odds, r.told = append(r.scores, x.score), append(r.odds, x.odds), append(r.told, told{x.teller, x.at})
 }
+
+// clone is a copy of what is measured.
+func (r *ring) clone() ring { return ring{scores: slices.Clone(r.scores), odds: slices.Clone(r.odds)} }
 
 // full tells whether there are enough messages about which a user says that the
 // model is wrong, of the period that a time is in.
@@ -73,23 +78,16 @@ func (r *ring) full(teller, at int64) bool {
 	return n >= surprises
 }
 
-// scale is what scores mean to the model: log-odds of a score of one above
-// evens, the score of what is as likely spam as not.
-type scale struct{ slope, evens float64 }
-
-func (x scale) odds(score float64) float64 { return x.slope * (score - x.evens) }
-
 // watch follows scores.
 type watch struct {
 	mu     sync.Mutex
 	hist   map[bin]float64
 	total  float64 // of the reference
 	rings  [2]ring // ham, spam
-	scale  scale
-	change int // samples since the calibration
+	change int     // samples since the calibration
 }
 
-func newWatch() watch { return watch{hist: map[bin]float64{}, scale: scale{slope: 0.8}} }
+func newWatch() watch { return watch{hist: map[bin]float64{}} }
 
 // score counts a score.
 func (w *watch) score(b *behind, m model.Score, spam bool, now time.Time) {
@@ -97,9 +95,6 @@ func (w *watch) score(b *behind, m model.Score, spam bool, now time.Time) {
 	defer w.mu.Unlock()
 	if math.IsNaN(m.Score) {
 		return
-	}
-	if m.Sure > 0 {
-		w.scale = scale{m.Sure, m.Evens}
 	}
 	i, x := binOf(m.Score), inflate(now, scoreLife)
 	class := classHam
@@ -192,10 +187,10 @@ func (w *watch) resample(ctx context.Context, db *sqldb.DB, b *behind) (today []
 
 func readSamples(ctx context.Context, db *sqldb.DB, day int64) (rings [2]ring, today []sampled, err error) {
 	var last [2]int64
-	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score, sender, teller FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
+	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score, odds, sender, teller FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
 	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var x sample
-		if err := row.Scan(&x.spam, &x.slot, &x.at, &x.score, &x.sender, &x.teller); err != nil {
+		if err := row.Scan(&x.spam, &x.slot, &x.at, &x.score, &x.odds, &x.sender, &x.teller); err != nil {
 			return err
 		}
 		i := x.spam & 1

@@ -75,7 +75,7 @@ func TestProbabilityIsAHalfWhereTheViewsSayNeither(t *testing.T) {
 	m := trained(t)
 	m.curve.shift = 1.2
 	s := m.set(Score{}, m.curve.odds(0))
-	if s.Probability != 0.5 || s.Score != s.Evens || math.Abs(s.Evens-m.Points(1.2)) > 1e-9 {
+	if s.Probability != 0.5 || math.Abs(s.Score-m.Points(1.2)) > 1e-9 {
 		t.Errorf("%+v", s)
 	}
 	for _, x := range []float64{0.4, -0.4} {

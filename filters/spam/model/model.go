@@ -96,8 +96,6 @@ var elsewhere = stack{weight: [inputs]float64{Chars: 1, Words: 1, Shape: 0.25, H
 type Score struct {
 	Score       float64 // SpamScore at the threshold
 	Probability float64 // of being spam
-	Evens       float64 // score of a message whose views say as much for ham as for spam
-	Sure        float64 // log-odds of Probability that a point of Score makes, by and large
 	Class       string  // Ham, Unsure or Spam
 	Views       [Views]float64
 	Known       float64 // from 0 to 1: how familiar the way is that it came
@@ -145,7 +143,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 func (m *Model) set(s Score, odds float64) Score {
 	beside := odds - m.curve.odds(s.Joined)
 	s.Probability = sigmoid(surer * (m.curve.slope*s.afar + beside))
-	s.Score, s.Evens, s.Sure = m.Points(odds), m.Points(m.curve.odds(0)), surer/m.Points(1)
+	s.Score = m.Points(odds)
 	s.Class = classOf(s.Score)
 	return s
 }
