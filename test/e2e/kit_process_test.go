@@ -190,11 +190,17 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	}
 }
 
+var portsGiven sync.Map
+
 // freePort returns a port that nobody listens on, below those that the system
-// hands out by itself, so that nobody gets it before its server does.
+// hands out by itself and none that it has returned before, so that nobody gets
+// it before its server does.
 func freePort() (int, error) {
 	for range 100 {
 		port := 18000 + rand.IntN(14000)
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
 		if err != nil {
 			continue
