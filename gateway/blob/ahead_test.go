@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,4 +139,32 @@ func TestZerosCoverNoBlob(t *testing.T) {
 			r.Close()
 		}
 	})
+}
+
+// unreadable cannot be read.
+type unreadable struct{ *blobtest.Disk }
+
+func (u unreadable) Open(string) (blob.File, error) { return nil, syscall.EIO }
+
+// TestASegmentThatCannotBeReadStopsNobody: its zeros stay, and all else is served.
+func TestASegmentThatCannotBeReadStopsNobody(t *testing.T) {
+	t.Parallel()
+	disk := blobtest.New()
+	opt := blob.Options{Dir: "d", FS: disk}
+	s, err := blob.OpenFiles(t.Context(), opt, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(1, 100)))
+	if err != nil || s.Close() != nil {
+		t.Fatal(err)
+	}
+	opt.FS = unreadable{disk}
+	if s, err = blob.OpenFiles(t.Context(), opt, func(yield func(blob.Ref, error) bool) { yield(ref, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(2, 100))); err != nil {
+		t.Error(err)
+	}
 }

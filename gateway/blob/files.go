@@ -112,8 +112,9 @@ func (f *Files) open(ctx context.Context, live uses) (err error) {
 	for _, e := range list {
 		if id, ok := segmentID(e.Name); ok {
 			size, err := f.trim(e)
-			if err != nil {
-				return err
+			if err != nil { // one bad segment is no reason not to serve the others
+				f.log.Error("segment", "segment", f.path(id), "error", err.Error())
+				size = e.Size
 			}
 			f.found(id, size)
 		}
