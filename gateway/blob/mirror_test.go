@@ -2,6 +2,7 @@ package blob
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"maps"
 	"os"
@@ -145,6 +146,48 @@ func TestMirrorCopiesWhatMayHaveChanged(t *testing.T) {
 	}
 	if list, _ := os.ReadDir(dir); len(list) != 0 {
 		t.Error(list)
+	}
+}
+
+// lists is files with a list of before.
+type lists struct {
+	*Files
+	list []Segment
+}
+
+func (l lists) Segments(context.Context) ([]Segment, error) { return l.list, nil }
+
+// TestMirrorOfACutSegment: a restart takes the zeros off the end of a segment
+// while a backup runs.
+func TestMirrorOfACutSegment(t *testing.T) {
+	t.Parallel()
+	from, dir := t.TempDir(), t.TempDir()
+	src := &Files{opt: Options{Dir: from}, fs: osFS{}}
+	name := filepath.Join(from, segmentName(1))
+	if err := os.WriteFile(name, []byte("aaaa\x00\x00\x00\x00"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(name, old, old); err != nil {
+		t.Fatal(err)
+	}
+	list, err := src.Segments(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(name, 4); err != nil {
+		t.Fatal(err)
+	}
+	sizes, err := Mirror(t.Context(), lists{src, list}, dir, nil)
+	if err != nil || sizes[segmentName(1)] != 4 {
+		t.Error(sizes, err)
+	}
+	if b, err := os.ReadFile(filepath.Join(dir, segmentName(1))); err != nil || string(b) != "aaaa" {
+		t.Errorf("%q, %v", b, err)
+	}
+	list[0].Changed = time.Time{} // an object never changes
+	if sizes, err := Mirror(t.Context(), lists{src, list}, t.TempDir(), nil); err == nil {
+		t.Error("half an object is a copy", sizes)
 	}
 }
 
