@@ -39,7 +39,7 @@ func (a *Accounts) Authenticate(ctx context.Context, peer Peer, mechanism string
 		if x.at.net.IsValid() { // what many share, a webmail server, is known for nobody
 			a.noteNetwork(ctx, id.Authenticated, x.at.net)
 		}
-	case errors.Is(err, ErrCredentials), x.waited && ctx.Err() != nil:
+	case !x.asks && (errors.Is(err, ErrCredentials) || x.waited && ctx.Err() != nil):
 		// Who goes away rather than wait has still guessed.
 		a.saveBans(ctx, x.at.fail(x.mark))
 		if e := a.throttle.sleep(ctx, x.set.opt.Throttle.Answer-time.Since(asked)); e != nil {

@@ -130,7 +130,7 @@ func (o *oauth) refusal() []byte {
 
 // token finds out whose a token is; "" is nobody's.
 func (x *exchange) token(ctx context.Context, user, token string) (Identity, error) {
-	x.claimed = user
+	x.claimed, x.asks = user, token == ""
 	if err := x.wait(ctx); err != nil {
 		return Identity{}, err
 	}

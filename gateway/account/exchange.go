@@ -37,6 +37,7 @@ type exchange struct {
 	claimed string // name that the client gave, for the log
 	mark    mark   // of the wrong password
 	waited  bool   // it went away rather than wait
+	asks    bool   // it has no token, and asks which is wanted: no guess
 }
 
 // mechanism is the server's side of one SASL mechanism. It fails as

@@ -17,8 +17,7 @@ import (
 
 // Times of a key set.
 const (
-	keyRefresh = time.Minute     // least time between two fetches, whoever asks for unknown keys
-	keyRetry   = 5 * time.Second // after a fetch that failed
+	keyRefresh = 5 * time.Second // least time between two fetches, whoever asks for unknown keys
 	keyStale   = 24 * time.Hour  // how long keys are used when the issuer is away
 	minRSA     = 2048            // bits (RFC 7518 section 3.3)
 	maxRSA     = 8192
@@ -102,11 +101,7 @@ func (s *keySet) refresh(ctx context.Context) error {
 		return ctx.Err()
 	}
 	s.mu.Lock()
-	away, wait := s.fetched.Before(s.tried), keyRefresh
-	if away {
-		wait = keyRetry
-	}
-	recent := time.Since(s.tried) < wait
+	away, recent := s.fetched.Before(s.tried), time.Since(s.tried) < keyRefresh
 	if !recent {
 		s.tried = time.Now()
 	}

@@ -248,7 +248,7 @@ func TestKeysRotate(t *testing.T) {
 		t.Errorf("%d fetches", n)
 	}
 	i.publish(200, public("1", &rsaKey().PublicKey))
-	age(keyRetry)
+	age(keyRefresh)
 	login(old, nil)
 	login(old, nil)
 	for range 5 {
@@ -258,8 +258,8 @@ func TestKeysRotate(t *testing.T) {
 		t.Errorf("%d fetches", n)
 	}
 	i.publish(200, public("2", &second.PublicKey))
-	age(keyRefresh)
-	login(old, nil) // until somebody asks
+	age(5 * time.Second) // who has just got a new key need not wait for long
+	login(old, nil)      // until somebody asks
 	login(fresh, nil)
 	login(old, ErrCredentials)
 	i.publish(500)
@@ -352,6 +352,35 @@ func TestOAuthSaysWhatIsWanted(t *testing.T) {
 	if n := i.fetches.Load(); n != 0 {
 		t.Errorf("%d fetches", n)
 	}
+}
+
+// TestAskingIsNoGuess: neither asking what token is wanted (RFC 7628 section
+// 3.2.2), giving up, nor a mechanism that is not offered counts.
+func TestAskingIsNoGuess(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t)
+	opt := testOptions()
+	opt.Throttle.Ban, opt.OAuth = 2, i.options()
+	a := openWith(t, opt)
+	gone := func([]byte) ([]byte, error) { return []byte{1}, nil }
+	for range 5 {
+		_, err := a.Authenticate(t.Context(), peer, "OAUTHBEARER", []byte("n,a="+ana+",\x01auth=\x01\x01"), gone)
+		wantErr(t, err, ErrCredentials)
+		_, err = a.Authenticate(t.Context(), peer, "XOAUTH2", []byte("user="+ana+"\x01auth=\x01\x01"), gone)
+		wantErr(t, err, ErrCredentials)
+		for _, mechanism := range []string{"PLAIN", "LOGIN", "SCRAM-SHA-256", "OAUTHBEARER", "NTLM"} {
+			_, err = a.Authenticate(t.Context(), peer, mechanism, nil, noAsk)
+			wantErr(t, err, ErrExchange)
+		}
+	}
+	_, err := plain(a, peer, ana, anaPass)
+	wantErr(t, err, nil)
+	for _, token := range []string{"a.b.c", "d.e.f"} {
+		_, err = bearerLogin(a, ana, token)
+		wantErr(t, err, ErrCredentials)
+	}
+	_, err = plain(a, peer, ana, anaPass)
+	wantErr(t, err, ErrThrottled)
 }
 
 func TestOAuthOptions(t *testing.T) {
