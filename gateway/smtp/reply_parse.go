@@ -10,7 +10,7 @@ import (
 var (
 	ErrReplySyntax = errors.New("smtp: malformed reply")
 	ErrReplyCodes  = errors.New("smtp: lines of one reply have different codes")
-	ErrReplyLong   = errors.New("smtp: reply has too many lines or is too long")
+	ErrReplyLong   = errors.New("smtp: reply has too many lines")
 )
 
 // ReplyParser puts a reply together from its lines (RFC 5321 section 4.2.1).
@@ -24,7 +24,8 @@ type ReplyParser struct {
 // Add takes one line, without or with its CRLF, and tells whether it was the
 // last of a reply, which it then returns. The enhanced code is taken off the
 // text, from every line that has the same, when its class is that of the code
-// (RFC 2034 section 4). After an error the connection is out of step.
+// (RFC 2034 section 4). Of a reply that is too long the beginning is kept:
+// its code is what counts. After an error the connection is out of step.
 func (p *ReplyParser) Add(line []byte) (Reply, bool, error) {
 	line = bytes.TrimSuffix(line, []byte{'\n'})
 	line = bytes.TrimSuffix(line, []byte{'\r'})
@@ -37,8 +38,23 @@ func (p *ReplyParser) Add(line []byte) (Reply, bool, error) {
 	}
 	p.code = code
 	p.lines++
-	if p.lines > MaxReplyLines || len(p.text)+len(text) > MaxReplyText {
+	if p.lines > maxLongReply {
 		return Reply{}, false, ErrReplyLong
+	}
+	p.keep(text)
+	if more {
+		return Reply{}, false, nil
+	}
+	r := Reply{Code: code, Text: string(p.text)}
+	r.Enhanced, r.Text = cutEnhanced(code, r.Text)
+	p.code, p.lines, p.text = 0, 0, p.text[:0]
+	return r, true, nil
+}
+
+// keep adds the text of a line, as far as there is room.
+func (p *ReplyParser) keep(text []byte) {
+	if p.lines > MaxReplyLines || len(p.text)+len(text) > MaxReplyText {
+		return
 	}
 	if p.lines > 1 {
 		p.text = append(p.text, '\n')
@@ -49,13 +65,6 @@ func (p *ReplyParser) Add(line []byte) (Reply, bool, error) {
 		}
 		p.text = append(p.text, c)
 	}
-	if more {
-		return Reply{}, false, nil
-	}
-	r := Reply{Code: code, Text: string(p.text)}
-	r.Enhanced, r.Text = cutEnhanced(code, r.Text)
-	p.code, p.lines, p.text = 0, 0, p.text[:0]
-	return r, true, nil
 }
 
 // Pending tells whether lines of an unfinished reply have been added.

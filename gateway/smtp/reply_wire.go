@@ -10,10 +10,13 @@ const (
 	// MaxReplyLine is the length of one line with its CRLF (RFC 5321 section
 	// 4.5.3.1.5); longer texts are wrapped.
 	MaxReplyLine = 512
-	// MaxReplyLines is how many lines of one reply are written and read.
+	// MaxReplyLines is how many lines of one reply are written, and kept of one
+	// that is read.
 	MaxReplyLines = 100
-	// MaxReplyText is how many octets of text a reply that is read may have.
+	// MaxReplyText is how many octets of text are kept of a reply that is read.
 	MaxReplyText = 32 << 10
+	// maxLongReply is how many lines a reply that is read may have.
+	maxLongReply = 2000
 )
 
 // Append appends the reply as it is sent: every line with the code and, for

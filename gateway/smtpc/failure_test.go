@@ -79,7 +79,7 @@ func TestFailureAtEveryStep(t *testing.T) {
 			{"code out of range", "S 999 x\nE", true, ErrProtocol},
 			{"codes that differ", "S+ 250-x~220 y~\nE", true, ErrProtocol},
 			{"endless line", "S+ 250 " + strings.Repeat(long, 100) + "\nE", true, ErrProtocol},
-			{"endless reply", "S+ " + strings.Repeat("250-x~", 150) + "\nE", true, smtp.ErrReplyLong},
+			{"endless reply", "S+ " + strings.Repeat("250-x~", 3000) + "\nE", true, smtp.ErrReplyLong},
 		} {
 			t.Run(p.step.String()+" "+f.name, func(t *testing.T) {
 				t.Parallel()
