@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/emersion/go-sasl"
 	"github.com/xdg-go/scram"
@@ -132,7 +133,8 @@ func (c *Client) answer(mech sasl.Client, r smtp.Reply) (smtp.Reply, error) {
 	if cerr != nil {
 		return smtp.Reply{}, cerr
 	}
-	if cancelled.Code == 334 || cancelled.Positive() {
+	// With SCRAM it is we who refuse: what the server says to "*" tells nothing.
+	if _, ours := mech.(*scramClient); ours || cancelled.Positive() {
 		return smtp.Reply{}, c.fail(StepAuth, err)
 	}
 	return cancelled, nil
@@ -146,6 +148,10 @@ func encode(b []byte) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
+// maxIterations of SCRAM bounds what a server can make us compute: about a
+// second. Few have more than 600,000.
+const maxIterations = 5_000_000
+
 // scramClient is RFC 7677 without channel binding.
 type scramClient struct{ conv *scram.ClientConversation }
 
@@ -155,7 +161,15 @@ func (s *scramClient) Start() (string, []byte, error) {
 }
 
 func (s *scramClient) Next(challenge []byte) ([]byte, error) {
+	for attr := range strings.SplitSeq(string(challenge), ",") {
+		if n, err := strconv.Atoi(strings.TrimPrefix(attr, "i=")); strings.HasPrefix(attr, "i=") && (err != nil || n > maxIterations) {
+			return nil, fmt.Errorf("SCRAM: the server wants %.20s iterations, more than %d", attr[2:], maxIterations)
+		}
+	}
 	next, err := s.conv.Step(string(challenge))
+	if err != nil {
+		err = fmt.Errorf("SCRAM: %w", err)
+	}
 	return []byte(next), err
 }
 

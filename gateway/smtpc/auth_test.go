@@ -1,8 +1,12 @@
 package smtpc
 
 import (
+	"bufio"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -124,6 +128,64 @@ func TestNoAuthInPlaintextUnlessAllowed(t *testing.T) {
 	_, err = Dial(t.Context(), "tcp", addr, Options{Auth: &Auth{User: "u", Password: "p", InPlaintext: true, Mechanism: scramSHA256}})
 	if !errors.Is(err, ErrNoAuth) {
 		t.Error(err)
+	}
+}
+
+// A server that does not prove by SCRAM that it knows the password, or would
+// have it for little or for endless work, is told "*", and the error says what
+// is wrong with it.
+func TestSCRAMServersThatAreNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ first, final, want string }{
+		"few iterations":     {"r=NONCEx,s=c2FsdHNhbHQ=,i=1", "", "too few iterations"},
+		"endless iterations": {"r=NONCEx,s=c2FsdHNhbHQ=,i=4000000000", "", "wants 4000000000 iterations"},
+		"overflow":           {"r=NONCEx,s=c2FsdHNhbHQ=,i=40000000000000000000", "", "wants 40000000000000000000 iterations"},
+		"another nonce":      {"r=other,s=c2FsdHNhbHQ=,i=4096", "", "nonce"},
+		"wrong proof":        {"r=NONCEx,s=c2FsdHNhbHQ=,i=4096", "v=AAAA", "server validation failed"},
+		"an error":           {"r=NONCEx,s=c2FsdHNhbHQ=,i=4096", "e=invalid-proof", "invalid-proof"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			near, far := net.Pipe()
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				distrusted(far, c.first, c.final)
+			}()
+			_, err := New(t.Context(), near, "fake.test", Options{Auth: &Auth{User: "u", Password: "p", InPlaintext: true}})
+			e := wantError(t, err, StepAuth, false)
+			if !strings.Contains(err.Error(), c.want) || !e.Reply.IsZero() {
+				t.Error(err)
+			}
+			<-done
+		})
+	}
+}
+
+// distrusted is a server that begins SCRAM, whose NONCE is the client's, and
+// may end it.
+func distrusted(conn net.Conn, first, final string) {
+	defer conn.Close()
+	in := bufio.NewReader(conn)
+	fmt.Fprint(conn, "220 fake\r\n")
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		verb, arg, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch {
+		case verb == "EHLO":
+			fmt.Fprint(conn, "250-fake\r\n250 AUTH SCRAM-SHA-256\r\n")
+		case verb == "AUTH":
+			b, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(arg, "SCRAM-SHA-256 "))
+			_, nonce, _ := strings.Cut(string(b), "r=")
+			fmt.Fprintf(conn, "334 %s\r\n", base64.StdEncoding.EncodeToString([]byte(strings.Replace(first, "NONCE", nonce, 1))))
+		case verb == "*":
+			fmt.Fprint(conn, "501 5.7.0 cancelled\r\n")
+		default:
+			fmt.Fprintf(conn, "334 %s\r\n", base64.StdEncoding.EncodeToString([]byte(final)))
+		}
 	}
 }
 
