@@ -90,6 +90,38 @@ func TestTooManyRecipients(t *testing.T) {
 	})
 }
 
+// With 552 old servers say that there are too many recipients (RFC 5321 section
+// 4.5.3.1.10), others that a mailbox is full: where it does not say which, the
+// recipient is asked about alone.
+func TestOldWordForTooManyRecipients(t *testing.T) {
+	t.Parallel()
+	for reply, want := range map[string]struct {
+		outcome string
+		asked   int
+	}{
+		"552 Too many recipients":       {"deferred 452 4.5.3", 2},
+		"552 5.5.3 enough":              {"deferred 452 4.5.3", 2},
+		"552 storage exceeded":          {"failed 552 5.2.2", 2},
+		"552 5.2.2 the mailbox is full": {"failed 552 5.2.2", 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const rcpt, ok = "RCPT TO:<b@d.test>", "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1"
+			w, s := newWorld(t, one()), &sink{ext: []string{"PIPELINING"}, replies: map[string]string{rcpt: reply}}
+			w.hosts["192.0.2.1"] = s.serve
+			wantOutcome(t, w.transport().Deliver(t.Context(), job("a@d.test", "b@d.test")), ok+"; "+want.outcome+" mx.d.test 192.0.2.1")
+			asked := 0
+			for _, l := range s.lines {
+				if l == rcpt {
+					asked++
+				}
+			}
+			if asked != want.asked || len(s.taken()) != 1 {
+				t.Errorf("%s: asked %d times, %d messages", reply, asked, len(s.taken()))
+			}
+		})
+	}
+}
+
 // An address that did not answer is passed over for a while.
 func TestDeadAddressIsRemembered(t *testing.T) {
 	t.Parallel()

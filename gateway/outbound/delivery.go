@@ -341,7 +341,7 @@ func (d *delivery) settle(c *conn, v *visit, res smtpc.Result) (done bool, n nex
 	rest := d.todo[:0]
 	for k, i := range d.todo {
 		r := res.Rcpts[k]
-		if progress && tooMany(r) {
+		if progress && (tooMany(r) || r.Code == 552 && r.Enhanced == (smtp.EnhancedCode{})) {
 			rest = append(rest, i)
 			continue
 		}
@@ -369,7 +369,8 @@ func anyOf(list []smtp.Reply, f func(smtp.Reply) bool) bool {
 }
 
 // tooMany tells whether a recipient was refused only because of those before
-// it (RFC 5321 section 4.5.3.1.10).
+// it (RFC 5321 section 4.5.3.1.10). A 552 that does not say of what there is too
+// much may mean it too: one that stands alone will not.
 func tooMany(r smtp.Reply) bool {
 	return (r.Code == 452 || r.Code == 552) &&
 		(r.Enhanced[1] == 5 && r.Enhanced[2] == 3 || strings.Contains(strings.ToLower(r.Text), "too many recipients"))
@@ -423,6 +424,9 @@ func (d *delivery) decide(i int, c *conn, v *visit, step smtpc.Step, r smtp.Repl
 
 // verdict reads a reply that is about the message.
 func (d *delivery) verdict(c *conn, v *visit, step smtpc.Step, r smtp.Reply) *failure {
+	if step == smtpc.StepRcpt && r.Code == 552 && tooMany(r) { // it stands for 452
+		r.Code, r.Enhanced = 452, smtp.EnhancedCode{4, 5, 3}
+	}
 	f := &failure{Outcome: queue.Outcome{Reply: derive(r, step), MTA: v.h.host, Addr: c.addr, TLS: c.tls}, reason: reasonReply}
 	switch {
 	case r.Positive():
