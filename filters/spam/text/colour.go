@@ -110,6 +110,9 @@ func reckonedColour(v []byte) colour {
 	i := bytes.IndexByte(v, '(')
 	name := v[:i]
 	args, _ := cutBracket(v[i+1:])
+	if len(args) > maxReckoned { // colours within colours would be read again and again
+		return unknown
+	}
 	if equalFold(name, "light-dark") {
 		first, _ := cutValue(args)
 		if len(first) < len(args) {

@@ -3,6 +3,7 @@ package text
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDeclarationsWithoutValue say nothing.
@@ -29,6 +30,19 @@ func TestWorkOfRulesIsOfTheMessage(t *testing.T) {
 	}
 	if p.Reset(); p.r.work != 0 {
 		t.Errorf("%d after Reset", p.r.work)
+	}
+}
+
+// TestColoursWithinColoursAreReadOnce: 200 KiB of light-dark() within each other
+// took nine seconds.
+func TestColoursWithinColoursAreReadOnce(t *testing.T) {
+	t.Parallel()
+	const n = 15000
+	src := []byte(`<p style="color:` + strings.Repeat("light-dark(", n) + "red" + strings.Repeat(",x)", n) + `">x</p>`)
+	begin := time.Now()
+	p := new(Page)
+	if p.HTML(src); string(p.Text) != "x" || time.Since(begin) > 2*time.Second {
+		t.Errorf("%q after %v", p.Text, time.Since(begin))
 	}
 }
 
