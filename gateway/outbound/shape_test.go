@@ -151,6 +151,29 @@ func TestBackOffAndRecovery(t *testing.T) {
 	})
 }
 
+// Slower is slower than the rate that a shape already has, and one step back from
+// it is that rate.
+func TestSlowerThanTheRate(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for rate, want := range map[Rate]time.Duration{
+			{600, time.Hour}: 12 * time.Second, {4, time.Hour}: 30 * time.Minute, {50, time.Second}: firstInterval,
+		} {
+			var s sites
+			k, x := siteKey{name: "d.test"}, &Shape{Connections: 20, Rate: rate}
+			s.obey(k, &action{slow: true}, x, "slow down")
+			s.admit(k, x)
+			if _, wait, _ := s.admit(k, x); wait != want {
+				t.Errorf("%+v: the second one waits %s, not %s", rate, wait, want)
+			}
+			time.Sleep(3 * recoverTime)
+			if s.m[k].recover(time.Now(), x); s.m[k].interval != 0 {
+				t.Errorf("%+v: still %s", rate, s.m[k].interval)
+			}
+		}
+	})
+}
+
 // Complaints that arrive at once count once; later ones add up.
 func TestComplaintsAddUp(t *testing.T) {
 	t.Parallel()

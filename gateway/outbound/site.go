@@ -41,7 +41,7 @@ type siteKey struct {
 // siteState is what an operator wants of one of our addresses.
 type siteState struct {
 	limit    float64       // connections; 0: as the shape says
-	interval time.Duration // between messages; 0: as the shape says
+	interval time.Duration // between messages, longer than the shape's rate has it; 0: as the shape says
 	next     time.Time     // by the rates, the next message is due
 	pause    time.Time     // nothing is sent until then
 	why      string        // the reply that said so last
@@ -135,7 +135,7 @@ func (st *siteState) recover(now time.Time, x *Shape) {
 				st.limit = 0
 			}
 		}
-		if st.interval /= 2; st.interval < minInterval {
+		if st.interval /= 2; st.interval < minInterval || st.interval <= x.Rate.interval() {
 			st.interval = 0
 		}
 	}
@@ -161,7 +161,8 @@ func (s *sites) obey(k siteKey, a *action, x *Shape, reply string) bool {
 	st.recover(now, x)
 	st.slowed, st.changed = now, now
 	if a.slow {
-		st.interval = min(max(firstInterval, 2*st.interval), maxInterval)
+		rate := x.Rate.interval()
+		st.interval = min(max(firstInterval, 2*max(st.interval, rate)), max(maxInterval, 2*rate))
 	}
 	if a.fewer {
 		from := st.limit
