@@ -281,16 +281,36 @@ func Default() *Config {
 func Load(name string) (*Config, error) {
 	data, err := readFile(name, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w (a first one is printed by `gapura config reference`)", err)
+		return nil, missingFile(err)
 	}
 	return Parse(name, data)
 }
 
+// LoadWithoutSecrets reads a file as Load does, but minds no ${NAME} that the
+// environment lacks, where it is not about what is kept and where: the gateway's
+// process may have a smart host's password alone, and who looks at the queue
+// needs none. Such a value means nothing.
+func LoadWithoutSecrets(name string) (*Config, error) {
+	data, err := readFile(name, maxFile)
+	if err != nil {
+		return nil, missingFile(err)
+	}
+	return parse(name, data, true)
+}
+
+func missingFile(err error) error {
+	return fmt.Errorf("%w (a first one is printed by `gapura config reference`)", err)
+}
+
 // Parse reads data as Load does.
 func Parse(name string, data []byte) (*Config, error) {
+	return parse(name, data, false)
+}
+
+func parse(name string, data []byte, withoutSecrets bool) (*Config, error) {
 	c := Default()
 	c.File = name
-	d := &decoder{file: name, getenv: os.LookupEnv, places: map[string]position{}}
+	d := &decoder{file: name, getenv: os.LookupEnv, places: map[string]position{}, withoutSecrets: withoutSecrets}
 	if root := d.parse(data); root != nil {
 		d.decode(root, reflect.ValueOf(c).Elem(), 0)
 		d.typed = len(d.errs)
@@ -299,6 +319,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	}
 	c.places, c.hide = d.places, strings.NewReplacer(d.secrets...)
 	if len(d.errs) > 0 {
+		d.errs = append(d.errs, d.missing...)
 		slices.SortStableFunc(d.errs, byPlace)
 		for i := range d.errs {
 			d.errs[i].Msg = c.hide.Replace(d.errs[i].Msg)

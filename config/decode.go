@@ -36,7 +36,14 @@ type decoder struct {
 
 	typed   int      // errs from types, before values are checked
 	secrets []string // values from outside, each followed by its source
+
+	withoutSecrets bool   // see LoadWithoutSecrets
+	missing        Errors // what it did not mind
 }
+
+// unset stands for a value from outside that is missing: it is a name, and may be
+// in a URL, so that its form is no second mistake.
+const unset = "unset.invalid"
 
 // nodeDecoder is a type that reads its node itself.
 type nodeDecoder interface {
@@ -301,12 +308,11 @@ func (d *decoder) scalar(n ast.Node, v reflect.Value) {
 		return
 	}
 	s, ok := d.str(n)
-	if !ok {
-		return
-	}
 	switch {
 	case v.Kind() == reflect.String:
 		v.SetString(s)
+	case !ok:
+		return
 	case v.Type() == durationType:
 		x, err := time.ParseDuration(s)
 		if err != nil || x < 0 {
@@ -393,7 +399,7 @@ func (d *decoder) fromFile(n ast.Node) (string, bool) {
 	b, err := readFile(path, maxSecret)
 	if err != nil {
 		d.errorf(es[0].Value, "", "cannot read it: %v", err)
-		return "", false
+		return unset, false
 	}
 	s := strings.TrimRight(string(b), "\r\n")
 	d.secret(s, "{file: "+path+"}")
@@ -438,11 +444,12 @@ func written(n ast.Node) string {
 // expand replaces ${NAME}; $${ stands for ${ itself.
 func (d *decoder) expand(n ast.Node, s string) (string, bool) {
 	var b strings.Builder
+	known := true
 	for {
 		i := strings.Index(s, "${")
 		if i < 0 {
 			b.WriteString(s)
-			return b.String(), true
+			return b.String(), known
 		}
 		if i > 0 && s[i-1] == '$' {
 			b.WriteString(s[:i-1] + "${")
@@ -456,14 +463,29 @@ func (d *decoder) expand(n ast.Node, s string) (string, bool) {
 		}
 		name := s[i+2 : i+end]
 		value, ok := d.getenv(name)
-		if !ok {
-			d.errorf(n, "", "the environment has no %s", name)
-			return "", false
+		if ok {
+			d.secret(value, "${"+name+"}")
+		} else {
+			value = unset
+			known = d.lacks(n, name) && known
 		}
-		d.secret(value, "${"+name+"}")
 		b.WriteString(s[:i] + value)
 		s = s[i+end+1:]
 	}
+}
+
+// lacks notes that the environment has no variable of that name. It returns
+// whether that may be.
+func (d *decoder) lacks(n ast.Node, name string) bool {
+	p := positionOf(n)
+	e := Error{File: d.file, Line: p.line, Col: p.col, Msg: "the environment has no " + name}
+	section, _, _ := strings.Cut(d.path, ".")
+	if d.withoutSecrets && !slices.Contains([]string{"hostname", "data", "storage"}, section) {
+		d.missing = append(d.missing, e)
+		return true
+	}
+	d.errs = append(d.errs, e)
+	return false
 }
 
 func kindOf(n ast.Node) string {

@@ -1,18 +1,23 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
 
 // meant returns the node below n that a package's complaint about its options
-// is about: the value of the keys that msg begins with, and in it the last key
+// is about: the value of the keys that msg begins with (routes[2]: route:), and in it the last key
 // or value that msg quotes, each looked for beside the one before; n itself
 // when the words name none.
 func meant(n ast.Node, msg string) ast.Node {
 	for word := range strings.FieldsSeq(msg) {
-		below := valueOf(n, strings.TrimSuffix(word, ":"))
+		key, index, listed := strings.Cut(strings.TrimRight(word, ":]"), "[")
+		below := valueOf(n, key)
+		if listed {
+			below = elementOf(below, index)
+		}
 		if below == nil {
 			break
 		}
@@ -48,6 +53,16 @@ func valueOf(n ast.Node, key string) ast.Node {
 		}
 	}
 	return nil
+}
+
+// elementOf returns an element of a list, nil where there is none.
+func elementOf(n ast.Node, index string) ast.Node {
+	list, ok := n.(*ast.SequenceNode)
+	i, err := strconv.Atoi(index)
+	if !ok || err != nil || i < 0 || i >= len(list.Values) {
+		return nil
+	}
+	return list.Values[i]
 }
 
 // quoted returns the first key or value of that text in n, and the mapping

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -37,6 +38,9 @@ func (c *aliasAdd) Run(a *app) error {
 		err := x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets})
 		if err == nil {
 			a.warnForeign(cfg, c.Address)
+			if _, loop := x.Resolve(a.ctx, c.Address); errors.Is(loop, account.ErrAliasLoop) {
+				fmt.Fprintf(a.stderr, "gapura: warning: no mail is taken for %s: its aliases lead in a circle, or to too many\n", c.Address)
+			}
 		}
 		return a.done(c.Address, "leads to "+strings.Join(c.Targets, ", "), err)
 	})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
@@ -90,6 +91,9 @@ func (r configReport) text(w io.Writer) {
 // checkConfig makes everything that the configuration asks for, but opens no
 // listener and connects to nothing. It returns the policy.
 func checkConfig(cfg *config.Config) (*policy.Policy, error) {
+	if err := checkFiles(cfg); err != nil {
+		return nil, err
+	}
 	s := &server{log: slog.New(slog.DiscardHandler)}
 	j, err := newJudge(cfg, dns.Zone{}, body.Options{}, s)
 	if err != nil {
@@ -108,6 +112,37 @@ func checkConfig(cfg *config.Config) (*policy.Policy, error) {
 	defer g.close()
 	_, err = g.openRoutes(s)
 	return j.policy, err
+}
+
+// checkFiles reads the files that some sections name, so that all mistakes are
+// told at once and with their places.
+func checkFiles(cfg *config.Config) error {
+	var list config.Errors
+	check := func(section, pkg string, errs []error) {
+		for _, err := range errs {
+			if err == nil {
+				continue
+			}
+			key, text := section, strings.TrimPrefix(err.Error(), pkg+": ")
+			for word := range strings.FieldsSeq(text) {
+				name, ok := strings.CutSuffix(word, ":")
+				if !ok {
+					break
+				}
+				key += "." + name
+			}
+			var es config.Errors
+			errors.As(cfg.Mistake(key, "", "%s", text), &es)
+			list = append(list, es...)
+		}
+	}
+	check("accounts", "account", cfg.Accounts.CheckFiles())
+	check("outbound", "outbound", cfg.Outbound.CheckFiles())
+	check("signing", "signing", cfg.Signing.CheckFiles())
+	if len(list) > 0 {
+		return list
+	}
+	return nil
 }
 
 // errorsOf returns the single errors of a list.

@@ -87,7 +87,7 @@ Example:
 
 // Run implements the command.
 func (*reloadCmd) Run(a *app) error {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

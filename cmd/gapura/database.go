@@ -37,7 +37,7 @@ func openDatabase(ctx context.Context, cfg *config.Config, gateway bool) (*sqldb
 // withDatabase calls f with the configuration and its database; the gateway
 // may run meanwhile.
 func (a *app) withDatabase(f func(cfg *config.Config, db *sqldb.DB) error) error {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

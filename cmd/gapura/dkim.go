@@ -23,7 +23,7 @@ type dkimCmd struct {
 // withKeys calls f with the keys of the configuration; the gateway may run
 // meanwhile.
 func (a *app) withKeys(f func(k *signing.Keys) error) (err error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

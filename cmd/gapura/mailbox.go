@@ -196,7 +196,7 @@ func (a *app) askMailboxes(cfg *config.Config, ask mailboxAsk) (answer mailboxAn
 
 // withMailboxes loads the configuration and asks.
 func (a *app) withMailboxes(ask mailboxAsk) (mailboxAnswer, error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return mailboxAnswer{}, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,14 +71,14 @@ func (c *outboundResume) Run(a *app) error {
 		return err
 	}
 	if n["resumed"] == 0 {
-		return errNo
+		return errors.New("no such destination is slowed down; `gapura outbound status` tells which are")
 	}
 	return nil
 }
 
 // askOutbound asks the running gateway.
 func askOutbound(a *app, what string, ask, answer any) error {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 	if c.Filter == (queue.Filter{}) {
 		return 0, queue.ErrNoFilter
 	}
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return 0, err
 	}

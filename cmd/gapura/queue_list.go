@@ -163,7 +163,11 @@ func (l *itemList) end() error {
 	case l.n == 0:
 		fmt.Fprintln(l.w, "The queue is empty.")
 	default:
-		fmt.Fprintf(l.w, "%d entries, the oldest %s old\n", l.n, age(l.oldest))
+		entries := "entries"
+		if l.n == 1 {
+			entries = "entry"
+		}
+		fmt.Fprintf(l.w, "%d %s, the oldest %s old\n", l.n, entries, age(l.oldest))
 	}
 	return nil
 }
@@ -177,28 +181,10 @@ func shortList(list []string, most int) string {
 
 // summary counts by destination, the most first.
 func (c *queueList) summary(a *app, cfg *config.Config, db *sqldb.DB) error {
-	groups, err := queue.Summary(a.ctx, db)
+	groups, err := c.groups(a, cfg, db)
 	if err != nil {
 		return err
 	}
-	err = a.listLog(cfg, db, queue.Filter{All: true}, func(it *queue.Item) error {
-		i := slices.IndexFunc(groups, func(g queue.Group) bool { return g.Domain == it.Domain && g.Route == it.Route })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, queue.Group{Domain: it.Domain, Route: it.Route, Oldest: it.Queued})
-		}
-		groups[i].Active++
-		if it.Queued.Before(groups[i].Oldest) {
-			groups[i].Oldest = it.Queued
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	groups = slices.DeleteFunc(groups, func(g queue.Group) bool {
-		return c.Domain != "" && g.Domain != c.Domain || c.Route != "" && g.Route != c.Route
-	})
 	count := func(g queue.Group) int64 { return g.Active + g.Waiting + g.Held }
 	slices.SortFunc(groups, func(a, b queue.Group) int {
 		return cmp.Or(cmp.Compare(count(b), count(a)), cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Route, b.Route))
@@ -217,6 +203,45 @@ func (c *queueList) summary(a *app, cfg *config.Config, db *sqldb.DB) error {
 		fmt.Fprintf(t, "total\t\t%d\t%d\t%d\t\n", active, waiting, held)
 		t.Flush()
 	})
+}
+
+// groups counts what fits: by the database where all does, else message by
+// message.
+func (c *queueList) groups(a *app, cfg *config.Config, db *sqldb.DB) (groups []queue.Group, err error) {
+	add := func(it *queue.Item) error {
+		i := slices.IndexFunc(groups, func(g queue.Group) bool { return g.Domain == it.Domain && g.Route == it.Route })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, queue.Group{Domain: it.Domain, Route: it.Route, Oldest: it.Queued})
+		}
+		switch it.State {
+		case queue.Held:
+			groups[i].Held++
+		case queue.Waiting:
+			groups[i].Waiting++
+		default:
+			groups[i].Active++
+		}
+		if it.Queued.Before(groups[i].Oldest) {
+			groups[i].Oldest = it.Queued
+		}
+		return nil
+	}
+	filters := c.filters()
+	if filters[0] == (queue.Filter{All: c.All}) {
+		if groups, err = queue.Summary(a.ctx, db); err != nil {
+			return nil, err
+		}
+		return groups, a.listLog(cfg, db, queue.Filter{All: true}, add)
+	}
+	groups = []queue.Group{}
+	for _, f := range filters {
+		f.All = true
+		if err := a.listQueue(cfg, db, f, add); err != nil {
+			return nil, err
+		}
+	}
+	return groups, nil
 }
 
 // age says how long ago a time was, in one unit.

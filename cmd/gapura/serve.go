@@ -192,6 +192,9 @@ func tuneGC(cfg *config.Config) {
 // apply makes cfg the configuration of all new connections, or changes
 // nothing.
 func (s *server) apply(cfg *config.Config) error {
+	if err := checkFiles(cfg); err != nil {
+		return err
+	}
 	if s.budget == nil {
 		s.budget = body.NewBudget(cfg.Limits.Memory, cfg.Limits.Spool)
 		s.conns = smtpd.NewConnections(cfg.Limits.Connections, cfg.Limits.ConnectionsPerIP)

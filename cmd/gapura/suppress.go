@@ -30,8 +30,9 @@ type suppressAdd struct {
 
 // Help is printed below the flags.
 func (*suppressAdd) Help() string {
-	return `Mail of our own users to an address on the list is refused. What comes back puts
-addresses there by itself: see the section suppression of the configuration.
+	return `Mail of our own users to an address on the list is refused, unless it is in one
+of our domains, whose server tells. What comes back puts addresses there by
+itself: see the section suppression of the configuration.
 
 Examples:
   gapura suppress add bob@example.net --detail 'asked us to'

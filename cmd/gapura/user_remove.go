@@ -70,7 +70,7 @@ func isNoMailbox(err error) bool {
 
 // endSessions ends the open sessions of a user, if a gateway runs.
 func (a *app) endSessions(user string) error {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

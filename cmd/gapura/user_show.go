@@ -124,7 +124,7 @@ func (d userDetails) text(w io.Writer) {
 // usageOf returns what a user's mailbox takes; nil: it has none, or no mail is
 // kept here.
 func (a *app) usageOf(user string) (*mailboxRow, error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil || len(cfg.Local()) == 0 {
 		return nil, err
 	}

@@ -93,7 +93,10 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Accounts, error) {
 		return nil, fmt.Errorf("account: %w", err)
 	}
 	a.throttle.load(list)
-	return a, a.SetOptions(opt)
+	if err := a.SetOptions(opt); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // loadSecret reads the secret, which the first start makes.

@@ -42,18 +42,19 @@ func newCertificates(o *Certificates) (*certificates, error) {
 		return c, nil
 	}
 	var err error
-	c.roots, err = readPool(o.CA)
+	c.roots, err = readPool("certificates", o.CA)
 	return c, err
 }
 
-func readPool(file string) (*x509.CertPool, error) {
+// readPool reads the CA certificates of a section.
+func readPool(section, file string) (*x509.CertPool, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("account: %w", err)
+		return nil, fmt.Errorf("account: %s: ca: %w", section, err)
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("account: %s has no certificate", file)
+		return nil, fmt.Errorf("account: %s: ca: %s has no certificate", section, file)
 	}
 	return pool, nil
 }

@@ -106,3 +106,16 @@ func TestClientCertificates(t *testing.T) {
 		t.Errorf("after a failed change: %s", got)
 	}
 }
+
+// TestOpenWithoutFile: accounts whose files are missing are nobody's to close.
+func TestOpenWithoutFile(t *testing.T) {
+	t.Parallel()
+	for _, opt := range []Options{{LDAP: &LDAP{Servers: []string{"ldap://ldap.test"}, CA: "nowhere.pem", Base: "dc=test"}}, {Certificates: &Certificates{CA: "nowhere.pem"}}} {
+		with := testOptions()
+		with.LDAP, with.Certificates = opt.LDAP, opt.Certificates
+		a, err := Open(context.Background(), with, Deps{DB: openDB(t, t.TempDir())})
+		if a != nil || err == nil || !strings.Contains(err.Error(), "ca: open nowhere.pem") {
+			t.Errorf("%v, %v", a, err)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func newDirPool(opt *LDAP) (*dirPool, error) {
 		return p, nil
 	}
 	var err error
-	p.roots, err = readPool(opt.CA)
+	p.roots, err = readPool("ldap", opt.CA)
 	return p, err
 }
 

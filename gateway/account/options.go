@@ -215,6 +215,19 @@ func (o OAuth) filled() OAuth {
 	return o
 }
 
+// CheckFiles tells what is wrong with the files that the options name.
+func (o *Options) CheckFiles() (errs []error) {
+	if c := o.Certificates; c != nil && c.CA != "" {
+		_, err := readPool("certificates", c.CA)
+		errs = append(errs, err)
+	}
+	if l := o.LDAP; l != nil && l.CA != "" {
+		_, err := readPool("ldap", l.CA)
+		errs = append(errs, err)
+	}
+	return errs
+}
+
 // Validate tells what is wrong with the options.
 func (o *Options) Validate() error {
 	if o.Domain != "" {

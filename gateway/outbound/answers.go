@@ -92,7 +92,7 @@ func readRules(files []string) ([]answer, []Shape, error) {
 	add := func(name string, data []byte) error {
 		var f RuleFile
 		if err := yaml.UnmarshalWithOptions(data, &f, yaml.Strict()); err != nil {
-			return fmt.Errorf("rules: %s: %w", name, err)
+			return fmt.Errorf("rules: %w", inFile(name, err))
 		}
 		for i, x := range f.Answers {
 			a, err := newAnswer(x)
@@ -116,14 +116,24 @@ func readRules(files []string) ([]answer, []Shape, error) {
 		if err == nil {
 			data, err = os.ReadFile(name)
 		}
-		if err == nil {
-			err = add(name, data)
-		}
 		if err != nil {
+			return nil, nil, fmt.Errorf("rules: %w", err)
+		}
+		if err := add(name, data); err != nil {
 			return nil, nil, err
 		}
 	}
 	return list, shaped, add("built-in", rulesFile)
+}
+
+// inFile gives a mistake in YAML its place.
+func inFile(name string, err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	p := at.GetToken().Position
+	return fmt.Errorf("%s:%d:%d: %s", name, p.Line, p.Column, at.GetMessage())
 }
 
 var (

@@ -161,6 +161,13 @@ func (t Timeouts) withDefaults(d Timeouts) Timeouts {
 // Validate tells what is wrong with o; it opens nothing.
 func (o Options) Validate() error { return o.withDefaults().check() }
 
+// CheckFiles tells what is wrong with the files that the options name.
+func (o Options) CheckFiles() []error {
+	_, err := Roots(o.CA)
+	_, _, rules := readRules(o.Rules)
+	return []error{err, rules}
+}
+
 func (o Options) check() error {
 	if _, err := newRouting(o); err != nil {
 		return err

@@ -58,15 +58,15 @@ func (o *Options) Validate() error {
 			return fmt.Errorf("signing: %q is no header field", name)
 		}
 	}
-	for _, f := range o.Keys {
+	for i, f := range o.Keys {
 		if _, err := domainName(f.Domain); err != nil {
-			return fmt.Errorf("signing: %w", err)
+			return fmt.Errorf("signing: keys[%d]: %w", i, err)
 		}
 		if !validSelector(f.Selector) {
 			return fmt.Errorf("signing: selector %q of %s is not letters, digits and hyphens", f.Selector, f.Domain)
 		}
 		if f.Key == "" {
-			return fmt.Errorf("signing: %s has no key", f.Domain)
+			return fmt.Errorf("signing: keys[%d]: %s has no key", i, f.Domain)
 		}
 	}
 	if o.Expire < 0 {
@@ -75,31 +75,38 @@ func (o *Options) Validate() error {
 	return nil
 }
 
+// CheckFiles tells what is wrong with the files that the options name.
+func (o *Options) CheckFiles() []error {
+	_, err := o.load()
+	return []error{err}
+}
+
 // load reads the keys of files.
 func (o *Options) load() ([]Key, error) {
 	if len(o.Keys) > maxFiles {
 		return nil, fmt.Errorf("signing: %d keys are more than %d", len(o.Keys), maxFiles)
 	}
 	list := make([]Key, 0, len(o.Keys))
-	for _, f := range o.Keys {
+	for i, f := range o.Keys {
+		failed := func(err error) error { return fmt.Errorf("signing: keys[%d]: %w", i, err) }
 		data, err := os.ReadFile(f.Key)
 		if err != nil {
-			return nil, fmt.Errorf("signing: %w", err)
+			return nil, failed(err)
 		}
 		private, err := mailauth.ParsePrivateKey(data)
 		if err != nil {
-			return nil, fmt.Errorf("signing: %s: %w", f.Key, err)
+			return nil, failed(fmt.Errorf("%s: %w", f.Key, err))
 		}
 		k := Key{Selector: f.Selector, User: strings.ToLower(f.User), State: Active, File: f.Key, private: private}
 		if k.Domain, err = domainName(f.Domain); err == nil {
 			err = k.check()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("signing: %s: %w", f.Key, err)
+			return nil, failed(fmt.Errorf("%s: %w", f.Key, err))
 		}
 		same := func(o Key) bool { return o.Domain == k.Domain && o.Selector == k.Selector }
 		if slices.ContainsFunc(list, same) {
-			return nil, fmt.Errorf("signing: %s: selector %s of %s is given twice", f.Key, k.Selector, k.Domain)
+			return nil, failed(fmt.Errorf("%s: selector %s of %s is given twice", f.Key, k.Selector, k.Domain))
 		}
 		list = append(list, k)
 	}
