@@ -182,6 +182,8 @@ func checkDKIMKey(k signing.Key) verdictOn {
 		}
 		err := signing.CheckRecord(ctx, r, &k)
 		switch {
+		case err == nil && onTrial(texts):
+			rec.say(verdictWarning, "it says t=y: others may take what it signs as unsigned")
 		case err == nil:
 			rec.say(verdictOK, "")
 		case !errors.Is(err, signing.ErrRecord):
@@ -194,6 +196,15 @@ func checkDKIMKey(k signing.Key) verdictOn {
 			rec.say(verdictDiffers, "%v", err)
 		}
 	}
+}
+
+// onTrial tells whether a key's record says that DKIM is being tested (RFC 6376
+// section 3.6.1).
+func onTrial(texts []string) bool {
+	return slices.ContainsFunc(texts, func(t string) bool {
+		k, err := mailauth.ParseKeyRecord(t)
+		return err == nil && k.Testing()
+	})
 }
 
 func checkDMARCRecord(domain string) verdictOn {
@@ -277,11 +288,20 @@ func checkTLSRPTRecord(ctx context.Context, r dns.Resolver, rec *dnsRecord) {
 	if !ok {
 		return
 	}
-	if _, err := tlsrpt.ParseRecord(text); err != nil {
+	switch got, err := tlsrpt.ParseRecord(text); {
+	case err != nil:
 		rec.say(verdictDiffers, "%v", err)
-		return
+	case !slices.ContainsFunc(got.RUA, reachable):
+		rec.say(verdictDiffers, "reports go to mailto: and https: alone, and it has neither")
+	default:
+		rec.say(verdictOK, "")
 	}
-	rec.say(verdictOK, "")
+}
+
+// reachable tells whether others send reports to a URI (RFC 8460 section 3).
+func reachable(uri string) bool {
+	scheme, _, _ := strings.Cut(strings.ToLower(uri), ":")
+	return scheme == "mailto" || scheme == "https"
 }
 
 // checkTLSA asks whether servers that go by the published records would find
@@ -289,6 +309,11 @@ func checkTLSRPTRecord(ctx context.Context, r dns.Resolver, rec *dnsRecord) {
 func checkTLSA(chain [][]byte, host string) verdictOn {
 	return func(ctx context.Context, r dns.Resolver, rec *dnsRecord) {
 		list, ad, err := dns.LookupTLSA(ctx, r, rec.Name)
+		if err != nil && !dns.IsNotFound(err) {
+			rec.Mandatory = true // RFC 7672 section 2.1.2
+			rec.say(verdictUnknown, "%v; as long as DNS fails, servers that do DANE put mail off", err)
+			return
+		}
 		if !rec.answered(err) {
 			return
 		}
