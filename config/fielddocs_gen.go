@@ -359,7 +359,7 @@ func fieldDocs() map[string]string {
 		"queue.Options.Concurrency":          "Attempts at the same time.",
 		"queue.Options.Expire":               "How long a message is tried before it goes back to its sender.",
 		"queue.Options.Lanes":                "Lanes that the policy may choose, beside default, transactional and bulk, which may be changed here as well.",
-		"queue.Options.PerDestination":       "Attempts at the same time at one destination. A destination begins with a few and earns more by taking mail.",
+		"queue.Options.PerDestination":       "Attempts at the same time at one destination: a domain, or a smart host, for each pool of addresses by itself. A destination begins with a few and earns more by taking mail.",
 		"queue.Options.Postmaster":           "Who hears of notifications that cannot be delivered: an address. Default: nobody, they are logged and dropped.",
 		"queue.Options.Probe":                "The longest time for which a destination that is down is left alone before one message probes it.",
 		"queue.Options.Recipients":           "Recipients of one destination that are tried in one transaction.",

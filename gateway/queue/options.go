@@ -25,8 +25,9 @@ type Options struct {
 	Probe time.Duration `yaml:"probe"`
 	// Attempts at the same time.
 	Concurrency int `yaml:"concurrency"`
-	// Attempts at the same time at one destination. A destination begins with
-	// a few and earns more by taking mail.
+	// Attempts at the same time at one destination: a domain, or a smart host,
+	// for each pool of addresses by itself. A destination begins with a few and
+	// earns more by taking mail.
 	PerDestination int `yaml:"per_destination"`
 	// Recipients of one destination that are tried in one transaction.
 	Recipients int `yaml:"recipients"`
