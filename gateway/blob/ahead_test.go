@@ -78,6 +78,15 @@ func TestZerosAreWrittenAhead(t *testing.T) {
 			if n := fs.grown.Load(); n < c.least || n > c.max {
 				t.Errorf("%d of 400 syncs found a file that had grown", n)
 			}
+			list, err := fs.ReadDir("d")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range list {
+				if e.Size > 256<<10 {
+					t.Errorf("a segment of %d octets", e.Size)
+				}
+			}
 		})
 	}
 }
@@ -166,5 +175,49 @@ func TestASegmentThatCannotBeReadStopsNobody(t *testing.T) {
 	defer s.Close()
 	if _, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(2, 100))); err != nil {
 		t.Error(err)
+	}
+}
+
+// crowded counts zeros that a full disk does not take.
+type crowded struct {
+	*blobtest.Disk
+	refused int
+}
+
+type crowdedFile struct {
+	blob.File
+	of *crowded
+}
+
+func (c *crowded) Create(name string) (blob.File, error) {
+	f, err := c.Disk.Create(name)
+	return crowdedFile{f, c}, err
+}
+
+func (f crowdedFile) WriteAt(p []byte, off int64) (int, error) {
+	if len(bytes.Trim(p, "\x00")) == 0 {
+		f.of.refused++
+		return 0, syscall.ENOSPC
+	}
+	return f.File.WriteAt(p, off)
+}
+
+// TestNoZerosForAFullDisk: blobs take what is left of it, and zeros are not
+// tried again and again.
+func TestNoZerosForAFullDisk(t *testing.T) {
+	t.Parallel()
+	fs := &crowded{Disk: blobtest.New()}
+	s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs, Ahead: 16 << 10}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for i := range 200 {
+		if _, err := s.Append(t.Context(), "", 1000, bytes.NewReader(octets(i, 1000))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fs.refused != 1 {
+		t.Errorf("tried %d times", fs.refused)
 	}
 }

@@ -78,42 +78,41 @@ func (s *syncer) after(at uint64) error {
 
 // round is those who wait for the same sync.
 type round struct {
-	wanted bool          // by one who waits for nothing else
-	lead   chan struct{} // one of those is to do it
-	done   chan struct{}
-	err    error
+	lead chan struct{} // one of them is to do it
+	done chan struct{}
+	err  error
 }
 
-// coming is the next round. The mutex is held.
+// coming is the round whose sync has not begun yet.
 func (s *syncer) coming() *round {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.next == nil {
 		s.next = &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
 	}
 	return s.next
 }
 
-// join returns after a sync that began after join was called: one that somebody
-// else wants, or after a time its own.
+// wait returns after a sync that began after wait was called.
+func (s *syncer) wait() error { return s.end(s.coming()) }
+
+// join is wait, but that for a time it is left to others to want that sync.
 func (s *syncer) join(patience time.Duration) error {
-	s.mu.Lock()
 	r := s.coming()
-	s.mu.Unlock()
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
 	case <-r.done:
 		return r.err
 	case <-t.C:
-		return s.wait()
+		return s.end(r)
 	}
 }
 
-// wait returns after a sync that began after wait was called.
-func (s *syncer) wait() error {
+// end returns when the round is over, and does its sync where nobody else does.
+func (s *syncer) end(r *round) error {
 	s.mu.Lock()
-	r := s.coming()
-	r.wanted = true
-	if s.busy {
+	if s.busy || s.next != r {
 		s.mu.Unlock()
 		select {
 		case <-r.done:
@@ -134,7 +133,7 @@ func (s *syncer) wait() error {
 	if r.err == nil {
 		s.good = s.begun // there is one at a time
 	}
-	if s.next != nil && s.next.wanted {
+	if s.next != nil { // who comes first
 		s.next.lead <- struct{}{}
 	} else {
 		s.busy = false

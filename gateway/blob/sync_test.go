@@ -316,3 +316,73 @@ func TestANoteWaitsForOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestNotesHaveTheSyncThatOthersWant: they hear what became of it; and where it
+// takes longer than a note would wait, they want no other one.
+func TestNotesHaveTheSyncThatOthersWant(t *testing.T) {
+	for _, c := range []struct {
+		fail  error
+		takes time.Duration
+	}{{nil, 0}, {nil, time.Minute}, {syscall.EIO, 0}, {syscall.EIO, time.Minute}} {
+		synctest.Test(t, func(t *testing.T) {
+			fs := &gatedFS{Disk: blobtest.New(), gate: make(chan error)}
+			s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: fs}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = 3
+			results := make(chan error, n)
+			for range n - 1 {
+				go func() {
+					_, err := s.Note(t.Context(), "t", []byte("note"))
+					results <- err
+				}()
+			}
+			synctest.Wait()
+			go func() {
+				_, err := s.Append(t.Context(), "", 100, bytes.NewReader(octets(1, 100)))
+				results <- err
+			}()
+			synctest.Wait()
+			time.Sleep(c.takes)
+			fs.gate <- c.fail
+			synctest.Wait()
+			if len(results) != n || fs.n != 1 {
+				t.Errorf("%d of %d are through, %d syncs", len(results), n, fs.n)
+			}
+			for range len(results) {
+				if err := <-results; !errors.Is(err, c.fail) {
+					t.Error(err)
+				}
+			}
+			close(fs.gate)
+			s.Close()
+		})
+	}
+}
+
+// TestNothingComesBehindAWriteThatFailed: the segment is given up, as after a
+// sync that failed.
+func TestNothingComesBehindAWriteThatFailed(t *testing.T) {
+	t.Parallel()
+	disk := blobtest.New()
+	s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: disk}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	add := func() (blob.Ref, error) {
+		return s.Append(t.Context(), "", 100, bytes.NewReader(octets(1, 100)))
+	}
+	first, err := add()
+	if err != nil {
+		t.Fatal(err)
+	}
+	disk.FailAt(disk.Ops()+1, syscall.EIO)
+	if _, err := add(); !errors.Is(err, syscall.EIO) {
+		t.Error(err)
+	}
+	if ref, err := add(); err != nil || ref.Segment == first.Segment {
+		t.Errorf("%v behind %v, %v", ref, first, err)
+	}
+}

@@ -39,10 +39,12 @@ type Disk struct {
 	ops    int
 	cut    int // after so many operations; -1: never
 	fail   map[int]error
-	room   int64 // octets that are free; -1: no bound
+	room   int64  // octets that are free; -1: no bound
+	during func() // what happens while one of the slow ones runs
 	dirs   map[string]bool
 	names  map[string]*node // as seen now
 	stable map[string]*node // as on the disk
+	stuck  map[string]bool  // what a failed SyncDir was to write of these, no later one does
 	locks  map[string]bool
 }
 
@@ -50,7 +52,7 @@ type Disk struct {
 type node struct {
 	data    []byte // as seen now
 	stable  []byte // as on the disk
-	pending []write
+	pending []*write
 }
 
 // write is one that is not synced.
@@ -63,7 +65,7 @@ var _ blob.FS = (*Disk)(nil)
 
 // New makes an empty disk.
 func New() *Disk {
-	return &Disk{cut: -1, room: -1, fail: map[int]error{}, dirs: map[string]bool{}, names: map[string]*node{}, stable: map[string]*node{}, locks: map[string]bool{}}
+	return &Disk{cut: -1, room: -1, fail: map[int]error{}, dirs: map[string]bool{}, names: map[string]*node{}, stable: map[string]*node{}, stuck: map[string]bool{}, locks: map[string]bool{}}
 }
 
 // CutAfter cuts the power after n operations.
@@ -73,8 +75,8 @@ func (d *Disk) CutAfter(n int) {
 	d.cut = n
 }
 
-// FailAt has the n-th operation fail, counted from 1. After a Sync that
-// failed what it was to write is lost at the next cut, even if another Sync
+// FailAt has the n-th operation fail, counted from 1. After a sync that failed
+// any part of what it was to write is lost at the next cut, even if another one
 // succeeds before, as on Linux.
 func (d *Disk) FailAt(n int, err error) {
 	d.mu.Lock()
@@ -88,6 +90,26 @@ func (d *Disk) SetRoom(n int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.room = n
+}
+
+// During has f called while WriteAt, Sync and SyncDir run. What is written while
+// a sync runs it does not make durable; and the power may go meanwhile.
+func (d *Disk) During(f func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.during = f
+}
+
+// pass lets an operation take its time; false: the power has gone. The mutex is held,
+// but not meanwhile.
+func (d *Disk) pass() bool {
+	if d.during == nil {
+		return true
+	}
+	d.mu.Unlock()
+	d.during()
+	d.mu.Lock()
+	return !d.off()
 }
 
 // Ops counts the operations so far.
@@ -153,19 +175,27 @@ func union(a, b map[string]*node) map[string]*node {
 func (f *node) restart(rng *rand.Rand) *node {
 	b := bytes.Clone(f.stable)
 	for _, w := range f.pending {
-		switch rng.IntN(3) {
-		case 0: // lost
-		case 1:
-			b = put(b, w.at, w.data)
-		case 2: // torn
-			for i := 0; i < len(w.data); i += sector {
-				if rng.IntN(2) == 0 {
-					b = put(b, w.at+int64(i), w.data[i:min(i+sector, len(w.data))])
-				}
-			}
-		}
+		b = w.partly(b, rng)
 	}
 	return &node{data: b, stable: bytes.Clone(b)}
+}
+
+// partly does what may be left of the write.
+func (w *write) partly(b []byte, rng *rand.Rand) []byte {
+	switch rng.IntN(3) {
+	case 0: // lost
+	case 1:
+		b = put(b, w.at, w.data)
+	case 2: // torn
+		for at, p := w.at, w.data; len(p) > 0; {
+			n := min(sector-int(at%sector), len(p))
+			if rng.IntN(2) == 0 {
+				b = put(b, at, p[:n])
+			}
+			at, p = at+int64(n), p[n:]
+		}
+	}
+	return b
 }
 
 // put writes p into b at an offset.
@@ -267,9 +297,9 @@ func (d *Disk) Truncate(name string, size int64) error {
 	}
 	f.data = f.data[:size:size]
 	f.stable = f.stable[:min(len(f.stable), int(size))]
-	f.pending = slices.DeleteFunc(f.pending, func(w write) bool { return w.at >= size })
-	for i, w := range f.pending {
-		f.pending[i].data = w.data[:min(int64(len(w.data)), size-w.at)]
+	f.pending = slices.DeleteFunc(f.pending, func(w *write) bool { return w.at >= size })
+	for _, w := range f.pending {
+		w.data = w.data[:min(int64(len(w.data)), size-w.at)]
 	}
 	return nil
 }
@@ -294,15 +324,25 @@ func (d *Disk) ReadDir(dir string) ([]blob.DirEntry, error) {
 func (d *Disk) SyncDir(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.step(); err != nil {
-		return &fs.PathError{Op: "sync", Path: dir, Err: err}
+	names := maps.Clone(d.names)
+	err := d.step()
+	if !errors.Is(err, ErrPowerCut) && !d.pass() {
+		err = ErrPowerCut
 	}
-	in := func(name string, _ *node) bool { return filepath.Dir(name) == filepath.Clean(dir) }
-	maps.DeleteFunc(d.stable, in)
-	for name, f := range d.names {
-		if in(name, f) {
-			d.stable[name] = f
+	for name := range union(names, d.stable) {
+		switch {
+		case filepath.Dir(name) != filepath.Clean(dir) || names[name] == d.stable[name] || d.stuck[name]:
+		case errors.Is(err, ErrPowerCut):
+		case err != nil:
+			d.stuck[name] = true
+		case names[name] == nil:
+			delete(d.stable, name)
+		default:
+			d.stable[name] = names[name]
 		}
+	}
+	if err != nil {
+		return &fs.PathError{Op: "sync", Path: dir, Err: err}
 	}
 	return nil
 }
@@ -359,6 +399,9 @@ func (o *file) WriteAt(p []byte, off int64) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := d.step()
+	if err == nil && !d.pass() {
+		err = ErrPowerCut
+	}
 	switch {
 	case errors.Is(err, ErrPowerCut), o.readOnly && err == nil:
 		return 0, cmpErr(err, fs.ErrPermission)
@@ -373,7 +416,7 @@ func (o *file) WriteAt(p []byte, off int64) (int, error) {
 		d.room -= min(grow, d.room)
 	}
 	o.f.data = put(o.f.data, off, p)
-	o.f.pending = append(o.f.pending, write{off, bytes.Clone(p)})
+	o.f.pending = append(o.f.pending, &write{off, bytes.Clone(p)})
 	return len(p), err
 }
 
@@ -388,16 +431,19 @@ func cmpErr(a, b error) error {
 func (o *file) Sync() error {
 	o.d.mu.Lock()
 	defer o.d.mu.Unlock()
+	list, rng := slices.Clone(o.f.pending), rand.New(rand.NewPCG(0, uint64(o.d.ops)))
 	err := o.d.step()
-	if errors.Is(err, ErrPowerCut) {
-		return err
+	if errors.Is(err, ErrPowerCut) || !o.d.pass() {
+		return ErrPowerCut
 	}
-	if err == nil {
-		for _, w := range o.f.pending {
+	for _, w := range list {
+		if err == nil {
 			o.f.stable = put(o.f.stable, w.at, w.data)
+		} else {
+			o.f.stable = w.partly(o.f.stable, rng)
 		}
 	}
-	o.f.pending = nil
+	o.f.pending = slices.DeleteFunc(o.f.pending, func(w *write) bool { return slices.Contains(list, w) })
 	return err
 }
 
