@@ -25,7 +25,7 @@ func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reade
 }
 
 // append is Append of a frame of which tag, note and size are known, durable by
-// a sync of the segment.
+// a sync of the segment. After an error the Ref is where it was to be.
 func (f *Files) append(ctx context.Context, fr frame, src io.Reader, sync func(*syncer) error) (Ref, error) {
 	w, err := f.begin(ctx, fr)
 	if err != nil {
@@ -38,9 +38,9 @@ func (f *Files) append(ctx context.Context, fr frame, src io.Reader, sync func(*
 	}
 	if err != nil {
 		w.giveUp()
-		return Ref{}, fmt.Errorf("blob: append: %w", err)
+		err = fmt.Errorf("blob: append: %w", err)
 	}
-	return w.ref(), nil
+	return w.ref(), err
 }
 
 // begin begins an Append, which the caller ends by appends.Done.
@@ -94,8 +94,13 @@ func (w *appender) run(src io.Reader) error {
 	return w.finish()
 }
 
-// ref is where the blob is.
-func (w *appender) ref() Ref { return Ref{Segment: w.seg.id, Offset: w.start, Size: w.n} }
+// ref is where the blob is; zero: it has no place yet.
+func (w *appender) ref() Ref {
+	if w.seg == nil {
+		return Ref{}
+	}
+	return Ref{Segment: w.seg.id, Offset: w.start, Size: w.n}
+}
 
 // copy reads the source to its end.
 func (w *appender) copy(src io.Reader) error {

@@ -22,7 +22,8 @@ const MaxNote = 2048
 type Noter interface {
 	Store
 	// AppendNote is Append, with a note of up to MaxNote octets. The size must
-	// be known. Compact forgets the note.
+	// be known. Compact forgets the note. After an error the Ref tells where
+	// part of it may be left; zero: nothing is.
 	AppendNote(ctx context.Context, tag string, note []byte, size int64, src io.Reader) (Ref, error)
 	// Note appends a note that has no blob. When it returns the note is
 	// durable, by a sync that others have waited for, or after noteTime by one

@@ -87,7 +87,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	note := q.noteOf(entries, c.Size, prepare)
 	if err := q.appendBlob(ctx, m, c, note); err != nil {
 		q.unregister(entries)
-		if note != nil { // part of it may be there
+		if note != nil && !q.refOf(m).IsZero() {
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
 		return nil, err
@@ -151,11 +151,11 @@ func (q *Queue) giveUp(list ...*message) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.undo = append(q.undo, list[:max(0, min(len(list), maxUndo-len(q.undo)))]...)
-	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
-	q.plan(q.lateAt)
+	q.rewriteSoon()
 }
 
-// maxUndo is how many messages are remembered that giveUp could not take back.
+// maxUndo is how many messages are remembered that giveUp could not take back,
+// or that are in the log and were refused.
 const maxUndo = 10_000
 
 // takeBack removes the rows of m if there are any. If not it writes nothing,

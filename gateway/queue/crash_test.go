@@ -260,3 +260,29 @@ func (c *crash) verify(n int, before map[string]int) {
 }
 
 var _ gateway.Preparer = (*delivery)(nil)
+
+// TestNumbersAreNotGivenTwice: what comes after a restart has nothing to do
+// with a message some of whose rows have gone: the octets of that go with its
+// last row.
+func TestNumbersAreNotGivenTwice(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if to == "a@later.test" && j.Attempt == 1 || to == "a@never.test" {
+				return busy
+			}
+			return delivered
+		}
+		l.start()
+		l.send("me@example.org", mail, "a@later.test", "a@now.test")
+		settle()
+		l.close()
+		l.open()
+		l.start()
+		l.send("me@example.org", mail, "a@never.test")
+		time.Sleep(time.Hour)
+		settle()
+		if list, u := l.list(), l.blobs.Usage(); len(list) != 1 || u.Live >= 2*int64(len(mail)) {
+			t.Errorf("%d entries, %+v", len(list), u)
+		}
+	})
+}

@@ -150,7 +150,9 @@ func (j *journal) write(b *batch) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.writing = false
-	j.lazy = max(lazyTime, min(2*took, maxLazyTime))
+	if b.inRows { // a note may have waited for others, beside the disk
+		j.lazy = max(lazyTime, min(2*took, maxLazyTime))
+	}
 	switch {
 	case j.next == nil:
 		j.idle.Broadcast()
@@ -245,7 +247,7 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 			return row(e)
 		}
 	}
-	void := func(e *entry) []any { return []any{e.id, voidSegment(q.refOf(e.msg))} }
+	void := func(e *entry) []any { return []any{e.id, int64(q.refOf(e.msg).Segment)} }
 	err := errors.Join(
 		many(sqlInsertNew, b.move, func(e *entry) []any { return q.newRow(e, false) }),
 		many(sqlVoid, b.move, void),

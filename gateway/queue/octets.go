@@ -13,7 +13,8 @@ import (
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
-// appendBlob stores the octets, and a note with them.
+// appendBlob stores the octets, and a note with them. After an error m.ref tells
+// where part of it may be.
 func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy, note []byte) error {
 	src := c.Open()
 	defer src.Close()
@@ -31,6 +32,9 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy, not
 	} else {
 		ref, err = q.blobs.Append(ctx, m.tag(), c.Size, from)
 	}
+	q.refs.Lock()
+	m.ref = ref
+	q.refs.Unlock()
 	if err != nil {
 		q.kept.Add(-int64(len(data)))
 		if errors.Is(err, syscall.ENOSPC) {
@@ -41,9 +45,6 @@ func (q *Queue) appendBlob(ctx context.Context, m *message, c *gateway.Copy, not
 	if data != nil {
 		m.data.Store(&data)
 	}
-	q.refs.Lock()
-	m.ref = ref
-	q.refs.Unlock()
 	return nil
 }
 

@@ -97,6 +97,7 @@ type Queue struct {
 	wal        logState
 	late       []*batch   // outcomes that could not be written yet, each by itself
 	undo       []*message // whose rows could not be taken back yet
+	gone       []*entry   // refused, which could not be noted yet
 	lateAt     int64      // when they are written again; 0: never
 	tidyAt     int64      // when it is looked at whether space can be had; 0: never
 }
@@ -161,7 +162,7 @@ func (q *Queue) recover(ctx context.Context) error {
 	if err := q.db.Read().QueryRow(ctx, sqlLastID).Scan(&last); err != nil {
 		return fmt.Errorf("queue: %w", err)
 	}
-	q.ids.Store(last)
+	q.ids.Store(last + maxEntries) // rows of the same message may have had those
 	if err := q.recoverNew(ctx); err != nil {
 		return fmt.Errorf("queue: recover: %w", err)
 	}

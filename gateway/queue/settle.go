@@ -38,8 +38,8 @@ func (q *Queue) stored(b *batch) {
 			q.settled(e)
 		}
 	}
-	if b.undone && len(b.gone) > 0 {
-		q.putOff(&batch{gone: b.gone, late: true})
+	if b.undone {
+		q.putOffGone(b.gone)
 	}
 	q.dispatch()
 	if q.starved && len(q.entries) < q.loadable()-loadMost {
@@ -156,9 +156,7 @@ func (q *Queue) unwritten(b *batch) {
 	for _, e := range b.move {
 		e.moving, e.doubt = false, true
 	}
-	if len(b.gone) > 0 {
-		q.putOff(&batch{gone: b.gone, late: true})
-	}
+	q.putOffGone(b.gone)
 	if len(b.settle)+len(b.forget)+len(b.activate)+len(b.move) == 0 && b.floor == 0 {
 		return // whoever waits for it is told
 	}
@@ -177,19 +175,39 @@ func (q *Queue) unwritten(b *batch) {
 // putOff has b written in a while. q.mu is held.
 func (q *Queue) putOff(b *batch) {
 	q.late = append(q.late, b)
-	q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
-	q.plan(q.lateAt)
+	q.rewriteSoon()
+}
+
+// putOffGone has these written in a while, together; those past maxUndo are
+// sent after a crash, though they were refused. q.mu is held.
+func (q *Queue) putOffGone(list []*entry) {
+	if len(list) > 0 {
+		q.gone = append(q.gone, list[:max(0, min(len(list), maxUndo-len(q.gone)))]...)
+		q.rewriteSoon()
+	}
+}
+
+// rewriteSoon has rewrite called; who comes while it is awaited puts nothing
+// off any further. q.mu is held.
+func (q *Queue) rewriteSoon() {
+	if q.lateAt == 0 {
+		q.lateAt = q.clock.now() + rewriteTime.Milliseconds()
+		q.plan(q.lateAt)
+	}
 }
 
 // rewrite writes what could not be written before, each by itself, so that one
 // that cannot be written keeps no other from it.
 func (q *Queue) rewrite() {
 	q.mu.Lock()
-	list, undo := q.late, q.undo
-	q.late, q.undo, q.lateAt = nil, nil, 0
+	list, undo, gone := q.late, q.undo, q.gone
+	q.late, q.undo, q.gone, q.lateAt = nil, nil, nil, 0
 	q.mu.Unlock()
 	if len(undo) > 0 {
 		q.giveUp(undo...)
+	}
+	if len(gone) > 0 {
+		list = append(list, &batch{gone: gone, late: true})
 	}
 	for _, b := range list {
 		b.done = make(chan struct{})

@@ -125,14 +125,6 @@ func setFloor(ctx context.Context, tx *sqldb.Tx, floor uint64) error {
 	return err
 }
 
-// voidSegment is where the note is that is void; far: nobody knows.
-func voidSegment(ref blob.Ref) int64 {
-	if ref.IsZero() {
-		return far
-	}
-	return int64(ref.Segment)
-}
-
 // noteOf gives the note that stands for the row of a new message; nil: it
 // needs a row at once.
 func (q *Queue) noteOf(entries []*entry, size int64, prepare bool) []byte {

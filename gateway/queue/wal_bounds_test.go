@@ -211,16 +211,6 @@ func TestNotesAreHeldFromTheStart(t *testing.T) {
 	})
 }
 
-func TestVoidOfUnknownPlaceStays(t *testing.T) {
-	t.Parallel()
-	if n := voidSegment(blob.Ref{}); n != far {
-		t.Error(n)
-	}
-	if n := voidSegment(blob.Ref{Segment: 7, Size: 1}); n != 7 {
-		t.Error(n)
-	}
-}
-
 // TestADatabaseThatIsAwayIsTold: also where all mail leaves without it.
 func TestADatabaseThatIsAwayIsTold(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,15 +145,19 @@ func TestDeliveredFromItsRowIsDone(t *testing.T) {
 type deaf struct {
 	blob.Noter
 	messages bool // of these it says that they could not be written
+	nothing  bool // and that is true
 	lost     bool // those that are done are not
 }
 
 var errDeaf = errors.New("what was that?")
 
 func (d *deaf) AppendNote(ctx context.Context, tag string, note []byte, size int64, src io.Reader) (blob.Ref, error) {
+	if d.nothing {
+		return blob.Ref{}, errDeaf
+	}
 	ref, err := d.Noter.AppendNote(ctx, tag, note, size, src)
 	if err == nil && d.messages {
-		return blob.Ref{}, errDeaf
+		return ref, errDeaf
 	}
 	return ref, err
 }
@@ -310,6 +315,117 @@ func TestCloseWritesWhatCouldNotBeWritten(t *testing.T) {
 		settle()
 		if n := len(l.next.all()); n != 2 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// timed is a log that tells when a note is durable.
+type timed struct {
+	blob.Noter
+	durable func()
+}
+
+func (n *timed) Note(ctx context.Context, tag string, note []byte) (blob.Ref, error) {
+	ref, err := n.Noter.Note(ctx, tag, note)
+	n.durable()
+	return ref, err
+}
+
+// TestWhatIsDoneIsSoonOnRecord: what is done is so after the time for company
+// and the note's, message after message.
+func TestWhatIsDoneIsSoonOnRecord(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		var began time.Time
+		notes := 0
+		l.next.before = func(context.Context, *Job) { began = time.Now() }
+		l.q.notes = &timed{l.q.notes, func() {
+			notes++
+			if took := time.Since(began); took > lazyTime+5*time.Millisecond {
+				t.Errorf("note %d was durable after %v", notes, took)
+			}
+		}}
+		l.start()
+		for range 5 {
+			l.send("a@example.org", mail, "b@x.test")
+			settle()
+		}
+		if notes != 5 {
+			t.Errorf("%d notes", notes)
+		}
+	})
+}
+
+// TestManyThatWereRefusedAreForgottenAtOnce: while neither the log nor the
+// database takes anything, what must be noted of refused messages is bounded,
+// and written by one transaction when it can be; where nothing of a message can
+// be in the log there is nothing to note.
+func TestManyThatWereRefusedAreForgottenAtOnce(t *testing.T) {
+	for _, nothing := range []bool{false, true} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.q.notes = &deaf{Noter: l.q.notes, messages: true, nothing: nothing, lost: true}
+			write := l.q.write
+			var back atomic.Bool
+			var writes atomic.Int64
+			l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+				if !back.Load() {
+					return errDeaf
+				}
+				writes.Add(1)
+				return write(ctx, f)
+			}
+			l.start()
+			const n = 1000
+			for range n {
+				if err := l.q.Submit(t.Context(), copyOf("a@example.org", mail, "b@x.test"), "out"); err == nil {
+					t.Fatal("promised")
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			settle()
+			want := n
+			if nothing {
+				want = 0
+			}
+			toNote := func() (entries, batches int) {
+				l.q.mu.Lock()
+				defer l.q.mu.Unlock()
+				return len(l.q.gone), len(l.q.late)
+			}
+			if n, k := toNote(); n != want || k > 0 {
+				t.Errorf("%d to be noted, and %d batches", n, k)
+			}
+			back.Store(true)
+			time.Sleep(2 * rewriteTime)
+			settle()
+			var void int
+			if err := l.db.Read().QueryRow(t.Context(), `SELECT COUNT(*) FROM queue_void`).Scan(&void); err != nil || void != want {
+				t.Errorf("%d are void, %v", void, err)
+			}
+			if n, _ := toNote(); writes.Load() > 3 || n > 0 {
+				t.Errorf("%d transactions, %d left", writes.Load(), n)
+			}
+		})
+	}
+}
+
+// TestWhatCouldNotBeWrittenWaitsForNobody: more that cannot be written, again
+// and again, does not keep what could not be before from the database.
+func TestWhatCouldNotBeWrittenWaitsForNobody(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		log := &deaf{Noter: l.q.notes, lost: true}
+		l.q.notes = log
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		settle()
+		log.messages = true
+		for range 5 * rewriteTime / (100 * time.Millisecond) {
+			if err := l.q.Submit(t.Context(), copyOf("a@example.org", mail, "b@x.test"), "out"); err == nil {
+				t.Fatal("promised")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := len(l.q.wal.entries); n > 0 {
+			t.Errorf("%d are still not on record", n)
 		}
 	})
 }
