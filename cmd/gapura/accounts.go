@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,6 +28,30 @@ func (a *app) withAccountsOf(f func(cfg *config.Config, x *account.Accounts) err
 		defer x.Close()
 		return plainError(f(cfg, x))
 	})
+}
+
+// changeAccounts calls f as withAccountsOf does; what f has changed, a running
+// gateway knows from then on.
+func (a *app) changeAccounts(f func(cfg *config.Config, x *account.Accounts) error) error {
+	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
+		if err := f(cfg, x); err != nil {
+			return err
+		}
+		_ = tellGateway(a.ctx, cfg, mailboxAsk{Do: "forget"}) // else it knows within seconds
+		return nil
+	})
+}
+
+// tellGateway asks something of the gateway, if one runs.
+func tellGateway(ctx context.Context, cfg *config.Config, ask mailboxAsk) error {
+	resp, err := callControl(ctx, cfg, "/mailbox", ask)
+	if errors.Is(err, errNoGateway) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // warnForeign tells of addresses, just added, in domains that the configuration

@@ -34,7 +34,7 @@ Examples:
 
 // Run implements the command.
 func (c *aliasAdd) Run(a *app) error {
-	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
+	return a.changeAccounts(func(cfg *config.Config, x *account.Accounts) error {
 		err := x.AddAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets})
 		if err == nil {
 			a.warnForeign(cfg, c.Address)
@@ -110,7 +110,7 @@ func (*aliasRemove) Help() string {
 
 // Run implements the command.
 func (c *aliasRemove) Run(a *app) error {
-	return a.withAccounts(func(x *account.Accounts) error {
+	return a.changeAccounts(func(_ *config.Config, x *account.Accounts) error {
 		return a.done(c.Address, "removed", x.RemoveAlias(a.ctx, account.Alias{Address: c.Address, Targets: c.Targets}))
 	})
 }

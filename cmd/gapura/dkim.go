@@ -42,7 +42,7 @@ func (a *app) withKeysOf(cfg *config.Config, f func(k *signing.Keys) error) erro
 		case errors.Is(err, signing.ErrName):
 			return usageError{err}
 		case errors.Is(err, signing.ErrNoKeys):
-			return fmt.Errorf("%w; `gapura dkim generate` makes them", err)
+			return fmt.Errorf("%w; `gapura dkim list` tells which there are, `gapura dkim generate` makes them", err)
 		}
 		return err
 	})

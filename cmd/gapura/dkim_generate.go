@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -47,9 +48,9 @@ func (c *dkimGenerate) Run(a *app) error {
 		out := dkimGenerated{Domain: list[0].Domain, Signing: list[0].State == signing.Active, Publish: newKeyRows(list)}
 		return a.print(out, func(w io.Writer) {
 			if out.Signing {
-				fmt.Fprintf(w, "; Mail of %s is signed from now on. Publish:\n", out.Domain)
+				fmt.Fprintf(w, "; Mail of %s is signed from now on. Publish:\n", cmp.Or(list[0].User, out.Domain))
 			} else {
-				fmt.Fprintf(w, "; The new keys do not sign yet. Publish this, then run gapura dkim rotate %s:\n", out.Domain)
+				fmt.Fprintf(w, "; The new keys do not sign yet. Publish this, then run %s:\n", rotateCommand(out.Domain, list[0].User))
 			}
 			printRecords(w, out.Publish)
 		})

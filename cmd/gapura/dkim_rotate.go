@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -38,6 +39,7 @@ Examples:
 // dkimRotated is the command's JSON.
 type dkimRotated struct {
 	Domain   string       `json:"domain"`
+	User     string       `json:"user,omitempty"`
 	Step     signing.Step `json:"step"`
 	Publish  []keyRow     `json:"publish"`
 	Keep     []keyRow     `json:"keep"`
@@ -60,7 +62,7 @@ func (c *dkimRotate) Run(a *app) error {
 			return err
 		}
 		out := dkimRotated{
-			Domain: c.Domain, Step: rot.Step, Problems: rot.Problems,
+			Domain: c.Domain, User: c.User, Step: rot.Step, Problems: rot.Problems,
 			Publish: newKeyRows(rot.Publish), Keep: newKeyRows(rot.Keep), Delete: newKeyRows(rot.Delete),
 		}
 		if !rot.Next.IsZero() {
@@ -71,15 +73,23 @@ func (c *dkimRotate) Run(a *app) error {
 	})
 }
 
+// rotateCommand is what takes the next step with a domain's or a user's keys.
+func rotateCommand(domain, user string) string {
+	if user != "" {
+		return "gapura dkim rotate " + domain + " --user " + user
+	}
+	return "gapura dkim rotate " + domain
+}
+
 func (r dkimRotated) text(w io.Writer) {
 	next := ""
 	if r.Next != nil {
 		next = r.Next.Format(time.RFC3339)
 	}
-	again := "gapura dkim rotate " + r.Domain
+	whose, again := cmp.Or(r.User, r.Domain), rotateCommand(r.Domain, r.User)
 	switch r.Step {
 	case signing.Generated:
-		fmt.Fprintf(w, "; New keys of %s are made and do not sign yet. Publish this, then run %s again:\n", r.Domain, again)
+		fmt.Fprintf(w, "; New keys of %s are made and do not sign yet. Publish this, then run %s again:\n", whose, again)
 	case signing.Waiting:
 		for _, p := range r.Problems {
 			fmt.Fprintf(w, "; %s\n", p)
@@ -90,17 +100,17 @@ func (r dkimRotated) text(w io.Writer) {
 			fmt.Fprintf(w, "; DNS has the new keys. It is safe to switch from %s on: run %s again then.\n", next, again)
 		}
 	case signing.Activated:
-		fmt.Fprintf(w, "; The new keys of %s sign. Leave the old records where they are", r.Domain)
+		fmt.Fprintf(w, "; The new keys of %s sign. Leave the old records where they are", whose)
 		if next != "" {
 			fmt.Fprintf(w, " until %s, then run %s again", next, again)
 		}
 		fmt.Fprintln(w, ".")
 	case signing.Idle:
-		fmt.Fprintf(w, "; Nothing to do: the old records of %s must stay until %s. --new begins another rotation.\n", r.Domain, next)
+		fmt.Fprintf(w, "; Nothing to do: the old records of %s must stay until %s. --new begins another rotation.\n", whose, next)
 	case signing.Withdrawn:
-		fmt.Fprintf(w, "; The old keys of %s are revoked. Publish this in place of their records until %s:\n", r.Domain, next)
+		fmt.Fprintf(w, "; The old keys of %s are revoked. Publish this in place of their records until %s:\n", whose, next)
 	case signing.Removed:
-		fmt.Fprintf(w, "; The old keys of %s are forgotten. These records may go:\n", r.Domain)
+		fmt.Fprintf(w, "; The old keys of %s are forgotten. These records may go:\n", whose)
 		for _, k := range r.Delete {
 			fmt.Fprintf(w, "; %s TXT\n", k.Name)
 		}

@@ -23,7 +23,7 @@ type mailboxCmd struct {
 
 // mailboxAsk is what a command asks of the mailboxes.
 type mailboxAsk struct {
-	Do   string `json:"do"` // list, show, remove, end
+	Do   string `json:"do"` // list, show, remove, end, forget
 	User string `json:"user,omitempty"`
 }
 
@@ -79,7 +79,7 @@ func answerMailbox(ctx context.Context, store *mailbox.Store, ask mailboxAsk) (a
 		a.Details, err = detailsOf(ctx, store, ask.User)
 	case "remove":
 		err = store.DeleteUser(ctx, ask.User)
-	case "end":
+	case "end", "forget":
 	default:
 		err = fmt.Errorf("unknown request %q", ask.Do)
 	}
@@ -146,8 +146,11 @@ func (s *server) actOnMailbox(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	ended := 0
-	if ask.Do == "remove" || ask.Do == "end" {
+	switch ask.Do {
+	case "remove", "end":
 		ended = s.endSessions(ask.User)
+	case "forget":
+		s.forgetAccounts()
 	}
 	a, err := answerMailbox(r.Context(), s.mail.Store, ask)
 	if err != nil {
@@ -161,15 +164,20 @@ func (s *server) actOnMailbox(w http.ResponseWriter, r *http.Request) {
 // endSessions ends the sessions of a user, by whichever protocol, and makes sure
 // that mail is not delivered to who has just gone.
 func (s *server) endSessions(user string) (n int) {
+	s.forgetAccounts()
 	s.reloading.Lock()
 	defer s.reloading.Unlock()
-	for _, f := range s.gen.Load().forget {
-		f()
-	}
 	for _, l := range s.listeners {
 		n += l.service.End(user)
 	}
 	return n
+}
+
+// forgetAccounts makes changed users and aliases count.
+func (s *server) forgetAccounts() {
+	for _, f := range s.gen.Load().forget {
+		f()
+	}
 }
 
 // askMailboxes asks the running gateway, or the mailboxes themselves where none

@@ -56,7 +56,7 @@ func (c *userAdd) Run(a *app) error {
 			return plainError(err)
 		}
 	}
-	return a.withAccountsOf(func(cfg *config.Config, x *account.Accounts) error {
+	return a.changeAccounts(func(cfg *config.Config, x *account.Accounts) error {
 		if err := x.AddUser(a.ctx, account.User{Name: name, Display: c.Display}, password); err != nil {
 			return err
 		}

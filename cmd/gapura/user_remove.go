@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -74,14 +73,7 @@ func (a *app) endSessions(user string) error {
 	if err != nil {
 		return err
 	}
-	resp, err := callControl(a.ctx, cfg, "/mailbox", mailboxAsk{Do: "end", User: user})
-	if errors.Is(err, errNoGateway) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
+	return tellGateway(a.ctx, cfg, mailboxAsk{Do: "end", User: user})
 }
 
 type userDisable struct {

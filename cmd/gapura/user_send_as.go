@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/gateway/account"
 )
 
@@ -31,7 +32,7 @@ Examples:
 
 // Run implements the command.
 func (c *sendAsAdd) Run(a *app) error {
-	return a.withAccounts(func(x *account.Accounts) error {
+	return a.changeAccounts(func(_ *config.Config, x *account.Accounts) error {
 		return a.done(c.User, "may send as "+c.Address, x.Grant(a.ctx, c.User, c.Address))
 	})
 }
@@ -74,7 +75,7 @@ func (*sendAsRemove) Help() string {
 
 // Run implements the command.
 func (c *sendAsRemove) Run(a *app) error {
-	return a.withAccounts(func(x *account.Accounts) error {
+	return a.changeAccounts(func(_ *config.Config, x *account.Accounts) error {
 		return a.done(c.User, "may not send as "+c.Address, x.Revoke(a.ctx, c.User, c.Address))
 	})
 }
