@@ -22,10 +22,23 @@ const (
 // restoring is in a data folder while a restore is not through.
 const restoring = "restore.unfinished"
 
+// makeData makes the data folder.
+func makeData(cfg *config.Config) error {
+	return dataError(cfg, os.MkdirAll(cfg.Data, 0o700))
+}
+
+// dataError says where the folder is named, and what to do.
+func dataError(cfg *config.Config, err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return cfg.Mistake("data", "make it and give it to the user that the gateway runs as: sudo install -d -m 0700 -o gapura "+cfg.Data, "%v", err)
+	}
+	return err
+}
+
 // openDatabase opens the database that the configuration names, unless a
 // restore of it was broken off.
 func openDatabase(ctx context.Context, cfg *config.Config, gateway bool) (*sqldb.DB, error) {
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := makeData(cfg); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(filepath.Join(cfg.Data, restoring)); err == nil {

@@ -81,7 +81,7 @@ func (c *serveCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+	if err := makeData(cfg); err != nil {
 		return err
 	}
 	level := &slog.LevelVar{}
