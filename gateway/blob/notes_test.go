@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/blob/blobtest"
@@ -295,4 +296,45 @@ func TestAReadThatFailsIsNoEnd(t *testing.T) {
 			t.Errorf("read %d failed: %q, %v", all, got, err)
 		}
 	}
+}
+
+// lingering takes long to close files.
+type lingering struct{ *blobtest.Disk }
+
+type lingeringFile struct{ blob.File }
+
+func (l lingering) Create(name string) (blob.File, error) {
+	f, err := l.Disk.Create(name)
+	return lingeringFile{f}, err
+}
+
+func (f lingeringFile) Close() error {
+	time.Sleep(time.Second)
+	return f.File.Close()
+}
+
+// TestADeathWhileItsFileIsClosed: a segment whose last blob goes while it is
+// just being closed, and was to stay, goes too.
+func TestADeathWhileItsFileIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: lingering{blobtest.New()}, SegmentSize: 4 << 10}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refs []blob.Ref
+		for i := range 2 {
+			ref, err := s.Append(t.Context(), "", 3000, bytes.NewReader(octets(i, 3000)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			refs = append(refs, ref)
+		}
+		synctest.Wait() // the first segment is full: it is being closed
+		s.Release(refs[0])
+		time.Sleep(time.Minute)
+		if u := s.Usage(); u.Segments != 1 {
+			t.Errorf("%+v", u)
+		}
+		s.Close()
+	})
 }

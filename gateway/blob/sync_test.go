@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -385,4 +386,37 @@ func TestNothingComesBehindAWriteThatFailed(t *testing.T) {
 	if ref, err := add(); err != nil || ref.Segment == first.Segment {
 		t.Errorf("%v behind %v, %v", ref, first, err)
 	}
+}
+
+// TestANoteThatGivesUpWaitingAsOthersSucceed: in the very moment in which it
+// would want a sync of its own, the one that it waits for ends.
+func TestANoteThatGivesUpWaitingAsOthersSucceed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := blobtest.New()
+		s, err := blob.OpenFiles(t.Context(), blob.Options{Dir: "d", FS: disk}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Note(t.Context(), "t", []byte("note")); err != nil {
+			t.Fatal(err)
+		}
+		disk.During(func() { time.Sleep(5 * time.Millisecond) })
+		for range 100 {
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if _, err := s.Note(t.Context(), "t", []byte("note")); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Go(func() {
+				if _, err := s.Append(t.Context(), "", 0, bytes.NewReader(nil)); err != nil {
+					t.Error(err)
+				}
+			})
+			wg.Wait()
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 }

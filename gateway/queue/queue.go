@@ -159,10 +159,10 @@ func (q *Queue) recover(ctx context.Context) error {
 		return err
 	}
 	var last int64
-	if err := q.db.Read().QueryRow(ctx, sqlLastID).Scan(&last); err != nil {
+	if err := q.db.Read().QueryRow(ctx, sqlLastID, maxEntries).Scan(&last); err != nil {
 		return fmt.Errorf("queue: %w", err)
 	}
-	q.ids.Store(last + maxEntries) // rows of the same message may have had those
+	q.ids.Store(last)
 	if err := q.recoverNew(ctx); err != nil {
 		return fmt.Errorf("queue: recover: %w", err)
 	}

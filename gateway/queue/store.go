@@ -84,7 +84,8 @@ const (
 	sqlUndoWaiting = `DELETE FROM queue_waiting WHERE id BETWEEN ? AND ?`
 	sqlSetAside    = `UPDATE queue_new SET prepared = 2 WHERE id = ?`
 	sqlForget      = `DELETE FROM queue_new WHERE prepared = 1`
-	sqlLastID      = `SELECT COALESCE(MAX(id), 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
+	// The numbers behind may have been those of rows of the same message.
+	sqlLastID = `SELECT COALESCE(MAX(id) + ?, 0) FROM (SELECT MAX(id) AS id FROM queue_new UNION ALL SELECT MAX(id) FROM queue_waiting) AS last`
 	// Of the many rows that wait only the index is read.
 	sqlRefs    = `SELECT segment, start, size FROM queue_waiting WHERE (segment, start) > (?, ?) ORDER BY segment, start LIMIT ?`
 	sqlRefsNew = `SELECT segment, start, size FROM queue_new ORDER BY segment, start`
