@@ -126,6 +126,11 @@ func hostileMessages() map[string][]byte {
 		"styles":         `<p style="display:block;color:#fff;font-size:0;width:1px">x`,
 		"classes":        `<i class="a b c d e f g h i j k l m n o p q r s t u v w x y z">x</i>`,
 		"sheet":          "<style>.a .b .c>.d{color:red;display:none}</style><i class='a b c d'>x</i>",
+		"places":         "<style>.a:nth-child(2n+1):is(.b,.c,.d,.e):not(.f,.g){color:red}</style><i class='a e'>x</i>",
+		"colours":        `<p style="color:` + strings.Repeat("light-dark(", 9000) + "red" + strings.Repeat(",x)", 9000) + `">x`,
+		"mixed colours":  `<p style="color:color-mix(in srgb,color-mix(in srgb,red,blue),rgb(from red r g b));mask:linear-gradient(#0000,#0000,#0000)">x`,
+		"media":          "<style>@media tv,screen and (min-width:1px) and (color){.a{color:red}}</style><i class=a>x</i>",
+		"drawn letters":  `<svg fill=none stroke=red opacity=1 width=9 height=9 transform="scale(1) rotate(9)"><text fill-opacity=0 x=1 y=1 fill="rgb(1 2 3)">x</text></svg>`,
 		"links":          `<a href="https://www.paypal.com.login.a%d.example/x?u=https%3A%2F%2Fb.example">https://bank.example</a>`,
 		"long links":     `<a href="https://a.example/` + fill("u=http://b.c/&", 2000) + `">` + fill("www.bank.example ", 250) + `</a>`,
 		"redirects":      `<a href="https://www.google.com/url?q=` + strings.Repeat("https://www.google.com/url?q=", 60) + `http://x.test/">x</a>`,
@@ -203,6 +208,11 @@ func hostileMessages() map[string][]byte {
 	same.WriteString("<style>" + strings.Repeat(".a .b .c{color:red}", 300) + "</style>")
 	same.WriteString(fill("<i class='a b c a b c a b c'>", 240<<10))
 	all["sheet matches"] = letter("text/html", same.String())
+	same.Reset()
+	for i := range 96 { // of each element 16 are put in order, the worst last
+		fmt.Fprintf(&same, ".%c:not(.x%d){color:red}", 'f'-i/16, i)
+	}
+	all["sheet order"] = letter("text/html", "<style>"+same.String()+"</style>"+fill("<i class='a b c d e f'>x</i>", 240<<10))
 	for name, sheet := range map[string]string{
 		"nested selectors":  fill("a"+strings.Repeat(":is(", 1000)+"{color:red}", 128<<10),
 		"escaped selectors": strings.Repeat(`\a{color:red}`, 2048),
@@ -276,6 +286,7 @@ func hostileMessages() map[string][]byte {
 		pic := file("image/jpeg", jpegOf(img, 12))
 		all["text and a picture, "+name] = mixed("mixed", append(times(words, 6), pic)...)
 		all["a picture and text, "+name] = mixed("mixed", append([]string{pic}, times(words, 6)...)...)
+		all["a picture and long texts, "+name] = mixed("mixed", append([]string{pic}, times(strings.Replace(words, "plain", "html", 1), 6)...)...)
 		blanks := "Content-Type: text/html\r\n\r\n<p>" + fill("раурaӏ аррӏе ", 16<<10) + fill("&nbsp; &#8203;", part-32<<10)
 		all["a picture and blanks, "+name] = mixed("mixed", append([]string{pic}, times(blanks, 6)...)...)
 	}

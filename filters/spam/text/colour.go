@@ -120,6 +120,14 @@ func reckonedColour(v []byte) colour {
 		}
 		return unknown
 	}
+	if equalFold(name, "color-mix") {
+		if c := mixed(args); c != unknown {
+			return c
+		}
+	}
+	if hasPrefixFold(args, "from ") {
+		return relative(name, args[5:], ownColour-colour(hashFold(v)&0xffffff))
+	}
 	var n [4]float64
 	space, k := []byte(nil), 0
 	for k < 4 {
@@ -168,6 +176,76 @@ func reckonedColour(v []byte) colour {
 		return labGrey(n[0], n[1], n[2]*b2f(equalFold(name, "oklab")), 0.04)
 	}
 	return ownColour - colour(hashFold(v)&0xffffff)
+}
+
+// mixed reads what color-mix() mixes, in whatever space.
+func mixed(args []byte) colour {
+	_, args = cutSelector(args) // the space
+	var of [2]colour
+	part := [2]float64{-1, -1}
+	for i := range of {
+		var words []byte
+		words, args = cutSelector(args)
+		for range 2 {
+			var one []byte
+			if one, words = cutValue(words); len(one) > 0 && one[len(one)-1] == '%' {
+				part[i], _ = share(one)
+			} else if len(one) > 0 {
+				of[i] = colourOf(one)
+			}
+		}
+		if of[i] < 0 && of[i] != clear_ {
+			return unknown
+		}
+	}
+	if part[0] < 0 && part[1] < 0 {
+		part[0] = 0.5
+	}
+	if part[0] < 0 {
+		part[0] = 1 - part[1]
+	} else if part[1] < 0 {
+		part[1] = 1 - part[0]
+	}
+	sum := part[0] + part[1]
+	if !(sum > 0) {
+		return unknown
+	}
+	var mix [3]float64
+	seen := 0.0
+	for i, c := range of {
+		if c == clear_ {
+			continue
+		}
+		p := part[i] / sum
+		seen += p
+		for k := range mix {
+			mix[k] += p * float64(c>>(16-8*k)&255) / 255
+		}
+	}
+	if seen*min(sum, 1) < alphaClear {
+		return clear_
+	}
+	return rgb(mix[0]/seen, mix[1]/seen, mix[2]/seen)
+}
+
+// relative reads a colour that is made from another one, if it is that one, or is
+// clear; other ones are what is said of them.
+func relative(name, args []byte, other colour) colour {
+	from, args := cutValue(args)
+	if i := bytes.LastIndexByte(args, '/'); i >= 0 {
+		if v, ok := share(args[i+1:]); ok && v < alphaClear {
+			return clear_
+		}
+		args = args[:i]
+	}
+	name = bytes.TrimPrefix(name, []byte("ok"))
+	for _, c := range name[:min(len(name), 3)] {
+		var one []byte
+		if one, args = cutValue(args); len(one) != 1 || lower(one[0]) != lower(c) {
+			return other
+		}
+	}
+	return colourOf(from)
 }
 
 // ownColour and those below are colours that are not understood.
@@ -283,14 +361,21 @@ func rgbColour(v []byte) colour {
 	if i < 0 {
 		return unknown
 	}
-	v = v[i+1:]
+	whole := v
+	v, _ = cutBracket(v[i+1:])
 	var n [4]float64
 	got := 0
 	for got < 4 {
 		v = bytes.TrimLeft(v, " ,/\t\n")
 		x, unit, ok := number(v)
 		if !ok {
-			break
+			var one []byte
+			if one, unit = cutValue(v); equalFold(one, "from") {
+				return reckonedColour(whole)
+			}
+			if x, ok = lengthOf(one, 255); !ok && !equalFold(one, "none") {
+				break
+			}
 		}
 		if len(unit) > 0 && unit[0] == '%' {
 			x, unit = x*2.55, unit[1:]

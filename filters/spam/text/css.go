@@ -9,15 +9,21 @@ const (
 	hideDisplay hides = 1 << iota
 	hideContent       // content-visibility, columns of tables
 	hideFilter
-	hideSpacing // letters on top of each other, or scaled to nothing
+	hideSpacing // scaled to nothing
 	hideMargin
 	hidePlace
 	hideClip
 	hideTransform
 	hideBox
 	hideOutlook // only Outlook obeys: hides nothing for others
+	hideMask
+	hideLetters // on top of each other
+	hideSecret  // dots in the place of letters
+	hideFill    // of letters of SVG: none
+	hideFaint   // or one that is not seen
 
 	hidesOffscreen = hideMargin | hidePlace | hideClip | hideTransform
+	hidesLetters   = hideLetters | hideSecret | hideFill | hideFaint // nothing else; until an element inside shows its own
 )
 
 // colour is 0xRRGGBB, or one of those below.
@@ -32,7 +38,7 @@ const (
 
 // style is what declarations say of one element.
 type style struct {
-	hide       hides // never ends inside the element
+	hide       hides // never ends inside the element, but of hidesLetters
 	show       hides // said not to hide
 	firm       hides // of both, what was said to be important
 	visibility int8  // 0 unset, 1 visible, 2 hidden
@@ -45,7 +51,7 @@ type style struct {
 	pre        bool // white-space: pre, pre-line, pre-wrap
 	bidi       bool // direction of writing turned
 	cites      bool // a border on the left, as quotes have
-	shadow     bool // letters throw a shadow, which is seen where they are not
+	shadow     bool // letters have a shadow or an outline, which is seen where they are not
 }
 
 func newStyle() style { return style{fg: unset, bg: unset, opacity: -1} }
@@ -106,7 +112,7 @@ const maxDeclarations = 128
 func (r *renderer) css(decl []byte, url func([]byte)) style {
 	s := newStyle()
 	decl = r.plainCSS(decl)
-	var b boxed
+	b := boxed{svg: r.top().look.svg && r.top().tag != tagStyle}
 	for range maxDeclarations {
 		if len(decl) == 0 {
 			break

@@ -4,11 +4,13 @@ import "bytes"
 
 // apply computes the look of an element from its parent's and its style.
 func (l *look) apply(s *style) {
-	l.hide |= s.hide
+	l.hide = l.hide&^(s.show&hidesLetters) | s.hide
 	if s.opacity >= 0 {
 		l.opacity = int16(int(l.opacity) * int(s.opacity) / 1000)
 	}
-	l.shadow = l.shadow || s.shadow
+	if l.shadow = l.shadow || s.shadow; l.shadow {
+		l.hide &^= hideFill | hideFaint
+	}
 	switch s.visibility {
 	case 1:
 		l.unseen = false
@@ -43,6 +45,7 @@ func (r *renderer) dress(e *element) {
 	var inline style
 	styled := false
 	sh := &r.p.Shape
+	r.byItself(e)
 	if r.sheet.tags || r.sheet.deep {
 		hash := hashFold(r.s.name)
 		if r.sheet.tags {
@@ -76,6 +79,10 @@ func (r *renderer) dress(e *element) {
 			if e.tag == tagFont || e.tag == tagHTML {
 				e.style.fg = attrColour(a.value)
 			}
+		case attrSize:
+			if e.tag == tagFont {
+				e.style.size = fontSize([]byte("medium"))
+			}
 		case attrHidden:
 			e.style.say(hideDisplay, true, false)
 		case attrAlign:
@@ -90,6 +97,7 @@ func (r *renderer) dress(e *element) {
 	if r.sheet.deep {
 		r.byConditions(e)
 	}
+	r.cascade(e)
 	if s := &e.style; s.opacity >= 0 && s.opacity < leastOpacity || s.hide&^hideOutlook != 0 || s.visibility == 2 || s.indent == 2 || s.size != 0 && s.size <= 10 {
 		e.look.sheet = e.look.sheet || len(r.sheet.rules) > 0
 	}
@@ -105,6 +113,28 @@ func (r *renderer) dress(e *element) {
 	if e.tag == tagPre || e.tag == tagTextarea {
 		e.style.pre = true
 	}
+}
+
+// byItself gives an element the style that browsers do, and SVG's attributes: they
+// are declarations.
+func (r *renderer) byItself(e *element) {
+	if e.tag == tagDatalist || e.tag == tagDialog && r.attribute("open") == nil {
+		e.style.say(hideDisplay, true, false)
+	}
+	if !e.look.svg && e.tag != tagSvg {
+		return
+	}
+	if equalFold(r.s.name, "desc") || equalFold(r.s.name, "metadata") {
+		e.style.say(hideDisplay, true, true)
+	}
+	b := boxed{svg: true, clipped: e.tag == tagSvg}
+	for i := range r.s.attrs[:r.s.n] {
+		a := &r.s.attrs[i]
+		if value := r.value(a.value); len(value) > 0 {
+			e.style.declare(&b, a.name, value)
+		}
+	}
+	b.settle(&e.style)
 }
 
 // linkColour is that of links which say nothing else: they do not have the
@@ -184,6 +214,7 @@ const (
 	attrText
 	attrHidden
 	attrAlign
+	attrSize
 	attrEvent
 )
 
@@ -195,6 +226,9 @@ func attrOf(name []byte) attrName {
 	case 's':
 		if equalFold(name, "style") {
 			return attrStyle
+		}
+		if equalFold(name, "size") {
+			return attrSize
 		}
 	case 'c':
 		if equalFold(name, "class") {
@@ -220,6 +254,10 @@ func attrOf(name []byte) attrName {
 		}
 	case 'h':
 		if equalFold(name, "hidden") {
+			return attrHidden
+		}
+	case 'p':
+		if equalFold(name, "popover") {
 			return attrHidden
 		}
 	case 'a':

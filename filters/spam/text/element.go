@@ -21,7 +21,11 @@ func (r *renderer) start() {
 		}
 	}
 	r.implied(t, kind)
-	e := element{tag: t, look: r.top().look, style: newStyle()}
+	up := r.top()
+	if len(r.stack) > 1 || up.inside > 0 || !ofHead(t) {
+		up.inside++
+	}
+	e := element{tag: t, look: up.look, style: newStyle(), names: names{nth: up.inside}}
 	if t == tagOther {
 		e.hash = hashFold(r.s.name)
 	}
@@ -55,6 +59,15 @@ func (r *renderer) start() {
 		return
 	}
 	r.push(e)
+}
+
+// ofHead tells of elements that browsers put into <head>.
+func ofHead(t tag) bool {
+	switch t {
+	case tagTitle, tagStyle, tagMeta, tagLink, tagScript, tagBase:
+		return true
+	}
+	return false
 }
 
 // root merges <html> and <body> into the page: their style is its ground.

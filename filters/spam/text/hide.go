@@ -2,31 +2,6 @@ package text
 
 import "bytes"
 
-// boxed are declarations that hide only together.
-type boxed struct {
-	flat, sized, clipped, open bool // no height or width; some; overflow that is not shown, or is
-	placed, far, near          bool
-	turned, backless           bool // seen from behind; which does not show
-	firm                       bool
-}
-
-// settle says what the declarations do together.
-func (b *boxed) settle(s *style) {
-	if b.flat && b.clipped {
-		s.say(hideBox, true, b.firm)
-	} else if b.sized && !b.flat || b.open {
-		s.say(hideBox, false, b.firm)
-	}
-	if b.far && b.placed {
-		s.say(hidePlace, true, b.firm)
-	} else if b.near && !b.far {
-		s.say(hidePlace, false, b.firm)
-	}
-	if b.turned && b.backless {
-		s.say(hideTransform, true, b.firm)
-	}
-}
-
 const (
 	maxProperty = 24 // the longest name of a property that is looked at
 
@@ -77,12 +52,26 @@ func (s *style) declare(b *boxed, name, value []byte) {
 		}
 	case "letter-spacing":
 		if v, ok := lengthOf(value, 16); ok {
-			s.say(hideSpacing, v <= -6, firm)
+			s.say(hideLetters, v <= -6, firm)
+		} else if equalFold(value, "normal") || equalFold(value, "initial") {
+			s.say(hideLetters, false, firm)
 		}
-	case "color", "-webkit-text-fill-color":
-		s.fg = colourOf(value)
+	case "-webkit-text-security":
+		s.say(hideSecret, !equalFold(value, "none"), firm)
+	case "color":
+		if b.filled {
+			break
+		}
+		if s.fg = colourOf(value); equalFold(value, "initial") {
+			s.fg = 0
+		}
+	case "-webkit-text-fill-color":
+		s.fg, b.filled = colourOf(value), true
 	case "text-shadow":
-		s.shadow = !equalFold(value, "none")
+		s.shadow = outlined(value)
+	case "-webkit-text-stroke":
+		n, k := lengths(value)
+		s.shadow = outlined(value) && k > 0 && n[0] > 0
 	case "background-color":
 		s.bg = colourOf(value)
 	case "background":
@@ -91,15 +80,31 @@ func (s *style) declare(b *boxed, name, value []byte) {
 		if !equalFold(value, "none") {
 			s.bg = unknown
 		}
-	case "height", "max-height", "width", "max-width", "line-height":
+	case "background-clip", "-webkit-background-clip":
+		b.cut = equalFold(value, "text")
+	case "height", "block-size":
+		b.size(value, sideHeight, firm)
+	case "max-height", "max-block-size":
+		b.size(value, sideMostHeight, firm)
+	case "width", "inline-size":
+		b.size(value, sideWidth, firm)
+	case "max-width", "max-inline-size":
+		b.size(value, sideMostWidth, firm)
+	case "line-height":
 		if v, ok := lengthOf(value, 100); ok {
-			b.flat = b.flat || v >= 0 && v < 1
-			b.sized = b.sized || v >= 1 && prop != "line-height"
+			b.flat.say(sideLine, v >= 0 && v < 1)
 			b.firm = b.firm || firm
-		} else {
-			b.sized = b.sized || equalFold(value, "none") || equalFold(value, "auto")
 		}
-	case "overflow", "overflow-y", "overflow-x":
+	case "min-height", "min-width":
+		v, ok := lengthOf(value, 100)
+		if prop == "min-height" {
+			b.tall = ok && v > 2
+		} else {
+			b.wide = ok && v > 2
+		}
+	case "contain":
+		b.clipped = b.clipped || containsFold(value, "paint") || containsFold(value, "strict") || containsFold(value, "content")
+	case "overflow", "overflow-y", "overflow-x", "overflow-block", "overflow-inline":
 		b.clipped = !equalFold(value, "visible") && !equalFold(value, "initial")
 		b.open = !b.clipped
 	case "white-space":
@@ -111,8 +116,27 @@ func (s *style) declare(b *boxed, name, value []byte) {
 	case "mso-hide":
 		s.say(hideOutlook, equalFold(value, "all"), firm)
 	default:
-		s.move(b, prop, value, firm)
+		if !b.svg || !s.fill(b, prop, value, firm) {
+			s.move(b, prop, value, firm)
+		}
 	}
+}
+
+// fill takes in declarations of how letters of SVG are filled.
+func (s *style) fill(b *boxed, prop string, value []byte, firm bool) bool {
+	switch prop {
+	case "fill":
+		s.say(hideFill, equalFold(value, "none") || colourOf(value) == clear_, firm)
+	case "fill-opacity":
+		if v, ok := share(value); ok {
+			s.say(hideFaint, v*1000 < leastOpacity, firm)
+		}
+	case "stroke":
+		s.shadow = outlined(value)
+	default:
+		return false
+	}
+	return true
 }
 
 // display takes the declaration of that name in; browsers pass over values that
@@ -140,12 +164,17 @@ func (s *style) move(b *boxed, prop string, value []byte, firm bool) {
 		b.placed = b.placed || equalFold(value, "absolute") || equalFold(value, "fixed") || equalFold(value, "relative")
 		b.near = b.near || equalFold(value, "static")
 		b.firm = b.firm || firm
-	case "left", "top", "right", "bottom", "inset":
-		away := beyond(value, -farAway, veryFar)
-		b.far, b.near, b.firm = b.far || away, b.near || !away, b.firm || firm
-	case "margin-left", "margin-top", "margin":
+	case "left", "inset", "inset-inline", "inset-inline-start":
+		b.place(value, sideLeft, firm)
+	case "right", "inset-inline-end":
+		b.place(value, sideRight, firm)
+	case "top", "inset-block", "inset-block-start":
+		b.place(value, sideTop, firm)
+	case "bottom", "inset-block-end":
+		b.place(value, sideBottom, firm)
+	case "margin-left", "margin-top", "margin", "margin-inline", "margin-inline-start", "margin-block", "margin-block-start":
 		s.say(hideMargin, beyond(value, -900, veryFar), firm)
-	case "padding-left", "padding-top", "padding":
+	case "padding-left", "padding-top", "padding", "padding-inline", "padding-inline-start", "padding-block", "padding-block-start":
 		if beyond(value, -1e9, veryFar) {
 			s.say(hideMargin, true, firm)
 		}
@@ -154,11 +183,14 @@ func (s *style) move(b *boxed, prop string, value []byte, firm bool) {
 		if beyond(value, -farAway, veryFar) {
 			s.indent = 2
 		}
+		b.indented = len(value) > 3 && value[len(value)-1] == '%' && beyond(value, -100, 100)
 	case "clip":
-		b.far = b.far || cutAway(value)
+		b.far.say(sideClip, cutAway(value))
 	case "clip-path", "-webkit-clip-path":
 		s.say(hideClip, cutAway(value), firm)
-	case "transform", "-webkit-transform", "-ms-transform":
+	case "mask", "mask-image", "-webkit-mask", "-webkit-mask-image":
+		s.say(hideMask, masked(value), firm)
+	case "transform", "-webkit-transform", "-ms-transform", "-moz-transform", "-o-transform":
 		s.say(hideTransform, transformed(value, b), firm)
 	case "scale":
 		s.say(hideTransform, shrinks(value), firm)
@@ -204,6 +236,40 @@ func filtered(value []byte) (hidden bool) {
 		}
 	})
 	return hidden
+}
+
+// masked tells whether a mask lets nothing through: gradients of what is
+// transparent alone.
+func masked(value []byte) bool {
+	through, hidden := false, false
+	functions(value, func(name, args []byte) {
+		if len(name) < 8 || !equalFold(name[len(name)-8:], "gradient") {
+			through = true
+		}
+		for len(args) > 0 && !through {
+			var one []byte
+			one, args = cutValue(args)
+			switch c := colourOf(one); c {
+			case clear_:
+				hidden = true
+			case unset, unknown: // a place, a direction
+			default:
+				through = true
+			}
+		}
+	})
+	return hidden && !through
+}
+
+// outlined tells whether a shadow or an outline of letters is seen.
+func outlined(value []byte) bool {
+	for len(value) > 0 {
+		var one []byte
+		if one, value = cutValue(value); equalFold(one, "none") || colourOf(one) == clear_ {
+			return false
+		}
+	}
+	return true
 }
 
 // cutAway tells whether a shape to which an element is cut has no inside.

@@ -199,6 +199,9 @@ func (k *reckoner) factor(depth int) float64 {
 // fontSize is in tenths of a pixel, -1 for nothing, 0 when it is no number.
 func fontSize(value []byte) int16 {
 	px, ok := lengthOf(value, 16)
+	if !ok && namedSize(value) {
+		px, ok = 16, true
+	}
 	if px *= 10; !ok || px < 0 && value[0] == '-' {
 		return 0
 	}
@@ -209,6 +212,16 @@ func fontSize(value []byte) int16 {
 		return 30000
 	}
 	return int16(px)
+}
+
+// namedSize knows the names of sizes, none of which is tiny.
+func namedSize(value []byte) bool {
+	for _, name := range [...]string{"small", "medium", "large", "initial", "x-small", "xx-small", "x-large", "xx-large", "xxx-large"} {
+		if equalFold(value, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // degrees reads an angle.

@@ -34,7 +34,7 @@ func (l *look) hidden() bool {
 
 // unshown tells whether pictures that look so are not seen either.
 func (l *look) unshown() bool {
-	return l.hide&^hideOutlook != 0 || l.opacity < leastOpacity || l.unseen || l.tagHide
+	return l.hide&^(hideOutlook|hidesLetters) != 0 || l.opacity < leastOpacity || l.unseen || l.tagHide
 }
 
 // element is one open element.
@@ -47,6 +47,7 @@ type element struct {
 	anchor bool // an <a href>; its link is renderer.anchor
 	style  style
 	names  names // where rules ask for what is inside something else
+	inside int   // elements that began in it
 }
 
 // renderer turns the markup of one part into what a reader sees.
@@ -110,7 +111,7 @@ func (r *renderer) reset(src []byte) {
 	if r.stack == nil {
 		r.stack = make([]element, 0, 32)
 	}
-	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff, opacity: 1000}, style: newStyle(), names: names{tag: hashHTML, on: true}})
+	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff, opacity: 1000}, style: newStyle(), names: names{tag: hashHTML, on: true, nth: 1}})
 	clear(r.open[:])
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
 	r.steps, r.tags = 0, 0

@@ -16,14 +16,16 @@ const (
 // condition is a part of a selector: of the element itself or, behind up, of one
 // around it.
 type condition struct {
-	kind  byte // 't' a tag, '.', '#', '[' an attribute, '*' anything
+	kind  byte // 't' a tag, '.', '#', '[' an attribute, ':' its place, '*' anything, '-' nothing
 	op    byte // of an attribute: 0 it is there, '=' or the octet before =
 	not   bool
+	or    bool // this, or the next
 	up    byte // ' ' or '>': this and those behind it are of an element around
 	hash  uint32
 	name  [12]byte // of an attribute
 	value [32]byte
 	n, v  uint8 // octets in name and value
+	a, b  int16 // of a place: an+b
 }
 
 // names are those by which rules find an element, as hashes.
@@ -32,6 +34,7 @@ type names struct {
 	list [maxOwnNames]uint32
 	n    uint8
 	on   bool
+	nth  int // among the elements of its parent, from 1 on
 }
 
 // hashHTML is the name of <html> and <body>, which are one here.
@@ -63,24 +66,6 @@ func (n *names) has(hash uint32) bool {
 	return false
 }
 
-// cutSelector splits at the next comma that stands in no brackets.
-func cutSelector(b []byte) (sel, rest []byte) {
-	depth := 0
-	for i, c := range b {
-		switch c {
-		case '(', '[':
-			depth++
-		case ')', ']':
-			depth--
-		case ',':
-			if depth <= 0 {
-				return trimSpace(b[:i]), b[i+1:]
-			}
-		}
-	}
-	return trimSpace(b), nil
-}
-
 // addDeep keeps a rule whose selector has conditions. Of one that is not
 // understood only this is sure: what it colours is no longer known.
 func (s *sheet) addDeep(sel []byte, st style) bool {
@@ -88,8 +73,9 @@ func (s *sheet) addDeep(sel []byte, st style) bool {
 	n, last, ok := parseSelector(&list, sel)
 	if ok && len(s.conds)+n <= maxAllConds {
 		ru := rule{style: st}
+		or := false
 		for _, c := range list[:last] { // the rarest name finds it
-			if c.not {
+			if or, c.or = c.or, or || c.or; c.not || c.or {
 				continue
 			}
 			if c.kind == '.' || c.kind == '#' || c.kind == 't' && ru.hash == 0 {
@@ -98,6 +84,11 @@ func (s *sheet) addDeep(sel []byte, st style) bool {
 		}
 		from := len(s.conds)
 		s.conds = append(s.conds, list[:n]...)
+		for i := range list[:n] {
+			if !list[i].or {
+				ru.force += force(list[i].kind)
+			}
+		}
 		ru.more = span{from, len(s.conds)}
 		if s.file(ru) {
 			s.deep = true
@@ -118,191 +109,16 @@ func (s *sheet) addDeep(sel []byte, st style) bool {
 	return false
 }
 
-// parseSelector takes a selector apart: first the conditions of the element
-// itself, last of them, then those of elements around it, the nearest first.
-func parseSelector(list *[maxConditions]condition, sel []byte) (n, last int, ok bool) {
-	var parts [4][]byte
-	var joins [4]byte
-	k := 0
-	for len(sel) > 0 {
-		if k == len(parts) {
-			return 0, 0, false
-		}
-		end, join, next := compoundEnd(sel)
-		if end == 0 {
-			return 0, 0, false
-		}
-		parts[k], joins[k] = sel[:end], join
-		k++
-		if sel = sel[next:]; join == '+' || join == '~' || join == '|' {
-			return 0, 0, false
-		}
+// at tells whether the place of an element is the one.
+func (c *condition) at(nth int) bool {
+	d, a := nth-int(c.b), int(c.a)
+	if a == 0 {
+		return d == 0
 	}
-	for i := k - 1; i >= 0; i-- {
-		m, ok := parseCompound(list[n:], parts[i], 0)
-		if !ok {
-			return 0, 0, false
-		}
-		if i < k-1 {
-			list[n].up = joins[i]
-		} else {
-			last = m
-		}
-		n += m
-	}
-	return n, last, n > 0
+	return d%a == 0 && d/a >= 0
 }
 
-// compoundEnd finds where a compound selector ends, what joins it to the next
-// one, and where that begins.
-func compoundEnd(b []byte) (end int, join byte, next int) {
-	depth := 0
-	for i, c := range b {
-		switch {
-		case c == '(' || c == '[':
-			depth++
-		case c == ')' || c == ']':
-			depth--
-		case depth <= 0 && (c == '>' || c == '+' || c == '~' || class[c]&white != 0):
-			join, next = ' ', i
-			for next < len(b) {
-				if c := b[next]; c == '>' || c == '+' || c == '~' {
-					if join != ' ' {
-						return 0, 0, 0
-					}
-					join = c
-				} else if class[c]&white == 0 {
-					break
-				}
-				next++
-			}
-			return i, join, next
-		}
-	}
-	return len(b), 0, len(b)
-}
-
-// parseCompound reads tag.class#id[attribute]:pseudo.
-func parseCompound(list []condition, b []byte, depth int) (n int, ok bool) {
-	if len(b) > 0 && b[0] != '.' && b[0] != '#' && b[0] != '[' && b[0] != ':' {
-		i := nameEnd(b)
-		if len(list) == 0 {
-			return 0, false
-		}
-		if name := b[:i]; len(name) == 1 && name[0] == '*' {
-			list[0] = condition{kind: '*'}
-		} else if equalFold(name, "body") {
-			list[0] = condition{kind: 't', hash: hashHTML}
-		} else {
-			list[0] = condition{kind: 't', hash: hashFold(name)}
-		}
-		n, b = 1, b[i:]
-	}
-	for len(b) > 0 {
-		if n == len(list) {
-			return 0, false
-		}
-		switch b[0] {
-		case '.', '#':
-			i := 1 + nameEnd(b[1:])
-			if i == 1 {
-				return 0, false
-			}
-			list[n] = condition{kind: b[0], hash: hashName(b[0], b[1:i])}
-			n, b = n+1, b[i:]
-		case '[':
-			i := bytes.IndexByte(b, ']')
-			if i < 0 || !list[n].attribute(b[1:i]) {
-				return 0, false
-			}
-			n, b = n+1, b[i+1:]
-		case ':':
-			m, rest, ok := parsePseudo(list[n:], b[1:], depth)
-			if !ok {
-				return 0, false
-			}
-			n, b = n+m, rest
-		default:
-			return 0, false
-		}
-	}
-	return n, n > 0
-}
-
-// nameEnd is where a name of CSS ends.
-func nameEnd(b []byte) int {
-	for i, c := range b {
-		switch c {
-		case '.', '#', '[', ':', '(', ')', ']':
-			return i
-		}
-	}
-	return len(b)
-}
-
-// parsePseudo reads what is asked for behind a colon. What depends on where an
-// element stands, or on what its reader does, is not understood.
-func parsePseudo(list []condition, b []byte, depth int) (n int, rest []byte, ok bool) {
-	if depth > maxNested {
-		return 0, nil, false
-	}
-	i := nameEnd(b)
-	name, inner := b[:i], []byte(nil)
-	rest = b[i:]
-	if len(rest) > 0 && rest[0] == '(' {
-		inner, rest = cutBracket(rest[1:])
-		inner = trimSpace(inner)
-	}
-	switch {
-	case equalFold(name, "root"):
-		list[0] = condition{kind: 't', hash: hashHTML}
-		return 1, rest, true
-	case equalFold(name, "lang"):
-		list[0] = condition{}
-		return 1, rest, list[0].attribute(append([]byte("lang|="), bytes.Trim(inner, `"'`)...))
-	case equalFold(name, "is"), equalFold(name, "where"), equalFold(name, "matches"):
-		n, ok = parseCompound(list, inner, depth+1)
-		return n, rest, ok
-	case equalFold(name, "not"):
-		n, ok = parseCompound(list, inner, depth+1)
-		if list[0].not = true; n != 1 {
-			return 0, nil, false
-		}
-		return n, rest, ok
-	case hasPrefixFold(name, "nth-") && (equalFold(inner, "n") || equalFold(inner, "1n") || equalFold(inner, "n+1") || equalFold(inner, "n+0") || equalFold(inner, "1n+0")):
-		list[0] = condition{kind: '*'}
-		return 1, rest, true
-	}
-	return 0, nil, false
-}
-
-// attribute reads what stands in brackets.
-func (c *condition) attribute(b []byte) bool {
-	*c = condition{kind: '['}
-	name, value, has := bytes.Cut(b, []byte("="))
-	name = trimSpace(name)
-	if has {
-		if c.op = '='; len(name) > 0 && bytes.IndexByte([]byte("~|^$*"), name[len(name)-1]) >= 0 {
-			c.op = name[len(name)-1]
-			name = trimSpace(name[:len(name)-1])
-		}
-		value = trimSpace(value)
-		if i := bytes.LastIndexByte(value, '"'); i < len(value)-1 && i > 0 || len(value) > 2 && value[len(value)-2] == ' ' {
-			value = trimSpace(value[:len(value)-1]) // [a="b" i]
-		}
-		value = bytes.Trim(value, `"'`)
-	}
-	if len(name) == 0 || len(name) > len(c.name) || len(value) > len(c.value) {
-		return false
-	}
-	for i, x := range name {
-		c.name[i] = lower(x)
-	}
-	c.n, c.v = uint8(len(name)), uint8(copy(c.value[:], value))
-	return true
-}
-
-// byConditions applies the rules whose conditions an element meets.
+// byConditions finds the rules whose conditions an element meets.
 func (r *renderer) byConditions(e *element) {
 	r.byCondition(e, 0)
 	r.byCondition(e, e.names.tag)
@@ -311,25 +127,45 @@ func (r *renderer) byConditions(e *element) {
 	}
 }
 
-// byCondition applies those that are filed under a name.
+// byCondition finds those that are filed under a name.
 func (r *renderer) byCondition(e *element, hash uint32) {
 	for i := r.sheet.heads[hash&255]; i != 0; i = r.sheet.rules[i-1].next {
 		if r.work++; r.work > maxRuleWork {
 			return
 		}
 		if ru := &r.sheet.rules[i-1]; ru.hash == hash && ru.more != (span{}) && r.meets(e, r.sheet.conds[ru.more.from:ru.more.to]) {
-			e.style.merge(&ru.style)
+			r.find(e, i)
 		}
 	}
 }
 
 // meets tells whether an element, and those around it, meet conditions.
 func (r *renderer) meets(e *element, conds []condition) bool {
-	for i := range conds {
-		if conds[i].up != 0 {
-			return r.within(conds[i:])
+	n := ofOne(conds)
+	return r.all(conds[:n], &e.names, r) && r.within(conds[n:])
+}
+
+// ofOne is how many of the next conditions are of one element.
+func ofOne(conds []condition) int {
+	n := min(1, len(conds))
+	for n < len(conds) && conds[n].up == 0 {
+		n++
+	}
+	return n
+}
+
+// all tells whether an element meets conditions: of those joined by or, one.
+func (r *renderer) all(conds []condition, n *names, tag *renderer) bool {
+	for i := 0; i < len(conds); i++ {
+		c := &conds[i]
+		if r.work++; r.work > maxRuleWork {
+			return false
 		}
-		if r.work++; r.work > maxRuleWork || conds[i].met(&e.names, r) == conds[i].not {
+		if c.met(n, tag) != c.not {
+			for conds[i].or && i+1 < len(conds) {
+				i++
+			}
+		} else if !c.or {
 			return false
 		}
 	}
@@ -340,23 +176,10 @@ func (r *renderer) meets(e *element, conds []condition) bool {
 func (r *renderer) within(conds []condition) bool {
 	at := len(r.stack) - 1
 	for len(conds) > 0 {
-		n := 1
-		for n < len(conds) && conds[n].up == 0 {
-			n++
-		}
+		n := ofOne(conds)
 		child, found := conds[0].up == '>', false
 		for steps := 0; at >= 0 && steps < maxUp && !found; at, steps = at-1, steps+1 {
-			found = true
-			for i := range conds[:n] {
-				if r.work++; r.work > maxRuleWork {
-					return false
-				}
-				if conds[i].met(&r.stack[at].names, nil) == conds[i].not {
-					found = false
-					break
-				}
-			}
-			if child && !found {
+			if found = r.all(conds[:n], &r.stack[at].names, nil); child && !found {
 				return false
 			}
 		}
@@ -374,6 +197,10 @@ func (c *condition) met(n *names, r *renderer) bool {
 	switch c.kind {
 	case '*':
 		return true
+	case '-':
+		return false
+	case ':':
+		return c.at(n.nth)
 	case 't':
 		return n.tag == c.hash
 	case '[':

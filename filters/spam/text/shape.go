@@ -94,13 +94,13 @@ func (s *Shape) why(l *look) {
 	switch {
 	case l.hide&(hideDisplay|hideContent) != 0, l.tagHide:
 		s.HideDisplay++
-	case l.unseen, l.hide&hideFilter != 0, l.opacity < leastOpacity, l.fg == clear_:
+	case l.unseen, l.hide&(hideFilter|hideMask|hideSecret|hideFill|hideFaint) != 0, l.opacity < leastOpacity, l.fg == clear_:
 		s.HideVisible++
 	case l.far, l.hide&hidesOffscreen != 0:
 		s.HideOffscreen++
 	case l.hide&hideBox != 0:
 		s.HideBox++
-	case l.tiny, l.hide&hideSpacing != 0:
+	case l.tiny, l.hide&(hideSpacing|hideLetters) != 0:
 		s.HideTiny++
 	default:
 		s.HideColour++

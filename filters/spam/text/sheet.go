@@ -12,12 +12,14 @@ const maxBlocks = 2048
 // medium or size are left out: most readers do not see by them.
 type sheet struct {
 	rules  []rule
-	heads  [256]uint16 // by the low octet of the hash: 1 + the first rule
-	tags   bool        // there are rules for tags
-	deep   bool        // there are rules with conditions
-	conds  []condition // of those
-	closed bool        // all sheets of the part are read
-	blocks int         // that were read
+	heads  [256]uint16      // by the low octet of the hash: 1 + the first rule
+	tags   bool             // there are rules for tags
+	deep   bool             // there are rules with conditions
+	conds  []condition      // of those
+	found  [maxFound]uint16 // 1 + the rules for the element that begins
+	n      int              // of them
+	closed bool             // all sheets of the part are read
+	blocks int              // that were read
 }
 
 type rule struct {
@@ -25,8 +27,31 @@ type rule struct {
 	tag   uint32 // the tag it is for, 0 for any
 	next  uint16 // 1 + the next rule of the same low octet
 	more  span   // in conds; none: it has no other conditions
+	force uint16 // of its selector: ids, classes and tags
 	style style
 }
+
+// What names in a selector weigh.
+const (
+	forceTag   = 1
+	forceClass = 16
+	forceID    = 256
+)
+
+func force(kind byte) uint16 {
+	switch kind {
+	case 't':
+		return forceTag
+	case '#':
+		return forceID
+	case '*':
+		return 0
+	}
+	return forceClass
+}
+
+// maxFound bounds the rules of an element that are put in order.
+const maxFound = 16
 
 // maxChain bounds the rules that share the low octet of their hash.
 const maxChain = 16
@@ -111,7 +136,7 @@ func (r *renderer) atRule(src []byte) []byte {
 			return src[i+1:]
 		}
 	}
-	if hasPrefixFold(head, "@layer") || hasPrefixFold(head, "@supports") && !containsFold(head, "not") {
+	if hasPrefixFold(head, "@layer") || hasPrefixFold(head, "@supports") && supported(trimSpace(head[9:])) {
 		return src[i+1:]
 	}
 	depth := 0
@@ -128,31 +153,78 @@ func (r *renderer) atRule(src []byte) []byte {
 	return nil
 }
 
-// everywhere tells whether a medium is every screen: of any width that a window
-// has.
-func everywhere(m []byte) bool {
-	if hasPrefixFold(m, "only") {
-		m = trimSpace(m[4:])
+// supported tells whether a condition is a declaration that all browsers know.
+// Of others that is not sure, and what they hide is seen.
+func supported(cond []byte) bool {
+	name, value, _ := bytes.Cut(bytes.Trim(cond, "()"), []byte(":"))
+	if !equalFold(trimSpace(name), "display") {
+		return false
 	}
-	if equalFold(m, "screen") || equalFold(m, "all") || len(m) == 0 {
+	switch string(trimSpace(value)) {
+	case "block", "inline", "none", "table", "flex", "grid", "inline-block", "inline-flex", "inline-grid", "contents":
 		return true
 	}
-	if bytes.IndexByte(m, ',') >= 0 || containsFold(m, "not") || containsFold(m, "prefers") || containsFold(m, "device") {
+	return false
+}
+
+// everywhere tells whether one of a list of media is every screen: of any width
+// that a window has.
+func everywhere(list []byte) bool {
+	if len(list) == 0 {
+		return true
+	}
+	for {
+		var m []byte
+		if m, list = cutSelector(list); everyScreen(m) {
+			return true
+		}
+		if len(list) == 0 {
+			return false
+		}
+	}
+}
+
+func everyScreen(m []byte) bool {
+	kind, rest := cutValue(m)
+	if equalFold(kind, "only") {
+		kind, rest = cutValue(rest)
+	} else if equalFold(kind, "not") {
+		return equalFold(trimSpace(rest), "print")
+	}
+	if equalFold(kind, "screen") || equalFold(kind, "all") {
+		kind, rest = cutValue(rest)
+	} else if len(kind) > 0 && kind[0] != '(' {
 		return false
+	} else {
+		rest, kind = m, []byte("and")
 	}
-	if hasPrefixFold(m, "screen and") {
-		m = m[10:]
-	} else if hasPrefixFold(m, "all and") {
-		m = m[7:]
+	for equalFold(kind, "and") {
+		var feature []byte
+		if feature, rest = cutValue(rest); !anyScreen(bytes.Trim(feature, "()")) {
+			return false
+		}
+		kind, rest = cutValue(rest)
 	}
-	v := trimSpace(m)
-	if len(v) < 4 || v[0] != '(' || bytes.IndexByte(v[1:], '(') >= 0 {
-		return false
+	return len(kind) == 0
+}
+
+// anyScreen tells whether every screen has what a feature in a query asks for.
+func anyScreen(feature []byte) bool {
+	i := bytes.IndexAny(feature, ":<>")
+	if i < 0 {
+		return equalFold(trimSpace(feature), "color")
 	}
-	name, value, ok := bytes.Cut(bytes.Trim(v, "()"), []byte(":"))
-	px, is := lengthOf(value, 0)
-	name = trimSpace(name)
-	return ok && is && (equalFold(name, "min-width") && px <= narrow || equalFold(name, "max-width") && px >= wideScreen)
+	px, ok := lengthOf(bytes.TrimLeft(feature[i:], ":<>= "), 0)
+	least, most := feature[i] == '>', feature[i] == '<'
+	name := trimSpace(feature[:i])
+	if feature[i] == ':' {
+		least, most = hasPrefixFold(name, "min-"), hasPrefixFold(name, "max-")
+		name = name[min(len(name), 4):]
+	}
+	if hasPrefixFold(name, "device-") {
+		name = name[7:]
+	}
+	return ok && (equalFold(name, "width") || equalFold(name, "height")) && (least && px <= narrow || most && px >= wideScreen)
 }
 
 // Widths, in pixels, that every window has at least, and at most.
@@ -209,9 +281,10 @@ func (s *sheet) keep(sel []byte, st style) bool {
 			name = sel[:i]
 		}
 		ru.tag = hashFold(name)
-		ru.hash = ru.tag
+		ru.hash, ru.force = ru.tag, forceTag
 	}
 	if i >= 0 {
+		ru.force += force(sel[i])
 		ru.hash = hashName(sel[i], sel[i+1:])
 	} else {
 		s.tags = true
@@ -242,7 +315,7 @@ func (s *sheet) file(ru rule) bool {
 
 func hashName(kind byte, name []byte) uint32 { return hashFold(name) ^ uint32(kind)*2654435761 }
 
-// byTag applies the rules for a tag.
+// byTag finds the rules for a tag.
 func (r *renderer) byTag(e *element, hash uint32) {
 	s := &r.sheet
 	for i := s.heads[hash&255]; i != 0; i = s.rules[i-1].next {
@@ -250,12 +323,12 @@ func (r *renderer) byTag(e *element, hash uint32) {
 			return
 		}
 		if ru := &s.rules[i-1]; ru.hash == hash && ru.tag == hash && ru.more == (span{}) {
-			e.style.merge(&ru.style)
+			r.find(e, i)
 		}
 	}
 }
 
-// byName applies the rules for a class ('.') or an id ('#').
+// byName finds the rules for a class ('.') or an id ('#').
 func (r *renderer) byName(e *element, kind byte, name []byte) {
 	s := &r.sheet
 	if len(s.rules) == 0 {
@@ -267,7 +340,35 @@ func (r *renderer) byName(e *element, kind byte, name []byte) {
 			return
 		}
 		if ru := &s.rules[i-1]; ru.hash == hash && ru.more == (span{}) && (ru.tag == 0 || e.tag != tagOther && ru.tag == tagHashes[e.tag]) {
-			e.style.merge(&ru.style)
+			r.find(e, i)
 		}
 	}
+}
+
+// find notes that a rule is for e, in the order in which rules hold: by force,
+// then as they stand in the sheet.
+func (r *renderer) find(e *element, rule uint16) {
+	s := &r.sheet
+	if s.n == len(s.found) {
+		e.style.merge(&s.rules[rule-1].style)
+		return
+	}
+	i := s.n
+	for ; i > 0; i-- {
+		if a, b := s.rules[s.found[i-1]-1].force, s.rules[rule-1].force; a < b || a == b && s.found[i-1] < rule {
+			break
+		}
+		s.found[i] = s.found[i-1]
+	}
+	s.found[i] = rule
+	s.n++
+}
+
+// cascade applies the rules that were found.
+func (r *renderer) cascade(e *element) {
+	s := &r.sheet
+	for _, i := range s.found[:s.n] {
+		e.style.merge(&s.rules[i-1].style)
+	}
+	s.n = 0
 }

@@ -24,9 +24,11 @@ const (
 	tagCode
 	tagCol
 	tagColgroup
+	tagDatalist
 	tagDd
 	tagDel
 	tagDetails
+	tagDialog
 	tagDiv
 	tagDl
 	tagDt
@@ -117,7 +119,7 @@ var tagHashes = func() (h [tagCount]uint32) {
 
 var tagNames = [tagCount]string{
 	"", "a", "address", "applet", "area", "article", "aside", "audio", "b", "base", "big", "blockquote", "body", "br", "button",
-	"caption", "center", "code", "col", "colgroup", "dd", "del", "details", "div", "dl", "dt", "em", "embed", "fieldset", "figure",
+	"caption", "center", "code", "col", "colgroup", "datalist", "dd", "del", "details", "dialog", "div", "dl", "dt", "em", "embed", "fieldset", "figure",
 	"font", "footer", "form", "frame", "h1", "h2", "h3", "h4", "h5", "h6", "head", "header", "hr", "html", "i", "iframe", "image",
 	"img", "input", "li", "link", "main", "map", "marquee", "meta", "nav", "nobr", "noembed", "noframes", "noscript", "object", "ol",
 	"optgroup", "option", "p", "param", "plaintext", "pre", "s", "script", "section", "select", "small", "source", "span", "strike",
@@ -127,7 +129,7 @@ var tagNames = [tagCount]string{
 
 // otherNames are names of HTML that mean nothing to the renderer.
 var otherNames = []string{
-	"abbr", "acronym", "bdi", "bdo", "blink", "canvas", "cite", "data", "datalist", "dfn", "dialog", "dir", "figcaption", "frameset",
+	"abbr", "acronym", "bdi", "bdo", "blink", "canvas", "cite", "data", "dfn", "dir", "figcaption", "frameset",
 	"hgroup", "ins", "kbd", "keygen", "label", "legend", "mark", "math", "menu", "meter", "output", "picture", "progress", "q", "rp",
 	"rt", "ruby", "samp", "slot", "time", "var", "basefont", "bgsound", "isindex", "layer", "search", "spacer", "g", "path",
 }
@@ -155,11 +157,11 @@ func kindsOfTags() (k [tagCount]tagKind) {
 		}
 	}
 	set(void, tagArea, tagBase, tagBr, tagCol, tagEmbed, tagFrame, tagHr, tagImg, tagImage, tagInput, tagLink, tagMeta, tagParam, tagSource, tagTrack, tagWbr)
-	set(block|special|closesP, tagAddress, tagArticle, tagAside, tagBlockquote, tagCenter, tagDetails, tagDiv, tagDl, tagFieldset, tagFigure, tagFooter,
+	set(block|special|closesP, tagAddress, tagArticle, tagAside, tagBlockquote, tagCenter, tagDetails, tagDialog, tagDiv, tagDl, tagFieldset, tagFigure, tagFooter,
 		tagForm, tagH1, tagH2, tagH3, tagH4, tagH5, tagH6, tagHeader, tagHr, tagMain, tagNav, tagOl, tagP, tagPre, tagSection, tagSummary,
 		tagUl, tagLi, tagDd, tagDt, tagXmp, tagPlaintext, tagTable)
 	set(block|special, tagBody, tagHTML, tagHead, tagCaption, tagTr, tagTbody, tagThead, tagTfoot, tagOption, tagOptgroup, tagTitle, tagColgroup)
-	set(special, tagButton, tagSelect, tagIframe, tagNoembed, tagNoframes, tagNoscript, tagObject, tagApplet, tagMarquee, tagScript, tagStyle, tagTemplate, tagTextarea, tagTd, tagTh)
+	set(special, tagButton, tagDatalist, tagSelect, tagIframe, tagNoembed, tagNoframes, tagNoscript, tagObject, tagApplet, tagMarquee, tagScript, tagStyle, tagTemplate, tagTextarea, tagTd, tagTh)
 	set(scope, tagTable, tagTd, tagTh, tagCaption, tagHTML, tagObject, tagApplet, tagMarquee, tagTemplate, tagButton)
 	set(cell, tagTd, tagTh)
 	set(formatting, tagA, tagB, tagBig, tagCode, tagEm, tagFont, tagI, tagNobr, tagS, tagSmall, tagStrike, tagStrong, tagTt, tagU)
