@@ -137,12 +137,19 @@ func (c *Content) Bytes() (head, tail []byte) {
 	if !c.full && len(c.buf) == c.limit { // as if more had been asked for
 		c.squeeze()
 	}
-	tail = c.tail[max(0, len(c.tail)-maxTail):]
-	if c.wide {
-		tail = c.tail[max(0, len(c.tail)-maxTail)&^1:]
-		copy(tail, c.buf[:min(2, len(tail))]) // its mark
-	} else if i := bytes.IndexAny(tail, ">\n"); i >= 0 && len(c.tail) > maxTail {
-		tail = tail[i+1:]
+	return c.buf, lastOf(c.tail, maxTail, c.buf, c.wide)
+}
+
+// lastOf is the last n octets of b: where it is longer, from the end of a tag or a
+// line on. UTF-16 has the mark that head begins with.
+func lastOf(b []byte, n int, head []byte, wide bool) []byte {
+	switch from := max(0, len(b)-n); {
+	case wide:
+		b = b[from&^1:]
+		copy(b, head[:min(2, len(head))])
+	case from > 0:
+		b = b[from:]
+		b = b[1+bytes.IndexAny(b, ">\n"):]
 	}
-	return c.buf, tail
+	return b
 }

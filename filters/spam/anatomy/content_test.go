@@ -123,6 +123,9 @@ func TestAPictureInFrontLeavesRoom(t *testing.T) {
 		"a style sheet":   html + "<style>" + fill(".a{color:red} ", 100<<10) + "</style>" + lure,
 		"blanks":          html + fill(" \r\n", 100<<10) + lure,
 		"parts of blanks": strings.Repeat(html+fill(" \r\n", 60<<10), 3) + html + lure,
+		"hidden words":    html + "<p hidden>" + fill("council ", 80<<10) + "</p>" + lure + "<p hidden>" + fill("council ", 4<<10) + "</p>",
+		"two parts":       html + "<p hidden>" + fill("council ", 80<<10) + html + "<p hidden>" + fill("council ", 20<<10) + "</p>" + lure,
+		"UTF-16":          strings.Replace(html, "html\r", "html; charset=utf-16le\r", 1) + utf16("<p hidden>"+fill("council ", 40<<10)+"</p>"+lure),
 		"text and a part": html + "<p hidden>" + fill("council ", freeText) + html + "<!-- " + fill("council ", 20<<10) + " -->" + lure,
 	} {
 		sees(t, name, "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n"+

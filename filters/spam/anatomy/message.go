@@ -177,8 +177,12 @@ func (m *Message) Part(ctx context.Context, p Info, c *Content, size int64) {
 		m.picture(ctx, content, size)
 		return
 	}
-	if content = m.share(p, k, content); len(content) == 0 {
+	content, rest := m.share(p, k, content)
+	if len(content) == 0 {
 		return
+	}
+	if len(tail) == 0 && len(rest) > 0 && !c.whole {
+		tail = lastOf(rest, grace, content, text.IsUTF16(content, p.Charset))
 	}
 	m.text(p, k, content)
 	if k == plainText && p.Within == "multipart/alternative" {
@@ -209,13 +213,14 @@ func (m *Message) text(p Info, k kind, content []byte) {
 	}
 }
 
-// share cuts the content of a part to what is left for it: a part is seen
-// somewhat, whatever comes before it, and files leave half to what is no file.
-func (m *Message) share(p Info, k kind, content []byte) []byte {
+// share cuts the content of a part to what is left for it, and gives the rest: a
+// part is seen somewhat, whatever comes before it, and files leave half to what
+// is no file.
+func (m *Message) share(p Info, k kind, content []byte) (seen, rest []byte) {
 	file := p.Disposition == "attachment"
 	left := m.left(file)
 	if left == 0 && (file || m.graced >= maxGrace) {
-		return nil
+		return nil, nil
 	}
 	if left < grace {
 		content = content[:min(len(content), 8*grace)]
@@ -227,16 +232,19 @@ func (m *Message) share(p Info, k kind, content []byte) []byte {
 		content = content[:n]
 	}
 	if left < min(grace, len(content)) && !file && m.graced < maxGrace {
-		content = content[:min(len(content), grace)]
-		m.graced += len(content)
-		return content
+		n := min(len(content), grace)
+		m.graced += n
+		return content[:n], content[n:]
 	}
-	content = content[:min(len(content), left)]
-	m.total += len(content)
+	n := len(content)
+	if n > left {
+		n = left &^ 1 // between letters of UTF-16
+	}
+	m.total += n
 	if file {
-		m.files += len(content)
+		m.files += n
 	}
-	return content
+	return content[:n], content[n:]
 }
 
 // room is how many octets of text parts may be looked at beside the pictures.
