@@ -95,7 +95,7 @@ const maxBackupTries = 5
 
 // Run implements the command.
 func (c *backupCmd) Run(a *app) (err error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

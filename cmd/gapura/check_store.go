@@ -58,7 +58,7 @@ const maxProblems = 10_000
 
 // Run implements the command.
 func (c *checkStore) Run(a *app) error {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,7 @@ func (c *domainDNS) Run(a *app) error {
 
 // plan finds out what there is.
 func (c *domainDNS) plan(a *app, r dns.Resolver) (*domainPlan, error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return nil, err
 	}

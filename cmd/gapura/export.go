@@ -30,7 +30,7 @@ Examples:
 
 // Run implements the command.
 func (c *exportCmd) Run(a *app) (err error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

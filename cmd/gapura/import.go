@@ -124,7 +124,7 @@ func (c *importIMAP) Run(a *app) error {
 	} else {
 		opt.Password = secret
 	}
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}
@@ -235,7 +235,7 @@ type transferred struct {
 // run carries a source into the mailbox.
 func (c *importFlags) run(a *app, src transfer.Source) (err error) {
 	defer func() { err = errors.Join(err, src.Close()) }()
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ Examples:
 
 // Run implements the command.
 func (c *restoreCmd) Run(a *app) (err error) {
-	cfg, err := config.Load(a.config)
+	cfg, err := config.LoadWithoutSecrets(a.config)
 	if err != nil {
 		return err
 	}
