@@ -126,6 +126,7 @@ func TestLogLetsGoOfSegments(t *testing.T) {
 			t.Fatal(err)
 		}
 		l.blobs.Close()
+		files.Hold(1) // as at the start
 		l.blobs, l.q.blobs, l.q.notes = files, files, files
 		l.next.answer = func(j *Job, to string) Outcome {
 			if strings.HasPrefix(to, "later") && j.Attempt == 1 {
