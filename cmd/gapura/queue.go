@@ -79,6 +79,9 @@ func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
 	if err := a.print(map[string]int{"messages": total}, func(w io.Writer) { fmt.Fprintln(w, total) }); err != nil {
 		return err
 	}
+	if total == 0 && action == queue.Retry {
+		return errors.New("no message in the queue fits that is not held; `gapura queue list` tells what is there, `gapura queue release` lets go what is held")
+	}
 	if total == 0 {
 		return errors.New("no message in the queue fits; `gapura queue list` tells what is there")
 	}
