@@ -126,6 +126,7 @@ func hostileMessages() map[string][]byte {
 		"styles":         `<p style="display:block;color:#fff;font-size:0;width:1px">x`,
 		"classes":        `<i class="a b c d e f g h i j k l m n o p q r s t u v w x y z">x</i>`,
 		"sheet":          "<style>.a .b .c>.d{color:red;display:none}</style><i class='a b c d'>x</i>",
+		"neighbours":     "<style>.a~.b~.c i,.x~.c,.y~.c{color:red}</style><i class='a b c d e'>x</i><i class=c></i>",
 		"places":         "<style>.a:nth-child(2n+1):is(.b,.c,.d,.e):not(.f,.g){color:red}</style><i class='a e'>x</i>",
 		"colours":        `<p style="color:` + strings.Repeat("light-dark(", 9000) + "red" + strings.Repeat(",x)", 9000) + `">x`,
 		"mixed colours":  `<p style="color:color-mix(in srgb,color-mix(in srgb,red,blue),rgb(from red r g b));mask:linear-gradient(#0000,#0000,#0000)">x`,

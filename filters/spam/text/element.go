@@ -22,7 +22,8 @@ func (r *renderer) start() {
 	}
 	r.implied(t, kind)
 	up := r.top()
-	if len(r.stack) > 1 || up.inside > 0 || !ofHead(t) {
+	counts := len(r.stack) > 1 || up.inside > 0 || !ofHead(t)
+	if counts {
 		up.inside++
 	}
 	e := element{tag: t, look: up.look, style: newStyle(), names: names{nth: up.inside}}
@@ -31,6 +32,9 @@ func (r *renderer) start() {
 	}
 	e.lines = kind&block != 0
 	r.dress(&e)
+	if counts && r.sheet.deep {
+		r.note(&e.names)
+	}
 	e.look.apply(&e.style)
 	e.look.tagHide = e.look.tagHide || kind&hiddenTag != 0
 	if e.style.inline {
@@ -92,6 +96,9 @@ func (r *renderer) push(e element) {
 		return
 	}
 	r.stack = append(r.stack, e)
+	if r.beside != nil {
+		r.beside[len(r.stack)-1].n, r.beside[len(r.stack)-1].last = 0, 0
+	}
 	r.open[e.tag]++
 	r.p.Shape.Depth = max(r.p.Shape.Depth, len(r.stack)-1)
 	r.choose()

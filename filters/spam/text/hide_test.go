@@ -240,6 +240,11 @@ func TestSelectorsFindWhatTheyHide(t *testing.T) {
 		"odd":                  {"p:nth-child( 2n + 1 ){display:none}", "<div><p>a</p><p>b</p></div>"},
 		"from the second on":   {"p:nth-child(n+2){display:none}", "<div><p>b</p><p>a</p></div>"},
 		"up to the second":     {"p:nth-child(-n+2){display:none}", "<div><br><p>a</p><p>b</p></div>"},
+		"next":                 {"b + i{display:none}", "<p><b>b</b><i>a</i><i>b</i></p>"},
+		"next to a class":      {".k+i{display:none}", "<p><b class='l k'>b</b><i>a</i><u>b</u></p>"},
+		"later":                {"b ~ i.k{display:none}", "<p><b>b</b><u>b</u><i class=k>a</i></p>"},
+		"inside the next":      {"b + i u{display:none}", "<p><b>b</b><i><u>a</u></i><u>b</u></p>"},
+		"next, inside":         {".k b + i{display:none}", "<p class=k><b>b</b><i>a</i></p><p><b>b</b><i>b</i></p>"},
 		"inside the second":    {"p:nth-child(2) i{display:none}", "<div><p><i>b</i></p><p><i>a</i></p></div>"},
 		"screens among media":  {"@media print, screen and (color){.k{display:none}}", "<p class=k>a</p>b"},
 		"not printed":          {"@media not print{.k{display:none}}", "<p class=k>a</p>b"},
@@ -268,7 +273,7 @@ func TestRulesForOthersHideNothing(t *testing.T) {
 	for _, sheet := range []string{
 		"[data-ogsc] .k{display:none}", "u + .body .k{display:none}", ".other .k{display:none}", ".k:hover{display:none}", ".k::before{display:none}",
 		"@media (max-width:600px){.k{display:none}}", "@media print{.k{display:none}}", "@media (prefers-color-scheme:dark){.k{display:none}}",
-		".k:nth-child(2){display:none}", ".k:nth-child(2n){display:none}", ".k:last-child{display:none}", "@supports (x:y){.k{display:none}}", "@supports (display:grid) and (x:y){.k{display:none}}",
+		"b + .k{display:none}", "b ~ .k{display:none}", "p + .k{display:none}", "div ~ .k{display:none}", "div + div .k{display:none}", "a + b + .k{display:none}", "style + .k{display:none}", ".k:nth-child(2){display:none}", ".k:nth-child(2n){display:none}", ".k:last-child{display:none}", "@supports (x:y){.k{display:none}}", "@supports (display:grid) and (x:y){.k{display:none}}",
 		"@media not screen{.k{display:none}}", "@media tv, (min-width:99999px){.k{display:none}}", "@media screen and (hover:none){.k{display:none}}", "[owa] .k{display:none}", "#outlook p{display:none}", "@supports not (display:grid){.k{display:none}}", "p[class=other]{display:none}",
 	} {
 		p := page("<style>" + sheet + "</style><div><p class=k>a</p></div>")

@@ -62,8 +62,9 @@ type renderer struct {
 
 	sheet  sheet
 	vars   vars
-	work   int  // comparisons for rules with conditions, of all parts
-	late   bool // a style sheet came after text: render again
+	work   int      // comparisons for rules with conditions, of all parts
+	beside []beside // by depth
+	late   bool     // a style sheet came after text: render again
 	rare   int
 	buf    []byte // attribute values, decoded
 	cssBuf []byte
@@ -113,6 +114,9 @@ func (r *renderer) reset(src []byte) {
 	}
 	r.stack = append(r.stack[:0], element{tag: tagHTML, look: look{size: 160, fg: 0, bg: 0xffffff, opacity: 1000}, style: newStyle(), names: names{tag: hashHTML, on: true, nth: 1}})
 	clear(r.open[:])
+	if r.beside != nil {
+		r.beside[0].n, r.beside[0].last = 0, 0
+	}
 	r.over, r.out, r.gone, r.late, r.rare = 0, &r.p.text, false, false, 0
 	r.steps, r.tags = 0, 0
 	r.anchor, r.joint, r.between, r.single, r.shown = -1, false, false, 0, len(r.p.Text) > 0

@@ -20,7 +20,7 @@ type condition struct {
 	op    byte // of an attribute: 0 it is there, '=' or the octet before =
 	not   bool
 	or    bool // this, or the next
-	up    byte // ' ' or '>': this and those behind it are of an element around
+	up    byte // ' ' or '>': this and those behind it are of an element around; '+' or '~': of one before
 	hash  uint32
 	name  [12]byte // of an attribute
 	value [32]byte
@@ -175,8 +175,17 @@ func (r *renderer) all(conds []condition, n *names, tag *renderer) bool {
 // within tells whether open elements meet conditions, each group a farther one.
 func (r *renderer) within(conds []condition) bool {
 	at := len(r.stack) - 1
+	inner, after := true, false
 	for len(conds) > 0 {
 		n := ofOne(conds)
+		if up := conds[0].up; up == '+' || up == '~' {
+			if after || !r.follows(conds[:n], at, !inner) {
+				return false
+			}
+			conds, after = conds[n:], true
+			continue
+		}
+		inner, after = false, false
 		child, found := conds[0].up == '>', false
 		for steps := 0; at >= 0 && steps < maxUp && !found; at, steps = at-1, steps+1 {
 			if found = r.all(conds[:n], &r.stack[at].names, nil); child && !found {

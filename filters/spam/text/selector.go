@@ -36,7 +36,7 @@ func parseSelector(list *[maxConditions]condition, sel []byte) (n, last int, ok 
 		}
 		parts[k], joins[k] = sel[:end], join
 		k++
-		if sel = sel[next:]; join == '+' || join == '~' || join == '|' {
+		if sel = sel[next:]; join == '|' {
 			return 0, 0, false
 		}
 	}
