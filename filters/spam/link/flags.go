@@ -92,11 +92,42 @@ const (
 	numFlags = iota
 )
 
-var flagNames = [numFlags]string{
-	"numeric", "obscured", "userinfo", "punycode", "mixed_script", "disguised", "malformed", "bad_host", "bare", "private",
-	"unknown_tld", "shortener", "redirector", "tracker", "rewritten", "nested", "free_host", "storage", "form", "tunnel",
-	"dynamic_dns", "messenger", "odd_port", "deep_subdomains", "look_alike", "brand_in_path", "cheap_tld", "random_host",
-	"mail_address", "program", "archive", "intruded", "unsubscribe", "long",
+// flagTexts are names and, behind "links", what a flag says of them.
+var flagTexts = [numFlags]struct{ name, doc string }{
+	{"numeric", "to an IP address"},
+	{"obscured", "to an IP address that is not written as people write one"},
+	{"userinfo", "with something before an @ in front of the host"},
+	{"punycode", "whose host has an internationalised label"},
+	{"mixed_script", "whose host mixes alphabets, or looks Latin and is not"},
+	{"disguised", "whose host was encoded, or had full-width or invisible characters"},
+	{"malformed", "that browsers follow and filters may not: backslashes, slashes missing or too many"},
+	{"bad_host", "whose host browsers refuse"},
+	{"bare", "without a scheme"},
+	{"private", "below a suffix that belongs to a company, such as github.io"},
+	{"unknown_tld", "whose last label is no top-level domain"},
+	{"shortener", "that are short links"},
+	{"redirector", "by a known redirector"},
+	{"tracker", "by the click tracking of a mailing service"},
+	{"rewritten", "that another mail gateway has rewritten"},
+	{"nested", "that carry another URL"},
+	{"free_host", "to a free host or site builder"},
+	{"storage", "to cloud storage, shared files or a gateway of IPFS"},
+	{"form", "to a service at which anyone makes forms"},
+	{"tunnel", "to a tunnel to somebody's own machine"},
+	{"dynamic_dns", "to a name of a dynamic DNS service"},
+	{"messenger", "into a chat"},
+	{"odd_port", "to another port than that of the scheme"},
+	{"deep_subdomains", "with three labels or more before the registrable domain"},
+	{"look_alike", "whose host looks like a brand's and is not"},
+	{"brand_in_path", "with a brand in the path or query, to a host that is not the brand's"},
+	{"cheap_tld", "to a top-level domain in which most new names are bought for abuse"},
+	{"random_host", "whose registrable name looks made by a program"},
+	{"mail_address", "that carry a mail address"},
+	{"program", "to programs, scripts and disk images"},
+	{"archive", "to archives"},
+	{"intruded", "to a path in which intruders leave pages on other people's sites"},
+	{"unsubscribe", "that speak of unsubscribing or preferences"},
+	{"long", "longer than 500 octets"},
 }
 
 // Has reports whether f has all of g.
@@ -109,12 +140,15 @@ func (f Flags) Any(g Flags) bool { return f&g != 0 }
 func (f Flags) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for f := f & (1<<numFlags - 1); f != 0; f &= f - 1 {
-			if !yield(flagNames[bits.TrailingZeros64(uint64(f))]) {
+			if !yield(flagTexts[bits.TrailingZeros64(uint64(f))].name) {
 				return
 			}
 		}
 	}
 }
+
+// Doc says what links with the lowest flag are, for people.
+func (f Flags) Doc() string { return "links " + flagTexts[bits.TrailingZeros64(uint64(f))].doc }
 
 // String returns the names joined by commas.
 func (f Flags) String() string {

@@ -128,9 +128,13 @@ func TestFlags(t *testing.T) {
 	if got := slices.Collect((Numeric | Long).Names()); !slices.Equal(got, []string{"numeric", "long"}) {
 		t.Error(got)
 	}
-	for i, name := range flagNames {
-		if name == "" || slices.Index(flagNames[:], name) != i {
+	names := slices.Collect((^Flags(0)).Names())
+	for i, name := range names {
+		if name == "" || slices.Index(names, name) != i {
 			t.Errorf("flag %d has the name %q", i, name)
+		}
+		if doc := (Flags(1) << i).Doc(); len(doc) < len("links that ") {
+			t.Errorf("%s says %q", name, doc)
 		}
 	}
 }

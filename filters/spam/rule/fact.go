@@ -229,7 +229,7 @@ func (f *facts) linkFacts() {
 	for flags := ^link.Flags(0); flags != 0; flags &= flags - 1 {
 		bit := bits.TrailingZeros64(uint64(flags))
 		for name := range (link.Flags(1) << bit).Names() {
-			n(name, "links that are "+strings.ReplaceAll(name, "_", " ")+" (package link)", func(s *linkSum) int { return int(s.flags[bit]) })
+			n(name, (link.Flags(1) << bit).Doc(), func(s *linkSum) int { return int(s.flags[bit]) })
 		}
 	}
 }
