@@ -41,7 +41,7 @@ func TestMistakesHaveTheirPlace(t *testing.T) {
 func TestALaterFileReplacesRules(t *testing.T) {
 	t.Parallel()
 	own := `rules:
-  - {name: no-message-id, group: mine, when: 'false', describe: gone, weight: 0}
+  - {name: no-message-id, when: 'false'}
   - {name: friday, group: mine, when: 'subject == "friday"', describe: 'it is {subject}', weight: -0.5}
 `
 	before, after := load(t), load(t, expr.Source{Name: "own.yaml", Data: []byte(own)})
@@ -76,6 +76,7 @@ func TestRulesThatFailTheirMessagesAreTold(t *testing.T) {
   - {name: ever, when: 'true', describe: x, weight: 1, hits: "Subject: a", misses: ["Subject: b"]}
   - {name: untested, when: 'true', describe: x, weight: 1}
   - {name: odd, when: 'true', describe: x, weight: 1, hits: "Fact: from.name=x", misses: "Fact: nothing"}
+  - {name: gone, when: 'false'}
 `
 	s, err := rule.Parse([]expr.Source{{Name: "r.yaml", Data: []byte(src)}}, nil)
 	if err != nil {

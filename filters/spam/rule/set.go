@@ -88,6 +88,9 @@ func (s *Set) Match(m *anatomy.Message, facts gateway.Facts) []Hit {
 	return hits
 }
 
+// gone tells whether the rule takes a shipped one away, and does nothing else.
+func (r *compiled) gone() bool { return r.When == "false" }
+
 // holds tells whether the rule's condition is met.
 func (r *compiled) holds(s *Set, l *look) bool {
 	l.over = false

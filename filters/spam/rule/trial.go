@@ -36,6 +36,9 @@ const fieldFact = "Fact"
 func (s *Set) Test() (failures []Failure) {
 	var m anatomy.Message
 	for _, r := range s.rules {
+		if r.gone() && len(r.Hits)+len(r.Misses) == 0 {
+			continue
+		}
 		fail := func(format string, args ...any) {
 			failures = append(failures, Failure{r.Name, r.Place, fmt.Sprintf(format, args...)})
 		}
