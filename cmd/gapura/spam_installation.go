@@ -87,9 +87,7 @@ func (a *app) openInstallation(user string) (*installation, error) {
 		x.close = closeState
 		deps.Learned = unseen{asked.store}
 	}
-	plain := *opt
-	plain.Lists = nil // nothing is looked up
-	if x.filter, err = spam.New(plain, deps); err != nil {
+	if x.filter, err = spam.New(*opt, deps); err != nil { // it names the lists, and Opinion asks none
 		return nil, errors.Join(err, x.close())
 	}
 	return x, nil

@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/learned"
+	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/dns"
 )
 
 // maxWritten bounds what the header tells of clues, in octets.
@@ -87,7 +89,7 @@ func CluesOf(raw []byte, hostname string) []learned.Clue {
 
 // came adds what the header of a kept message tells but of its sender, of whom
 // more is known by now; facts are those that it tells of authentication.
-func (e *evidence) came(clues []learned.Clue, facts gateway.Facts) {
+func (e *evidence) came(clues []learned.Clue, facts gateway.Facts, lists []urilist.List) {
 	var auth evidence
 	auth.filters(facts)
 	for _, c := range clues {
@@ -97,13 +99,13 @@ func (e *evidence) came(clues []learned.Clue, facts gateway.Facts) {
 		case i >= 0:
 			e.clue(c.Name, c.Odds, "%s", auth.texts[i])
 		default:
-			e.clue(c.Name, c.Odds, "%s", cameText(c.Name))
+			e.clue(c.Name, c.Odds, "%s", cameText(c.Name, lists))
 		}
 	}
 }
 
 // cameText says what was known of a message when it came.
-func cameText(name string) string {
+func cameText(name string, lists []urilist.List) string {
 	switch name {
 	case clueForged, clueFailed:
 		return "not authenticated as its author"
@@ -115,6 +117,11 @@ func cameText(name string) string {
 		return "the client was on an allow list when it came"
 	case clueInfected:
 		return "carried a virus when it came"
+	}
+	for _, l := range lists {
+		if zone, _ := dns.Normal(l.Zone); listClue(zone) == name {
+			return zone + " listed something in it when it came"
+		}
 	}
 	return "a DNS list had something in it when it came"
 }

@@ -106,7 +106,7 @@ func TestAKeptMessageIsJudgedByWhatItsHeaderTells(t *testing.T) {
 		"Authentication-Results: mx.example.org; dmarc=fail header.from=a.test policy.dmarc=none\r\n" +
 		"X-Spam-Status: Yes, score=7.00 required=5.00 probability=0.9 class=spam\r\n\tevidence=" + strings.Join(noted.([]string), ",") + "\r\n"
 	o, err := f.Opinion(t.Context(), Kept{Raw: []byte(top + raw), Hostname: "mx.example.org"}, 8)
-	if err != nil || math.Abs(o.Score.Score-score.(float64)) > 1e-9 {
+	if err != nil || math.Abs(o.Score.Score-score.(float64)) > 1e-9 || !strings.Contains(fmt.Sprint(o.Reasons), "dbl.test listed something in it when it came") {
 		t.Errorf("%g, then %v: %v %v", o.Score.Score, score, o.Reasons, err)
 	}
 }

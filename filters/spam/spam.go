@@ -172,7 +172,7 @@ func (r *reading) forAll(ctx context.Context, tx *gateway.Transaction, c calibra
 	model.Features(&r.m, r.v, Signals(rules)...)
 	e := &evidence{}
 	if r.came != nil {
-		e.came(r.came, tx.Facts)
+		e.came(r.came, tx.Facts, f.opt.Lists)
 	} else {
 		e.filters(tx.Facts)
 	}
