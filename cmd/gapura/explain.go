@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -103,6 +105,9 @@ func (c *explainCmd) Run(a *app) error {
 		return err
 	}
 	defer m.Close()
+	if delivered(m, cfg.Hostname) {
+		fmt.Fprintln(a.stderr, "gapura: the message has the fields that this gateway put on top of it when it came, and is judged with them; gapura spam explain leaves them out")
+	}
 	e, err := c.explain(a.ctx, cfg, j, m, bodies)
 	if err != nil {
 		return err
@@ -117,6 +122,17 @@ func (c *explainCmd) Run(a *app) error {
 		}
 	}
 	return nil
+}
+
+// delivered tells whether the gateway called hostname has put fields on top of
+// a message.
+func delivered(m *messageFile, hostname string) bool {
+	var raw bytes.Buffer
+	for _, f := range m.header.Fields() {
+		raw.Write(f.Raw)
+	}
+	raw.WriteString("\r\n")
+	return len(spam.AsArrived(raw.Bytes(), hostname)) < raw.Len()
 }
 
 // explainConfig is the configuration, or where there is none, the filters that

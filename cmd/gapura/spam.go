@@ -117,8 +117,8 @@ func (a *app) printScore(x *spamMessage, s model.Score, by string) error {
 	return err
 }
 
-// spamBar is a bar, where it is not in the way of what is printed.
-func (a *app) spamBar(what string, total int64) bar {
+// scoreBar is a bar, where it is not in the way of the scores that are printed.
+func (a *app) scoreBar(what string, total int64) bar {
 	if o, ok := a.stdout.(*output); ok && o.terminal() {
 		return bar{}
 	}
@@ -126,12 +126,16 @@ func (a *app) spamBar(what string, total int64) bar {
 }
 
 // noteFailed tells of a message that could not be read; the others go on.
-func (a *app) noteFailed(b bar, path string, err error) {
+func (a *app) noteFailed(b bar, x *spamMessage, err error) {
 	var perr *os.PathError
 	if errors.As(err, &perr) {
 		err = perr.Err
 	}
-	b.note(a.stderr, "gapura: %s: %v", path, err)
+	name := x.path
+	if x.at != "" {
+		name = x.at + ": " + name
+	}
+	b.note(a.stderr, "gapura: %s: %v", name, err)
 }
 
 // failedSome is the error of a command that could not read so many messages,

@@ -74,10 +74,12 @@ func (c *spamExplain) explain(a *app, j *spamJudge) error {
 	if err != nil {
 		return err
 	}
+	any := false
 	for x, err := range src.messages {
 		if err != nil {
 			return err
 		}
+		any = true
 		e, err := j.explain(a.ctx, &x, c.Reasons)
 		if err != nil {
 			return fmt.Errorf("%s: %w", x.path, err)
@@ -85,6 +87,9 @@ func (c *spamExplain) explain(a *app, j *spamJudge) error {
 		if err := a.print(e, e.text); err != nil {
 			return err
 		}
+	}
+	if !any {
+		return fmt.Errorf("%s: there is no message in it", c.File)
 	}
 	return nil
 }

@@ -63,6 +63,9 @@ func (c *spamLearn) Run(a *app) error {
 		err = c.learn(a, src, &report)
 	}
 	if err != nil {
+		if c.Model == "" && report.Ham+report.Spam+report.Known > 0 { // that stays
+			err = errors.Join(a.print(&report, report.text), err)
+		}
 		return err
 	}
 	if err := a.print(&report, report.text); err != nil {
@@ -73,6 +76,9 @@ func (c *spamLearn) Run(a *app) error {
 
 // learn learns into the model in a file.
 func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
+	if c.Model == "shipped" || c.Model == "empty" { // elsewhere they are no files
+		return usageError{fmt.Errorf("--model: %s is not a file; to learn into one of that name write ./%s", c.Model, c.Model)}
+	}
 	m, err := readOrEmpty(c.Model)
 	if err == nil {
 		err = canWrite(c.Model)
@@ -84,7 +90,7 @@ func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	if err != nil {
 		return err
 	}
-	b := a.spamBar("learn", src.total)
+	b := a.newBar("learn", src.total)
 	work := func(x spamMessage) (r featured) {
 		empty := false
 		r.err = readers.with(&x, func(in *spamReader) { r.v, empty = in.v.Clone(), isEmpty(in.buf.Bytes()) })
@@ -96,7 +102,7 @@ func (c *spamLearn) learn(a *app, src spamSource, report *learnReport) error {
 	err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r featured) error {
 		b.add(x.part)
 		if r.err != nil {
-			a.noteFailed(b, x.path, r.err)
+			a.noteFailed(b, &x, r.err)
 		} else {
 			m.learn(r.v, x.spam())
 		}

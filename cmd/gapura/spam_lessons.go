@@ -49,7 +49,7 @@ const lessonsAtOnce = 100
 // inBatches has each message read, counted, and what was read of it written
 // together with that of others. Those that cannot be read are named.
 func inBatches[T any](a *app, what string, jobs int, src spamSource, read func(x *spamMessage, raw []byte) (T, error), count func(x *spamMessage, err error), write func([]T) error) error {
-	b := a.spamBar(what, src.total)
+	b := a.newBar(what, src.total)
 	defer b.end()
 	type result struct {
 		item T
@@ -74,7 +74,7 @@ func inBatches[T any](a *app, what string, jobs int, src spamSource, read func(x
 		b.add(x.part)
 		count(&x, r.err)
 		if r.err != nil {
-			a.noteFailed(b, x.path, r.err)
+			a.noteFailed(b, &x, r.err)
 			return nil
 		}
 		if batch = append(batch, r.item); len(batch) == lessonsAtOnce {

@@ -75,7 +75,7 @@ func (c *spamOnline) Run(a *app) error {
 		return err
 	}
 	failed := 0
-	b := a.spamBar("online", src.total)
+	b := a.scoreBar("online", src.total)
 	defer b.end()
 	work := func(x spamMessage) (r featured) {
 		r.err = readers.with(&x, func(in *spamReader) { r.v = in.v.Clone() })
@@ -85,7 +85,7 @@ func (c *spamOnline) Run(a *app) error {
 		b.add(x.part)
 		if r.err != nil {
 			failed++
-			a.noteFailed(b, x.path, r.err)
+			a.noteFailed(b, &x, r.err)
 			return nil
 		}
 		if err := a.printScore(&x, l.score(r.v), ""); err != nil {

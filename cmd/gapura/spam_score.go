@@ -55,8 +55,8 @@ func (c *spamScore) score(a *app, j *spamJudge) error {
 	if err != nil {
 		return err
 	}
-	failed := 0
-	b := a.spamBar("score", src.total)
+	n, failed := 0, 0
+	b := a.scoreBar("score", src.total)
 	defer b.end()
 	type result struct {
 		score model.Score
@@ -72,15 +72,19 @@ func (c *spamScore) score(a *app, j *spamJudge) error {
 	}
 	done := func(x spamMessage, r result) error {
 		b.add(x.part)
+		n++
 		if r.err != nil {
 			failed++
-			a.noteFailed(b, x.path, r.err)
+			a.noteFailed(b, &x, r.err)
 			return nil
 		}
 		return a.printScore(&x, r.score, by)
 	}
 	if err := inOrder(a.ctx, c.count(), src.messages, work, done); err != nil {
 		return err
+	}
+	if n == 0 {
+		b.note(a.stderr, "gapura: there is no message in what was named")
 	}
 	if c.Model == "" {
 		b.note(a.stderr, "gapura: scores are by %s", j.by)

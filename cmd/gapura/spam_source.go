@@ -28,6 +28,7 @@ const (
 // spamMessage is one message to be scored or learned.
 type spamMessage struct {
 	path  string // as it is printed
+	at    string // the line of an index that names it, or ""
 	label string // ham or spam; "" : nobody says
 	part  int64  // what it is of the total of its source
 	open  func() (io.ReadCloser, error)
@@ -136,9 +137,14 @@ func (a *app) indexSource(name string) (spamSource, error) {
 		n := 0
 		for lines.Scan() {
 			n++
-			m, ok, err := indexLine(dir, lines.Text())
+			line := lines.Text()
+			if n == 1 {
+				line = strings.TrimPrefix(line, "\ufeff") // as editors of Windows write it
+			}
+			m, ok, err := indexLine(dir, line)
+			m.at = fmt.Sprintf("%s:%d", name, n)
 			if err != nil {
-				err = fmt.Errorf("%s:%d: %w", name, n, err)
+				err = fmt.Errorf("%s: %w", m.at, err)
 			}
 			if (ok || err != nil) && !yield(m, err) || err != nil {
 				return

@@ -25,6 +25,10 @@ type spamTrain struct {
 	spamJobs
 }
 
+// maxSpecimens bounds the messages of our own making: beyond it they repeat each
+// other, and each is kept in memory.
+const maxSpecimens = 100_000
+
 // Help is printed below the flags.
 func (*spamTrain) Help() string {
 	return `Makes a base model, which takes the place of the one that comes with Gapura: name
@@ -57,6 +61,9 @@ type trainReport struct {
 func (c *spamTrain) Run(a *app) error {
 	if c.HeldOut < 0 || c.HeldOut > 90 || c.HamLost <= 0 || c.HamLost > 50 {
 		return usageError{errors.New("--held-out is a percentage, at most 90; --ham-lost one above 0, at most 50")}
+	}
+	if c.Passes < 0 || c.Specimens < 0 || c.Specimens > maxSpecimens {
+		return usageError{fmt.Errorf("--passes is 0 or more, --specimens within 0 and %d", maxSpecimens)}
 	}
 	if err := canWrite(c.Out); err != nil {
 		return err
@@ -111,13 +118,13 @@ func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error)
 		if err != nil {
 			return nil, 0, err
 		}
-		b := a.spamBar("read "+name, src.total)
+		b := a.newBar("read "+name, src.total)
 		var set []model.Example
 		err = inOrder(a.ctx, c.count(), src.messages, work, func(x spamMessage, r featured) error {
 			b.add(x.part)
 			if r.err != nil {
 				failed++
-				a.noteFailed(b, x.path, r.err)
+				a.noteFailed(b, &x, r.err)
 				return nil
 			}
 			set = append(set, model.Example{Vector: r.v, Spam: x.spam(), Source: name})
@@ -133,11 +140,11 @@ func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error)
 }
 
 // specimens are messages of our own making.
-func (c *spamTrain) specimens() ([]model.Example, error) {
-	if c.Specimens <= 0 {
+func (c *spamTrain) specimens(a *app) ([]model.Example, error) {
+	if c.Specimens == 0 {
 		return nil, nil
 	}
-	list, err := specimen.Generate(specimen.Train, 1, c.Specimens)
+	made, err := specimen.New(specimen.Train, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -145,9 +152,16 @@ func (c *spamTrain) specimens() ([]model.Example, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := make([]model.Example, 0, len(list))
+	set := make([]model.Example, 0, c.Specimens)
 	r := readers.Get().(*spamReader)
-	for _, x := range list {
+	for i := range c.Specimens {
+		if a.ctx.Err() != nil {
+			return nil, a.ctx.Err()
+		}
+		x, err := made.Message(i)
+		if err != nil {
+			return nil, err
+		}
 		if err := r.take(x.Raw); err != nil {
 			return nil, err
 		}
@@ -171,12 +185,12 @@ func (c *spamTrain) train(a *app, what string, set []model.Example) (*model.Mode
 	if name == "" {
 		name = c.Out
 	}
-	beside, err := c.specimens()
+	beside, err := c.specimens(a)
 	if err != nil {
 		return nil, nil, err
 	}
 	set = append(set[:len(set):len(set)], beside...)
-	b := a.spamBar(what, 1)
+	b := a.newBar(what, 1)
 	defer b.end()
 	return model.Train(a.ctx, set, model.TrainOptions{
 		Name: name, Passes: c.Passes, HamLost: c.HamLost / 100, Jobs: c.count(),

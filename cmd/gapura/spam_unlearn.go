@@ -55,6 +55,9 @@ func (c *spamUnlearn) Run(a *app) error {
 		return c.undo(a, store, user, hostname, since, &report)
 	})
 	if err != nil {
+		if report.Ham+report.Spam > 0 { // that stays
+			err = errors.Join(a.print(&report, report.text), err)
+		}
 		return err
 	}
 	if err := a.print(&report, report.text); err != nil {

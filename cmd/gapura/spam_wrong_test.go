@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // spamFiles writes files into a folder of their own.
@@ -30,7 +34,11 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		"bare":  "ham m\nspam\n",
 		"long":  "ham m\n" + strings.Repeat("x", maxIndexLine+1) + "\n",
 		"long2": "ham 1\n" + strings.Repeat("x", maxIndexLine+1),
+		"lost":  "\ufeffham m\r\nspam m2 1641090391\r\n",
 	})
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		code int
@@ -46,6 +54,12 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		{1, "is a folder; name a file in it", []string{"train", "--index", at("index"), "--out", dir}},
 		{1, "no such file or directory", []string{"train", "--index", at("index"), "--out", at("nowhere/model")}},
 		{1, "none: empty: there is nothing to learn", []string{"learn", "--spam", at("none"), "--model", at("learned.model")}},
+		{1, "lost:2: m2: no such file or directory", []string{"score", "--model", "shipped", "--index", at("lost")}},
+		{1, "folder: there is no message in it", []string{"explain", "--model", "shipped", at("folder")}},
+		{0, "there is no message in what was named", []string{"score", "--model", "shipped", at("folder")}},
+		{2, "--model: shipped is not a file", []string{"learn", "--model", "shipped", "--spam", at("m")}},
+		{2, "--specimens within 0 and 100000", []string{"train", "--index", at("index"), "--out", at("model"), "--specimens", "100001"}},
+		{2, "--passes is 0 or more", []string{"train", "--index", at("index"), "--out", at("model"), "--passes=-1"}},
 		{2, "--reasons is 0 or more", []string{"explain", "--reasons=-5", at("m")}},
 	} {
 		code, _, errs := runGapura(append([]string{"spam"}, c.args...)...)
@@ -56,6 +70,86 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 	if left, _ := filepath.Glob(at("*.new")); left != nil {
 		t.Errorf("left behind: %v", left)
 	}
+}
+
+// TestSpamLearnTellsWhatStays: what was learned before a mistake is reported, for
+// it is not taken back.
+func TestSpamLearnTellsWhatStays(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{"gapura.yaml": "hostname: mx.example.org\ndata: data\nlisteners: [{protocol: smtp, address: \"127.0.0.1:0\"}]\ndomains: {example.org: {deliver: mailbox}}\nfilters: [spam]\n"}
+	var index strings.Builder
+	for i := range lessonsAtOnce {
+		name := fmt.Sprintf("m%d", i)
+		files[name] = fmt.Sprintf("Message-ID: <%d@example.com>\nSubject: %s\n\nx %d\n", i, name, i)
+		fmt.Fprintln(&index, "spam", name)
+	}
+	files["index"] = index.String() + "maybe m0\n"
+	dir := spamFiles(t, files)
+	for _, c := range []struct{ what, want string }{{"learn", "learned 0 ham and 100 spam\n"}, {"unlearn", "took back 0 ham and 100 spam\n"}} {
+		code, out, errs := runGapura("-c", filepath.Join(dir, "gapura.yaml"), "spam", c.what, "--index", filepath.Join(dir, "index"))
+		if code != 1 || out != c.want || !strings.Contains(errs, "index:101: ") {
+			t.Errorf("%s: %d %q %q", c.what, code, out, errs)
+		}
+	}
+}
+
+// TestSpamLearnShowsHowFarItIs: on a terminal too, where score and online print
+// their lines.
+func TestSpamLearnShowsHowFarItIs(t *testing.T) {
+	t.Parallel()
+	master, tty := openTerminal(t)
+	dir := spamFiles(t, map[string]string{"m": "Subject: x\n\nx\n"})
+	if code := run([]string{"spam", "learn", "--spam", "--model", filepath.Join(dir, "model"), dir + "/m", dir + "/m", dir + "/m"}, strings.NewReader(""), tty, tty); code != 0 {
+		t.Fatal(code)
+	}
+	tty.Close()
+	var shown bytes.Buffer
+	_, _ = shown.ReadFrom(master) // ends with EIO
+	if !strings.Contains(shown.String(), "%") || !strings.Contains(shown.String(), "learned 0 ham and 3 spam") {
+		t.Errorf("%q", shown.String())
+	}
+}
+
+// TestExplainTellsOfFieldsOfOurs: with them the score is another than that of
+// spam explain.
+func TestExplainTellsOfFieldsOfOurs(t *testing.T) {
+	t.Parallel()
+	const sent = "From: ann@example.com\nSubject: x\n\nx\n"
+	dir := spamFiles(t, map[string]string{
+		"gapura.yaml": "hostname: mx.example.org\ndata: data\nlisteners: [{protocol: smtp, address: \"127.0.0.1:0\"}]\ndomains: {example.org: {deliver: mailbox}}\nfilters: [spam]\n",
+		"sent":        sent, "zone": "{}\n",
+		"ours":   "Received: from a.example (a.example [192.0.2.1])\n\tby mx.example.org (Gapura) with ESMTP id 1; Mon, 1 Jan 2024 00:00:00 +0000\n" + sent,
+		"others": "Received: from a.example (a.example [192.0.2.1])\n\tby mx.example.net with ESMTP id 1; Mon, 1 Jan 2024 00:00:00 +0000\n" + sent,
+	})
+	for name, want := range map[string]bool{"sent": false, "ours": true, "others": false} {
+		code, _, errs := runGapura("-c", dir+"/gapura.yaml", "explain", "--zone", dir+"/zone", "--rcpt", "b@example.org", dir+"/"+name)
+		if code != 0 || strings.Contains(errs, "put on top of it") != want {
+			t.Errorf("%s: %d %q", name, code, errs)
+		}
+	}
+}
+
+// openTerminal returns both ends of a terminal.
+func openTerminal(t *testing.T) (master, tty *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
+		t.Skip(err)
+	}
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Skip(err)
+	}
+	tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { tty.Close() })
+	return master, tty
 }
 
 // TestSpamExplainTellsOfRules: the readable signals are reasons too.
