@@ -19,7 +19,8 @@ type userRemove struct {
 func (*userRemove) Help() string {
 	return `Its credentials, grants and places in aliases go too, and its sessions end; mail
 that it has sent is still delivered. Its mailbox stays, and is there again for a
-user of that name, unless --mailbox removes it.
+user of that name, unless --mailbox removes it. What it has taught the spam filter
+stays too, until gapura spam unlearn --user ADDRESS --all takes it back.
 
 Example:
   gapura user remove ana@example.org --mailbox`
