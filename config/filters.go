@@ -3,6 +3,7 @@ package config
 import (
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml/ast"
@@ -118,7 +119,9 @@ func (f *Filter) options(d *decoder, n ast.Node) {
 	}
 	if v, ok := f.Options.(validator); ok {
 		if err := v.Validate(); err != nil {
-			d.errorf(meant(n, plainly(err)), "", "%s: %s", f.Name, plainly(err))
+			for line := range strings.SplitSeq(plainly(err), "\n") {
+				d.errorf(meant(n, line), "", "%s: %s", f.Name, line)
+			}
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (o Options) Validate() error {
 		return fmt.Errorf("spam: reasons: %d is not within 0 and %d", o.Reasons, maxReasons)
 	}
 	if err := o.Learn.Check(); err != nil && o.Learn.Options != (learned.Options{}) {
-		return fmt.Errorf("spam: learn: %w", err)
+		return fmt.Errorf("spam: %w", err)
 	}
 	if err := o.Options.Validate(); err != nil {
 		return fmt.Errorf("spam: %w", err)

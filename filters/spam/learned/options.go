@@ -2,6 +2,8 @@ package learned
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -71,13 +73,22 @@ func DefaultOptions() Options {
 	}
 }
 
-// Check tells what is wrong with the options.
+// Check tells what is wrong with the options, a line for each mistake.
 func (o Options) Check() error {
-	between := func(name string, v, low, high float64) error {
-		if v >= low && v <= high {
+	within := func(name string, ok bool, low, high string) error {
+		if ok {
 			return nil
 		}
-		return errors.New(name + " is out of bounds")
+		return fmt.Errorf("learn: %s is not within %s and %s", name, low, high)
+	}
+	between := func(name string, v, low, high float64) error {
+		plain := func(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+		return within(name, v >= low && v <= high, plain(low), plain(high))
+	}
+	lasts := func(name string, v time.Duration, low, high string) error {
+		least, _ := time.ParseDuration(low)
+		most, _ := time.ParseDuration(high)
+		return within(name, v >= least && v <= most, low, high)
 	}
 	return errors.Join(
 		between("share.domain", o.Share.Domain, 0, maxShare),
@@ -85,13 +96,13 @@ func (o Options) Check() error {
 		between("agree", float64(o.Agree), 1, 100),
 		between("rate", float64(o.Rate), 0, 1e5),
 		between("budget", o.Budget, 0, 1e4),
-		between("keep", o.Keep.Hours(), 1, 24*3660),
+		lasts("keep", o.Keep, "1h", "87840h"),
 		between("lessons", float64(o.Lessons), 1, 1e7),
 		between("user_lessons", float64(o.UserLessons), 1, 1e7),
-		between("memory", float64(o.Memory), 1<<20, 1<<40),
+		within("memory", o.Memory >= 1<<20 && o.Memory <= 1<<40, "1MiB", "1TiB"),
 		between("ham_lost", o.HamLost, 0.001, 10),
 		between("senders", float64(o.Senders), 100, 1e8),
-		between("forget", o.Forget.Hours(), 24, 24*3660),
+		lasts("forget", o.Forget, "24h", "87840h"),
 		between("contacts", float64(o.Contacts), 1, 1e6),
 	)
 }
