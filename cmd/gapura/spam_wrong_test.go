@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,6 +71,16 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(at("*.new")); left != nil {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestSpamTrainEndsWhenInterrupted: also while it makes messages of its own.
+func TestSpamTrainEndsWhenInterrupted(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (&spamTrain{Specimens: maxSpecimens}).specimens(&app{ctx: ctx}); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
