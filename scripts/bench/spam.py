@@ -179,8 +179,10 @@ def main():
     frozen('all -> gen test', sa + modern + gen_train, gen_test)
     frozen('gen train -> gen test', gen_train, gen_test)
     by_origin('templates', sa + modern + gen_train, gen_test)
-    online('late 500, warm', sa, delay=500, warm=modern + gen_train)
-    online('5% wrong, warm', sa, noise=.05, warm=modern + gen_train)
+    known, rest = sa + modern[:2000], modern[2000:]
+    online('at once, warm', rest, warm=known)
+    online('late 500, warm', rest, delay=500, warm=known)
+    online('5% wrong, warm', rest, noise=.05, warm=known)
 
 
 main()
