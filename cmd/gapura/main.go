@@ -160,7 +160,11 @@ func exitCode(err error, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "gapura: "+err.Error())
 		return 2
 	}
-	for line := range strings.SplitSeq(err.Error()+hintFor(err), "\n") {
+	text := err.Error() + hintFor(err)
+	if errors.Is(err, context.Canceled) { // by Ctrl-C
+		text = strings.ReplaceAll(text, context.Canceled.Error(), "interrupted")
+	}
+	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintln(stderr, "gapura: "+line)
 	}
 	return 1

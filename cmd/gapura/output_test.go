@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -24,5 +26,14 @@ func TestAnAnswerThatFindsNoRoomFails(t *testing.T) {
 		if !strings.Contains(stderr.String(), "no space left on device") {
 			t.Errorf("%v says %q", args, stderr.String())
 		}
+	}
+}
+
+// TestAnInterruptIsToldAsOne: who pressed Ctrl-C knows no contexts.
+func TestAnInterruptIsToldAsOne(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	if code := exitCode(fmt.Errorf("spam: 3 learned: %w", context.Canceled), &stderr); code != 1 || stderr.String() != "gapura: spam: 3 learned: interrupted\n" {
+		t.Errorf("%d %q", code, stderr.String())
 	}
 }
