@@ -170,7 +170,7 @@ type server struct {
 	faults       prometheus.Counter // signatures that were wrong
 	listeners    map[listenerKey]*listening
 	gen          atomic.Pointer[generation]
-	fatal        chan error // a listener failed
+	fatal        chan error // a listener failed, or another gateway has had the database
 	demo         bool
 }
 

@@ -30,6 +30,7 @@ func (s *server) openState(cfg *config.Config) (set func(), err error) {
 		if s.db, err = openDatabase(ctx, cfg, asGateway); err != nil {
 			return nil, err
 		}
+		s.db.WhenTaken(func() { s.fatal <- sqldb.ErrTaken }) // a new process reads what there is
 	}
 	if s.opened != opened {
 		return nil, errors.New("another storage or data folder needs a restart of the gateway")

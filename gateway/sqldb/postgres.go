@@ -38,6 +38,7 @@ type postgres struct {
 	cfg   *pgx.ConnConfig // of readers
 	texts sync.Map        // query -> its translation
 	kept  atomic.Int64
+	own   *tenure
 }
 
 // errURL says nothing of the URL, which may hold a password.
@@ -64,12 +65,16 @@ func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, e
 		return nil, nil, nil, err
 	}
 	prepare := prepareWriter
+	own := &tenure{}
 	if opt.Sole {
 		prepare = func(ctx context.Context, c *pgx.Conn) error {
-			return prepareSole(ctx, c, cmp.Or(opt.wait, busyTimeout))
+			if err := prepareSole(ctx, c, cmp.Or(opt.wait, busyTimeout)); err != nil {
+				return err
+			}
+			return own.check(ctx, c)
 		}
 	}
-	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(prepare))
+	write := stdlib.OpenDB(*cfg, stdlib.OptionAfterConnect(orClose(prepare)))
 	write.SetMaxOpenConns(1)
 	reading := cfg.Copy()
 	reading.RuntimeParams["default_transaction_read_only"] = "on"
@@ -87,7 +92,52 @@ func openPostgres(ctx context.Context, opt Options) (engine, *sql.DB, *sql.DB, e
 	if err != nil {
 		return nil, nil, nil, errors.Join(fmt.Errorf("sqldb: PostgreSQL: %w", err), read.Close(), write.Close())
 	}
-	return &postgres{cfg: reading}, read, write, nil
+	return &postgres{cfg: reading, own: own}, read, write, nil
+}
+
+// tenure knows which of the gateways this is that have had the database, one
+// after the other, to find out when it is not the last one any more.
+type tenure struct {
+	number int64 // 0: it has not begun
+	tell   atomic.Pointer[func()]
+}
+
+// sqlTenure begins a tenure. setval is durable with the transaction, and exact
+// after a crash, which nextval is not; a sequence is no table, so that an empty
+// database stays empty.
+const sqlTenure = `SELECT setval('sqldb_tenure', (SELECT last_value FROM sqldb_tenure) + 1)`
+
+// check is called with every connection that has soleLock.
+func (o *tenure) check(ctx context.Context, c *pgx.Conn) error {
+	if o.number == 0 {
+		if _, err := c.PgConn().Exec(ctx, "CREATE SEQUENCE IF NOT EXISTS sqldb_tenure").ReadAll(); err != nil {
+			return err
+		}
+		return c.QueryRow(ctx, sqlTenure).Scan(&o.number)
+	}
+	var last int64
+	err := c.QueryRow(ctx, "SELECT last_value FROM sqldb_tenure").Scan(&last)
+	if err != nil || last == o.number {
+		return err
+	}
+	if f := o.tell.Swap(nil); f != nil {
+		(*f)()
+	}
+	return ErrTaken
+}
+
+// orClose closes the connection, and gives up its locks, where prepare fails:
+// the driver does not.
+func orClose(prepare func(context.Context, *pgx.Conn) error) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, c *pgx.Conn) error {
+		err := prepare(ctx, c)
+		if err != nil {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+			defer cancel()
+			c.Close(ctx)
+		}
+		return err
+	}
 }
 
 // prepareWriter makes commits durable, whatever the server's default is, and

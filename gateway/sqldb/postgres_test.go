@@ -3,6 +3,7 @@ package sqldb
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,9 @@ func TestLostConnectionIsReplaced(t *testing.T) {
 	}
 }
 
+// here restricts pg_locks to the test's own database.
+const here = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+
 // TestSoleKeepsOtherGatewaysAway is about two hosts with one database.
 func TestSoleKeepsOtherGatewaysAway(t *testing.T) {
 	t.Parallel()
@@ -57,7 +61,7 @@ func TestSoleKeepsOtherGatewaysAway(t *testing.T) {
 	var n int
 	hijack := open(t, Options{URL: url})
 	err := hijack.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
-		if err := tx.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = ?", soleLock).Scan(&n); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND objid = ? AND "+here, soleLock).Scan(&n); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, "SELECT 1 FROM (SELECT pg_advisory_lock(?)) AS x", soleLock).Scan(&n)
@@ -68,6 +72,24 @@ func TestSoleKeepsOtherGatewaysAway(t *testing.T) {
 	if err := add(t.Context(), db, "of the first, still"); !errors.Is(err, ErrInUse) {
 		t.Error("it writes without the lock:", err)
 	}
+	connections := func() (n int) {
+		if err := command.Read().QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would close what is forgotten, some time
+	before := connections()
+	for range 5 {
+		if err := add(t.Context(), db, "still"); !errors.Is(err, ErrInUse) {
+			t.Error(err)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); connections() > before; { // the server notices a little later
+		if time.Now().After(end) {
+			t.Fatalf("%d connections before, %d after five that were of no use", before, connections())
+		}
+	}
 	hijack.Close()
 	if err := add(t.Context(), db, "again"); err != nil {
 		t.Error("the lock is free:", err)
@@ -76,6 +98,46 @@ func TestSoleKeepsOtherGatewaysAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	open(t, sole)
+}
+
+// TestWhoWasReplacedBeginsAnew: another gateway has had the database while this
+// one's connection was lost, and is gone again. What this one has in memory, the
+// next number of a row for instance, is not true any more.
+func TestWhoWasReplacedBeginsAnew(t *testing.T) {
+	t.Parallel()
+	url := sqldbtest.Postgres(t)
+	sole := Options{URL: url, Sole: true, wait: time.Second}
+	db := migrated(t, open(t, sole))
+	lose := func() {
+		t.Helper()
+		var pid int
+		if err := db.Read().QueryRow(t.Context(), "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = ? AND "+here, soleLock).Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		for n := 1; n > 0; {
+			if err := db.Read().QueryRow(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid = ?", pid).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	told := 0
+	db.WhenTaken(func() { told++ })
+	lose()
+	if err := add(t.Context(), db, "nobody was there meanwhile"); err != nil || told != 0 {
+		t.Fatal(err, told)
+	}
+	lose()
+	if err := open(t, sole).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := add(t.Context(), db, "by what it remembers"); !errors.Is(err, ErrTaken) || told != 1 {
+			t.Error(err, told)
+		}
+	}
+	if err := add(t.Context(), open(t, sole), "by what it has read"); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTransactionThatIsNotSerializedRunsAgain(t *testing.T) {

@@ -24,6 +24,10 @@ var (
 	// ErrInUse wraps that another process has the database open as the only
 	// one.
 	ErrInUse = errors.New("sqldb: in use by another gateway")
+	// ErrTaken is what Write says when another that is Sole has had the
+	// database while the connection was lost: what is in memory is not true
+	// any more.
+	ErrTaken = errors.New("sqldb: another gateway has used the database meanwhile; this one must begin anew")
 )
 
 // Options say which database.
@@ -122,6 +126,14 @@ func Open(ctx context.Context, opt Options) (*DB, error) {
 	}
 	db := &DB{eng: eng, read: &readPool{db: readDB, eng: eng}, w: newWriter(writeDB, eng)}
 	return db, nil
+}
+
+// WhenTaken has f called as soon as Write says ErrTaken, which it then does for
+// ever.
+func (db *DB) WhenTaken(f func()) {
+	if p, ok := db.eng.(*postgres); ok {
+		p.own.tell.Store(&f)
+	}
 }
 
 // Close waits for the Writes that have begun and closes the database.
