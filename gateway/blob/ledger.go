@@ -2,6 +2,9 @@ package blob
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -29,6 +32,7 @@ func (l *ledger) init(log *slog.Logger) {
 		l.log = slog.New(slog.DiscardHandler)
 	}
 	l.segments = map[uint64]*segment{}
+	l.reaper.again = reapAgain
 	// A number is not used twice, even after the last segment has gone.
 	l.next = uint64(time.Now().UnixMicro())
 }
@@ -131,14 +135,21 @@ func (l *ledger) Usage() (u Usage) {
 	return u
 }
 
+// reapAgain is how long the reaper leaves off after a failure.
+const reapAgain = time.Minute
+
 // reaper closes and removes segments beside those who append: to remove a big
-// file takes long.
+// file takes long. What could not be removed is tried again, behind the others.
 type reaper struct {
-	mu    sync.Mutex
-	todo  []*segment
-	wake  chan struct{}
-	ended chan struct{}
-	off   bool
+	places int           // how many at once; 0: one
+	again  time.Duration // reapAgain; less in tests
+
+	mu     sync.Mutex
+	todo   []*segment
+	wake   chan struct{}
+	ended  chan struct{}
+	paused *time.Timer // after a failure; nil: it is not
+	off    bool
 }
 
 func (r *reaper) add(s *segment) {
@@ -146,12 +157,34 @@ func (r *reaper) add(s *segment) {
 	defer r.mu.Unlock()
 	s.reaping = true
 	r.todo = append(r.todo, s)
-	if r.wake != nil && !r.off {
-		select {
-		case r.wake <- struct{}{}:
-		default:
-		}
+	r.rouse()
+}
+
+// rouse has what is to be done begun. The reaper's mutex is held.
+func (r *reaper) rouse() {
+	if r.wake == nil || r.off || r.paused != nil {
+		return
 	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// pause leaves off for a while, with what is left.
+func (r *reaper) pause(left []*segment) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.todo = append(r.todo, left...)
+	if r.off {
+		return
+	}
+	r.paused = time.AfterFunc(r.again, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.paused = nil
+		r.rouse()
+	})
 }
 
 func (r *reaper) start(l *ledger) {
@@ -170,6 +203,9 @@ func (r *reaper) start(l *ledger) {
 func (r *reaper) stop() {
 	r.mu.Lock()
 	r.off = true
+	if r.paused != nil {
+		r.paused.Stop()
+	}
 	close(r.wake)
 	r.mu.Unlock()
 	<-r.ended
@@ -184,19 +220,54 @@ func (r *reaper) run(l *ledger) {
 		if len(todo) == 0 {
 			return
 		}
-		for _, s := range todo {
-			l.reap(s)
+		if left, err := r.all(l, todo); err != nil {
+			l.log.Error("segments could not be removed, and will be later", "segments", len(left), "error", err.Error())
+			r.pause(left)
+			return
 		}
 	}
 }
 
-// reap closes a sealed segment, and removes a dead one.
-func (l *ledger) reap(s *segment) {
+// all reaps a list. After an error no more is begun; left is what is to be
+// tried again, that which has failed last.
+func (r *reaper) all(l *ledger, list []*segment) (left []*segment, err error) {
+	var mu sync.Mutex // guards failed and err
+	var failed []*segment
+	var wg sync.WaitGroup
+	places := make(chan struct{}, max(r.places, 1))
+	for i, s := range list {
+		places <- struct{}{}
+		mu.Lock()
+		stop := err != nil
+		mu.Unlock()
+		if stop {
+			left = list[i:]
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-places }()
+			if e := l.reap(s); e != nil {
+				mu.Lock()
+				failed, err = append(failed, s), fmt.Errorf("%s: %w", l.name(s.id), e)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return append(left[:len(left):len(left)], failed...), err
+}
+
+// reap closes a sealed segment, and removes a dead one. After an error it is to
+// be called again.
+func (l *ledger) reap(s *segment) error {
 	l.mu.Lock()
 	file, dead := s.file, l.dead(s)
 	s.file = nil
 	l.mu.Unlock()
 	err := l.discard(s, file, dead)
+	if err != nil && dead && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if err != nil {
 		l.log.Error("segment", "segment", l.name(s.id), "error", err.Error())
 	}
@@ -208,4 +279,5 @@ func (l *ledger) reap(s *segment) {
 	} else {
 		l.settle(s) // it may have died meanwhile
 	}
+	return nil
 }

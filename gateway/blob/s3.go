@@ -31,6 +31,14 @@ const (
 	putTime = time.Minute
 	// deleteTime bounds the removal of an object.
 	deleteTime = time.Minute
+	// maxDeletes bounds removals at once: as many objects go as come.
+	maxDeletes = maxPuts
+	// closeTime bounds what is still done while the store is closed; the next
+	// start does the rest.
+	closeTime = 5 * time.Second
+	// answerTime bounds the wait for an answer to what was sent whole: a
+	// connection whose server has vanished is given up, and another tried.
+	answerTime = 20 * time.Second
 )
 
 // S3 is a Store in an S3 bucket: a segment is an object, written once. What is
@@ -40,7 +48,9 @@ type S3 struct {
 	opt  S3Options
 	core *minio.Core
 	http *http.Transport
-	lock io.Closer // nil: none
+	lock io.Closer       // nil: none
+	life context.Context // of uploads of packs, and of removals
+	end  context.CancelFunc
 
 	// Under the ledger's mutex.
 	packs []*pack // that wait for their upload
@@ -62,11 +72,13 @@ func OpenS3Use(ctx context.Context, opt S3Options, log *slog.Logger, live iter.S
 
 func openBucket(ctx context.Context, opt S3Options, log *slog.Logger, live uses) (*S3, error) {
 	s := &S3{opt: opt}
+	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	s.init(log)
+	s.reaper.places = maxDeletes
 	s.ledger.name, s.discard = s.object, s.remove
 	if err := s.open(ctx, live); err != nil {
 		s.release()
-		return nil, fmt.Errorf("blob: open S3 bucket %s: %w", opt.Bucket, err)
+		return nil, fmt.Errorf("blob: open S3 bucket %s: %w", opt.Bucket, explained(err))
 	}
 	return s, nil
 }
@@ -82,6 +94,7 @@ func (s *S3) open(ctx context.Context, live uses) (err error) {
 	if s.http, err = minio.DefaultTransport(secure); err != nil {
 		return err
 	}
+	s.http.ResponseHeaderTimeout = answerTime
 	s.core, err = minio.NewCore(host, &minio.Options{Creds: credentials.NewEnvAWS(), Secure: secure, Region: s.opt.Region, BucketLookup: lookup, Transport: s.http})
 	if err != nil {
 		return err
@@ -119,7 +132,7 @@ func (s *S3) remove(seg *segment, _ File, dead bool) error {
 	if !dead {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), deleteTime)
+	ctx, cancel := context.WithTimeout(s.life, deleteTime)
 	defer cancel()
 	if seg.failed != nil { // it may have arrived nevertheless, or be another's
 		o, err := s.core.StatObject(ctx, s.opt.Bucket, s.object(seg.id), minio.StatObjectOptions{})
@@ -127,7 +140,16 @@ func (s *S3) remove(seg *segment, _ File, dead bool) error {
 			return nil
 		}
 	}
-	return s.core.RemoveObject(ctx, s.opt.Bucket, s.object(seg.id), minio.RemoveObjectOptions{})
+	return explained(s.core.RemoveObject(ctx, s.opt.Bucket, s.object(seg.id), minio.RemoveObjectOptions{}))
+}
+
+// explained says what the server has called the error: its text alone may be
+// anything.
+func explained(err error) error {
+	if e := minio.ToErrorResponse(err); err != nil && e.StatusCode != 0 {
+		return fmt.Errorf("S3: %w (%s, status %d)", err, e.Code, e.StatusCode)
+	}
+	return err
 }
 
 // put uploads an object that must not be there yet.
@@ -158,7 +180,7 @@ func (s *S3) Append(ctx context.Context, tag string, size int64, src io.Reader) 
 		ref, err = s.appendSmall(ctx, f, src)
 	}
 	if err != nil {
-		return Ref{}, fmt.Errorf("blob: append: %w", err)
+		return Ref{}, fmt.Errorf("blob: append: %w", explained(err))
 	}
 	return ref, nil
 }
@@ -225,7 +247,7 @@ func (s *S3) appendLarge(ctx context.Context, f *frame, src io.Reader) (Ref, err
 
 // forget removes an object that may have arrived despite the error.
 func (s *S3) forget(id uint64, size int64, err error) {
-	if isThere(err) {
+	if refused(err) {
 		return
 	}
 	s.mu.Lock()
@@ -237,6 +259,13 @@ func (s *S3) forget(id uint64, size int64, err error) {
 
 // isThere tells whether an upload failed because there is such an object.
 func isThere(err error) bool { return minio.ToErrorResponse(err).Code == minio.PreconditionFailed }
+
+// refused tells whether an upload failed because the server did not want it: it
+// has stored nothing, or another has before.
+func refused(err error) bool {
+	code := minio.ToErrorResponse(err).StatusCode
+	return code >= 400 && code < 500 && code != http.StatusRequestTimeout
+}
 
 // pack is an object of small blobs.
 type pack struct {
@@ -270,7 +299,7 @@ func (s *S3) pack(ctx context.Context, f *frame, data []byte) (Ref, error) {
 	if err == nil {
 		p.seg.add(ref)
 	}
-	if p.seg.pending--; !isThere(err) {
+	if p.seg.pending--; !refused(err) {
 		s.settle(p.seg)
 	}
 	return ref, err
@@ -303,14 +332,14 @@ func (s *S3) upload() {
 	s.appends.Add(1)
 	go func() {
 		defer s.appends.Done()
-		ctx, cancel := context.WithTimeout(context.Background(), putTime)
+		ctx, cancel := context.WithTimeout(s.life, putTime)
 		defer cancel()
 		p.err = s.put(ctx, p.seg.id, int64(len(p.buf)), bytes.NewReader(p.buf))
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		p.seg.size, p.seg.sealed, p.seg.failed, p.buf = int64(len(p.buf)), true, p.err, nil
 		p.seg.pending--
-		if isThere(p.err) {
+		if refused(p.err) {
 			delete(s.segments, p.seg.id)
 		} else {
 			s.settle(p.seg)
@@ -330,7 +359,7 @@ func (s *S3) Open(ctx context.Context, ref Ref) (Reader, error) {
 	r, err := newReader(o, ref)
 	if err != nil {
 		o.Close()
-		return nil, fmt.Errorf("blob: open %s: %w", ref, err)
+		return nil, fmt.Errorf("blob: open %s: %w", ref, explained(err))
 	}
 	return r, nil
 }
@@ -365,6 +394,7 @@ func (s *S3) Compact(ctx context.Context, owner Owner) (int64, error) {
 
 // Close implements Store.
 func (s *S3) Close() error {
+	defer time.AfterFunc(closeTime, s.end).Stop()
 	if s.ledger.close() {
 		if !s.opt.ReadOnly {
 			s.reaper.stop()
@@ -376,6 +406,7 @@ func (s *S3) Close() error {
 
 // release gives up what an open store holds.
 func (s *S3) release() error {
+	s.end()
 	if s.http != nil {
 		s.http.CloseIdleConnections()
 	}
@@ -397,6 +428,7 @@ type object struct {
 	mu   sync.Mutex
 	body io.ReadCloser // from at on; nil: none
 	at   int64
+	ends int64  // where body does
 	last []byte // read before at: headers are read again with what follows
 }
 
@@ -431,7 +463,12 @@ func (o *object) ReadAt(p []byte, off int64) (int, error) {
 	if n += again; n <= headerSize+MaxTag {
 		o.last = append(o.last, p[:n]...)
 	}
-	if err == io.ErrUnexpectedEOF {
+	switch {
+	case err == nil:
+	case o.at < o.ends: // the object is longer: it is not damaged for that
+		o.closeBody()
+		return n, fmt.Errorf("S3: the answer ended early: %w", io.ErrUnexpectedEOF)
+	case err == io.ErrUnexpectedEOF:
 		err = io.EOF
 	}
 	return n, err
@@ -447,10 +484,10 @@ func (o *object) ask(off int64) error {
 	if err := opt.SetRange(off, o.end-1); err != nil {
 		return err
 	}
-	body, _, _, err := o.s.core.GetObject(o.ctx, o.s.opt.Bucket, o.name, opt)
+	body, info, _, err := o.s.core.GetObject(o.ctx, o.s.opt.Bucket, o.name, opt)
 	switch e := minio.ToErrorResponse(err); {
 	case err == nil:
-		o.body, o.at, o.last = body, off, o.last[:0]
+		o.body, o.at, o.ends, o.last = body, off, off+info.Size, o.last[:0]
 		return nil
 	case e.Code == minio.InvalidRange || e.StatusCode == http.StatusRequestedRangeNotSatisfiable:
 		return io.EOF
