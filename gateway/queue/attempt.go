@@ -224,6 +224,11 @@ const minLater = 100 * time.Millisecond
 // briefWait is how long a transport may want to wait while all stays in memory.
 const briefWait = 10 * time.Second
 
+// unreadRetry is how long a message waits at most whose octets could not be
+// read: that is our store's fault, S3's for instance, and no attempt of which
+// the next one is to come later.
+const unreadRetry = 30 * time.Second
+
 // brief tells whether nothing has happened to e but that its whole destination
 // waits for a moment.
 func (v *verdict) brief(e *entry) bool {
@@ -241,7 +246,8 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 		q.leave(e) // its row is as it was
 		return false
 	}
-	if v.tried {
+	unread := e.unread.Swap(false)
+	if v.tried && !unread {
 		e.attempts++
 		e.tried = e.began
 	}
@@ -252,8 +258,11 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 		return true
 	}
 	wait := q.options().retryAfter(e.attempts)
-	if v.later {
+	switch {
+	case v.later:
 		wait = minLater
+	case unread:
+		wait = min(wait, unreadRetry)
 	}
 	e.due = v.now + max(wait, min(v.retry, q.options().longest())).Milliseconds()
 	if back := q.options().returnAt(e); back > v.now {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway"
@@ -116,6 +117,9 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
 		q.giveUp(m)
+		if errors.Is(err, syscall.ENOSPC) { // the database's
+			err = fmt.Errorf("%w: %w", noRoom, err)
+		}
 		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)
 	}
 	q.acceptedMore(len(entries))

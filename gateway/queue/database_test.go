@@ -3,6 +3,9 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -35,6 +38,8 @@ func TestDatabaseFails(t *testing.T) {
 		d := l.q.Delivery("out")
 		if _, err := d.Commit(context.Background(), copyOf("a@example.org", mail, "2@x.test")); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%v", err)
+		} else if r, ok := smtp.AsReply(err); !ok || r.Code != 452 {
+			t.Errorf("the client hears %v", r)
 		}
 		if err := d.Prepare(context.Background(), copyOf("a@example.org", mail, "3@x.test")); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%v", err)
@@ -53,6 +58,85 @@ func TestDatabaseFails(t *testing.T) {
 			t.Errorf("%d attempts, %d left, %d octets live", n, len(l.list()), l.blobs.Usage().Live)
 		}
 	})
+}
+
+// TestDatabaseIsLeftAloneWhileItFails: however many outcomes wait to be written,
+// it is asked twice a second, not once for each of them.
+func TestDatabaseIsLeftAloneWhileItFails(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		const n = 100
+		l.q.notes = nil // it needs no database
+		var full atomic.Bool
+		var asked atomic.Int64
+		write := l.q.write
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			if full.Load() {
+				asked.Add(1)
+				return errors.New("connection refused")
+			}
+			return write(ctx, f)
+		}
+		var under sync.WaitGroup
+		under.Add(n)
+		l.next.before = func(context.Context, *Job) {
+			under.Done()
+			under.Wait()
+			full.Store(true)
+		}
+		l.start()
+		for i := range n {
+			l.send("a@example.org", mail, fmt.Sprintf("b@%d.test", i))
+		}
+		settle()
+		asked.Store(0)
+		time.Sleep(10 * time.Second)
+		if k := asked.Load(); k < 5 || k > 30 {
+			t.Errorf("asked %d times in 10 s", k)
+		}
+		full.Store(false)
+		time.Sleep(2 * time.Second)
+		settle()
+		if k := len(l.next.all()); k != n || len(l.list()) != 0 || l.blobs.Usage().Live != 0 {
+			t.Errorf("%d attempts, %d left, %d octets live", k, len(l.list()), l.blobs.Usage().Live)
+		}
+	})
+}
+
+// TestOctetsThatCannotBeReadNow: while S3 is away messages are tried again and
+// again; when it is back they do not wait for hours, as if their next hop had
+// put them off.
+func TestOctetsThatCannotBeReadNow(t *testing.T) {
+	in(t, Options{Retry: []time.Duration{time.Minute, 4 * time.Hour}}, func(t *testing.T, l *lab) {
+		away := &awayBlobs{Store: l.blobs}
+		away.away.Store(true)
+		l.q.notes = nil
+		l.q.blobs = away
+		l.start()
+		l.send("a@example.org", strings.Repeat(mail, maxKept/len(mail)+1), "b@x.test")
+		time.Sleep(time.Hour)
+		if items := l.list(); len(items) != 1 || items[0].State == Held || items[0].Attempts != 0 {
+			t.Fatalf("%+v", items)
+		}
+		away.away.Store(false)
+		time.Sleep(time.Minute)
+		settle()
+		if len(l.next.all()) != 1 || len(l.list()) != 0 {
+			t.Errorf("%d delivered, %+v", len(l.next.all()), l.list())
+		}
+	})
+}
+
+// awayBlobs cannot be read for a while.
+type awayBlobs struct {
+	blob.Store
+	away atomic.Bool
+}
+
+func (b *awayBlobs) Open(ctx context.Context, ref blob.Ref) (blob.Reader, error) {
+	if b.away.Load() {
+		return nil, errors.New("connection refused")
+	}
+	return b.Store.Open(ctx, ref)
 }
 
 // TestFullDisk: the client hears 452, nothing is left of the message, and all

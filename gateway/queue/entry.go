@@ -103,7 +103,8 @@ type entry struct {
 	state   state
 	wish    wish
 	reason  string      // of toHold
-	lost    atomic.Bool // its octets cannot be read
+	lost    atomic.Bool // its octets cannot be read any more
+	unread  atomic.Bool // they could not just now
 	began   int64       // of the attempt that runs
 	slow    bool        // that attempt does not count among the quick ones
 	dest    *dest

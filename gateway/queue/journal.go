@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -248,7 +249,7 @@ func (q *Queue) store(ctx context.Context, tx *sqldb.Tx, b *batch) error {
 		}
 	}
 	void := func(e *entry) []any { return []any{e.id, int64(q.refOf(e.msg).Segment)} }
-	err := errors.Join(
+	err := cmp.Or( // after the first error all others say the same
 		many(sqlInsertNew, b.move, func(e *entry) []any { return q.newRow(e, false) }),
 		many(sqlVoid, b.move, void),
 		many(sqlVoid, b.void, void),

@@ -125,6 +125,8 @@ func (q *Queue) openFor(e *entry) (io.ReadCloser, error) {
 	if err != nil {
 		if errors.Is(err, blob.ErrNotFound) || errors.Is(err, blob.ErrCorrupt) {
 			e.lost.Store(true)
+		} else {
+			e.unread.Store(true)
 		}
 		return nil, err
 	}
@@ -145,16 +147,36 @@ func (o *octets) Read(p []byte) (int, error) {
 
 // WriteTo implements io.WriterTo.
 func (o *octets) WriteTo(w io.Writer) (int64, error) {
-	n, err := o.r.WriteTo(w)
+	to := &writer{Writer: w}
+	n, err := o.r.WriteTo(to)
+	if to.err != nil { // it is not the message's
+		return n, err
+	}
 	return n, o.note(err)
+}
+
+// writer keeps the error of a Writer.
+type writer struct {
+	io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (w *writer) Write(p []byte) (n int, err error) {
+	n, w.err = w.Writer.Write(p)
+	return n, w.err
 }
 
 // Close implements io.Closer.
 func (o *octets) Close() error { return o.r.Close() }
 
 func (o *octets) note(err error) error {
-	if err != nil && errors.Is(err, blob.ErrCorrupt) {
+	switch {
+	case err == nil || err == io.EOF:
+	case errors.Is(err, blob.ErrCorrupt):
 		o.e.lost.Store(true)
+	default:
+		o.e.unread.Store(true)
 	}
 	return err
 }

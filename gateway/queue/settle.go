@@ -197,7 +197,8 @@ func (q *Queue) rewriteSoon() {
 }
 
 // rewrite writes what could not be written before, each by itself, so that one
-// that cannot be written keeps no other from it.
+// that cannot be written keeps no other from it. Where two in a row cannot be,
+// nothing can: the rest waits, and is tried first the next time.
 func (q *Queue) rewrite() {
 	q.mu.Lock()
 	list, undo, gone := q.late, q.undo, q.gone
@@ -209,9 +210,18 @@ func (q *Queue) rewrite() {
 	if len(gone) > 0 {
 		list = append(list, &batch{gone: gone, late: true})
 	}
-	for _, b := range list {
+	failures := 0
+	for i, b := range list {
 		b.done = make(chan struct{})
 		q.journal.commit(b)
+		if b.err == nil {
+			failures = 0
+		} else if failures++; failures == 2 {
+			q.mu.Lock()
+			q.late = append(list[i+1:len(list):len(list)], q.late...)
+			q.mu.Unlock()
+			return
+		}
 	}
 }
 
