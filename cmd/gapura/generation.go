@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -48,6 +49,7 @@ type generation struct {
 	out        *outbound.Transport // the way to other servers
 	bounces    *bounce.Bounces
 	closers    []func()
+	stores     func(context.Context) bool // whether mail can be queued; nil: it can
 
 	dsn, requireTLS bool // every backend honours it
 }
@@ -61,7 +63,7 @@ type judge struct {
 
 // build makes a generation of cfg; after an error nothing is left of it.
 func (s *server) build(cfg *config.Config) (_ *generation, err error) {
-	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}}
+	g := &generation{cfg: cfg, groups: map[string]*proxy.Group{}, stores: s.stores.queue.Ready}
 	defer func() {
 		if err != nil {
 			g.close()

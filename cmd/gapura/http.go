@@ -24,17 +24,21 @@ func (s *server) httpHandler() http.Handler {
 // readyz tells whether any mail can be taken. Whoever spreads connections over
 // several gateways takes this one out where not: a domain whose backends are all
 // down keeps no other domain's mail away, and is named.
-func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	gen := s.gen.Load()
 	if gen == nil {
 		http.Error(w, "starting", http.StatusServiceUnavailable)
 		return
 	}
-	down, able := gen.ready()
+	stores := gen.stores == nil || gen.stores(r.Context())
+	down, able := gen.ready(stores)
 	if !able {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	} else {
 		fmt.Fprintln(w, "ok")
+	}
+	if !stores {
+		fmt.Fprintln(w, "mail cannot be stored: the log says why")
 	}
 	for _, name := range down {
 		fmt.Fprintln(w, "no backend of "+name+" answers")
@@ -43,17 +47,21 @@ func (s *server) readyz(w http.ResponseWriter, _ *http.Request) {
 
 // ready names the domains whose mail is handed over in session and whose
 // backends are all down, and tells whether other mail can be taken: what is
-// queued, kept here, submitted or relayed waits for no backend.
-func (g *generation) ready() (down []string, able bool) {
-	able = len(g.cfg.Networks.Relay) > 0 || slices.ContainsFunc(g.cfg.Listeners, func(l config.Listener) bool {
+// queued, kept here, submitted or relayed waits for no backend, but must be
+// stored.
+func (g *generation) ready(stores bool) (down []string, able bool) {
+	able = stores && len(g.cfg.Networks.Relay) > 0 || stores && slices.ContainsFunc(g.cfg.Listeners, func(l config.Listener) bool {
 		return l.Auth || strings.HasPrefix(l.Protocol, "submission")
 	})
 	for _, d := range g.cfg.Domains {
-		if group := g.groups[d.Name]; group == nil || g.queued[d.Name] || group.Ready() {
+		switch group := g.groups[d.Name]; {
+		case group == nil || g.queued[d.Name]:
+			able = able || stores
+		case group.Ready():
 			able = true
-		} else {
+		default:
 			down = append(down, d.Name)
 		}
 	}
-	return down, able || len(down) == 0
+	return down, able || stores && len(down) == 0
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -67,6 +68,7 @@ func TestReady(t *testing.T) {
 		return g
 	}
 	up, down := group(true), group(false)
+	full := func(context.Context) bool { return false }
 	s := &server{log: slog.New(slog.DiscardHandler)}
 	for name, c := range map[string]struct {
 		gen  generation
@@ -74,13 +76,15 @@ func TestReady(t *testing.T) {
 		code int
 		text string
 	}{
-		"all up":        {generation{groups: map[string]*proxy.Group{"a.test": up, "b.test": up}}, config.Config{}, 200, "ok\n"},
-		"one of two":    {generation{groups: map[string]*proxy.Group{"a.test": up, "b.test": down}}, config.Config{}, 200, "ok\nno backend of b.test answers\n"},
-		"none":          {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{}, 503, "no backend of a.test answers\nno backend of b.test answers\n"},
-		"kept here":     {generation{groups: map[string]*proxy.Group{"a.test": down}}, config.Config{}, 200, "ok\nno backend of a.test answers\n"},
-		"queued":        {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}, queued: map[string]bool{"b.test": true}}, config.Config{}, 200, "ok\nno backend of a.test answers\n"},
-		"submission":    {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{Listeners: []config.Listener{{Protocol: "submissions"}}}, 200, "ok\nno backend of a.test answers\nno backend of b.test answers\n"},
-		"smtp is of no": {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{Listeners: []config.Listener{{Protocol: "smtp"}}}, 503, "no backend of a.test answers\nno backend of b.test answers\n"},
+		"all up":                  {generation{groups: map[string]*proxy.Group{"a.test": up, "b.test": up}}, config.Config{}, 200, "ok\n"},
+		"one of two":              {generation{groups: map[string]*proxy.Group{"a.test": up, "b.test": down}}, config.Config{}, 200, "ok\nno backend of b.test answers\n"},
+		"none":                    {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{}, 503, "no backend of a.test answers\nno backend of b.test answers\n"},
+		"kept here":               {generation{groups: map[string]*proxy.Group{"a.test": down}}, config.Config{}, 200, "ok\nno backend of a.test answers\n"},
+		"queued":                  {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}, queued: map[string]bool{"b.test": true}}, config.Config{}, 200, "ok\nno backend of a.test answers\n"},
+		"submission":              {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{Listeners: []config.Listener{{Protocol: "submissions"}}}, 200, "ok\nno backend of a.test answers\nno backend of b.test answers\n"},
+		"smtp is of no":           {generation{groups: map[string]*proxy.Group{"a.test": down, "b.test": down}}, config.Config{Listeners: []config.Listener{{Protocol: "smtp"}}}, 503, "no backend of a.test answers\nno backend of b.test answers\n"},
+		"full, others in session": {generation{groups: map[string]*proxy.Group{"a.test": up}, stores: full}, config.Config{}, 200, "ok\nmail cannot be stored: the log says why\n"},
+		"full":                    {generation{groups: map[string]*proxy.Group{"a.test": down}, stores: full}, config.Config{Listeners: []config.Listener{{Protocol: "submissions"}}}, 503, "mail cannot be stored: the log says why\nno backend of a.test answers\n"},
 	} {
 		c.gen.cfg = &c.more
 		c.more.Domains = []config.Domain{{Name: "a.test"}, {Name: "b.test"}}

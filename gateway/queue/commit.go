@@ -74,6 +74,7 @@ func (q *Queue) Submit(ctx context.Context, c *gateway.Copy, route string) error
 // put stores a copy: its octets, then its rows.
 func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare bool) ([]*entry, error) {
 	if err := q.reserve.Room(); err != nil {
+		q.ready.failed.Store(true)
 		q.trimSoon()
 		return nil, fmt.Errorf("queue: store %s: %w: %w", c.ID, noRoom, err)
 	}
@@ -87,6 +88,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	m := entries[0].msg
 	note := q.noteOf(entries, c.Size, prepare)
 	if err := q.appendBlob(ctx, m, c, note); err != nil {
+		q.ready.failed.Store(ctx.Err() == nil) // else the client has gone
 		q.unregister(entries)
 		if note != nil && !q.refOf(m).IsZero() {
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
@@ -113,6 +115,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		}
 	})
 	if err != nil {
+		q.ready.failed.Store(true)
 		if note != nil {
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
@@ -127,6 +130,9 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 }
 
 func (q *Queue) acceptedMore(n int) {
+	if q.ready.failed.Load() {
+		q.ready.failed.Store(false)
+	}
 	if q.metrics != nil {
 		q.metrics.accepted.Add(float64(n))
 	}

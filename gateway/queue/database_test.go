@@ -102,6 +102,60 @@ func TestDatabaseIsLeftAloneWhileItFails(t *testing.T) {
 	})
 }
 
+// TestReady: who asks hears that mail cannot be stored, and that it can again,
+// though no message comes to find out.
+func TestReady(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.q.notes = nil // it needs no database
+		var full atomic.Bool
+		var asked atomic.Int64
+		write := l.q.write
+		l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+			asked.Add(1)
+			if full.Load() {
+				return errors.New("connection refused")
+			}
+			return write(ctx, f)
+		}
+		l.start()
+		if !l.q.Ready(t.Context()) || asked.Load() != 0 {
+			t.Error("before:", asked.Load())
+		}
+		full.Store(true)
+		if _, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "1@x.test")); err == nil {
+			t.Fatal("taken")
+		}
+		settle()
+		asked.Store(0)
+		for range 100 {
+			if l.q.Ready(t.Context()) {
+				t.Fatal("ready")
+			}
+		}
+		if n := asked.Load(); n != 1 {
+			t.Errorf("tried %d times", n)
+		}
+		full.Store(false)
+		time.Sleep(readyEvery)
+		if !l.q.Ready(t.Context()) {
+			t.Error("not ready again")
+		}
+		settle()
+		if u := l.blobs.Usage(); u.Live != 0 {
+			t.Errorf("%+v", u)
+		}
+		full.Store(true)
+		if _, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "2@x.test")); err == nil || l.q.Ready(t.Context()) {
+			t.Error("ready", err)
+		}
+		full.Store(false)
+		l.send("a@example.org", mail, "3@x.test")
+		if !l.q.Ready(t.Context()) {
+			t.Error("a message was stored")
+		}
+	})
+}
+
 // TestOctetsThatCannotBeReadNow: while S3 is away messages are tried again and
 // again; when it is back they do not wait for hours, as if their next hop had
 // put them off.

@@ -62,6 +62,7 @@ type Queue struct {
 	most    int          // maxMemory; less in tests, set before anything happens
 	ids     atomic.Int64 // the last one given
 	tidying atomic.Bool
+	ready   readiness
 	kept    atomic.Int64 // octets of messages in memory
 	crew    crew.Crew
 	journal *journal
