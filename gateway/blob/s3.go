@@ -23,6 +23,9 @@ const (
 	// maxPuts bounds uploads of small blobs at once; who comes while they run
 	// shares the next one.
 	maxPuts = 8
+	// minPack is worth an upload beside others; of fewer octets, twice as many
+	// blobs as uploads run are.
+	minPack = 256 << 10
 	// maxPack ends an object of small blobs.
 	maxPack = 8 << 20
 	// s3Large is the size from which a blob is an object of its own.
@@ -320,13 +323,18 @@ func (s *S3) join(n int64) *pack {
 	return p
 }
 
-// upload begins to upload the first pack that waits, if it may; the mutex is
+// upload begins to upload the first pack that waits, if it may: at once where
+// none runs, beside others where it is worth a request of its own. The mutex is
 // held.
 func (s *S3) upload() {
 	if s.puts == maxPuts || len(s.packs) == 0 {
 		return
 	}
 	p := s.packs[0]
+	blobs := p.seg.pending - 1
+	if len(s.packs) == 1 && blobs < 2*s.puts && len(p.buf) < minPack {
+		return
+	}
 	s.packs = s.packs[1:]
 	s.puts++
 	s.appends.Add(1)

@@ -191,6 +191,49 @@ func TestS3RemovesAsFastAsItStores(t *testing.T) {
 	eventually(t, "removals wait for each other", func() bool { return s.Usage().Segments == 0 })
 }
 
+// TestS3SharesUploads: while one upload runs, the next begins when it has more
+// than one blob to take, or when the first has ended.
+func TestS3SharesUploads(t *testing.T) {
+	t.Parallel()
+	s, b := openBetween(t, nil)
+	var puts atomic.Int64
+	free := make(chan struct{})
+	b.set(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut {
+			puts.Add(1)
+			<-free
+		}
+		return false
+	})
+	var wg sync.WaitGroup
+	add := func(n int) {
+		wg.Go(func() { put(t, s, "", octets(uint64(n), n)) })
+	}
+	waiting := func() int {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.packs)
+	}
+	add(100)
+	eventually(t, "the first is not stored", func() bool { return puts.Load() == 1 })
+	add(101)
+	eventually(t, "the second does not come", func() bool { return waiting() == 1 || puts.Load() == 2 })
+	if puts.Load() != 1 {
+		t.Error("the second has an upload of its own")
+	}
+	add(102)
+	eventually(t, "two are not worth an upload", func() bool { return puts.Load() == 2 && waiting() == 0 })
+	add(minPack)
+	eventually(t, "many octets are not worth an upload", func() bool { return puts.Load() == 3 })
+	add(103)
+	eventually(t, "the last does not come", func() bool { return waiting() == 1 })
+	close(free)
+	wg.Wait()
+	if n := puts.Load(); n != 4 {
+		t.Error(n, "uploads")
+	}
+}
+
 // TestS3ClosesThoughItHangs: a gateway can be stopped while S3 does not answer.
 func TestS3ClosesThoughItHangs(t *testing.T) {
 	t.Parallel()
