@@ -124,9 +124,9 @@ func (g *generation) openTransports(s *server, r dns.Resolver) error {
 	g.out = out
 	g.transports = map[string]queue.Transport{queue.Outbound: g.bounces.Transport(out)}
 	for name, group := range g.groups {
-		g.transports[name] = queue.FromDelivery(group.Relay, func() bool {
+		g.transports[name] = queue.FromDelivery(group.Relay, func() (dsn, deliverBy bool) {
 			x, known := group.Offers()
-			return known && x.DSN
+			return known && x.DSN, known && x.DeliverBy
 		})
 	}
 	for name := range g.local {

@@ -431,7 +431,7 @@ func (d *delivery) verdict(c *conn, v *visit, step smtpc.Step, r smtp.Reply) *fa
 	switch {
 	case r.Positive():
 		f.Result = queue.Delivered
-		f.Relayed = !c.Extensions().DSN
+		f.Relayed, f.Untimed = !c.Extensions().DSN, !c.Extensions().DeliverBy
 	case r.Permanent():
 		f.Result = queue.Failed
 	default:

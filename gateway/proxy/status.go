@@ -79,7 +79,7 @@ func (g *Group) Probe(ctx context.Context) error {
 // offer to clients, when a transaction may end at any of them. It is false
 // while there is a backend that was never reached.
 func (g *Group) Offers() (smtpc.Extensions, bool) {
-	x := smtpc.Extensions{SMTPUTF8: true, EightBitMIME: true, DSN: true, RequireTLS: true, PRDR: true, Extended: true}
+	x := smtpc.Extensions{SMTPUTF8: true, EightBitMIME: true, DSN: true, RequireTLS: true, PRDR: true, DeliverBy: true, Extended: true}
 	known := true
 	for _, b := range g.backends {
 		o := b.offers.Load()
@@ -93,6 +93,7 @@ func (g *Group) Offers() (smtpc.Extensions, bool) {
 		x.DSN = x.DSN && o.DSN
 		x.RequireTLS = x.RequireTLS && o.RequireTLS && o.secure
 		x.PRDR = x.PRDR && o.PRDR
+		x.DeliverBy = x.DeliverBy && (o.DeliverBy || b.target.LMTP) // which delivers, and relays nothing
 		if o.Size > 0 && (x.Size == 0 || o.Size < x.Size) {
 			x.HasSize, x.Size = true, o.Size
 		}

@@ -64,6 +64,7 @@ func (c *Change) apply(e *entry, held bool, now int64) (fate, bool) {
 			return toWait, false
 		}
 		e.due = now
+		e.byHand++
 	}
 	return toWait, true
 }
@@ -141,17 +142,25 @@ func (q *Queue) actOn(c *Change, e *entry, now int64) bool {
 	return false
 }
 
-// wishes notes what is to become of e when its attempt has ended.
+// wishes notes what is to become of e when its attempt has ended, as apply does
+// with rows: what is removed stays so, and what is held is only released.
 func (e *entry) wishes(c *Change) bool {
-	switch c.Action {
-	case Remove:
+	switch {
+	case c.Action == Remove:
 		e.wish = toRemove
-	case Hold:
-		e.wish, e.reason = toHold, c.Reason
-	case Retry:
-		e.wish = toRetry
-	default:
+	case e.wish == toRemove:
 		return false
+	case c.Action == Release:
+		if e.wish != toHold {
+			return false
+		}
+		e.wish = noWish
+	case e.wish == toHold:
+		return false
+	case c.Action == Hold:
+		e.wish, e.reason = toHold, c.Reason
+	case c.Action == Retry:
+		e.wish = toRetry
 	}
 	return true
 }

@@ -144,11 +144,7 @@ func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 		v.blame(&outs[i])
 		switch {
 		case x.Result == Delivered:
-			if x.Final && wants(r, arrived) {
-				x.tell = arrived
-			} else if x.Relayed && wants(r, relayed) {
-				x.tell = relayed
-			}
+			x.tell = taken(&e.msg.params.DeliverBy, r, &x.Outcome)
 			continue
 		case x.Result == Deferred && v.now >= back:
 			x.Result, x.expire = Failed, true
@@ -169,6 +165,20 @@ func (q *Queue) judge(e *entry, outs []Outcome) *verdict {
 	}
 	v.broken = !v.worked && q.ctx.Err() != nil && len(v.rest) == len(e.rcpts)
 	return v
+}
+
+// taken is what the sender hears of a recipient whom the next hop has taken.
+func taken(by *smtp.DeliverBy, r *recipient, o *Outcome) notice {
+	switch {
+	case o.Final && wants(r, arrived):
+		return arrived
+	case o.Relayed && wants(r, relayed):
+		return relayed
+	case o.Final || !by.Set || !wants(r, deadlinePassed):
+	case by.Trace, !by.Return && o.Untimed: // RFC 2852 sections 4.1.4 and 4.1.4.2
+		return relayed
+	}
+	return nothing
 }
 
 // blame notes what an outcome says about the destination.
@@ -257,7 +267,7 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 		e.fate = toGo
 		return true
 	}
-	wait := q.options().retryAfter(e.attempts)
+	wait := q.options().retryAfter(e.attempts - e.byHand)
 	switch {
 	case v.later:
 		wait = minLater
@@ -280,6 +290,7 @@ func (q *Queue) dispose(e *entry, v *verdict) bool {
 		e.hold, e.heldAt = e.reason, v.now
 	case toRetry:
 		e.due = v.now
+		e.byHand++
 	}
 	e.wish = noWish
 	return true

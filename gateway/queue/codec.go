@@ -80,6 +80,9 @@ func appendRow(dst []byte, e *entry) []byte {
 	for i := range e.rcpts {
 		w.recipient(&e.rcpts[i])
 	}
+	if e.byHand > 0 { // versions before did not have it, and pass it over
+		w.uint(uint64(e.byHand))
+	}
 	return w.b
 }
 
@@ -225,6 +228,9 @@ func parseRow(b []byte, e *entry) error {
 	e.rcpts = make([]recipient, n)
 	for i := range e.rcpts {
 		r.recipient(&e.rcpts[i])
+	}
+	if len(r.b) > 0 {
+		e.byHand = int(r.uint(1 << 30))
 	}
 	e.flow = flowOf(e.route, e.domain, e.msg.lane(), e.msg.priority(), e.msg.sender())
 	return r.err

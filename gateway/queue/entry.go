@@ -91,6 +91,7 @@ type entry struct {
 	domain   string // the recipients', lower-case ASCII
 	rcpts    []recipient
 	attempts int   // made
+	byHand   int   // of these, or of the next ones: an administrator wanted them, beside the schedule
 	tried    int64 // when the latest began; 0: never
 	due      int64 // when it may be tried
 	since    int64 // from when on its age counts

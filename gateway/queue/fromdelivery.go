@@ -10,19 +10,19 @@ import (
 )
 
 // FromDelivery makes a Transport of in-session deliveries: those of the
-// backends of a domain whose mail is queued. dsn tells whether they pass on
-// what senders want to be notified of (RFC 3461); nil: they do not.
-func FromDelivery(begin func() gateway.Delivery, dsn func() bool) Transport {
-	return handover{begin, dsn, false}
+// backends of a domain whose mail is queued. offers tells whether they pass on
+// what senders want to be notified of (RFC 3461), and by when (RFC 2852).
+func FromDelivery(begin func() gateway.Delivery, offers func() (dsn, deliverBy bool)) Transport {
+	return handover{begin, offers, false}
 }
 
 // FromFinal makes a Transport of deliveries into mailboxes.
 func FromFinal(begin func() gateway.Delivery) Transport { return handover{begin, nil, true} }
 
 type handover struct {
-	begin func() gateway.Delivery
-	dsn   func() bool
-	final bool // nobody comes after it
+	begin  func() gateway.Delivery
+	offers func() (dsn, deliverBy bool)
+	final  bool // nobody comes after it
 }
 
 // NextHop implements NextHop: the backends are one.
@@ -49,11 +49,15 @@ func (h handover) Deliver(ctx context.Context, j *Job) []Outcome {
 	if err != nil || len(replies) == 0 {
 		return same(len(j.Rcpts), Outcome{Reply: unread, Local: true})
 	}
-	relayed := !h.final && (h.dsn == nil || !h.dsn())
+	dsn, deliverBy := h.final, h.final
+	if !h.final {
+		dsn, deliverBy = h.offers()
+	}
 	outs := make([]Outcome, len(j.Rcpts))
 	for i := range outs {
-		outs[i] = outcomeOf(replies[min(i, len(replies)-1)], relayed)
-		outs[i].Final = h.final && outs[i].Result == Delivered
+		outs[i] = outcomeOf(replies[min(i, len(replies)-1)])
+		taken := outs[i].Result == Delivered
+		outs[i].Relayed, outs[i].Untimed, outs[i].Final = taken && !dsn, taken && !deliverBy, taken && h.final
 		outs[i].Local = h.final
 	}
 	return outs
@@ -64,10 +68,10 @@ func (h handover) Deliver(ctx context.Context, j *Job) []Outcome {
 var gone = []smtp.EnhancedCode{{4, 3, 2}, {4, 3, 5}, {4, 4, 1}, {4, 4, 5}, {4, 7, 0}}
 
 // outcomeOf says what a backend's reply means.
-func outcomeOf(r smtp.Reply, relayed bool) Outcome {
+func outcomeOf(r smtp.Reply) Outcome {
 	switch {
 	case r.Positive():
-		return Outcome{Result: Delivered, Reply: r, Relayed: relayed}
+		return Outcome{Result: Delivered, Reply: r}
 	case r.Permanent():
 		return Outcome{Result: Failed, Reply: r}
 	}

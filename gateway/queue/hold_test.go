@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"strconv"
 	"testing"
 	"time"
 
@@ -121,4 +122,76 @@ func TestPreparedWaitsAsAsked(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWishesForWhatIsBeingTried end like actions on what waits, one after the other.
+func TestWishesForWhatIsBeingTried(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		actions []Action
+		counts  string // what each action said
+		state   State  // afterwards, "" : gone
+	}{
+		{"release ends hold", []Action{Hold, Release}, "11", Waiting},
+		{"retry leaves what is held", []Action{Hold, Retry}, "10", Held},
+		{"hold keeps nothing that was removed", []Action{Remove, Hold}, "10", ""},
+		{"nor do retry and release", []Action{Remove, Retry, Release}, "100", ""},
+		{"what is held can be removed", []Action{Hold, Remove}, "11", ""},
+		{"release without hold", []Action{Release}, "0", Waiting},
+	} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			gate := make(chan struct{})
+			l.next.before = func(context.Context, *Job) { <-gate }
+			l.next.answer = func(*Job, string) Outcome { return busy }
+			l.start()
+			l.send("a@example.org", mail, "b@x.test")
+			settle()
+			counts := ""
+			for _, a := range tt.actions {
+				n, err := l.q.Act(context.Background(), Change{Action: a, Filter: Filter{All: true}}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				counts += strconv.Itoa(n)
+			}
+			close(gate)
+			settle()
+			state := State("")
+			if items := l.list(); len(items) == 1 {
+				state = items[0].State
+			}
+			if counts != tt.counts || state != tt.state {
+				t.Errorf("%s: counts %s, want %s; state %q, want %q", tt.name, counts, tt.counts, state, tt.state)
+			}
+		})
+	}
+}
+
+// TestRetryByHandLeavesTheSchedule: an administrator who tries mail again and
+// again during an outage does not make it wait hours afterwards.
+func TestRetryByHandLeavesTheSchedule(t *testing.T) {
+	in(t, Options{Retry: []time.Duration{time.Minute, 4 * time.Hour}}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome { return busy }
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		settle()
+		for range 3 {
+			l.act(Retry, Filter{All: true})
+			settle()
+		}
+		l.close() // it is in the row
+		l.open()
+		l.start()
+		settle()
+		it := l.list()[0]
+		if wait := time.Until(*it.Next); it.Attempts != 4 || wait > 66*time.Second {
+			t.Errorf("after %d attempts it waits %v", it.Attempts, wait)
+		}
+		time.Sleep(2 * time.Minute)
+		settle()
+		it = l.list()[0]
+		if wait := time.Until(*it.Next); it.Attempts != 5 || wait < 3*time.Hour {
+			t.Errorf("after %d attempts it waits %v", it.Attempts, wait)
+		}
+	})
 }

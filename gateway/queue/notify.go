@@ -23,7 +23,7 @@ const (
 	delayed
 	relayed
 	arrived        // in the mailbox
-	deadlinePassed // delayed, because of DELIVERBY
+	deadlinePassed // or relayed, because of DELIVERBY
 )
 
 // wants tells whether the sender is to be told (RFC 3461 section 4.1): by

@@ -284,6 +284,45 @@ func TestRelayedIsToldWhereAsked(t *testing.T) {
 	})
 }
 
+// TestRelayingByDeadlineIsTold (RFC 2852): every relaying with trace, and with mode
+// N one to a server that does not know of the deadline; but to nobody who wants
+// to hear nothing.
+func TestRelayingByDeadlineIsTold(t *testing.T) {
+	for _, tt := range []struct {
+		trace, back, untimed, final bool
+		notify                      smtp.Notify
+		want                        bool
+	}{
+		{want: false},
+		{trace: true, want: true},
+		{trace: true, back: true, want: true},
+		{trace: true, final: true},
+		{trace: true, notify: smtp.NotifyNever},
+		{trace: true, notify: smtp.NotifyFailure, want: true},
+		{untimed: true, want: true},
+		{untimed: true, back: true},
+		{untimed: true, notify: smtp.NotifyNever},
+	} {
+		in(t, Options{}, func(t *testing.T, l *lab) {
+			l.next.answer = func(*Job, string) Outcome {
+				o := delivered
+				o.Untimed, o.Final = tt.untimed, tt.final
+				return o
+			}
+			l.start()
+			c := copyOf("a@example.org", mail, "b@x.test")
+			c.Params.DeliverBy = smtp.DeliverBy{Within: time.Hour, Return: tt.back, Trace: tt.trace, Set: true}
+			c.Rcpts[0].Params.Notify = tt.notify
+			l.commit(c)
+			settle()
+			all := l.next.all()
+			if got := len(all) == 2 && strings.Contains(all[1].body, "Action: relayed\r\nStatus: 2.0.0\r\n"); got != tt.want || len(all) > 2 {
+				t.Errorf("%+v: %d messages", tt, len(all))
+			}
+		})
+	}
+}
+
 // TestArrivalInAMailboxIsToldWhereAsked (RFC 3461 section 5.2.1).
 func TestArrivalInAMailboxIsToldWhereAsked(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {

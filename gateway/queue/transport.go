@@ -71,6 +71,8 @@ type Outcome struct {
 	// Relayed: the next hop does not know DSN, so that a success that was asked
 	// for is reported as relayed (RFC 3461 section 5.2.2).
 	Relayed bool
+	// Untimed: the next hop does not know DELIVERBY (RFC 2852).
+	Untimed bool
 	// Final: the message is in the recipient's mailbox, and nobody else will
 	// report a success that was asked for (RFC 3461 section 5.2.1).
 	Final bool

@@ -53,7 +53,7 @@ func (p *ReplyParser) Add(line []byte) (Reply, bool, error) {
 
 // keep adds the text of a line, as far as there is room.
 func (p *ReplyParser) keep(text []byte) {
-	if p.lines > MaxReplyLines || len(p.text)+len(text) > MaxReplyText {
+	if len(p.text)+len(text) > MaxReplyText {
 		return
 	}
 	if p.lines > 1 {

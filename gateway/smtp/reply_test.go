@@ -69,7 +69,7 @@ func TestRepliesAreRead(t *testing.T) {
 		{in: "150 a\r\n", err: ErrReplySyntax},
 		{in: "25\r\n", err: ErrReplySyntax},
 		{in: "250_a\r\n", err: ErrReplySyntax},
-		{in: strings.Repeat("250-a\r\n", MaxReplyLines+50) + "250 b\r\n", want: NewReply(250, EnhancedCode{}, strings.Repeat("a\n", MaxReplyLines-1)+"a")},
+		{in: strings.Repeat("250-a\r\n", maxLongReply-1) + "250 b\r\n", want: NewReply(250, EnhancedCode{}, strings.Repeat("a\n", maxLongReply-1)+"b")},
 		{in: strings.Repeat("250-a\r\n", MaxReplyLines+50) + "550 b\r\n", err: ErrReplyCodes},
 		{in: strings.Repeat("250-a\r\n", maxLongReply+1), err: ErrReplyLong},
 		{in: "250-a\r\n250-" + strings.Repeat("a", MaxReplyText) + "\r\n250 b\r\n", want: NewReply(250, EnhancedCode{}, "a\nb")},

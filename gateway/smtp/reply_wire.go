@@ -10,8 +10,7 @@ const (
 	// MaxReplyLine is the length of one line with its CRLF (RFC 5321 section
 	// 4.5.3.1.5); longer texts are wrapped.
 	MaxReplyLine = 512
-	// MaxReplyLines is how many lines of one reply are written, and kept of one
-	// that is read.
+	// MaxReplyLines is how many lines of one reply are written.
 	MaxReplyLines = 100
 	// MaxReplyText is how many octets of text are kept of a reply that is read.
 	MaxReplyText = 32 << 10

@@ -326,6 +326,20 @@ func TestDeadlineIsPassedOn(t *testing.T) {
 	}
 }
 
+// TestExtensionsBehindManyLines count like others.
+func TestExtensionsBehindManyLines(t *testing.T) {
+	t.Parallel()
+	script := hello + "S 250-fake\n" + strings.Repeat("S 250-X-OURS\n", 300) + "S 250-8BITMIME\nS 250 SMTPUTF8\nE"
+	err := dialogue(t, Options{}, script, func(c *Client) {
+		if x := c.Extensions(); !x.EightBitMIME || !x.SMTPUTF8 {
+			t.Errorf("%+v", x)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSevenBitDataIsSentWhateverWasDeclared(t *testing.T) {
 	t.Parallel()
 	msg := text("a\r\n")
