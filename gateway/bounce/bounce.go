@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"strings"
 
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/returnpath"
@@ -126,11 +128,7 @@ func (b *Bounces) verp(to smtp.Address) (Returned, bool) {
 // isRole tells whether an address must take bounces whatever it sends (RFC
 // 5321 section 4.5.1, RFC 2142).
 func isRole(local string) bool {
-	switch local {
-	case "postmaster", "Postmaster", "POSTMASTER", "abuse", "mailer-daemon", "MAILER-DAEMON":
-		return true
-	}
-	return false
+	return slices.Contains([]string{"postmaster", "abuse", "mailer-daemon"}, strings.ToLower(local))
 }
 
 // Rewrite returns the envelope sender of mail that an address of domain

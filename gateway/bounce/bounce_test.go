@@ -219,6 +219,8 @@ func TestUnsignedBouncesAreRefused(t *testing.T) {
 			{"", "ana@example.org", true, false},
 			{"x@far.example", "ana@example.org", false, false},
 			{"", "postmaster@example.org", false, false},
+			{"", "PostMaster@example.org", false, false},
+			{"", "Abuse@example.org", false, false},
 			{"", "ana@else.test", false, false},
 		} {
 			if r := b.Return(from(t, c.from), addr(t, c.to), c.ours); !r.Reply.IsZero() != c.refused {
@@ -371,6 +373,16 @@ func TestForwardedMailComesBack(t *testing.T) {
 		if got := b.Rewrite(from(t, s), "example.org"); got != from(t, s) {
 			t.Errorf("%q forwarded as %s", s, got)
 		}
+	}
+	// In a lane whose mail has the recipient in its return address it leaves as
+	// it is: what comes back must find the sender.
+	b, _ = newBounces(t, func(o *Options) { o.VERP = []string{"bulk"} })
+	short := b.Rewrite(from(t, "j@o.example"), "example.org")
+	x, j := &next{}, job(t, short.String(), "b@c.example")
+	j.Queue.Lane = "bulk"
+	b.Transport(x).Deliver(t.Context(), j)
+	if r := b.Return(from(t, ""), x.jobs[0].From.Address, false); r.To.String() != "j@o.example" || !r.Outbound {
+		t.Errorf("%s came back as %+v", x.jobs[0].From, r)
 	}
 	b, _ = newBounces(t, func(o *Options) { o.SRS = false })
 	if got := b.Rewrite(sender, "example.org"); got != sender {

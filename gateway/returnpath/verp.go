@@ -11,9 +11,10 @@ const verpMark = "+v"
 
 // SignVERP returns a return address that tells which recipient a bounce is
 // about: local+vTAG=rcpt=rcpt.domain@domain. ok is false where there is no
-// room for it, which with 64 octets is often so.
+// room for it, which with 64 octets is often so, and where the sender is signed
+// already: what comes back to that must find its own way.
 func (s *Signer) SignVERP(from, rcpt smtp.Address) (signed smtp.Address, ok bool) {
-	if from.Local == "" || from.Domain == "" || !plain(from.Local) || !plain(rcpt.Local) || rcpt.Domain == "" || !rcpt.IsASCII() || strings.HasPrefix(rcpt.Domain, "[") {
+	if from.Local == "" || from.Domain == "" || !plain(from.Local) || !plain(rcpt.Local) || rcpt.Domain == "" || !rcpt.IsASCII() || strings.HasPrefix(rcpt.Domain, "[") || IsSigned(from) {
 		return from, false
 	}
 	tag := s.tag(s.keys[0], s.day()+s.days, "verp", from.String()+" "+rcpt.String())

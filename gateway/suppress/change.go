@@ -10,11 +10,14 @@ import (
 )
 
 // An entry that is there already is replaced: by what came last, except that
-// nothing replaces what an administrator wrote but an administrator. It gets
-// the number of the change, so that filters in other processes learn of it.
+// what comes back takes the place neither of what an administrator wrote nor of
+// what lasts longer, such as a complaint, until that has ended. It gets the
+// number of the change, so that filters in other processes learn of it.
 const insert = `INSERT INTO suppress_entries (domain, address, reason, source, detail, since, until, changed) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (address, domain) DO UPDATE SET
   reason = excluded.reason, source = excluded.source, detail = excluded.detail, since = excluded.since, until = excluded.until, changed = excluded.changed
-  WHERE suppress_entries.reason <> 'manual' OR excluded.reason IN ('manual', 'imported')`
+  WHERE excluded.reason IN ('manual', 'imported')
+    OR suppress_entries.until > 0 AND suppress_entries.until <= excluded.since
+    OR suppress_entries.reason <> 'manual' AND (excluded.until = 0 OR suppress_entries.until > 0 AND suppress_entries.until <= excluded.until)`
 
 // write puts entries on the list.
 func write(ctx context.Context, tx *sqldb.Tx, entries ...Entry) error {

@@ -204,6 +204,57 @@ func TestAdministratorsEntryStays(t *testing.T) {
 	}
 }
 
+// A bounce, which is forgotten after a while, ends neither a complaint, which is
+// not, nor what came from a file for ever; what has ended is in nobody's way.
+func TestWhatLastsLongerStays(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opt := DefaultOptions()
+		opt.Bounces = 1
+		l, db := open(t, opt)
+		defer db.Close()
+		bounce := func(address, about string) {
+			t.Helper()
+			if added, err := l.Note(t.Context(), Event{Sender: "example.org", Address: address, Detail: "550 5.1.1 unknown", About: about}); err != nil || !added {
+				t.Fatal(added, err)
+			}
+		}
+		reason := func(address string) Reason {
+			t.Helper()
+			e, _, err := l.Lookup(t.Context(), "example.org", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return e.Reason
+		}
+		if _, err := l.Note(t.Context(), Event{Sender: "example.org", Address: "ann@example.net", Complaint: true}); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range []Entry{
+			{Address: "bob@example.net", Domain: "example.org", Reason: Imported},
+			{Address: "carl@example.net", Domain: "example.org", Until: time.Now().Add(time.Minute)},
+			{Address: "dan@example.net", Domain: "example.org", Reason: Imported, Until: time.Now().Add(time.Hour)},
+		} {
+			if err := l.Add(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		for address, want := range map[string]Reason{"ann@example.net": Complaint, "bob@example.net": Imported, "carl@example.net": Bounced, "dan@example.net": Bounced} {
+			bounce(address, "<1@example.org>")
+			if got := reason(address); got != want {
+				t.Errorf("%s is on the list as %q, want %q", address, got, want)
+			}
+		}
+		time.Sleep(opt.BounceTime + time.Hour)
+		for address, want := range map[string]Reason{"ann@example.net": Complaint, "bob@example.net": Imported, "carl@example.net": "", "dan@example.net": ""} {
+			if got := reason(address); got != want {
+				t.Errorf("later, %s is on the list as %q, want %q", address, got, want)
+			}
+		}
+	})
+}
+
 func TestOtherProcessesChangesAreSeen(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
