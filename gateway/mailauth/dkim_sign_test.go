@@ -118,6 +118,29 @@ func TestParsePrivateKey(t *testing.T) {
 	}
 }
 
+// What is often put in a key's place is told by its name.
+func TestPrivateKeyThatIsNone(t *testing.T) {
+	t.Parallel()
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, _ := x509.MarshalECPrivateKey(ec)
+	pkcs8, _ := x509.MarshalPKCS8PrivateKey(ec)
+	public, _ := x509.MarshalPKIXPublicKey(testKeys.ed.Public())
+	for want, block := range map[string]*pem.Block{
+		"is encrypted":                         {Type: "ENCRYPTED PRIVATE KEY", Bytes: pkcs8},
+		"key is encrypted: write it without":   {Type: "RSA PRIVATE KEY", Headers: map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-128-CBC,00"}, Bytes: pkcs8},
+		`"EC PRIVATE KEY" is no private key`:   {Type: "EC PRIVATE KEY", Bytes: sec1},
+		"private key is neither RSA nor ed255": {Type: "PRIVATE KEY", Bytes: pkcs8},
+		`"PUBLIC KEY" is no private key`:       {Type: "PUBLIC KEY", Bytes: public},
+	} {
+		if _, err := ParsePrivateKey(pem.EncodeToMemory(block)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
 // TestKeyRecordsOfOthers parses what dkimpy publishes.
 func TestKeyRecordsOfOthers(t *testing.T) {
 	t.Parallel()

@@ -189,10 +189,15 @@ func ParsePrivateKey(data []byte) (crypto.Signer, error) {
 	}
 	var key any
 	var err error
-	if block.Type == "RSA PRIVATE KEY" {
+	switch _, encrypted := block.Headers["DEK-Info"]; {
+	case encrypted || block.Type == "ENCRYPTED PRIVATE KEY":
+		return nil, errors.New("the private key is encrypted: write it without a passphrase (openssl pkey -in FILE -out FILE)")
+	case block.Type == "RSA PRIVATE KEY":
 		key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-	} else {
+	case block.Type == "PRIVATE KEY":
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
+	default: // EC PRIVATE KEY, PUBLIC KEY, CERTIFICATE, ...
+		return nil, fmt.Errorf("%q is no private key of RSA or ed25519", block.Type)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)

@@ -36,11 +36,14 @@ func (k *Keys) Generate(ctx context.Context, req Request) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
+	user, err := userName(req.User)
+	if err != nil {
+		return nil, err
+	}
 	v, old, err := k.group(ctx, domain)
 	if err != nil {
 		return nil, err
 	}
-	user := strings.ToLower(req.User)
 	state := Active
 	same := func(o Key) bool { return o.User == user && (o.State == New || o.State == Active) }
 	if req.Wait || slices.ContainsFunc(old, same) {

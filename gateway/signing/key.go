@@ -13,6 +13,7 @@ import (
 
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/mailauth"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // rsaBits is the size of RSA keys that are made: what every receiver takes
@@ -123,6 +124,23 @@ func domainName(s string) (string, error) {
 		return "", fmt.Errorf("%w: domain %q", ErrName, s)
 	}
 	return name, nil
+}
+
+// userName returns a user in the form in which it submits mail; "" : nobody in
+// particular.
+func userName(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	a, err := smtp.ParseMailbox(s, smtp.UTF8)
+	if err == nil {
+		a.Domain, err = smtp.ASCIIDomain(a.Domain)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%w: user %q: %w; write it like ana@example.org", ErrName, s, err)
+	}
+	a.Local = strings.ToLower(a.Local)
+	return a.String(), nil
 }
 
 // generate makes a private key.

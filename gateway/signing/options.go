@@ -65,6 +65,9 @@ func (o *Options) Validate() error {
 		if !validSelector(f.Selector) {
 			return fmt.Errorf("signing: selector %q of %s is not letters, digits and hyphens", f.Selector, f.Domain)
 		}
+		if _, err := userName(f.User); err != nil {
+			return fmt.Errorf("signing: keys[%d]: %w", i, err)
+		}
 		if f.Key == "" {
 			return fmt.Errorf("signing: keys[%d]: %s has no key", i, f.Domain)
 		}
@@ -97,8 +100,11 @@ func (o *Options) load() ([]Key, error) {
 		if err != nil {
 			return nil, failed(fmt.Errorf("%s: %w", f.Key, err))
 		}
-		k := Key{Selector: f.Selector, User: strings.ToLower(f.User), State: Active, File: f.Key, private: private}
+		k := Key{Selector: f.Selector, State: Active, File: f.Key, private: private}
 		if k.Domain, err = domainName(f.Domain); err == nil {
+			k.User, err = userName(f.User)
+		}
+		if err == nil {
 			err = k.check()
 		}
 		if err != nil {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -77,11 +76,14 @@ func (k *Keys) Rotate(ctx context.Context, r dns.Resolver, domain, user string, 
 	if err != nil {
 		return Rotation{}, err
 	}
+	if user, err = userName(user); err != nil {
+		return Rotation{}, err
+	}
 	v, list, err := k.group(ctx, domain)
 	if err != nil {
 		return Rotation{}, fmt.Errorf("signing: %w", err)
 	}
-	t := &turn{k: k, ctx: ctx, r: r, v: v, opt: opt, domain: domain, user: strings.ToLower(user), all: list}
+	t := &turn{k: k, ctx: ctx, r: r, v: v, opt: opt, domain: domain, user: user, all: list}
 	fresh, active, retired, revoked := t.of(New), t.of(Active), t.of(Retired), t.of(Revoked)
 	switch {
 	case len(fresh) > 0:

@@ -125,7 +125,7 @@ func TestFirstKeysNeedNotWait(t *testing.T) {
 	if err != nil || rot.Step != Activated || !rot.Next.IsZero() {
 		t.Errorf("%+v, %v", rot, err)
 	}
-	if _, err := k.Rotate(t.Context(), dns.Zone{}, "example.org", "ana", RotateOptions{Now: now}); !errors.Is(err, ErrNoKeys) {
+	if _, err := k.Rotate(t.Context(), dns.Zone{}, "example.org", "ana@example.org", RotateOptions{Now: now}); !errors.Is(err, ErrNoKeys) {
 		t.Errorf("a user without keys: %v", err)
 	}
 	if _, err := k.Rotate(t.Context(), dns.Zone{}, "no such", "", RotateOptions{Now: now}); !errors.Is(err, ErrName) {

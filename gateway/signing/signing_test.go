@@ -162,6 +162,7 @@ func TestWhoseKeysSign(t *testing.T) {
 		{Domain: "sub.example.org", Selector: "sub"},
 		{Domain: "xn--bcher-kva.example", Selector: "idn"},
 		{Domain: "waiting.example", Selector: "w", Wait: true},
+		{Domain: "xn--bcher-kva.example", User: "Eva@b\u00fccher.example", Selector: "eva"},
 	} {
 		req.Algorithms = []Algorithm{Ed25519}
 		all = append(all, k.must(t, req)...)
@@ -178,6 +179,7 @@ func TestWhoseKeysSign(t *testing.T) {
 		{"bob", "x@deep.sub.example.org", []string{"sub"}},
 		{"bob", "x@other.example.org", []string{"all"}},
 		{"bob", "x@b\u00fccher.example", []string{"idn"}},
+		{"eva@xn--bcher-kva.example", "x@b\u00fccher.example", []string{"eva"}},
 		{"bob", "x@sub.example.org, y@example.org", []string{"sub", "all"}},
 		{"bob", "x@example.net", nil},
 		{"bob", "x@org", nil},
@@ -232,6 +234,7 @@ func TestKeysOfFiles(t *testing.T) {
 		{Keys: []KeyFile{{Domain: "example.org", Selector: "x", Key: file + ".none"}}},
 		{Keys: []KeyFile{{Domain: "example.org", Selector: "x y", Key: file}}},
 		{Keys: []KeyFile{{Domain: "org", Selector: "x", Key: file}}},
+		{Keys: []KeyFile{{Domain: "example.org", Selector: "x", Key: file, User: "not an address"}}},
 		{Keys: []KeyFile{{Domain: "example.org", Selector: "x", Key: file}, {Domain: "Example.org", Selector: "x", Key: file}}},
 	} {
 		if _, err := k.Prepare(bad); err == nil {
@@ -306,6 +309,8 @@ func TestGenerateRefuses(t *testing.T) {
 		{Domain: "example.org", Selector: "x;y"},
 		{Domain: "example.org", Selector: "S"},
 		{Domain: "example.org", Algorithms: []Algorithm{"dsa"}},
+		{Domain: "example.org", User: "not an address"},
+		{Domain: "example.org", User: "ana"},
 		{Domain: strings.Repeat("abcdefg.", 28) + "example", Selector: strings.Repeat("s", 60)},
 	} {
 		req.Now = time.Now()
