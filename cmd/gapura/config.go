@@ -54,6 +54,7 @@ func (c *configCheck) Run(a *app) error {
 		if policy, err = checkConfig(cfg); err == nil {
 			report.Warnings = append(report.Warnings, policyWarnings(cfg, policy)...)
 			report.Warnings = append(report.Warnings, certWarnings(cfg, time.Now())...)
+			report.Warnings = append(report.Warnings, keyWarnings(cfg)...)
 			report.Warnings = append(report.Warnings, a.checkLocal(cfg)...)
 		}
 	}

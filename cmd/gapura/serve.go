@@ -253,7 +253,7 @@ func (s *server) warnings(gen *generation) []config.Error {
 	if err != nil {
 		s.log.Error("accounts", "error", err.Error())
 	}
-	return slices.Concat(cfg.Warnings(), policyWarnings(cfg, gen.policy), list)
+	return slices.Concat(cfg.Warnings(), policyWarnings(cfg, gen.policy), keyWarnings(cfg), list)
 }
 
 // register makes the metrics of parts that do not register theirs themselves.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/filters/arc"
 	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/cert"
 	"github.com/gapura-mail/gapura/gateway/lda"
@@ -121,6 +123,34 @@ func certWarnings(cfg *config.Config, now time.Time) []config.Error {
 	}
 	if err := c.Leaf.VerifyHostname(cfg.Hostname); err != nil {
 		warn("", "no certificate is for the host name %s: %v", cfg.Hostname, err)
+	}
+	return list
+}
+
+// keyWarnings tell of files of private keys that everybody on the machine can
+// read.
+func keyWarnings(cfg *config.Config) (list []config.Error) {
+	warn := func(file string, err error) {
+		var es config.Errors
+		if info, e := os.Stat(file); e == nil && info.Mode().Perm()&0o004 != 0 && errors.As(err, &es) {
+			list = append(list, es...)
+		}
+	}
+	const readable, hint = "%s: everybody on this machine can read the private key", "chmod 600"
+	if cfg.TLS.Mode == cert.ModeFiles {
+		warn(cfg.TLS.Key, cfg.Mistake("tls.key", hint, readable, cfg.TLS.Key))
+		for i, p := range cfg.TLS.Certificates {
+			warn(p.Key, cfg.Mistake(fmt.Sprintf("tls.certificates[%d].key", i), hint, readable, p.Key))
+		}
+	}
+	for _, f := range cfg.Filters {
+		if opt, ok := f.Options.(*arc.Options); ok && opt.Seal != nil {
+			key := cfg.Path(opt.Seal.Key)
+			warn(key, cfg.Errorf(f.Position(), readable+" (%s)", key, hint))
+		}
+	}
+	for i, k := range cfg.Signing.Keys {
+		warn(k.Key, cfg.Mistake(fmt.Sprintf("signing.keys[%d].key", i), hint, readable, k.Key))
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,47 @@ func TestCertificatesAreChecked(t *testing.T) {
 		if !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s on %s: %q", c.host, c.day, got)
 		}
+	}
+}
+
+// TestKeysOthersCanRead: config check tells of each file of a private key.
+func TestKeysOthersCanRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"tls.key", "seal.key", "dkim.key", "private.key"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := config.Parse(filepath.Join(dir, "g.yaml"), []byte(`tls: {mode: files, certificate: cert.pem, key: tls.key}
+filters:
+  - arc: {seal: {domain: example.org, selector: a, key: seal.key}}
+signing:
+  keys:
+    - {domain: example.org, selector: s1, key: private.key}
+    - {domain: example.org, selector: s2, key: dkim.key}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := keyWarnings(cfg); len(list) > 0 {
+		t.Errorf("%v", list)
+	}
+	for _, name := range []string{"tls.key", "seal.key", "dkim.key"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []string
+	for _, w := range keyWarnings(cfg) {
+		got = append(got, strings.ReplaceAll(w.Error(), dir+"/", ""))
+	}
+	if want := []string{
+		"g.yaml:1:48: tls.key: everybody on this machine can read the private key (chmod 600)",
+		"g.yaml:3:5: seal.key: everybody on this machine can read the private key (chmod 600)",
+		"g.yaml:7:48: dkim.key: everybody on this machine can read the private key (chmod 600)",
+	}; !slices.Equal(got, want) {
+		t.Errorf("%q", got)
 	}
 }
 
