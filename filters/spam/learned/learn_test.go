@@ -25,18 +25,24 @@ func TestUserTeachesHisOwnLayerFullyAndOthersALittle(t *testing.T) {
 
 func TestNothingIsSharedWhereItIsForbidden(t *testing.T) {
 	t.Parallel()
-	for name, change := range map[string]func(*Options){
-		"share 0": func(o *Options) { o.Share = Share{} },
-		"agree 2": func(o *Options) { o.Agree = 2 },
+	for name, c := range map[string]struct {
+		change func(*Options)
+		source Source
+	}{
+		"share 0":                    {func(o *Options) { o.Share = Share{} }, Move},
+		"agree 2":                    {func(o *Options) { o.Agree = 2 }, Move},
+		"agree 2, taught for a user": {func(o *Options) { o.Agree = 2 }, Admin},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			opt := DefaultOptions()
-			change(&opt)
+			c.change(&opt)
 			s := openStore(t, opt)
 			r := rnd()
 			for i := range 30 {
-				learn(t, s, lesson(ana, fmt.Sprint(i), text(r, "ham"), true))
+				l := lesson(ana, fmt.Sprint(i), text(r, "ham"), true)
+				l.Source = c.source
+				learn(t, s, l)
 			}
 			for _, user := range []string{ben, cleo, "x@example.org"} {
 				if l := s.Layers(t.Context(), user); len(l) != 0 {

@@ -99,10 +99,10 @@ func (o Options) weigh(l *Lesson, t *teacher, a alike, now time.Time) (w weights
 // trust is how much of the shared weight of a user's lesson counts.
 func (o Options) trust(l *Lesson, t *teacher, a alike, now time.Time) float64 {
 	switch {
+	case a.same+1 < o.Agree: // an administrator who teaches for him does not agree
+		return 0
 	case l.Source == Admin:
 		return 1
-	case a.same+1 < o.Agree:
-		return 0
 	}
 	return t.trust(now)
 }

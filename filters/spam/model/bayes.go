@@ -6,7 +6,7 @@ const (
 	prior = 0.018 // strength of the assumption that a token says nothing
 	tell  = 0.34  // how far from evens a token must be to count: five to one
 	few   = 3     // tokens that tell so little of mail from elsewhere that their mean is halved
-	trust = 2000  // messages that the base's counts weigh at most
+	trust = 2000  // messages that the base's counts weigh at most, beside those of layers
 	often = 3     // messages that a known token was in
 )
 
@@ -19,28 +19,23 @@ type bayes struct {
 }
 
 // newBayes takes the counts of base and layers. What was learned here counts
-// in full, the base as if it had learned trust messages.
+// as much as if the base had learned trust messages: by more of those here, not by
+// less of the base, or the first lesson of anybody would move the scores of all.
 func newBayes(base *Layer, layers []*Layer) *bayes {
 	b := &bayes{all: make([]*counts, 0, 4), scale: make([]float32, 0, 4), layers: layers}
+	more := float32(1)
 	if base != nil {
-		most := float32(math.MaxFloat32)
-		if len(layers) > 0 {
-			most = trust
-		}
-		b.take(&base.tokens, most)
+		more = max(1, (base.tokens.ham+base.tokens.spam)/trust)
+		b.take(&base.tokens, 1)
 	}
 	for _, l := range layers {
 		l.mu.RLock()
-		b.take(&l.tokens, math.MaxFloat32)
+		b.take(&l.tokens, more)
 	}
 	return b
 }
 
-func (b *bayes) take(c *counts, most float32) {
-	k := float32(1)
-	if n := c.ham + c.spam; n > most {
-		k = most / n
-	}
+func (b *bayes) take(c *counts, k float32) {
 	if c.ham+c.spam > 0 {
 		b.all, b.scale = append(b.all, c), append(b.scale, k)
 		b.ham += k * c.ham

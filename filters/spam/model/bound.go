@@ -14,6 +14,19 @@ func (l *Layer) Limit(logOdds float64) {
 	l.limit = float32(logOdds)
 }
 
+// unbounded are the layers without a limit.
+func unbounded(layers []*Layer) []*Layer {
+	bounded := func(l *Layer) bool {
+		l.mu.RLock()
+		defer l.mu.RUnlock()
+		return l.limit > 0
+	}
+	if !slices.ContainsFunc(layers, bounded) {
+		return layers
+	}
+	return slices.DeleteFunc(slices.Clone(layers), bounded)
+}
+
 // limited keeps what the layer says of a view within its limit.
 func (l *Layer) limited(x float32) float32 {
 	if l.limit > 0 {

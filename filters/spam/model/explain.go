@@ -40,11 +40,17 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 	byText := map[string]float64{}
 	for i := range linear {
 		share := points * shares[i] * slopeOf(i, s.Views[i])
-		if i == Hosts {
-			share *= m.met(i, of, layers)
+		weight := func(id uint32) float64 { return float64(m.weight(i, id, layers)) }
+		if i == Hosts { // as hostScore counts them
+			free := unbounded(layers)
+			met, bounded := m.met(i, of, free), m.met(i, of, layers)
+			weight = func(id uint32) float64 {
+				own := float64(m.weight(i, id, free))
+				return own*met + (float64(m.weight(i, id, layers))-own)*bounded
+			}
 		}
 		weigh := func(name string, id uint32) {
-			byText[name] += float64(m.weight(i, id, layers)) * float64(norm(len(v.ids[i]))) * share
+			byText[name] += weight(id) * float64(norm(len(v.ids[i]))) * share
 		}
 		if i == Chars {
 			for _, id := range v.ids[i] {

@@ -111,7 +111,7 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 	var s Score
 	logits := m.linearScores(v, layers)
 	copy(s.Views[:], logits[:])
-	s.Views[Hosts] *= m.met(Hosts, v, layers)
+	s.Views[Hosts] = m.hostScore(v, layers, logits[Hosts])
 	s.Known = m.known(v, layers)
 	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
 	s.Views[Rules] = float64(v.prior)
@@ -185,6 +185,31 @@ func (m *Model) known(v *Vector, layers []*Layer) float64 {
 		}
 	}
 	return usual(float64(n)/float64(len(ids)+3), strange, familiar)
+}
+
+// hostScore is what hosts say: as much of it as there are of them that were
+// learned. What a bounded layer has learned makes more of what it says itself
+// alone: else it would move what others have learned beyond its bound.
+func (m *Model) hostScore(v *Vector, layers []*Layer, all float64) float64 {
+	free := unbounded(layers)
+	if len(free) == len(layers) {
+		return all * m.met(Hosts, v, layers)
+	}
+	own := 0.0
+	for _, l := range append([]*Layer{m.base}, free...) {
+		own += l.say(Hosts, v)
+	}
+	return own*m.met(Hosts, v, free) + (all-own)*m.met(Hosts, v, layers)
+}
+
+// say is what the layer makes of a view; nil: nothing.
+func (l *Layer) say(view View, v *Vector) float64 {
+	if l == nil || len(v.ids[view]) == 0 {
+		return 0
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return float64(l.linear[view].sum(v.ids[view])*norm(len(v.ids[view])) + l.linear[view].bias)
 }
 
 // met tells which share of a linear view's features was learned: who knows one

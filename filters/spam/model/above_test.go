@@ -1,0 +1,75 @@
+package model
+
+import (
+	"math"
+	"testing"
+)
+
+// TestALayerMovesNoScoreByBeingThere: a first lesson, which counts no words, would
+// else move all scores of an installation whose base knows much mail.
+func TestALayerMovesNoScoreByBeingThere(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	for i := range m.base.tokens.n { // as if it were of many more messages
+		m.base.tokens.n[i] *= 100
+	}
+	m.base.tokens.ham *= 100
+	m.base.tokens.spam *= 100
+	for _, e := range examples(t, 3) {
+		want := m.Score(e.Vector)
+		for name, l := range map[string]*Layer{"table": NewLayer(), "sparse": NewSparse()} {
+			if got := m.Score(e.Vector, l); got != want {
+				t.Errorf("%s: %v, without it %v", name, got.Views, want.Views)
+			}
+		}
+	}
+}
+
+// TestWhatIsTakenBackIsNotKnown: hosts count as known that anything was learned
+// of, so rounding must leave nothing of a lesson.
+func TestWhatIsTakenBackIsNotKnown(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	for name, l := range map[string]*Layer{"table": NewLayer(), "sparse": NewSparse()} {
+		var steps []Step
+		set := examples(t, 10)
+		for i, e := range set {
+			steps = append(steps, l.Learn(m, nil, e.Vector, !e.Spam, 0.15+float64(i)/30))
+		}
+		for i := len(set) - 1; i >= 0; i-- {
+			l.Undo(set[i].Vector, steps[i])
+		}
+		for i := range l.linear {
+			for _, e := range set {
+				for _, id := range e.Vector.ids[i] {
+					if w := l.linear[i].at(id); w != 0 {
+						t.Fatalf("%s: %g is left in %s", name, w, View(i))
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestABoundedLayerMakesNoMoreOfHosts: what others have learned of hosts counts by
+// how many of them are known; what a user teaches must not make it count more.
+func TestABoundedLayerMakesNoMoreOfHosts(t *testing.T) {
+	t.Parallel()
+	m, own, shared := Empty(), NewSparse(), NewSparse()
+	known, all := &Vector{}, &Vector{}
+	known.ids[Hosts] = []uint32{1}
+	all.ids[Hosts] = []uint32{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	for range 20 {
+		own.Learn(m, nil, known, true, 1)
+	}
+	const bound = 0.25
+	shared.Limit(bound)
+	was := m.Score(all, own).Views[Hosts]
+	shared.Learn(m, []*Layer{own}, all, false, 0.05)
+	if now := m.Score(all, own, shared).Views[Hosts]; math.Abs(now-was) > bound {
+		t.Errorf("from %g to %g", was, now)
+	}
+	if now := m.Score(all, shared).Views[Hosts]; now >= 0 || now < -bound {
+		t.Errorf("by itself it says %g", now)
+	}
+}
