@@ -80,7 +80,7 @@ func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
 		return err
 	}
 	if total == 0 && action == queue.Retry {
-		return errors.New("no message in the queue fits that is not held; `gapura queue list` tells what is there, `gapura queue release` lets go what is held")
+		return errors.New("no message in the queue fits that is neither held nor for later; `gapura queue list` tells what is there, `gapura queue release` lets go what is held")
 	}
 	if total == 0 {
 		return errors.New("no message in the queue fits; `gapura queue list` tells what is there")

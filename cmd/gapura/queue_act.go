@@ -7,7 +7,8 @@ type queueRetry struct{ queueKeys }
 // Help is printed below the flags.
 func (*queueRetry) Help() string {
 	return `Tries messages at once that wait for their next attempt; a destination that is
-left alone because it was down is tried again too. Prints how many there were.
+left alone because it was down is tried again too. What is held, or was sent to
+leave later, stays. Prints how many there were.
 
 Examples:
   gapura queue retry 01K2ZB0C9WVMD3F4S4Q3S5E7TN

@@ -3,6 +3,7 @@ package blob
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -47,12 +48,13 @@ const (
 // appended at the same time shares an object.
 type S3 struct {
 	ledger
-	opt  S3Options
-	core *minio.Core
-	http *http.Transport
-	lock io.Closer       // nil: none
-	life context.Context // of uploads of packs, and of removals
-	end  context.CancelFunc
+	opt   S3Options
+	core  *minio.Core
+	http  *http.Transport
+	lock  io.Closer       // nil: none
+	token string          // of what this store uploads
+	life  context.Context // of uploads of packs, and of removals
+	end   context.CancelFunc
 
 	// Under the ledger's mutex.
 	packs []*pack // that wait for their upload
@@ -73,7 +75,7 @@ func OpenS3Use(ctx context.Context, opt S3Options, log *slog.Logger, live iter.S
 }
 
 func openBucket(ctx context.Context, opt S3Options, log *slog.Logger, live uses) (*S3, error) {
-	s := &S3{opt: opt}
+	s := &S3{opt: opt, token: rand.Text()}
 	s.life, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	s.init(log)
 	s.reaper.places = maxDeletes
@@ -154,11 +156,24 @@ func explained(err error) error {
 	return err
 }
 
-// put uploads an object that must not be there yet.
+// uploader is the metadatum that tells whose an object is.
+const uploader = "Uploader"
+
+// put uploads an object that must not be there yet. That it is there may come
+// of an answer that was lost, after which the library has tried again.
 func (s *S3) put(ctx context.Context, id uint64, size int64, src io.Reader) error {
-	opt := minio.PutObjectOptions{ContentType: "application/octet-stream", DisableMultipart: true}
+	opt := minio.PutObjectOptions{
+		ContentType: "application/octet-stream", DisableMultipart: true, UserMetadata: map[string]string{uploader: s.token},
+	}
 	opt.SetMatchETagExcept("*")
 	_, err := s.core.Client.PutObject(ctx, s.opt.Bucket, s.object(id), src, size, opt)
+	if !isThere(err) {
+		return err
+	}
+	o, lost := s.core.StatObject(ctx, s.opt.Bucket, s.object(id), minio.StatObjectOptions{})
+	if lost == nil && o.UserMetadata[uploader] == s.token && o.Size == size {
+		return nil
+	}
 	return err
 }
 

@@ -285,3 +285,23 @@ func (l *lines) count(s string) int {
 	defer l.mu.Unlock()
 	return strings.Count(l.buf.String(), s)
 }
+
+// TestS3LostAnswerIsNoRefusal: the upload has gone well, though the next try of
+// it finds the object there.
+func TestS3LostAnswerIsNoRefusal(t *testing.T) {
+	t.Parallel()
+	s, b := openBetween(t, nil)
+	var lost atomic.Int64
+	b.set(func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPut || lost.Add(1) > 1 {
+			return false
+		}
+		b.s3.ServeHTTP(httptest.NewRecorder(), r)
+		panic(http.ErrAbortHandler) // the connection breaks without an answer
+	})
+	data := octets(1, 1000)
+	check(t, s, put(t, s, "", data), data)
+	if n := lost.Load(); n < 2 {
+		t.Errorf("%d tries", n)
+	}
+}

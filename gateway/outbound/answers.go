@@ -101,6 +101,9 @@ func readRules(files []string) ([]answer, []Shape, error) {
 			}
 			list = append(list, a)
 		}
+		if err := new(shapes).add(f.Shapes); err != nil {
+			return fmt.Errorf("rules: %s: %w", name, err)
+		}
 		shaped = append(shaped, f.Shapes...)
 		if len(list) > maxAnswers {
 			return fmt.Errorf("rules: %s: more than %d answers", name, maxAnswers)

@@ -104,6 +104,8 @@ func TestOwnRules(t *testing.T) {
 		`result: "bounce"`:          "answers: [{text: x, result: bounce}]",
 		`unknown field "anwsers"`:   "anwsers: []",
 		`"5" is no rate`:            "shapes: [{mx: [a.test], rate: '5'}]",
+		"shapes[0]: needs mx":       "shapes: [{rate: 5/s}]",
+		"shapes[1]: is negative":    "shapes: [{mx: [a.test]}, {mx: [b.test], connections: -1}]",
 		`"a b" is neither a domain`: "answers: [{text: x, mx: ['a b']}]",
 	} {
 		if _, _, err := readRules(file(text)); err == nil || !strings.Contains(err.Error(), want) {

@@ -14,7 +14,8 @@ type Action string
 
 // The actions.
 const (
-	// Retry tries them now; a destination that is down too.
+	// Retry tries them now; a destination that is down too. What is held, or is
+	// not to leave before a time (FUTURERELEASE), stays.
 	Retry Action = "retry"
 	// Hold keeps them until they are released; they do not grow old meanwhile.
 	Hold Action = "hold"
@@ -60,7 +61,7 @@ func (c *Change) apply(e *entry, held bool, now int64) (fate, bool) {
 		e.since += max(0, now-e.heldAt) // it does not grow old while it is held
 		e.hold, e.heldAt, e.due = "", 0, max(now, e.msg.notBefore)
 	case Retry:
-		if held {
+		if held || e.msg.notBefore > now {
 			return toWait, false
 		}
 		e.due = now

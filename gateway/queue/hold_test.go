@@ -74,6 +74,25 @@ func TestReleaseKeepsFutureRelease(t *testing.T) {
 	})
 }
 
+// TestRetryKeepsFutureRelease: nor that everything is to be tried again.
+func TestRetryKeepsFutureRelease(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		c := copyOf("a@example.org", mail, "a@x.test")
+		c.Params.HoldFor = 10 * time.Hour
+		l.commit(c)
+		settle()
+		if n, err := l.q.Act(context.Background(), Change{Action: Retry, Filter: Filter{All: true}}, nil); n != 0 || err != nil {
+			t.Error(n, err)
+		}
+		time.Sleep(9 * time.Hour)
+		settle()
+		if len(l.next.all()) != 0 {
+			t.Fatal("sent early")
+		}
+	})
+}
+
 // prepared queues c as one of several copies of a message.
 func (l *lab) prepared(c *gateway.Copy) {
 	l.t.Helper()

@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// Error says why a server's certificate failed.
+// Error says why a server's certificate failed, whoever wanted it checked, or
+// why there is no policy.
 type Error struct {
 	result string
 	err    error
 }
 
-func (e *Error) Error() string { return "mtasts: " + e.err.Error() }
+func (e *Error) Error() string { return e.err.Error() }
 func (e *Error) Unwrap() error { return e.err }
 
 // TLSResult returns the result type of RFC 8460 section 4.3.
