@@ -48,7 +48,7 @@ func (s *keySet) find(ctx context.Context, kid, algorithm string) ([]jose.JSONWe
 	if len(found) > 0 && fresh {
 		return found, nil
 	}
-	err := s.refresh(ctx)
+	err := s.refresh(ctx, time.Now(), len(found) == 0)
 	if now, _ := s.look(kid, algorithm); len(now) > 0 {
 		return now, nil
 	}
@@ -92,8 +92,10 @@ func fits(k *jose.JSONWebKey, algorithm string) bool {
 	return false // a private or a symmetric key has nothing to look for here
 }
 
-// refresh fetches the keys, unless somebody just did.
-func (s *keySet) refresh(ctx context.Context) error {
+// refresh fetches the keys, unless somebody else did since asked, or just
+// before: then a token with an unknown key waits until they may be fetched again,
+// since the issuer may have made it a moment ago.
+func (s *keySet) refresh(ctx context.Context, asked time.Time, unknown bool) error {
 	select {
 	case s.fetching <- struct{}{}:
 		defer func() { <-s.fetching }()
@@ -101,17 +103,26 @@ func (s *keySet) refresh(ctx context.Context) error {
 		return ctx.Err()
 	}
 	s.mu.Lock()
-	away, recent := s.fetched.Before(s.tried), time.Since(s.tried) < keyRefresh
-	if !recent {
-		s.tried = time.Now()
-	}
+	away, tried := s.fetched.Before(s.tried), s.tried
 	s.mu.Unlock()
-	if recent {
-		if away {
-			return fmt.Errorf("%w: the issuer's keys could not be fetched", ErrTemporary)
-		}
+	wait := keyRefresh - time.Since(tried)
+	switch done := tried.After(asked); {
+	case away && (done || wait > 0):
+		return fmt.Errorf("%w: the issuer's keys could not be fetched", ErrTemporary)
+	case done || wait > 0 && !unknown:
 		return nil
+	case wait > 0:
+		timer := time.NewTimer(wait)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	s.mu.Lock()
+	s.tried = time.Now()
+	s.mu.Unlock()
 	keys, err := s.fetch(ctx)
 	if err != nil {
 		return err

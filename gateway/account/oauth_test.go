@@ -15,7 +15,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +25,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emersion/go-sasl"
@@ -156,6 +159,7 @@ func TestJWTs(t *testing.T) {
 	no := func(name, token string) {
 		t.Helper()
 		for _, login := range []func(*Accounts, string, string) (Identity, error){bearerLogin, xoauth2Login} {
+			a.set.Load().oauth.keys.age(keyRefresh) // an unknown key is not waited for
 			if id, err := login(a, ana, token); !errorIs(err, ErrCredentials) {
 				t.Errorf("%s: %+v, %v", name, id, err)
 			}
@@ -223,6 +227,13 @@ func TestJWTs(t *testing.T) {
 
 // TestKeysRotate: an unknown key is looked for, once a minute at most; an
 // issuer that is away keeps nobody out whose key is known.
+// age is what time does.
+func (s *keySet) age(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tried, s.fetched = s.tried.Add(-d), s.fetched.Add(-d)
+}
+
 func TestKeysRotate(t *testing.T) {
 	t.Parallel()
 	i := newIssuer(t)
@@ -236,11 +247,6 @@ func TestKeysRotate(t *testing.T) {
 		_, err := bearerLogin(a, ana, token)
 		wantErr(t, err, want)
 	}
-	age := func(d time.Duration) { // what time does
-		keys.mu.Lock()
-		defer keys.mu.Unlock()
-		keys.tried, keys.fetched = keys.tried.Add(-d), keys.fetched.Add(-d)
-	}
 	i.publish(500)
 	login(old, ErrTemporary)
 	login(old, ErrTemporary) // not asked again at once
@@ -248,26 +254,26 @@ func TestKeysRotate(t *testing.T) {
 		t.Errorf("%d fetches", n)
 	}
 	i.publish(200, public("1", &rsaKey().PublicKey))
-	age(keyRefresh)
+	keys.age(keyRefresh)
 	login(old, nil)
 	login(old, nil)
-	for range 5 {
-		login(fresh, ErrCredentials)
-	}
-	if n := i.fetches.Load(); n != 2 {
+	keys.age(keyRefresh)
+	login(fresh, ErrCredentials)
+	if n := i.fetches.Load(); n != 3 {
 		t.Errorf("%d fetches", n)
 	}
 	i.publish(200, public("2", &second.PublicKey))
-	age(5 * time.Second) // who has just got a new key need not wait for long
-	login(old, nil)      // until somebody asks
+	keys.age(keyRefresh)
+	login(old, nil) // until somebody asks
 	login(fresh, nil)
+	keys.age(keyRefresh)
 	login(old, ErrCredentials)
 	i.publish(500)
-	age(2 * time.Hour)
+	keys.age(2 * time.Hour)
 	login(fresh, nil)
-	age(keyStale)
+	keys.age(keyStale)
 	login(fresh, ErrTemporary)
-	if n := i.fetches.Load(); n != 5 {
+	if n := i.fetches.Load(); n != 7 {
 		t.Errorf("%d fetches", n)
 	}
 	o := i.options()
@@ -276,6 +282,58 @@ func TestKeysRotate(t *testing.T) {
 	a = withOAuth(t, o)
 	login2 := func(want error) { _, err := bearerLogin(a, ana, old); wantErr(t, err, want) }
 	login2(ErrTemporary) // redirects are not followed
+}
+
+// roundTrip answers without a network.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A token may have a key that the issuer made right after its keys were
+// fetched: it is not refused, it waits. However many ask, they are fetched once
+// every few seconds.
+func TestKeyMadeAMomentAgo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		fetches, published := 0, []jose.JSONWebKey{public("1", &rsaKey().PublicKey)}
+		keys := newKeySet("https://idp.example.org/keys", &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+			fetches++
+			b, err := json.Marshal(jose.JSONWebKeySet{Keys: published})
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(b))}, err
+		})}, time.Hour)
+		find := func(kid string, want error, wait time.Duration) {
+			start := time.Now()
+			_, err := keys.find(t.Context(), kid, "RS256")
+			wantErr(t, err, want)
+			if d := time.Since(start); d != wait {
+				t.Errorf("%s was found, or not, after %v, want %v", kid, d, wait)
+			}
+		}
+		find("1", nil, 0)
+		published = append(published, public("2", &rsaKey().PublicKey))
+		time.Sleep(time.Second)
+		find("1", nil, 0)
+		var wg sync.WaitGroup
+		for _, kid := range []string{"2", "2", "none", "2"} {
+			want := error(nil)
+			if kid == "none" {
+				want = ErrCredentials
+			}
+			wg.Go(func() { find(kid, want, keyRefresh-time.Second) })
+		}
+		wg.Wait()
+		find("none", ErrCredentials, keyRefresh)
+		if fetches != 3 {
+			t.Errorf("%d fetches", fetches)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := keys.find(ctx, "none", "RS256"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("who went away got %v", err)
+		}
+		keys.ttl = 0 // what is not to be remembered is not waited for either
+		find("1", nil, 0)
+	})
 }
 
 func TestIntrospection(t *testing.T) {
