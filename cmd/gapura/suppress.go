@@ -154,11 +154,19 @@ type suppressImport struct {
 	Detail string `help:"Why, where the file says nothing." placeholder:"TEXT"`
 }
 
+// suppressImported is what became of a file.
+type suppressImported struct {
+	File       string   `json:"file"`
+	Added      int      `json:"added"`
+	PassedOver int      `json:"passed_over"`
+	Mistakes   []string `json:"mistakes"` // of the first few that were passed over
+}
+
 // Help is printed below the flags.
 func (*suppressImport) Help() string {
 	return `The first line may name the columns: address (or email), domain, reason, detail,
 since, until, source; without, the first column is the address. The exit code
-is 1 where lines were passed over.
+is 1 where lines were passed over; the first twenty of them are told.
 
 Example:
   gapura suppress import bounced.csv --domain example.org`
@@ -179,11 +187,16 @@ func (c *suppressImport) Run(a *app) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s, after %d addresses: %w", c.File, n, err)
 		}
-		if err := a.done(c.File, fmt.Sprintf("%d addresses on the list", n), nil); err != nil {
+		out := suppressImported{c.File, n, bad.Count, append([]string{}, bad.First...)}
+		if err := a.print(out, func(w io.Writer) { fmt.Fprintf(w, "%s: %d addresses on the list\n", c.File, n) }); err != nil {
 			return err
 		}
-		if len(bad) > 0 {
-			return fmt.Errorf("passed over:\n  %s", strings.Join(bad, "\n  "))
+		more := ""
+		if left := bad.Count - len(bad.First); left > 0 {
+			more = fmt.Sprintf("\n  and %d more", left)
+		}
+		if bad.Count > 0 {
+			return fmt.Errorf("passed over:\n  %s%s", strings.Join(bad.First, "\n  "), more)
 		}
 		return nil
 	})

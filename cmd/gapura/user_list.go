@@ -28,7 +28,7 @@ type userRow struct {
 	Name     string    `json:"name"`
 	Display  string    `json:"display"`
 	Disabled bool      `json:"disabled"`
-	Created  time.Time `json:"created"`
+	Created  time.Time `json:"created,omitzero"` // zero: of a user of the directory alone
 }
 
 func rowOf(u account.User) userRow {

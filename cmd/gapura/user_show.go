@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -16,7 +17,9 @@ type userShow struct {
 
 // Help is printed below the flags.
 func (*userShow) Help() string {
-	return `Example:
+	return `Of a user of a directory, it tells what is there too.
+
+Example:
   gapura user show ana@example.org --json`
 }
 
@@ -27,6 +30,7 @@ type userDetails struct {
 	AppPasswords []credentialRow `json:"app_passwords"`
 	Aliases      []string        `json:"aliases"`
 	SendAs       []string        `json:"send_as"`
+	Directory    []string        `json:"directory,omitempty"` // addresses that the directory lists
 	Mailbox      *mailboxRow     `json:"mailbox,omitempty"`
 }
 
@@ -70,15 +74,15 @@ func (r credentialRow) String() string {
 func (c *userShow) Run(a *app) error {
 	var d userDetails
 	err := a.withAccounts(func(x *account.Accounts) error {
-		u, err := x.User(a.ctx, c.User)
+		u, err := c.user(a, x, &d)
 		if err != nil {
 			return err
 		}
-		d = userDetails{userRow: rowOf(u), Aliases: []string{}, SendAs: []string{}}
 		creds, err := x.Credentials(a.ctx, u.Name)
-		if err != nil {
+		if err != nil && (d.Directory == nil || !errors.Is(err, account.ErrUnknown)) {
 			return err
 		}
+		d.userRow, d.Aliases, d.SendAs = rowOf(u), []string{}, []string{}
 		d.Password, d.AppPasswords = credentialRows(creds)
 		aliases, err := x.Aliases(a.ctx, u.Name, "", pageSize)
 		if err != nil {
@@ -103,12 +107,33 @@ func (c *userShow) Run(a *app) error {
 	return a.print(d, d.text)
 }
 
+// user finds the user here, else in the directory, and what that has of it.
+func (c *userShow) user(a *app, x *account.Accounts, d *userDetails) (account.User, error) {
+	u, err := x.User(a.ctx, c.User)
+	listed, addresses, away := x.Listed(a.ctx, c.User)
+	switch here := err == nil; {
+	case away == nil:
+		if d.Directory = addresses; !here {
+			return listed, nil
+		}
+	case errors.Is(away, account.ErrUnknown):
+	case here:
+		fmt.Fprintf(a.stderr, "gapura: warning: %v\n", away)
+	case errors.Is(err, account.ErrUnknown):
+		err = away
+	}
+	return u, err
+}
+
 func (d userDetails) text(w io.Writer) {
 	state := map[bool]string{true: ", disabled", false: ""}[d.Disabled]
 	password := map[bool]string{true: "", false: ", without a password here"}[d.Password]
-	fmt.Fprintf(w, "%s %s%s%s\n", d.Name, d.Display, state, password)
+	fmt.Fprintf(w, "%s%s%s\n", strings.TrimRight(d.Name+" "+d.Display, " "), state, password)
 	if m := d.Mailbox; m != nil {
 		fmt.Fprintf(w, "mailbox: %d messages, %s, limit %s\n", m.Messages, sizeText(m.Octets), m.limit())
+	}
+	for _, s := range d.Directory {
+		fmt.Fprintf(w, "in the directory: %s\n", s)
 	}
 	for _, r := range d.AppPasswords {
 		fmt.Fprintf(w, "app password: %s\n", r)

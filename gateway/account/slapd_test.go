@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +240,15 @@ func TestOpenLDAP(t *testing.T) {
 			if err != nil || ok != want {
 				t.Errorf("%s: Exists(%s) = %v, %v", name, address, ok, err)
 			}
+		}
+		if name != "by themselves" { // who may look at nobody else
+			u, addresses, err := a.Listed(ctx, "LENA@example.org")
+			if err != nil || u.Name != "lena@example.org" || u.Display != "Lena Example" || !slices.Contains(addresses, "sales@example.org") {
+				t.Errorf("%s: listed %+v, %q, %v", name, u, addresses, err)
+			}
+		}
+		if u, _, err := a.Listed(ctx, "nobody@example.org"); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%s: listed %+v, %v", name, u, err)
 		}
 		for address, want := range map[string]bool{"lena@example.org": true, "l.example@example.org": true, "sales@example.org": true, "odd@example.org": false, ana: false} {
 			ok, err := a.MaySend(ctx, "lena@example.org", address)

@@ -114,6 +114,23 @@ func (a *Accounts) User(ctx context.Context, user string) (User, error) {
 	return u, err
 }
 
+// Listed returns what the directory has of a user, by any of its addresses;
+// ErrUnknown: it is not there. The error may wrap ErrTemporary.
+func (a *Accounts) Listed(ctx context.Context, user string) (u User, addresses []string, err error) {
+	name, err := Name(user)
+	if err != nil {
+		return User{}, nil, err
+	}
+	e, err := a.set.Load().ldap.find(ctx, name)
+	if err == nil && e == nil {
+		err = fmt.Errorf("%w: %s", ErrUnknown, name)
+	}
+	if err != nil {
+		return User{}, nil, err
+	}
+	return User{Name: e.user, Display: e.display}, e.addresses, nil
+}
+
 // Users returns at most limit users by name, those after the one called after.
 func (a *Accounts) Users(ctx context.Context, after string, limit int) ([]User, error) {
 	rows, err := a.deps.DB.Read().Query(ctx, "SELECT name, display, disabled, created FROM account_users WHERE name > ? ORDER BY name LIMIT ?", after, limit)

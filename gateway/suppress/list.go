@@ -106,9 +106,8 @@ func (l *List) Export(ctx context.Context, filter Filter, w io.Writer) (n int, e
 // Import reads what Export writes: CSV whose first line may name the columns,
 // of which address is the only one that must be there. Without names the
 // first column is the address. base is what entries have that say nothing.
-// Addresses that are none are passed over and counted; bad tells a few of
-// them, with their lines.
-func (l *List) Import(ctx context.Context, r io.Reader, base Entry) (n int, bad []string, err error) {
+// Addresses that are none are passed over.
+func (l *List) Import(ctx context.Context, r io.Reader, base Entry) (n int, bad PassedOver, err error) {
 	in := csv.NewReader(&lineLimit{r: r})
 	in.FieldsPerRecord, in.ReuseRecord, in.LazyQuotes = -1, true, true
 	col := map[string]int{"address": 0}
@@ -141,8 +140,8 @@ func (l *List) Import(ctx context.Context, r io.Reader, base Entry) (n int, bad 
 		e, err := entryOf(rec, col, base)
 		if err != nil {
 			line, _ := in.FieldPos(0)
-			if len(bad) < maxBad {
-				bad = append(bad, fmt.Sprintf("line %d: %v", line, err))
+			if bad.Count++; bad.Count <= maxBad {
+				bad.First = append(bad.First, fmt.Sprintf("line %d: %v", line, err))
 			}
 			continue
 		}
@@ -161,6 +160,12 @@ func (l *List) Import(ctx context.Context, r io.Reader, base Entry) (n int, bad 
 
 // maxBad bounds the mistakes that an import tells.
 const maxBad = 20
+
+// PassedOver are the records of a file that are no entries.
+type PassedOver struct {
+	Count int
+	First []string // what is wrong with the first few, and in which lines
+}
 
 // columnsOf reads the line of names; nil: it is none.
 func columnsOf(rec []string) map[string]int {

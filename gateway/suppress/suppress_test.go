@@ -294,7 +294,7 @@ func TestFilterGrows(t *testing.T) {
 		for i := range small.room + 10 {
 			fmt.Fprintf(&csv, "u%d@example.net\n", i)
 		}
-		if n, bad, err := l.Import(t.Context(), strings.NewReader(csv.String()), Entry{Reason: Imported}); int64(n) != small.room+10 || len(bad) != 0 || err != nil {
+		if n, bad, err := l.Import(t.Context(), strings.NewReader(csv.String()), Entry{Reason: Imported}); int64(n) != small.room+10 || bad.Count != 0 || err != nil {
 			t.Fatalf("%d, %v, %v", n, bad, err)
 		}
 		for range 3 {
@@ -339,7 +339,7 @@ func TestExportIsImported(t *testing.T) {
 		t.Fatalf("%d, %v", n, err)
 	}
 	m, _ := open(t, DefaultOptions())
-	if n, bad, err := m.Import(t.Context(), bytes.NewReader(a.Bytes()), Entry{}); n != pageSize+7 || len(bad) != 0 || err != nil {
+	if n, bad, err := m.Import(t.Context(), bytes.NewReader(a.Bytes()), Entry{}); n != pageSize+7 || bad.Count != 0 || err != nil {
 		t.Fatalf("%d, %v, %v", n, bad, err)
 	}
 	if _, err := m.Export(t.Context(), Filter{}, &b); err != nil || !bytes.Equal(a.Bytes(), b.Bytes()) {
@@ -360,8 +360,8 @@ func TestImportPassesOverWhatIsNone(t *testing.T) {
 	t.Parallel()
 	l, _ := open(t, DefaultOptions())
 	n, bad, err := l.Import(t.Context(), strings.NewReader("Email,Reason,x\na@b.example,complaint\n\nnobody\n@c.example,strange,\"y\nz\"\n"), Entry{Reason: Imported, Domain: "example.org", Source: "f.csv"})
-	if n != 2 || len(bad) != 1 || !strings.HasPrefix(bad[0], "line 4:") || err != nil {
-		t.Errorf("%d, %q, %v", n, bad, err)
+	if n != 2 || bad.Count != 1 || !strings.HasPrefix(bad.First[0], "line 4:") || err != nil {
+		t.Errorf("%d, %+v, %v", n, bad, err)
 	}
 	if e, ok, _ := l.Lookup(t.Context(), "example.org", "x@c.example"); !ok || e.Reason != Imported || e.Detail != "strange" || e.Source != "f.csv" {
 		t.Errorf("%+v", e)
