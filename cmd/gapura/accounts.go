@@ -41,14 +41,14 @@ func (a *app) changeAccounts(f func(cfg *config.Config, x *account.Accounts) err
 		if err := f(cfg, x); err != nil {
 			return err
 		}
-		_ = tellGateway(a.ctx, cfg, mailboxAsk{Do: "forget"}) // else it knows within seconds
+		_ = tellGateway(a.ctx, cfg, "/mailbox", mailboxAsk{Do: "forget"}) // else it knows within seconds
 		return nil
 	})
 }
 
 // tellGateway asks something of the gateway, if one runs.
-func tellGateway(ctx context.Context, cfg *config.Config, ask mailboxAsk) error {
-	resp, err := callControl(ctx, cfg, "/mailbox", ask)
+func tellGateway(ctx context.Context, cfg *config.Config, what string, ask any) error {
+	resp, err := callControl(ctx, cfg, what, ask)
 	if errors.Is(err, errNoGateway) {
 		return nil
 	}

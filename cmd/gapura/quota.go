@@ -164,8 +164,7 @@ type quotaRelease struct {
 // Help is printed below the flags.
 func (*quotaRelease) Help() string {
 	return `Lets a held user or client send again, and the mail go that was held for it; to
-throw that away instead, "queue remove" it first. A running gateway learns of
-it within seconds.
+throw that away instead, "queue remove" it first.
 
 Example:
   gapura quota release ana@example.org`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -67,6 +68,13 @@ func (s *server) quotaAlert(ctx context.Context, a quota.Alert) {
 	}
 }
 
+// syncQuota answers commands about quotas.
+func (s *server) syncQuota(w http.ResponseWriter, r *http.Request) {
+	if err := s.quota.Sync(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusConflict)
+	}
+}
+
 // alertMessage writes the message to the administrator.
 func alertMessage(host, to string, a quota.Alert, now time.Time) []byte {
 	subject, do := "Sending limit reached: "+a.Subject, "gapura quota show "+a.Subject
@@ -89,15 +97,17 @@ func alertMessage(host, to string, a quota.Alert, now time.Time) []byte {
 	return fmt.Appendf(b, "\r\n%s at %s:\r\n\r\n  %s\r\n\r\nWhat to do:\r\n\r\n  %s\r\n", a.Subject, host, message.CleanValue(a.Text), do)
 }
 
-// withQuota calls f with the counters of the configuration; the gateway may
-// run meanwhile.
+// withQuota calls f with the counters of the configuration. A gateway that runs
+// writes its own before, and has learned of what f changed when this returns.
 func (a *app) withQuota(f func(q *quota.Admin) error) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		q, err := quota.NewAdmin(a.ctx, cfg.Quota, db)
 		if err != nil {
 			return err
 		}
+		_ = tellGateway(a.ctx, cfg, "/quota", nil) // else what it counted is there in a second
 		err = f(q)
+		_ = tellGateway(a.ctx, cfg, "/quota", nil) // else it knows within seconds
 		if errors.Is(err, quota.ErrSubject) {
 			return usageError{err}
 		}

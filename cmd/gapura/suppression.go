@@ -21,8 +21,8 @@ func (x suppression) Suppressed(ctx context.Context, s inbound.Sender, to smtp.A
 	return x.list.Refused(ctx, s.From.Domain, to)
 }
 
-// withSuppression calls f with the list of the configuration; the gateway may
-// run meanwhile, and sees what is changed within seconds.
+// withSuppression calls f with the list of the configuration; a gateway that
+// runs sees what f has changed when this returns.
 func (a *app) withSuppression(f func(l *suppress.List) error) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) error {
 		l, err := suppress.Open(a.ctx, cfg.Suppression, suppress.Deps{DB: db})
@@ -30,6 +30,7 @@ func (a *app) withSuppression(f func(l *suppress.List) error) error {
 			return err
 		}
 		err = f(l)
+		_ = tellGateway(a.ctx, cfg, "/suppress", nil) // else it sees it within seconds
 		if errors.Is(err, suppress.ErrAddress) || errors.Is(err, suppress.ErrDomain) {
 			return usageError{err}
 		}

@@ -74,7 +74,7 @@ func (a *app) endSessions(user string) error {
 	if err != nil {
 		return err
 	}
-	return tellGateway(a.ctx, cfg, mailboxAsk{Do: "end", User: user})
+	return tellGateway(a.ctx, cfg, "/mailbox", mailboxAsk{Do: "end", User: user})
 }
 
 type userDisable struct {

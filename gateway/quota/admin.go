@@ -26,7 +26,8 @@ type Sent struct {
 
 func (c counts) sent() Sent { return Sent{c.messages, c.recipients, c.fresh, c.refusals} }
 
-// Admin is what commands do; a gateway that runs learns of it within seconds.
+// Admin is what commands do; a gateway that runs learns of it within seconds, or
+// when its Quota is told to Sync.
 type Admin struct {
 	db  *sqldb.DB
 	opt Options

@@ -66,6 +66,23 @@ func TestAdministratorsSeeAndReset(t *testing.T) {
 		if s, err = admin.Show(t.Context(), "ana@example.org"); err != nil || s.Day.Messages != 3 {
 			t.Errorf("%+v, %v", s, err)
 		}
+		// A gateway that is told neither lags nor is behind.
+		send(t, q, Sender{IP: netip.MustParseAddr("2001:db8::1")}, "x")
+		if err := q.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = admin.Show(t.Context(), "2001:db8::/64"); err != nil || s.Day.Messages != 3 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if err := admin.Release(t.Context(), "2001:db8::5"); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, g := send(t, q, Sender{IP: netip.MustParseAddr("2001:db8::7")}, "x"); g.Hold != "" {
+			t.Errorf("hold %q", g.Hold)
+		}
 		if _, err := admin.Show(t.Context(), "no name"); !errors.Is(err, ErrSubject) {
 			t.Error(err)
 		}

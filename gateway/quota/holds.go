@@ -94,6 +94,15 @@ func (q *Quota) follow(ctx context.Context) error {
 	return nil
 }
 
+// Sync carries out what commands have ordered, and writes what was counted, so
+// that those who order and look see what is now.
+func (q *Quota) Sync(ctx context.Context) error {
+	q.orders.mu.Lock()
+	err := q.carryOut(ctx)
+	q.orders.mu.Unlock()
+	return errors.Join(err, q.flush.run())
+}
+
 func (q *Quota) carryOut(ctx context.Context) error {
 	o := &q.orders
 	var n int64

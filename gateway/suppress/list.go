@@ -154,7 +154,7 @@ func (l *List) Import(ctx context.Context, r io.Reader, base Entry) (n int, bad 
 	if err := flush(); err != nil {
 		return n, bad, fmt.Errorf("suppress: import: %w", err)
 	}
-	l.next.Store(0)
+	l.Refresh()
 	return n, bad, nil
 }
 

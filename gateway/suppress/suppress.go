@@ -126,6 +126,9 @@ func (l *List) Lookup(ctx context.Context, sender, address string) (Entry, bool,
 	return Entry{}, false, nil
 }
 
+// Refresh has the next who asks look for what other processes have added.
+func (l *List) Refresh() { l.next.Store(0) }
+
 func lastAt(s string) int {
 	for i := len(s) - 1; i > 0; i-- {
 		if s[i] == '@' {
