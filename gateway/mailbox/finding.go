@@ -14,7 +14,7 @@ import (
 // ForSearch returns what a search.Index asks the store: its Deps but for the
 // database. The store is to be opened with Deps.Events.
 func (s *Store) ForSearch() search.Deps {
-	return search.Deps{Feed: feed{s}, Opener: feed{s}, Log: s.log}
+	return search.Deps{Feed: feed{s}, Opener: feed{s}, Log: s.log, Spare: s.deps.Reserve.Spare}
 }
 
 // feed is the store as search sees it.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -107,6 +108,25 @@ func (r *Reserve) Room() error {
 	r.given.Store(false)
 	r.log.Info("there is space on the disk again")
 	return nil
+}
+
+// spareFrom octets are left to mail by who can wait.
+const spareFrom = reserveOctets
+
+// Spare is how many octets of the disk who can wait may take: none while no mail
+// is taken, nor of what mail needs next.
+func (r *Reserve) Spare() int64 {
+	if r == nil {
+		return math.MaxInt64
+	}
+	if r.Room() != nil {
+		return 0
+	}
+	free, err := freeOctets(filepath.Dir(r.name))
+	if err != nil {
+		return 0
+	}
+	return max(free-spareFrom, 0)
 }
 
 // Keep has the file there, unless it was given up.

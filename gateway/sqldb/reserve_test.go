@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,7 +14,7 @@ func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), reserveFile)
 	var r *Reserve
-	if r.Keep(); r.Give() || r.Room() != nil {
+	if r.Keep(); r.Give() || r.Room() != nil || r.Spare() != math.MaxInt64 {
 		t.Error("a store without a reserve has one")
 	}
 	r = NewReserve(filepath.Dir(name), slog.New(slog.DiscardHandler), 0)
@@ -37,8 +38,8 @@ func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 		t.Error("it is made again before there is room for mail")
 	}
 	r.had = 1 << 60
-	if err := r.Room(); !errors.Is(err, errNoReserve) {
-		t.Error(err)
+	if err := r.Room(); !errors.Is(err, errNoReserve) || r.Spare() != 0 {
+		t.Error(err, r.Spare())
 	}
 	r.had = info.Size()
 	if err := r.Room(); err != nil {
@@ -46,6 +47,14 @@ func TestTheReserveIsGivenUpAndMadeAgain(t *testing.T) {
 	}
 	if _, err := os.Stat(name); err != nil {
 		t.Error(err)
+	}
+	for before, after := int64(0), int64(1); before != after; { // others use the disk, too
+		before, _ = freeOctets(filepath.Dir(name))
+		spare := r.Spare()
+		after, _ = freeOctets(filepath.Dir(name))
+		if before == after && spare != before-spareFrom {
+			t.Errorf("%d to spare of %d", spare, before)
+		}
 	}
 }
 

@@ -185,20 +185,19 @@ func TestSyncErrors(t *testing.T) {
 	}
 }
 
-// smallDisk makes the folder data of dir a disk of 40 MiB, 24 of which a file
-// takes that can be removed. That is room for the reserve, for mail, and for the
-// search index, which makes up for what it had no space for.
+// smallDisk makes the folder data of dir a disk of 24 MiB, 8 of which a file
+// takes that can be removed.
 func smallDisk(t *testing.T, dir string) (data, ballast string) {
 	t.Helper()
 	data = filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=40m"); err != nil {
+	if err := syscall.Mount("tmpfs", data, "tmpfs", 0, "size=24m"); err != nil {
 		missing(t, "mount: %v", err)
 	}
 	t.Cleanup(func() { syscall.Unmount(data, syscall.MNT_DETACH) })
-	ballast, err := write(data, "ballast", strings.Repeat("x", 24<<20))
+	ballast, err := write(data, "ballast", strings.Repeat("x", 8<<20))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,8 @@
 //
 // The index follows the store's events behind the deliveries. What it has not
 // taken up when a search comes, it takes up within Options.Wait; what is left
-// then is read. It can be lost at any time and is made anew.
+// then is read. It takes no more of the disk than mail can spare: without space
+// it waits. It can be lost at any time and is made anew.
 //
 // It lies in an SQLite file of its own, or in tables of the PostgreSQL
 // database.

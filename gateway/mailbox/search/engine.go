@@ -55,8 +55,9 @@ const (
 	sqlRemove     = `INSERT INTO search_removed (object) VALUES ($1) ON CONFLICT (object) DO NOTHING`
 	sqlForget     = `DELETE FROM search_removed WHERE object = $1`
 	sqlDrop       = `DELETE FROM search_segments WHERE id = $1`
-	sqlDropWords  = `DELETE FROM search_words WHERE segment = $1`
-	sqlDropPosts  = `DELETE FROM search_postings WHERE segment = $1`
+	sqlDropWords  = `DELETE FROM search_words WHERE segment = $1` + notLive
+	sqlDropPosts  = `DELETE FROM search_postings WHERE segment = $1` + notLive
+	notLive       = ` AND segment NOT IN (SELECT id FROM search_segments)`
 	sqlStrays     = `SELECT DISTINCT segment FROM search_words WHERE segment NOT IN (SELECT id FROM search_segments)
 		UNION SELECT DISTINCT segment FROM search_postings WHERE segment NOT IN (SELECT id FROM search_segments)
 		UNION SELECT DISTINCT segment FROM search_signs WHERE segment NOT IN (SELECT id FROM search_segments)`
@@ -75,8 +76,9 @@ type engine struct {
 	write, read *sql.DB
 
 	// What is live. It is changed by who has the turn, under Index.mu.
-	live []*segment
-	next int64 // a segment's id that was never used
+	live   []*segment
+	next   int64   // a segment's id that was never used
+	strays []int64 // segments that are not live, whose pages are to be removed
 }
 
 func (e *engine) close() error {
@@ -104,22 +106,15 @@ func (e *engine) prepare(ctx context.Context) (usable bool, err error) {
 	return true, e.load(ctx)
 }
 
-// load reads which segments there are, and removes what an interrupted merge
-// left.
+// load reads which segments there are, and what an interrupted merge left.
 func (e *engine) load(ctx context.Context) error {
 	list, err := e.segments(ctx)
 	if err != nil {
 		return err
 	}
 	if e.next == 0 {
-		strays, err := ids(ctx, e.write, sqlStrays)
-		if err != nil {
+		if e.strays, err = ids(ctx, e.write, sqlStrays); err != nil {
 			return err
-		}
-		for _, id := range strays {
-			if err := e.dropPages(ctx, id); err != nil {
-				return err
-			}
 		}
 	}
 	removed, err := ids(ctx, e.write, sqlRemoved)
@@ -129,6 +124,9 @@ func (e *engine) load(ctx context.Context) error {
 	e.live = list
 	for _, s := range list {
 		e.next = max(e.next, s.id)
+	}
+	for _, id := range e.strays {
+		e.next = max(e.next, id)
 	}
 	e.next++
 	e.note(removed)
@@ -184,8 +182,12 @@ func (e *engine) replace(old []*segment, fresh *segment) {
 	live := slices.DeleteFunc(slices.Clone(e.live), func(s *segment) bool { return slices.Contains(old, s) })
 	if len(fresh.objects) > 0 {
 		live = append(live, fresh)
+		e.strays = slices.DeleteFunc(e.strays, func(id int64) bool { return id == fresh.id })
 	}
 	e.live = live
+	for _, s := range old {
+		e.strays = append(e.strays, s.id)
+	}
 }
 
 // ids reads a list of numbers.
@@ -309,19 +311,25 @@ func (e *engine) reset(ctx context.Context, s state) error {
 		return e.setState(ctx, tx, s)
 	})
 	if err == nil {
-		e.live, e.next = nil, 1
+		e.live, e.next, e.strays = nil, 1, nil
 	}
 	return err
 }
 
-// dropPages removes what a segment has, which is not live.
-func (e *engine) dropPages(ctx context.Context, id int64) error {
-	return e.transaction(ctx, func(tx *sql.Tx) error {
-		for _, query := range []string{sqlDropWords, sqlDropPosts, sqlDropSigns} {
-			if _, err := tx.ExecContext(ctx, query, id); err != nil {
-				return err
+// dropStrays removes what segments have that are not live.
+func (e *engine) dropStrays(ctx context.Context) error {
+	for len(e.strays) > 0 {
+		if err := e.transaction(ctx, func(tx *sql.Tx) error {
+			for _, query := range []string{sqlDropWords, sqlDropPosts, sqlDropSigns} {
+				if _, err := tx.ExecContext(ctx, query, e.strays[0]); err != nil {
+					return err
+				}
 			}
+			return nil
+		}); err != nil {
+			return err
 		}
-		return nil
-	})
+		e.strays = e.strays[1:]
+	}
+	return nil
 }

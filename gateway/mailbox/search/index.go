@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,10 @@ const (
 	batchObjects = 1000            // objects or events of a transaction
 	batchOctets  = 32 << 20        // and octets of memory, about
 	maxPause     = 2 * time.Second // between transactions, for Share's sake
+	leastSpare   = 2 * walKept     // octets of the disk; with less nothing is begun
 	idleCheck    = time.Minute     // looks for events that nobody told of
 	gatherTime   = time.Second     // for more to come; searches do not wait for it
-	retryWait    = 5 * time.Second // after an error
+	retryWait    = 5 * time.Second // after an error, or for space
 	maxAttempts  = 3               // at an object that cannot be read
 	forgetEvery  = 16              // transactions
 	openTime     = 30 * time.Second
@@ -86,7 +88,10 @@ type Deps struct {
 	// used, else the file search.db in Dir, which is made.
 	URL string
 	Dir string
-	Log *slog.Logger // nil: nothing is told
+	// Spare is how many octets of the disk the index may take: it waits where
+	// there are too few, and searches read what it lacks. nil: all.
+	Spare func() int64
+	Log   *slog.Logger // nil: nothing is told
 	// Metrics are counted; nil: nothing is.
 	Metrics *Metrics
 }
@@ -116,6 +121,9 @@ type Index struct {
 func Open(ctx context.Context, opt Options, deps Deps) (*Index, error) {
 	if err := opt.Check(); err != nil {
 		return nil, fmt.Errorf("search: %w", err)
+	}
+	if deps.Spare == nil {
+		deps.Spare = func() int64 { return math.MaxInt64 }
 	}
 	x := &Index{
 		deps: deps, log: cmp.Or(deps.Log, slog.New(slog.DiscardHandler)),
@@ -259,6 +267,7 @@ func (x *Index) give() { x.turn <- struct{}{} }
 // processor at most.
 func (x *Index) Run(ctx context.Context) {
 	var mail tempo
+	waits := false // for space
 	for ctx.Err() == nil {
 		x.calm(ctx, &mail)
 		begin := time.Now()
@@ -267,7 +276,13 @@ func (x *Index) Run(ctx context.Context) {
 			return
 		}
 		pause, changed := idleCheck, x.deps.Feed.EventsChanged()
+		if full := errors.Is(err, errNoSpare); full != waits {
+			waits = full
+			x.tellWaits(waits)
+		}
 		switch {
+		case waits:
+			pause, changed = retryWait, nil
 		case err != nil:
 			x.log.Error("the search index does not get on", "error", err)
 			pause, changed = retryWait, nil
@@ -278,6 +293,14 @@ func (x *Index) Run(ctx context.Context) {
 			x.look(ctx, &mail)
 			x.sleep(ctx, gatherTime, nil) // more may come, and many cost less than one by one
 		}
+	}
+}
+
+func (x *Index) tellWaits(waits bool) {
+	if waits {
+		x.log.Warn("the search index waits for space on the disk; searches read what it lacks")
+	} else {
+		x.log.Info("the search index waits for space no more")
 	}
 }
 

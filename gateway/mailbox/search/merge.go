@@ -45,6 +45,23 @@ func (e *engine) due() []*segment {
 	return nil
 }
 
+const sqlOctets = `SELECT COALESCE((SELECT SUM(LENGTH(tokens)) FROM search_words WHERE segment = $1), 0) +
+	COALESCE((SELECT SUM(LENGTH(data)) FROM search_postings WHERE segment = $1), 0)`
+
+// mergeTakes is how many octets of the disk a merge takes at most: what is there
+// once more, with signatures and what pages waste, and the log.
+func (e *engine) mergeTakes(ctx context.Context, from []*segment) (n int64, err error) {
+	for _, s := range from {
+		if s.octets == 0 {
+			if err := e.read.QueryRowContext(ctx, sqlOctets, s.id).Scan(&s.octets); err != nil {
+				return 0, err
+			}
+		}
+		n += s.octets
+	}
+	return 2*n + min(n, 2*mergeOctets) + walKept, nil
+}
+
 // merge writes a new segment of others. It is not live yet.
 func (e *engine) merge(ctx context.Context, from []*segment, pause func(since time.Time) error) (*segment, error) {
 	id := e.next
@@ -53,6 +70,7 @@ func (e *engine) merge(ctx context.Context, from []*segment, pause func(since ti
 	if err != nil {
 		return nil, err
 	}
+	e.strays = append(e.strays, id) // until it is live
 	w := &pageWriter{ctx: ctx, segment: id, signs: &signs{}}
 	for more := true; more; {
 		begin := time.Now()

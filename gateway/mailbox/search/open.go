@@ -20,6 +20,8 @@ const (
 	fileName = "search.db"
 	readers  = 4
 	cacheKiB = 16 << 10 // of each of SQLite's connections, at most
+	pageSize = 8 << 10
+	walKept  = 1 << 20 // octets of SQLite's log; with more it begins anew after a transaction
 )
 
 // sqlite3.h: the low octet of these says that the file is none of SQLite's, or
@@ -49,7 +51,7 @@ func openEngine(dir, databaseURL string) (*engine, error) {
 func openSQLite(name string) (*engine, error) {
 	// What a power cut takes is indexed again: events are forgotten only
 	// after a checkpoint, which is durable.
-	dsn := "file:" + (&url.URL{Path: name}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(10000)&_pragma=page_size(8192)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-%d)", cacheKiB)
+	dsn := "file:" + (&url.URL{Path: name}).EscapedPath() + fmt.Sprintf("?_pragma=busy_timeout(10000)&_pragma=page_size(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=wal_autocheckpoint(%d)&_pragma=journal_size_limit(%d)&_pragma=cache_size(-%d)", pageSize, walKept/pageSize, walKept, cacheKiB)
 	write, err := sql.Open("sqlite", dsn+"&_txlock=immediate")
 	if err != nil {
 		return nil, err

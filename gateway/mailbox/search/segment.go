@@ -21,6 +21,7 @@ type segment struct {
 	id      int64
 	objects []int64 // in ascending order; an object's ordinal is its place
 	dead    int     // how many were removed since
+	octets  int64   // of its pages; 0: not asked yet, which is up to who has the turn
 }
 
 var errDamaged = errors.New("search: a segment is damaged")
@@ -165,9 +166,12 @@ type batch struct {
 	pairs   []int32 // by hash: which token it is, from 1
 	tokens  []string
 	lists   [][]uint32
-	size    int // octets, about
+	size    int // octets, about; on the disk, with its log, it takes less
+	most    int // of them
 	own     int // tokens of the last object
 }
+
+func (b *batch) full() bool { return b.size > b.most }
 
 // begin begins an object.
 func (b *batch) begin(object int64) {

@@ -23,7 +23,7 @@ const (
 const (
 	sqlAddSigns  = `INSERT INTO search_signs (segment, page, data) VALUES ($1, $2, $3)`
 	sqlSigns     = `SELECT data FROM search_signs WHERE segment = $1 ORDER BY page`
-	sqlDropSigns = `DELETE FROM search_signs WHERE segment = $1`
+	sqlDropSigns = `DELETE FROM search_signs WHERE segment = $1` + notLive
 	sqlOnePage   = `SELECT page, tokens FROM search_words WHERE segment = $1 AND first = $2`
 )
 

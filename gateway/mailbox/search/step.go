@@ -28,8 +28,15 @@ func (x *Index) mended(ctx context.Context, more bool, err error) (bool, error) 
 	return more, nil
 }
 
+// errNoSpare says that the disk's space is for others.
+var errNoSpare = errors.New("no space to spare")
+
 func (x *Index) stepOnce(ctx context.Context) (more bool, err error) {
+	spare := x.deps.Spare()
 	if !x.ready {
+		if spare < leastSpare {
+			return false, errNoSpare
+		}
 		if err := x.open(ctx); err != nil {
 			return false, err
 		}
@@ -40,15 +47,17 @@ func (x *Index) stepOnce(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	after := x.state
-	b := &batch{}
+	b := &batch{most: int(min(batchOctets, spare-walKept))}
 	var removed []int64
 	switch {
+	case len(events) == 0 && after.filled < 0:
+		return false, x.forget(ctx)
+	case spare < leastSpare:
+		return false, errNoSpare
 	case len(events) > 0:
 		removed, after.event, err = x.ofEvents(ctx, b, events)
-	case after.filled >= 0:
-		after.filled, err = x.ofList(ctx, b, after.filled)
 	default:
-		return false, x.forget(ctx)
+		after.filled, err = x.ofList(ctx, b, after.filled)
 	}
 	if err == nil {
 		err = x.apply(ctx, after, b, removed)
@@ -89,15 +98,24 @@ func (x *Index) apply(ctx context.Context, after state, b *batch, removed []int6
 	return err
 }
 
-// merge makes one segment of many, until there are few.
+// merge makes one segment of many, until there are few, or no space for it.
 func (x *Index) merge(ctx context.Context) error {
 	for {
+		if err := x.eng.dropStrays(ctx); err != nil {
+			return err
+		}
 		from := x.eng.due()
 		if from == nil {
 			return nil
 		}
+		if takes, err := x.eng.mergeTakes(ctx, from); err != nil || takes > x.deps.Spare() {
+			return err
+		}
 		fresh, err := x.eng.merge(ctx, from, func(begin time.Time) error {
 			x.sleep(ctx, x.pause(begin), nil)
+			if x.deps.Spare() < mergeOctets {
+				return errNoSpare
+			}
 			return ctx.Err()
 		})
 		if err == nil {
@@ -114,11 +132,6 @@ func (x *Index) merge(ctx context.Context) error {
 		x.mu.Lock() // searches in the old ones have ended
 		x.eng.replace(from, fresh)
 		x.mu.Unlock()
-		for _, s := range from {
-			if err := x.eng.dropPages(ctx, s.id); err != nil {
-				return err
-			}
-		}
 	}
 }
 
@@ -168,7 +181,7 @@ func (x *Index) ofEvents(ctx context.Context, b *batch, events []Event) (removed
 				return nil, 0, err
 			}
 		}
-		if last = e.Seq; b.size > batchOctets {
+		if last = e.Seq; b.full() {
 			// The rest comes next time; to have removed it already does no harm.
 			break
 		}
@@ -186,7 +199,7 @@ func (x *Index) ofList(ctx context.Context, b *batch, after int64) (last int64, 
 		if err := x.tokens(ctx, b, object); err != nil {
 			return 0, err
 		}
-		if last = object; b.size > batchOctets {
+		if last = object; b.full() {
 			break
 		}
 	}
