@@ -136,13 +136,14 @@ func (c *spamUnlearn) undoAll(a *app, store *learned.Store, user, hostname strin
 			report.Failed++
 		}
 	}
-	return inBatches(a, "unlearn", c.count(), src, read, count, func(keys []string) error {
-		n, err := store.UndoMessages(a.ctx, user, keys...)
-		report.Ham += n.Ham
-		report.Spam += n.Spam
-		report.Unknown += len(keys) - n.Ham - n.Spam
-		return err
+	var all []string // taken back together, the latest first
+	err = inBatches(a, "unlearn", c.count(), src, read, count, func(keys []string) error {
+		all = append(all, keys...)
+		return nil
 	})
+	n, undoing := store.UndoMessages(a.ctx, user, all...) // what was named before a mistake, too
+	report.Ham, report.Spam, report.Unknown = n.Ham, n.Spam, len(all)-n.Ham-n.Spam
+	return errors.Join(err, undoing)
 }
 
 // text prints the report for people.

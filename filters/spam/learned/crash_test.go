@@ -21,7 +21,6 @@ func killed(t testing.TB, db *sqldb.DB) *Store {
 	return s
 }
 
-// A layer that is saved keeps its weights to some 8 bits.
 func TestLessonsSurviveAKill(t *testing.T) {
 	t.Parallel()
 	for _, saveAfter := range []int{-1, 0, 5, 9} {
@@ -47,7 +46,7 @@ func TestLessonsSurviveAKill(t *testing.T) {
 			again := killed(t, db)
 			for _, b := range bodies {
 				for _, u := range []string{ana, ben, cleo} {
-					if x, y := s.scoreFor(t, u, vector(b)), again.scoreFor(t, u, vector(b)); math.Abs(x-y) > 0.2 {
+					if x, y := s.scoreFor(t, u, vector(b)), again.scoreFor(t, u, vector(b)); math.Abs(x-y) > 1e-3 {
 						t.Errorf("%s: %g before, %g after the kill", u, x, y)
 					}
 				}

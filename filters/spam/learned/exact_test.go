@@ -125,7 +125,7 @@ func TestUndoLeavesTheStateWithoutTheLesson(t *testing.T) {
 						worst = max(worst, math.Abs(s.scoreFor(t, user, v)-without.scoreFor(t, user, v)))
 					}
 				}
-				if worst > 0.2 { // layers that were saved keep their weights to some 8 bits
+				if worst > 0.01 {
 					t.Errorf("scores differ by up to %g", worst)
 				}
 				s.Close()

@@ -1,9 +1,11 @@
 package learned
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -40,12 +42,34 @@ func (s *Store) UndoMessages(ctx context.Context, user string, keys ...string) (
 	if user, err = teacherName(user); err != nil {
 		return n, err
 	}
-	for len(keys) > 0 && err == nil {
-		some := keys[:min(len(keys), undoLessons)]
-		keys = keys[len(some):]
-		_, err = s.undoSome(ctx, user, &n, func(context.Context, *sqldb.Tx) ([]string, error) { return some, nil }, nil)
+	if keys, err = s.latestFirst(ctx, user, keys); err != nil {
+		return n, err
+	}
+	for some := range slices.Chunk(keys, undoLessons) {
+		if _, err = s.undoSome(ctx, user, &n, func(context.Context, *sqldb.Tx) ([]string, error) { return some, nil }, nil); err != nil {
+			break
+		}
 	}
 	return n, errors.Join(err, s.catchUp(ctx))
+}
+
+// latestFirst returns those of the keys that a user has taught, the latest first:
+// so that few lessons come after one that is taken back, however many are.
+func (s *Store) latestFirst(ctx context.Context, user string, keys []string) ([]string, error) {
+	ids := make(map[string]int64, len(keys))
+	for _, key := range keys {
+		k, err := live(ctx, s.deps.DB.Read(), user, key)
+		if errors.Is(err, sqldb.ErrNoRows) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("learned: undo: %w", err)
+		}
+		ids[key] = k.id
+	}
+	keys = slices.Collect(maps.Keys(ids))
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Compare(ids[b], ids[a]) })
+	return keys, nil
 }
 
 // UndoSince takes back what a user has taught since a time and is kept; user

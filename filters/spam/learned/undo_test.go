@@ -127,6 +127,39 @@ func TestManyLessonsAreTakenBackAtOnce(t *testing.T) {
 	}
 }
 
+// TestTheOrderInWhichLessonsAreTakenBackLeavesNothing: those that are named, the
+// first that was taught before the last, with more behind it than are learned again.
+func TestTheOrderInWhichLessonsAreTakenBackLeavesNothing(t *testing.T) {
+	t.Parallel()
+	db := openDB(t, t.TempDir())
+	r := rnd()
+	s := killed(t, db)
+	var list []Lesson
+	var keys []string
+	n := readUndone + maxRewind + 100
+	if os.Getenv("GAPURA_TEST_DATABASE") == "postgres" {
+		n = 150
+	}
+	for i := range n {
+		l := lesson("", fmt.Sprint(i), text(r, []string{"ham", "spam", "any"}[i%3])+own(i%50), i%2 == 0)
+		l.Source = Admin
+		list, keys = append(list, l), append(keys, l.Key)
+	}
+	learn(t, s, list...)
+	if err := s.saveNow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again := killed(t, db)
+	if _, err := again.UndoMessages(t.Context(), "", keys...); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range list {
+		if off := math.Abs(again.scoreFor(t, cleo, l.Vector) - base().Score(l.Vector).Score); off > 0.01 {
+			t.Fatalf("the score of message %s is off by %g", l.Key, off)
+		}
+	}
+}
+
 // TestDamagedRowsStopNobody: what is damaged is passed over and told, what
 // comes after it is learned, and taken back.
 func TestDamagedRowsStopNobody(t *testing.T) {

@@ -52,6 +52,7 @@ type fileHeader struct {
 	Ham, Spam   float32         // messages counted
 	Bias, BiasG [linear]float32 // of the views
 	Steps       bool            // sizes of steps follow each weight
+	Whole       bool            `json:",omitempty"` // both with all bits of a float, not the upper half
 	Sparse      bool
 }
 
@@ -119,11 +120,12 @@ func (s *stack) usable() bool {
 	return none > 1/most && all > 1/most
 }
 
-// WriteTo writes the layer, with what it needs to learn on.
+// WriteTo writes the layer, with what it needs to learn on, and to take lessons
+// back exactly.
 func (l *Layer) WriteTo(w io.Writer) (int64, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	return l.write(w, layerMagic, fileHeader{Steps: true, Lessons: l.n})
+	return l.write(w, layerMagic, fileHeader{Steps: true, Whole: true, Lessons: l.n})
 }
 
 // ReadLayer reads a layer that WriteTo wrote.
@@ -169,7 +171,7 @@ func (l *Layer) write(w io.Writer, magic string, h fileHeader) (int64, error) {
 	}
 	b := bufio.NewWriterSize(z, 64<<10)
 	for i := range l.linear {
-		writeWeights(b, &l.linear[i], h.Steps)
+		writeWeights(b, &l.linear[i], &h)
 	}
 	writeCounts(b, &l.tokens)
 	if err := b.Flush(); err != nil {
@@ -187,19 +189,35 @@ func short(f float32) uint16 { return uint16((math.Float32bits(f) + 0x8000) >> 1
 
 func long(s uint16) float32 { return math.Float32frombits(uint32(s) << 16) }
 
+func (h *fileHeader) appendFloat(b []byte, f float32) []byte {
+	if h.Whole {
+		return binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
+	}
+	return binary.LittleEndian.AppendUint16(b, short(f))
+}
+
+// float reads what appendFloat wrote.
+func (h *fileHeader) float(b *octets) float32 {
+	if h.Whole {
+		low := b.half()
+		return math.Float32frombits(uint32(b.half())<<16 | uint32(low))
+	}
+	return long(b.half())
+}
+
 // writeWeights writes the weights that are not zero: the distance to the one
 // before, the weight and, where wanted, its steps; 0 ends them.
-func writeWeights(b *bufio.Writer, t *weights, steps bool) {
+func writeWeights(b *bufio.Writer, t *weights, h *fileHeader) {
 	next := uint32(0)
 	put := func(id uint32, w, g float32) {
-		if short(w) == 0 && (!steps || g == 0) {
+		if short(w) == 0 && (!h.Steps || g == 0) {
 			return
 		}
 		var buf [16]byte
 		p := binary.AppendUvarint(buf[:0], uint64(id-next)+1)
-		p = binary.LittleEndian.AppendUint16(p, short(w))
-		if steps {
-			p = binary.LittleEndian.AppendUint16(p, short(g))
+		p = h.appendFloat(p, w)
+		if h.Steps {
+			p = h.appendFloat(p, g)
 		}
 		b.Write(p)
 		next = id + 1
@@ -211,7 +229,7 @@ func writeWeights(b *bufio.Writer, t *weights, steps bool) {
 	} else {
 		for id := range uint32(1 << linearBits) {
 			g := float32(0)
-			if steps {
+			if h.Steps {
 				g = t.g[id]
 			}
 			put(id, t.at(id), g)
@@ -281,7 +299,7 @@ func read(r io.Reader, magic string) (*fileHeader, *Layer, error) {
 	for i := range layer.linear {
 		t := &layer.linear[i]
 		t.bias, t.biasG = h.Bias[i], h.BiasG[i]
-		if err := readWeights(b, t, h.Steps, &left); err != nil {
+		if err := readWeights(b, t, h, &left); err != nil {
 			return nil, nil, damaged(View(i).String(), err)
 		}
 	}
@@ -369,16 +387,16 @@ func damaged(where string, err error) error {
 
 // readWeights reads what writeWeights wrote; left is how many more features a
 // sparse layer may have.
-func readWeights(b *octets, t *weights, steps bool, left *int) error {
+func readWeights(b *octets, t *weights, h *fileHeader, left *int) error {
 	var next uint64
 	for {
 		id, done, err := b.nextID(&next, 1<<linearBits)
 		if done {
 			return err
 		}
-		w, g := long(b.half()), float32(0)
-		if steps {
-			g = long(b.half())
+		w, g := h.float(b), float32(0)
+		if h.Steps {
+			g = h.float(b)
 		}
 		if b.err != nil {
 			return b.err

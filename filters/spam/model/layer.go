@@ -11,7 +11,6 @@ const (
 	damping  = 1e-3
 	biasRate = 0.1
 	settled  = 0.01 // an error below which nothing is learned
-	crumb    = 1e-5 // what rounding leaves of steps that were taken back is less
 
 	// A label that says the opposite of what a trained model is sure of is
 	// more often wrong than news; if it is news, more will come.
@@ -97,25 +96,19 @@ func (t *weights) move(ids []uint32, d, rate float32) {
 	t.bias -= rate * biasRate * d / sqrt(t.biasG+damping)
 }
 
-// unmove takes a step back: exactly, but for rounding, when it was the last. Of a
-// feature that nothing else has moved nothing is left, or it would count as known.
+// unmove takes a step back: exactly, but for rounding, when it was the last.
 func (t *weights) unmove(ids []uint32, d, rate float32) {
 	gx := d * norm(len(ids))
-	back := func(w, g *float32) {
-		if *w += rate * gx / sqrt(*g+damping); *w < crumb && *w > -crumb {
-			*w = 0
-		}
-		*g = max(0, *g-gx*gx)
-	}
 	for _, id := range ids {
-		if t.sparse == nil {
-			back(&t.w[id], &t.g[id])
-		} else if c := t.sparse[id]; c != nil {
-			back(&c.w, &c.g)
-			if c.w == 0 && c.g < crumb {
-				delete(t.sparse, id)
+		if t.sparse != nil {
+			if c := t.sparse[id]; c != nil {
+				c.w += rate * gx / sqrt(c.g+damping)
+				c.g = max(0, c.g-gx*gx)
 			}
+			continue
 		}
+		t.w[id] += rate * gx / sqrt(t.g[id]+damping)
+		t.g[id] = max(0, t.g[id]-gx*gx)
 	}
 	t.bias += rate * biasRate * d / sqrt(t.biasG+damping)
 	t.biasG = max(0, t.biasG-d*d)

@@ -27,6 +27,8 @@ const (
 
 	mostWay = 0.6 // by how much of a joined score the way that it came speaks for ham: anybody can write such fields
 
+	rest = 0.005 // weight of a feature that rounding may leave of lessons that were taken back
+
 	newText   = 0.3 // share of known words of a text below which its single words do not count
 	usualText = 0.9 // and from which on they do fully
 )
@@ -228,7 +230,7 @@ next:
 			continue
 		}
 		for _, l := range layers {
-			if l.linear[view].at(id) != 0 {
+			if w := l.linear[view].at(id); w > rest || w < -rest {
 				n++
 				continue next
 			}
