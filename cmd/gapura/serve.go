@@ -60,6 +60,9 @@ Example:
 // drainTime is how long open connections may take to end at shutdown.
 const drainTime = 30 * time.Second
 
+// hurryTime is how long the database may take for a transaction at shutdown.
+const hurryTime = 10 * time.Second
+
 // Run implements the command: all of the wiring, top to bottom.
 func (c *serveCmd) Run(a *app) error {
 	load := func() (*config.Config, error) { return config.Load(a.config) }
@@ -281,6 +284,9 @@ func (s *server) close() {
 	s.reloading.Lock()
 	s.closing = true
 	s.reloading.Unlock()
+	if s.db != nil {
+		s.db.Hurry(hurryTime)
+	}
 	done := make(chan struct{})
 	for _, l := range s.listeners {
 		go func() { l.shutdown(); done <- struct{}{} }()

@@ -158,3 +158,40 @@ func TestTransactionThatIsNotSerializedRunsAgain(t *testing.T) {
 		t.Error(runs, err)
 	}
 }
+
+// TestHurriedWritesEndWhereTheDatabaseHangs, so that a gateway can be stopped
+// then: what runs, and at once what comes after it. A database that answers does
+// all of them.
+func TestHurriedWritesEndWhereTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	db := migrated(t, open(t, Options{URL: sqldbtest.Postgres(t)}))
+	hangs, hung := make(chan struct{}), make(chan error)
+	go func() {
+		hung <- db.Write(t.Context(), func(ctx context.Context, tx *Tx) error {
+			close(hangs)
+			_, err := tx.Exec(ctx, "SELECT pg_sleep(600)")
+			return err
+		})
+	}()
+	<-hangs
+	start := time.Now()
+	db.Hurry(100 * time.Millisecond)
+	if err := <-hung; err == nil {
+		t.Error("it did not hang")
+	}
+	for range 50 {
+		if err := add(t.Context(), db, "later"); err == nil {
+			t.Error("written by a database that hangs")
+		}
+	}
+	if d := time.Since(start); d > 10*time.Second {
+		t.Errorf("it took %v", d)
+	}
+	other := migrated(t, open(t, Options{URL: sqldbtest.Postgres(t)}))
+	other.Hurry(10 * time.Second)
+	for _, name := range []string{"a", "b", "c"} {
+		if err := add(t.Context(), other, name); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -136,6 +136,11 @@ func (db *DB) WhenTaken(f func()) {
 	}
 }
 
+// Hurry is for shutdown: a Write that a server's database does not do within d
+// fails, and with the first such all others at once. Where it hangs, each of
+// those who still want to write would else wait in vain for half a minute.
+func (db *DB) Hurry(d time.Duration) { db.w.hurry(d) }
+
 // Close waits for the Writes that have begun and closes the database.
 func (db *DB) Close() error {
 	db.closing.Do(func() {

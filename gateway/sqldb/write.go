@@ -93,6 +93,11 @@ type writer struct {
 	ended chan struct{} // closed: the goroutine has ended
 	quit  sync.Once
 
+	mu       sync.Mutex
+	patience time.Duration // for the transaction of a group
+	hurried  bool
+	cancel   context.CancelFunc // of the group that runs, or of the last one
+
 	// Of the goroutine alone.
 	conn  *sql.Conn // nil: to be opened
 	stmts map[string]*sql.Stmt
@@ -100,7 +105,7 @@ type writer struct {
 }
 
 func newWriter(db *sql.DB, eng engine) *writer {
-	w := &writer{db: db, eng: eng, queue: make(chan *job, maxGroup), stop: make(chan struct{}), ended: make(chan struct{})}
+	w := &writer{db: db, eng: eng, queue: make(chan *job, maxGroup), stop: make(chan struct{}), ended: make(chan struct{}), patience: groupTime}
 	go w.loop()
 	return w
 }
@@ -198,10 +203,11 @@ var errRedo = errors.New("redo")
 
 // try runs the group in one transaction. Its error is the whole group's.
 func (w *writer) try(savepoints bool) (err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), groupTime)
-	defer cancel()
-	if w.eng.prepares() { // SQLite: nothing can hang, and a deadline costs
-		ctx = context.Background()
+	ctx := context.Background()
+	if !w.eng.prepares() { // SQLite: nothing can hang, and a deadline costs
+		var cancel context.CancelFunc
+		ctx, cancel = w.deadline()
+		defer func() { w.despair(ctx); cancel() }()
 	}
 	if err := w.begin(ctx); err != nil {
 		return err
@@ -243,6 +249,34 @@ func (w *writer) begin(ctx context.Context) error {
 // groupTime bounds the transaction of a group, so that a database that hangs
 // does not hold its callers for ever.
 const groupTime = 30 * time.Second
+
+// deadline bounds the transaction of a group.
+func (w *writer) deadline() (context.Context, context.CancelFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), w.patience)
+	w.cancel = cancel
+	return ctx, cancel
+}
+
+// hurry shortens the time for what runs and what comes.
+func (w *writer) hurry(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hurried, w.patience = true, min(d, w.patience)
+	if w.cancel != nil {
+		time.AfterFunc(d, w.cancel)
+	}
+}
+
+// despair has nothing wait any more where a group has in vain, in a hurry.
+func (w *writer) despair(group context.Context) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hurried && group.Err() != nil {
+		w.patience = 0
+	}
+}
 
 // undo rolls back, or gives up the connection, which comes to the same.
 func (w *writer) undo(ctx context.Context) {
