@@ -47,6 +47,31 @@ func openBlobs(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.
 	return blob.OpenS3(ctx, opt, log, queue.Live(ctx, db, nil))
 }
 
+// folderTime is how long a gateway waits for the data folder: a command that
+// acts while no gateway runs has it for a moment, or the gateway that ends.
+const folderTime = 3 * time.Second
+
+// awaitBlobs is openBlobs for a gateway.
+func awaitBlobs(ctx context.Context, cfg *config.Config, db *sqldb.DB, log *slog.Logger) (blob.Store, error) {
+	end := time.NewTimer(folderTime)
+	defer end.Stop()
+	again := time.NewTicker(folderTime / 60)
+	defer again.Stop()
+	for {
+		blobs, err := openBlobs(ctx, cfg, db, log)
+		if !errors.Is(err, blob.ErrInUse) {
+			return blobs, err
+		}
+		select {
+		case <-again.C:
+		case <-end.C:
+			return nil, err
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
 // readBlobs opens the blobs for reading; the gateway may have them open
 // meanwhile.
 func readBlobs(ctx context.Context, cfg *config.Config) (blob.Store, error) {
@@ -63,7 +88,7 @@ func readBlobs(ctx context.Context, cfg *config.Config) (blob.Store, error) {
 
 // openStores opens blobs and queue. Nothing is sent yet.
 func (s *server) openStores(ctx context.Context, cfg *config.Config) (*stores, error) {
-	blobs, err := openBlobs(ctx, cfg, s.db, s.log)
+	blobs, err := awaitBlobs(ctx, cfg, s.db, s.log)
 	if err != nil {
 		return nil, err
 	}
