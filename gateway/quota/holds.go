@@ -157,8 +157,8 @@ func (u *usage) forget(all bool) {
 			if s.refusals = 0; all {
 				s.counts = counts{}
 			}
-			s.dirty = s.at != 0
 		}
+		w.soil()
 	}
 }
 

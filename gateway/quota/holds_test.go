@@ -107,11 +107,38 @@ func TestNobodyIsHeldForOthers(t *testing.T) {
 			t.Error(r)
 		}
 	}
+	if h, err := q.held(t.Context(), "example.org"); h != nil || err != nil {
+		t.Errorf("the domain is held: %v, %v", h, err)
+	}
 	opt.Domain = Limits{}
 	q.Reconfigure(opt)
 	for _, s := range []Sender{ana, bob} {
 		if r, g := send(t, q, s, "x"); !r.IsZero() || g.Hold != "" {
 			t.Errorf("%+v: %v, %+v", s, r, g)
 		}
+	}
+}
+
+// TestAReleasedSenderBeginsAnew: what it was held for counts no more.
+func TestAReleasedSenderBeginsAnew(t *testing.T) {
+	t.Parallel()
+	db := database(t)
+	opt := limited(Limits{MessagesHour: 1})
+	opt.Hold.Refusals = 5
+	q := open(t, db, opt, nil)
+	defer closeAll(t, q, db)
+	for range 6 {
+		send(t, q, ana, "bob")
+	}
+	admin, err := NewAdmin(t.Context(), opt, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(admin.Release(t.Context(), "ana@example.org"), q.Sync(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	send(t, q, ana, "bob")
+	if h, err := q.held(t.Context(), "ana@example.org"); h != nil || err != nil {
+		t.Errorf("held for one refusal: %v, %v", h, err)
 	}
 }

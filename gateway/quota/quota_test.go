@@ -187,8 +187,11 @@ func TestDomainsAndClients(t *testing.T) {
 func TestUndoCountsBack(t *testing.T) {
 	t.Parallel()
 	db := database(t)
-	q := open(t, db, limited(Limits{MessagesHour: 1, RecipientsHour: 2, NewDay: 2}), nil)
+	q := open(t, db, limited(Limits{MessagesHour: 2, RecipientsHour: 4, NewDay: 2}), nil)
 	defer closeAll(t, q, db)
+	if r, _ := send(t, q, ana, "bob", "eve"); !r.IsZero() {
+		t.Fatal(r)
+	}
 	for range 3 {
 		r, g := send(t, q, ana, "bob", "eve")
 		if !r.IsZero() {

@@ -146,9 +146,8 @@ func (f *flusher) run() error {
 func (f *flusher) again(dirty map[*sender]bool, known map[string][]int64) {
 	for x := range dirty {
 		x.mu.Lock()
-		now := time.Now().Unix()
 		for _, w := range []*window{&x.usage.hour, &x.usage.day} {
-			w.slot(now).dirty = true
+			w.soil()
 		}
 		x.saving = false
 		x.mu.Unlock()

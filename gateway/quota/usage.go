@@ -39,6 +39,13 @@ func (w *window) slot(now int64) *slot {
 	return s
 }
 
+// soil has all that is counted written again.
+func (w *window) soil() {
+	for i := range w.slots {
+		w.slots[i].dirty = w.slots[i].at != 0
+	}
+}
+
 // counts tells whether a slot is within the window.
 func (w *window) counts(s *slot, now int64) bool {
 	return s.at != 0 && s.at <= now && s.at+w.span+w.length > now
