@@ -17,11 +17,7 @@ const returnKeyAge = 90 * 24 * time.Hour
 
 // openBounces prepares for what comes back.
 func (g *generation) openBounces(s *server) error {
-	ctx := context.Background()
-	if err := s.returns.RotateOld(ctx, returnKeyAge); err != nil {
-		return err
-	}
-	keys, err := s.returns.Keys(ctx)
+	keys, err := s.returns.Keys(context.Background())
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,17 +12,16 @@ import (
 	"os"
 	"strings"
 
-	"github.com/oklog/ulid/v2"
-
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/dns"
+	"github.com/gapura-mail/gapura/gateway/inbound"
 	"github.com/gapura-mail/gapura/gateway/message"
 	"github.com/gapura-mail/gapura/gateway/pipeline"
-	"github.com/gapura-mail/gapura/gateway/route"
 	"github.com/gapura-mail/gapura/gateway/smtp"
+	"github.com/gapura-mail/gapura/gateway/smtpd"
 )
 
 // explainCmd is `gapura explain`.
@@ -29,7 +29,7 @@ type explainCmd struct {
 	File     string     `arg:"" default:"-" help:"Message; - for standard input."`
 	IP       netip.Addr `name:"ip" default:"127.0.0.1" help:"Address of the client."`
 	Helo     string     `default:"localhost" help:"What the client calls itself."`
-	MailFrom string     `name:"mail-from" help:"Envelope sender; default: <>."`
+	MailFrom string     `name:"mail-from" help:"Envelope sender, <> for none; default: who has logged in, else none."`
 	Rcpt     []string   `help:"Envelope recipient; may be given several times."`
 	User     string     `help:"Who has logged in: the message is submitted, and judged at that stage alone."`
 	dnsFlags
@@ -39,7 +39,9 @@ type explainCmd struct {
 // Help is the long help.
 func (*explainCmd) Help() string {
 	return `Runs all filters and the policy of the configuration on one message and tells
-every fact, rule and disposition. Nothing is delivered, no backend is asked.
+every fact, rule and disposition, and what the client would hear: from users,
+aliases, limits and the suppression list too. Nothing is delivered or counted, no
+backend is asked.
 The spam filter asks what was learned here for each recipient, and learns nothing.
 Without a configuration file, the filters that need no options are asked.
 Exit code 1: the message would be refused.
@@ -54,6 +56,7 @@ type explanation struct {
 	Facts      map[string]any    `json:"facts"`
 	Results    string            `json:"authentication_results,omitempty"`
 	Spam       string            `json:"spam_by,omitempty"` // what the filter spam has asked
+	Unasked    string            `json:"unasked,omitempty"` // why users and lists were not
 	Recipients []rcptExplanation `json:"recipients"`
 	names      []string          // of Facts, in order
 }
@@ -62,6 +65,7 @@ type explanation struct {
 type rcptExplanation struct {
 	To          string         `json:"to"`
 	Route       string         `json:"route,omitempty"`
+	LeadsTo     []string       `json:"leads_to,omitempty"` // whom copies go to in its place
 	Disposition string         `json:"disposition"`
 	Stage       string         `json:"stage,omitempty"`
 	Reply       string         `json:"reply,omitempty"`
@@ -108,11 +112,16 @@ func (c *explainCmd) Run(a *app) error {
 	if delivered(m, cfg.Hostname) {
 		fmt.Fprintln(a.stderr, "gapura: the message has the fields that this gateway put on top of it when it came, and is judged with them; gapura spam explain leaves them out")
 	}
-	e, err := c.explain(a.ctx, cfg, j, m, bodies)
+	h, unasked, end, err := c.handler(a, cfg, srv, inbound.Options{Pipeline: j.pipeline, Body: bodies, Log: log})
 	if err != nil {
 		return err
 	}
-	e.Spam = taught
+	defer end()
+	e, err := c.explain(a.ctx, h, cfg.Hostname, m)
+	if err != nil {
+		return err
+	}
+	e.Spam, e.Unasked = taught, unasked
 	if err := a.print(e, e.text); err != nil {
 		return err
 	}
@@ -153,63 +162,71 @@ func (f dnsFlags) openFor(cfg *config.Config) (dns.Resolver, func(), error) {
 	return r, func() {}, err
 }
 
-func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, m *messageFile, opt body.Options) (*explanation, error) {
+// explain asks what the gateway asks, in its order.
+func (c *explainCmd) explain(ctx context.Context, h *inbound.Handler, hostname string, m *messageFile) (*explanation, error) {
 	from, to, err := c.envelope()
 	if err != nil {
 		return nil, err
 	}
-	routes, err := routesOf(cfg)
+	info := smtpd.Info{
+		Listener: "smtp", Remote: netip.AddrPortFrom(c.IP, 4242), Helo: c.Helo, Extended: true, User: c.User, Started: c.now(),
+	}
+	if c.User != "" {
+		info.Listener = "submission"
+	}
+	e := &explanation{Facts: map[string]any{}}
+	x, err := h.Try(ctx, info, from, c.now())
+	if r, is := smtp.AsReply(err); is {
+		for _, path := range to {
+			e.Recipients = append(e.Recipients, rcptExplanation{To: path.String()}.refusedAt(gateway.StageMail, r))
+		}
+		return e, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	sess := &gateway.Session{
-		ID: ulid.Make().String(), Listener: "smtp", Remote: netip.AddrPortFrom(c.IP, 4242), User: c.User, Started: c.now(),
-	}
-	if c.User != "" {
-		sess.Listener = "submission"
-	}
-	for _, p := range cfg.Networks.Relay {
-		sess.Relay = sess.Relay || p.Contains(c.IP)
-	}
-	s := j.pipeline.Connect(ctx, sess)
-	defer s.Close()
-	greeted := *sess
-	greeted.Helo, greeted.Extended = c.Helo, true
-	s.Helo(&greeted)
-	tx := s.Mail(gateway.Transaction{ID: sess.ID, Session: &greeted, From: from, Now: c.now()})
-	defer tx.Close()
-	e := &explanation{ID: sess.ID}
-	var accepted []int
+	defer x.Close()
+	e.ID = x.ID()
+	var taken []int // of e.Recipients
+	var tried []inbound.Tried
 	for _, path := range to {
-		key, ok := routes.For(path)
-		if sess.Submitted() && path.Domain != "" && (!ok || key == route.Default) {
-			key, ok = route.Outbound, true
-		}
-		if !ok {
-			e.Recipients = append(e.Recipients, rcptExplanation{To: path.String(), Disposition: "reject", Stage: "rcpt", Reply: "550 5.7.1 Relaying denied", refused: true})
-			continue
-		}
-		r := gateway.Recipient{To: path, Route: key}
-		ruling := tx.Rcpt(ctx, r, path.IsPostmaster())
-		r.Facts = tx.Asked()
-		e.Recipients = append(e.Recipients, explainRcpt(r, ruling))
-		if !ruling.Refused() {
-			accepted = append(accepted, len(e.Recipients)-1)
-			tx.Accept(r, ruling)
-		}
-	}
-	facts := tx.Facts()
-	if len(accepted) > 0 {
-		res, err := judgeFile(ctx, tx, m, opt)
+		y, err := x.Rcpt(ctx, path)
 		if err != nil {
 			return nil, err
 		}
-		for i, k := range accepted {
-			e.Recipients[k] = explainRcpt(tx.Rcpts()[i], res.Rulings[i])
+		r := explainRcpt(y, y.Ruling)
+		switch {
+		case y.Reply.IsZero():
+			taken, tried = append(taken, len(e.Recipients)), append(tried, y)
+		case !y.Ruling.Refused():
+			r = r.refusedAt(gateway.StageRcpt, y.Reply)
 		}
-		facts = res.Facts
-		if len(res.Results) > 0 && !sess.Submitted() { // ours get no report on themselves
-			ar := message.AuthResults{ID: cfg.Hostname, Results: res.Results}
+		e.Recipients = append(e.Recipients, r)
+	}
+	facts := x.Facts()
+	if len(taken) > 0 {
+		raw := io.MultiReader(bytes.NewReader(m.header.Raw()), strings.NewReader("\r\n"), m.body)
+		res, replies, refusal, err := x.Data(ctx, raw)
+		if err != nil {
+			return nil, err
+		}
+		for i, k := range taken {
+			r := &e.Recipients[k]
+			if !refusal.IsZero() {
+				*r = r.refusedAt(gateway.StageHeader, refusal)
+				continue
+			}
+			tried[i].Recipient = x.Rcpts()[i]
+			*r = explainRcpt(tried[i], res.Rulings[i])
+			if !r.refused && !replies[i].IsZero() { // for another
+				*r = r.refusedAt(gateway.StageMessage, replies[i])
+			}
+		}
+		if refusal.IsZero() {
+			facts = res.Facts
+		}
+		if len(res.Results) > 0 && !x.Submitted() { // ours get no report on themselves
+			ar := message.AuthResults{ID: hostname, Results: res.Results}
 			e.Results = ar.Value()
 		}
 	}
@@ -219,8 +236,8 @@ func (c *explainCmd) explain(ctx context.Context, cfg *config.Config, j *judge, 
 
 // envelope parses the flags' addresses; without --rcpt somebody is made up.
 func (c *explainCmd) envelope() (from smtp.ReversePath, to []smtp.ForwardPath, err error) {
-	if c.MailFrom != "" && c.MailFrom != "<>" {
-		if from.Address, err = smtp.ParseMailbox(strings.Trim(c.MailFrom, "<>"), smtp.UTF8|smtp.Underscore); err != nil {
+	if sender := cmp.Or(c.MailFrom, c.User, "<>"); sender != "<>" {
+		if from.Address, err = smtp.ParseMailbox(strings.Trim(sender, "<>"), smtp.UTF8|smtp.Underscore); err != nil {
 			return from, nil, usageError{fmt.Errorf("--mail-from: %w", err)}
 		}
 	}
@@ -237,30 +254,10 @@ func (c *explainCmd) envelope() (from smtp.ReversePath, to []smtp.ForwardPath, e
 	return from, to, nil
 }
 
-func routesOf(cfg *config.Config) (*route.Table, error) {
-	var keys []string
-	for _, d := range cfg.Domains {
-		keys = append(keys, d.Name)
-	}
-	return route.NewTable(keys)
-}
-
-// judgeFile runs the body filters on a message file.
-func judgeFile(ctx context.Context, tx *pipeline.Transaction, m *messageFile, opt body.Options) (pipeline.Result, error) {
-	b := body.New(opt)
-	defer b.Release()
-	j := tx.Judge(ctx, m.header, b)
-	defer j.Close()
-	n, err := io.Copy(b, m.body)
-	if err != nil {
-		return pipeline.Result{}, err
-	}
-	b.Close()
-	return j.Conclude(ctx, int64(len(m.header.Raw()))+2+n), nil
-}
-
-func explainRcpt(r gateway.Recipient, ruling pipeline.Ruling) rcptExplanation {
-	x := rcptExplanation{To: r.To.String(), Route: r.Route, Disposition: "deliver", Rules: ruling.Rules, refused: ruling.Refused()}
+// explainRcpt tells what the rulings of filters and policy say of a recipient.
+func explainRcpt(y inbound.Tried, ruling pipeline.Ruling) rcptExplanation {
+	r := y.Recipient
+	x := rcptExplanation{To: y.Asked.String(), Route: r.Route, Disposition: "deliver", Rules: ruling.Rules, refused: ruling.Refused()}
 	if ruling.Route != "" {
 		x.Route = ruling.Route
 	}
@@ -282,6 +279,21 @@ func explainRcpt(r gateway.Recipient, ruling pipeline.Ruling) rcptExplanation {
 	}
 	x.Facts, x.names = factMap(r.Facts)
 	x.Lane, x.Pool, x.Priority, x.Hold = ruling.Queue.Lane, ruling.Queue.Pool, ruling.Queue.Priority, ruling.Queue.Hold
+	for _, to := range y.To {
+		if len(y.To) > 1 || to.To != y.Asked {
+			x.LeadsTo = append(x.LeadsTo, to.To.String())
+		}
+	}
+	return x
+}
+
+// refusedAt is x where the gateway itself refuses.
+func (x rcptExplanation) refusedAt(stage gateway.Stage, r smtp.Reply) rcptExplanation {
+	action := gateway.Reject
+	if r.Temporary() {
+		action = gateway.Defer
+	}
+	x.Disposition, x.Stage, x.Reply, x.refused = action.String(), stage.String(), r.Error(), true
 	return x
 }
 
@@ -307,6 +319,9 @@ func (e *explanation) text(w io.Writer) {
 	if e.Spam != "" {
 		fmt.Fprintf(w, "\nspam is judged by %s\n", e.Spam)
 	}
+	if e.Unasked != "" {
+		fmt.Fprintf(w, "\nusers, aliases, limits and suppressed addresses are not asked: %s\n", e.Unasked)
+	}
 	if e.Results != "" {
 		fmt.Fprintf(w, "\nAuthentication-Results: %s\n", strings.ReplaceAll(e.Results, "\r\n", "\n"))
 	}
@@ -321,6 +336,9 @@ func (e *explanation) text(w io.Writer) {
 		fmt.Fprintln(w)
 		if r.Reply != "" {
 			fmt.Fprintf(w, "  reply  %s\n", r.Reply)
+		}
+		for _, to := range r.LeadsTo {
+			fmt.Fprintf(w, "  to     %s\n", to)
 		}
 		for _, rule := range r.Rules {
 			fmt.Fprintf(w, "  rule   %s\n", rule)

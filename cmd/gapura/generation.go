@@ -95,6 +95,9 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.returns.RotateOld(context.Background(), returnKeyAge); err != nil {
+		return nil, err
+	}
 	if err := g.openBounces(s); err != nil {
 		return nil, err
 	}

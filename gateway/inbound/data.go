@@ -48,24 +48,37 @@ var (
 func (t *transaction) Data(ctx context.Context, r io.Reader) ([]smtp.Reply, error) {
 	a := &arriving{t: t, ctx: ctx}
 	defer a.close()
-	if _, err := io.Copy(a, r); err != nil {
-		return nil, t.aborted(a, "the message did not arrive whole", err)
+	result, err := a.judge(r)
+	if err != nil {
+		return nil, err
 	}
-	a.finish()
 	if a.refusal != nil {
 		t.logMessage(a, *a.refusal)
 		return nil, withID(*a.refusal, t.id)
 	}
-	bytesIn.Add(float64(a.size))
-	start := time.Now()
-	result := a.judging.Conclude(ctx, a.size)
-	verdictTime.Observe(time.Since(start).Seconds())
-	if err := ctx.Err(); err != nil { // filters were cancelled with it
-		return nil, t.aborted(a, "the message was not judged to the end", err)
-	}
 	replies := t.deliver(ctx, a, result)
 	t.read(ctx, a, replies)
 	return replies, nil
+}
+
+// judge reads the message to its end and has it judged, unless it is refused
+// before.
+func (a *arriving) judge(r io.Reader) (result pipeline.Result, err error) {
+	if _, err := io.Copy(a, r); err != nil {
+		return result, a.t.aborted(a, "the message did not arrive whole", err)
+	}
+	a.finish()
+	if a.refusal != nil {
+		return result, nil
+	}
+	bytesIn.Add(float64(a.size))
+	start := time.Now()
+	result = a.judging.Conclude(a.ctx, a.size)
+	verdictTime.Observe(time.Since(start).Seconds())
+	if err := a.ctx.Err(); err != nil { // filters were cancelled with it
+		return result, a.t.aborted(a, "the message was not judged to the end", err)
+	}
+	return result, nil
 }
 
 // Write implements io.Writer; it fails never.

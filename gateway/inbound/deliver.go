@@ -29,21 +29,8 @@ type copyOf struct {
 // deliver carries out the rulings and returns the replies to the client: one
 // for each recipient where the protocol has them, else one.
 func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.Result) []smtp.Reply {
-	replies := make([]smtp.Reply, len(result.Rulings))
-	for i, r := range result.Rulings {
-		switch {
-		case r.Refused():
-			replies[i] = r.Reply
-		case r.Action == gateway.Discard:
-			replies[i] = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok")
-		}
-	}
-	if refusal := t.refusalOfAll(replies); !refusal.IsZero() {
-		for i, r := range replies {
-			if r.IsZero() || r.Positive() { // nobody gets a copy now
-				replies[i] = refusal
-			}
-		}
+	replies, refused := t.said(result)
+	if refused {
 		return t.answer(a, result, replies)
 	}
 	copies := t.copies(result)
@@ -68,6 +55,30 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 		}
 	}
 	return t.answer(a, result, replies)
+}
+
+// said returns the replies that the rulings make, zero for those of whom a copy
+// is to be delivered; refused: nobody gets one now.
+func (t *transaction) said(result pipeline.Result) (replies []smtp.Reply, refused bool) {
+	replies = make([]smtp.Reply, len(result.Rulings))
+	for i, r := range result.Rulings {
+		switch {
+		case r.Refused():
+			replies[i] = r.Reply
+		case r.Action == gateway.Discard:
+			replies[i] = smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok")
+		}
+	}
+	refusal := t.refusalOfAll(replies)
+	if refusal.IsZero() {
+		return replies, false
+	}
+	for i, r := range replies {
+		if r.IsZero() || r.Positive() {
+			replies[i] = refusal
+		}
+	}
+	return replies, true
 }
 
 // refusalOfAll returns the refusal of some recipients that is one of all, since

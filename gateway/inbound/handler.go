@@ -166,15 +166,24 @@ func (s *session) earlyRefusal(ctx context.Context) smtp.Reply {
 
 // Mail implements smtpd.Session.
 func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailParams) (smtpd.Transaction, smtp.Reply, error) {
+	t, err := s.begin(ctx, from, p, time.Now())
+	if err != nil {
+		return nil, smtp.Reply{}, err
+	}
+	return t, smtp.Reply{}, nil
+}
+
+// begin begins a transaction.
+func (s *session) begin(ctx context.Context, from smtp.ReversePath, p smtp.MailParams, now time.Time) (*transaction, error) {
 	if b := s.h.opt.Body.Budget; b != nil && !b.Room(max(p.Size, minRoom)) {
 		messages.WithLabelValues("no-room").Inc()
 		s.h.opt.Log.Warn("no room", "session", s.id, "ip", s.ip(), "size", p.Size, "memory", b.Memory(), "spool", b.Spool())
-		return nil, smtp.Reply{}, withID(noRoom, s.id)
+		return nil, withID(noRoom, s.id)
 	}
-	t := &transaction{s: s, id: newID(), from: from, params: s.trusted(p), started: time.Now()}
+	t := &transaction{s: s, id: newID(), from: from, params: s.trusted(p), started: now}
 	if s.info.Submitted() {
 		if r, err := t.mayBegin(ctx); err != nil || !r.IsZero() {
-			return nil, smtp.Reply{}, t.refuseMail(r, err)
+			return nil, t.refuseMail(r, err)
 		}
 	}
 	t.pipe = s.pipe.Mail(gateway.Transaction{ID: t.id, Session: s.info, From: from, Params: t.params, Now: t.started})
@@ -182,10 +191,10 @@ func (s *session) Mail(ctx context.Context, from smtp.ReversePath, p smtp.MailPa
 		if ruling := t.pipe.Early(ctx); ruling.Refused() {
 			t.pipe.Close()
 			s.logRefusal(t.id, ruling, t, "")
-			return nil, smtp.Reply{}, withID(ruling.Reply, t.id)
+			return nil, withID(ruling.Reply, t.id)
 		}
 	}
-	return t, smtp.Reply{}, nil
+	return t, nil
 }
 
 // trusted returns the parameters of MAIL as far as the client is believed.

@@ -24,9 +24,10 @@ type transaction struct {
 	group   string     // key of the backend that takes in session
 	readers []reader   // of what comes back
 
-	overQuota bool     // a recipient was refused for it
-	addSender bool     // the header needs a Sender
-	others    []string // domains in From that are not the user's
+	ruling    pipeline.Ruling // about the latest recipient
+	overQuota bool            // a recipient was refused for it
+	addSender bool            // the header needs a Sender
+	others    []string        // domains in From that are not the user's
 }
 
 var (
@@ -60,6 +61,7 @@ func (t *transaction) Rcpt(ctx context.Context, to smtp.ForwardPath, p smtp.Rcpt
 	}
 	r := gateway.Recipient{To: to, Params: p, Route: key}
 	ruling := t.pipe.Rcpt(ctx, r, to.IsPostmaster())
+	t.ruling = ruling
 	if ruling.Refused() {
 		t.s.logRefusal(t.id, ruling, t, to.Path())
 		return smtp.Reply{}, withID(ruling.Reply, t.id)

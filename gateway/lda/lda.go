@@ -41,8 +41,8 @@ type Queue interface {
 // Deps are what an LDA works with.
 type Deps struct {
 	Accounts  Accounts
-	Mailboxes *mailbox.Store
-	Scripts   *Scripts // compiled ones
+	Mailboxes *mailbox.Store // nil: for who only asks whom mail would go to
+	Scripts   *Scripts       // compiled ones
 	Queue     Queue
 	// Route returns the route of an address, "" : there is none; local tells
 	// whether it leads back here.
@@ -113,7 +113,7 @@ func (l *LDA) Verify(ctx context.Context, _ smtp.ReversePath, p smtp.MailParams,
 	}
 	full := smtp.Reply{}
 	for _, t := range list {
-		if t.User == "" {
+		if t.User == "" || l.Mailboxes == nil {
 			return recipientOK, nil
 		}
 		switch err := l.Mailboxes.Room(ctx, t.User, p.Size); {

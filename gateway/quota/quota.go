@@ -174,6 +174,7 @@ func (q *Quota) ask(ctx context.Context, s Sender, subjects []string, d counts) 
 		over, _ := x.usage.check(now, l, only(i, d))
 		x.mu.Unlock()
 		if over != nil {
+			over.left = max(0, over.left-(over.more-1)) // the message has taken the others
 			return q.refuse(ctx, opt, s.Again, subject, over)
 		}
 	}

@@ -288,3 +288,23 @@ func TestTheDomainsRefusalCountsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A message's own recipients have taken what is left when one more is refused.
+func TestRefusedRecipientIsToldWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := database(t)
+		q := open(t, db, limited(Limits{RecipientsHour: 3}), nil)
+		defer closeAll(t, q, db)
+		send(t, q, ana, "bob")
+		for n, address := range to("carl", "dora", "eve") {
+			r, err := q.Rcpt(t.Context(), ana, n, address)
+			if err != nil || r.IsZero() != (n < 2) {
+				t.Fatalf("%d: %v, %v", n, r, err)
+			}
+			if n == 2 && !strings.Contains(r.Text, "3 recipients an hour; 0 left, again from ") {
+				t.Error(r)
+			}
+		}
+	})
+}

@@ -99,6 +99,7 @@ func (u *usage) add(now int64, d counts) {
 type reach struct {
 	limit int64
 	left  int64
+	more  int64  // what was asked for
 	what  string // "messages an hour"
 	again int64  // Unix seconds
 }
@@ -126,7 +127,7 @@ func (u *usage) check(now int64, l Limits, d counts) (over *reach, least reach) 
 		if limit <= 0 {
 			continue
 		}
-		r := reach{limit: limit, left: max(0, limit-x.used), what: x.what}
+		r := reach{limit: limit, left: max(0, limit-x.used), more: x.more, what: x.what}
 		if x.more > r.left {
 			r.again = x.w.again(now, max(0, limit-x.more), x.get)
 			return &r, reach{}
