@@ -79,13 +79,18 @@ func (a *app) act(k *queueKeys, action queue.Action, reason string) error {
 	if err := a.print(map[string]int{"messages": total}, func(w io.Writer) { fmt.Fprintln(w, total) }); err != nil {
 		return err
 	}
-	if total == 0 && action == queue.Retry {
-		return errors.New("no message in the queue fits that is neither held nor for later; `gapura queue list` tells what is there, `gapura queue release` lets go what is held")
-	}
 	if total == 0 {
-		return errors.New("no message in the queue fits; `gapura queue list` tells what is there")
+		return errors.New("no message in the queue fits" + whyNone[action])
 	}
 	return nil
+}
+
+// whyNone tells why an action finds nothing, though there may be messages.
+var whyNone = map[queue.Action]string{
+	queue.Retry:   " that is neither held nor for later; `gapura queue list` tells what is there, `gapura queue release` lets go what is held",
+	queue.Hold:    " that is not held; `gapura queue list` tells what is there",
+	queue.Release: " that is held; `gapura queue list --state held` tells what is there",
+	queue.Remove:  "; `gapura queue list` tells what is there",
 }
 
 func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {

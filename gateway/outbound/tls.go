@@ -313,7 +313,7 @@ func (d *delivery) policy(h *hop) (*tlsPolicy, *failure) {
 		}
 		d.bound = d.bound || h.block.reason == reasonTLS
 		return nil, h.block.failure
-	case !d.j.Params.RequireTLS:
+	case !d.j.Params.RequireTLS, h.required == nil && d.j.From.IsNull(): // no bounce is lost for that (RFC 8689 section 5)
 		return h.tls, nil
 	case h.required == nil:
 		return nil, ours(queue.Failed, reasonTLS, false, 550, smtp.EnhancedCode{5, 7, 30},

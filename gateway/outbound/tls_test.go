@@ -27,6 +27,8 @@ import (
 	. "github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
 // authority signs certificates that are valid in synctest's time and in ours.
@@ -327,6 +329,29 @@ func TestRequireTLS(t *testing.T) {
 				j.Params.RequireTLS = true
 				wantOutcome(t, w.transport().Deliver(t.Context(), j), c.want)
 			})
+		})
+	}
+}
+
+// A bounce of mail with REQUIRETLS asks for it too, and goes nevertheless where
+// that is not to be had (RFC 8689 section 5).
+func TestRequireTLSOfBounces(t *testing.T) {
+	t.Parallel()
+	cert := newAuthority(t).issue(t, false, "mx.d.test")
+	for name, s := range map[string]*sink{
+		"not offered":               {cert: cert},
+		"offered by who knows whom": {cert: cert, ext: []string{"REQUIRETLS"}},
+		"no TLS":                    {},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, one())
+			w.hosts["192.0.2.1"] = s.serve
+			j := job("b@d.test")
+			j.Params.RequireTLS, j.From = true, smtp.ReversePath{}
+			out := w.transport().Deliver(t.Context(), j)
+			if out[0].Result != queue.Delivered {
+				t.Errorf("%s: %+v", name, out[0])
+			}
 		})
 	}
 }

@@ -131,6 +131,9 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 		Size: q.refOf(m).Size, EightBit: m.eightBit, UTF8Header: m.utf8Header, SMTPUTF8: m.params.SMTPUTF8,
 		Return: m.params.Return, MaxReturn: q.options().ReturnSize,
 	}
+	if m.params.RequireTLS { // RFC 8689 section 5
+		n.Return = smtp.ReturnHeaders
+	}
 	rcpt := smtp.ForwardPath{Address: to}
 	route := ""
 	if names.routeOf != nil {
@@ -150,7 +153,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 		EightBit: n.NeedsEightBit(), UTF8Header: n.NeedsUTF8(),
 		Open: func() io.ReadCloser { return io.NopCloser(bytes.NewReader(b.Bytes())) },
 	}
-	c.Params.SMTPUTF8 = c.UTF8Header
+	c.Params.SMTPUTF8, c.Params.RequireTLS = c.UTF8Header, m.params.RequireTLS
 	if c.EightBit {
 		c.Params.Body = smtp.Body8BitMIME
 	}

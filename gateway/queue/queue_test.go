@@ -284,6 +284,29 @@ func TestRelayedIsToldWhereAsked(t *testing.T) {
 	})
 }
 
+// TestNotificationsOfRequireTLS are protected alike, and have no text of the
+// message in them, whatever was asked for (RFC 8689 section 5).
+func TestNotificationsOfRequireTLS(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.From.IsNull() {
+				return delivered
+			}
+			return unknown
+		}
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Params.RequireTLS, c.Params.Return = true, smtp.ReturnFull
+		l.commit(c)
+		settle()
+		all := l.next.all()
+		last := all[len(all)-1]
+		if len(all) != 2 || !last.job.Params.RequireTLS || strings.Contains(last.body, "\r\nbody\r\n") || !strings.Contains(last.body, "Subject: hello") {
+			t.Errorf("%d messages, REQUIRETLS %v\n%s", len(all), last.job.Params.RequireTLS, last.body)
+		}
+	})
+}
+
 // TestRelayingByDeadlineIsTold (RFC 2852): every relaying with trace, and with mode
 // N one to a server that does not know of the deadline; but to nobody who wants
 // to hear nothing.

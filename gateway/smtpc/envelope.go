@@ -57,6 +57,7 @@ func (t *transaction) check() bool {
 		p.SMTPUTF8 = p.SMTPUTF8 || !t.env.Rcpts[i].To.IsASCII()
 	}
 	t.params = x.params(p, t.env.Params.Body)
+	t.params.RequireTLS = p.RequireTLS && x.RequireTLS && t.c.tls != nil
 	if t.willing() {
 		return true
 	}

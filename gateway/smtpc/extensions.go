@@ -108,8 +108,8 @@ func (x *Extensions) CheckMail(from smtp.ReversePath, p smtp.MailParams, secure 
 		return refuseSyntax
 	case x.foreign(from.Address), p.SMTPUTF8 && !x.SMTPUTF8:
 		return refuseUTF8 // RFC 6531 section 3.2
-	case p.RequireTLS && !(x.RequireTLS && secure):
-		return refuseRequireTLS // RFC 8689 section 4.2.1
+	case p.RequireTLS && !(x.RequireTLS && secure) && !from.IsNull(): // for a bounce it is a wish (RFC 8689 section 5)
+		return refuseRequireTLS // section 4.2.1
 	case x.Size > 0 && p.Size > x.Size:
 		return refuseSize // RFC 1870 section 6.2
 	case p.Body == smtp.Body8BitMIME && !x.EightBitMIME:

@@ -326,6 +326,18 @@ func TestDeadlineIsPassedOn(t *testing.T) {
 	}
 }
 
+// TestBounceGoesWithoutRequireTLS (RFC 8689 section 5) where the server does not
+// offer it, which it cannot without TLS.
+func TestBounceGoesWithoutRequireTLS(t *testing.T) {
+	t.Parallel()
+	env := envelope("b")
+	env.From, env.Params.RequireTLS = smtp.ReversePath{}, true
+	script := hello + "S 250-fake\nS 250 REQUIRETLS\nC MAIL FROM:<>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 550 no\nC RSET\nS 250 ok\nE"
+	if err := dialogue(t, Options{}, script, func(c *Client) { _, _ = c.Send(t.Context(), env, text("a\r\n")) }); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestExtensionsBehindManyLines count like others.
 func TestExtensionsBehindManyLines(t *testing.T) {
 	t.Parallel()
