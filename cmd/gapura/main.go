@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -120,7 +121,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	k, err := parser.Parse(args)
+	k, err := parser.Parse(joinNumbers(args))
 	if exit >= 0 { // --help or --version has printed
 		return exit
 	}
@@ -135,6 +136,27 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("standard output: %w", lost)
 	}
 	return exitCode(err, stderr)
+}
+
+// joinNumbers joins numbers below zero to the flags before them: alone they would
+// be flags.
+func joinNumbers(args []string) (list []string) {
+	for _, s := range args {
+		last := len(list) - 1
+		if _, err := strconv.ParseFloat(s, 64); err == nil && s[0] == '-' && last >= 0 {
+			flag := list[last]
+			switch long := strings.HasPrefix(flag, "--"); {
+			case long && len(flag) > 2 && !strings.Contains(flag, "="):
+				list[last] += "=" + s
+				continue
+			case !long && len(flag) == 2 && flag[0] == '-':
+				list[last] += s
+				continue
+			}
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // usageHint says where to read on: at the command as far as it was understood.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,7 +26,8 @@ type spamEval struct {
 func (*spamEval) Help() string {
 	return `Measures scores of messages whose class is known, as the TREC spam track did. Each
 line begins with spam or ham and a score, higher for spam; what follows is not
-looked at, nor are lines that begin with #. It prints
+looked at, nor are lines that begin with #. Lines of spam score --json are read
+as well. It prints
 
   (1-ROCA)%   how often ham scores above spam, ties half: the area above the ROC
               curve
@@ -62,6 +64,9 @@ type atThreshold struct {
 
 // Run implements the command.
 func (c *spamEval) Run(a *app) error {
+	if c.Bootstrap < 0 {
+		return usageError{errors.New("--bootstrap is 0 or more")}
+	}
 	files := c.Files
 	if len(files) == 0 {
 		files = []string{"-"}
@@ -94,30 +99,49 @@ func readScores(r io.Reader) (*model.Measure, error) {
 	n := 0
 	for lines.Scan() {
 		n++
-		f := strings.Fields(lines.Text())
-		if len(f) == 0 || f[0][0] == '#' {
-			continue
-		}
-		if len(f) < 2 {
-			return nil, fmt.Errorf("line %d: no score", n)
-		}
-		score, err := strconv.ParseFloat(f[1], 64)
-		if err != nil || math.IsNaN(score) {
-			return nil, fmt.Errorf("line %d: %q is no score", n, f[1])
-		}
-		switch strings.ToLower(f[0]) {
-		case "spam", "1":
-			m.Add(true, score)
-		case "ham", "0":
-			m.Add(false, score)
-		default:
-			return nil, fmt.Errorf("line %d: %q is neither spam nor ham", n, f[0])
+		if err := addScore(m, lines.Text()); err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("line %d: %w", n+1, plainLine(err))
 	}
 	return m, nil
+}
+
+// addScore reads a line: label and score, or an object that has them, as spam
+// score and online print with --json.
+func addScore(m *model.Measure, line string) error {
+	f := strings.Fields(line)
+	if len(f) == 0 || f[0][0] == '#' {
+		return nil
+	}
+	if f[0][0] == '{' {
+		var x struct {
+			Label string
+			Score json.Number
+		}
+		if err := json.Unmarshal([]byte(line), &x); err != nil {
+			return fmt.Errorf("it is no JSON object with label and score: %w", err)
+		}
+		f = []string{x.Label, x.Score.String()}
+	}
+	if len(f) < 2 || f[1] == "" {
+		return errors.New("no score")
+	}
+	score, err := strconv.ParseFloat(f[1], 64)
+	if err != nil || math.IsNaN(score) {
+		return fmt.Errorf("%q is no score", f[1])
+	}
+	switch strings.ToLower(f[0]) {
+	case "spam", "1":
+		m.Add(true, score)
+	case "ham", "0":
+		m.Add(false, score)
+	default:
+		return fmt.Errorf("%q is neither spam nor ham", f[0])
+	}
+	return nil
 }
 
 // evaluate computes the measures.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -134,7 +135,7 @@ func newSpamExplanation(s model.Score, reasons []model.Reason) *spamExplanation 
 
 // text prints the explanation for people.
 func (e *spamExplanation) text(w io.Writer) {
-	fmt.Fprintf(w, "%s: %s, score %.2f (spam from %g on), probability %.4f\n", e.Path, e.Class, e.Score, e.Threshold, e.Probability)
+	fmt.Fprintf(w, "%s: %s, score %.2f (spam from %g on), probability %.4f\n", e.Path, e.Class, e.Score, math.Round(e.Threshold*100)/100, e.Probability)
 	printReasons(w, e.reasons)
 	fmt.Fprint(w, "views  ")
 	for i, v := range e.Views {

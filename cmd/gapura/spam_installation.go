@@ -8,12 +8,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gapura-mail/gapura/config"
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/gateway/account"
+	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
@@ -65,12 +68,7 @@ func (a *app) openInstallation(user string) (*installation, error) {
 	if opt == nil {
 		return nil, noInstallation(a.config + " has no filter spam")
 	}
-	if user != "" {
-		if user, err = account.Name(user); err != nil {
-			return nil, plainError(err)
-		}
-	}
-	x := &installation{hostname: cfg.Hostname, user: user, close: func() error { return nil }}
+	x := &installation{hostname: cfg.Hostname, close: func() error { return nil }}
 	deps := spam.Deps{Explain: true}
 	if deps.Model, x.by, err = baseOf(*opt, cfg); err != nil {
 		return nil, err
@@ -82,11 +80,20 @@ func (a *app) openInstallation(user string) (*installation, error) {
 	if err != nil {
 		return nil, fmt.Errorf("what was learned here cannot be read (--model shipped asks the bare model): %w", err)
 	}
-	x.by += x.about(asked)
 	if asked != nil {
 		x.close = closeState
 		deps.Learned = unseen{asked.store}
 	}
+	if user != "" {
+		var accounts *account.Accounts
+		if asked != nil {
+			accounts = asked.accounts
+		}
+		if x.user, err = userOf(a.ctx, cfg, accounts, user); err != nil {
+			return nil, errors.Join(err, x.close())
+		}
+	}
+	x.by += x.about(asked)
 	if x.filter, err = spam.New(*opt, deps); err != nil { // it names the lists, and Opinion asks none
 		return nil, errors.Join(err, x.close())
 	}
@@ -113,6 +120,39 @@ func (x *installation) about(asked *learnedState) string {
 		return ", and what was learned here for " + x.user
 	}
 	return ", and what was learned here for everybody"
+}
+
+// userOf returns the name under which lessons of an address are kept: of the user
+// to whom it leads, where mail is kept here; accounts may be nil. It is an error
+// where no mail comes to it: a mistyped one would be judged, or taught, like nobody.
+func userOf(ctx context.Context, cfg *config.Config, accounts *account.Accounts, address string) (string, error) {
+	name, err := account.Name(address)
+	if err != nil {
+		return "", plainError(err)
+	}
+	routes, err := routesOf(cfg)
+	if err != nil {
+		return "", err
+	}
+	domain := name[strings.LastIndexByte(name, '@')+1:]
+	key, ok := routes.For(smtp.ForwardPath{Address: smtp.Address{Domain: domain}})
+	if !ok {
+		return "", fmt.Errorf("--user: no mail is taken for %s: the configuration has no such domain", domain)
+	}
+	kept := slices.ContainsFunc(cfg.Local(), func(d config.Domain) bool { return d.Name == key })
+	if !kept || accounts == nil {
+		return name, nil
+	}
+	list, err := accounts.Resolve(ctx, name)
+	switch {
+	case err != nil:
+		return "", err
+	case len(list) == 1 && list[0].User != "":
+		return list[0].User, nil
+	case len(list) == 1:
+		return "", fmt.Errorf("--user: %s: there is no such user; `gapura user list` tells who is there", name)
+	}
+	return "", fmt.Errorf("--user: %s leads to several users; name one of them", name)
 }
 
 // learnedState is what was learned, and the accounts by whose names it is kept.

@@ -19,10 +19,8 @@ import (
 // teaches, by what the base model says of a message.
 func (a *app) withLessons(user string, judge bool, f func(store *learned.Store, user, hostname string) error) error {
 	return a.withDatabase(func(cfg *config.Config, db *sqldb.DB) (err error) {
-		if user != "" {
-			if user, err = account.Name(user); err != nil {
-				return plainError(err)
-			}
+		if user, err = a.teacher(cfg, db, user, judge); err != nil {
+			return err
 		}
 		opt := spam.DefaultOptions()
 		if o := spamOptions(cfg); o != nil {
@@ -41,6 +39,24 @@ func (a *app) withLessons(user string, judge bool, f func(store *learned.Store, 
 		err = errors.Join(f(store, user, cfg.Hostname), store.Close())
 		return errors.Join(err, tellTaught(a.ctx, cfg)) // of what was done before an error, too
 	})
+}
+
+// teacher returns the name under which lessons of --user are kept; "" : it was not
+// given. Who teaches must be there, lessons of who is gone can be taken back.
+func (a *app) teacher(cfg *config.Config, db *sqldb.DB, user string, teaches bool) (string, error) {
+	if user == "" {
+		return "", nil
+	}
+	if !teaches {
+		name, err := account.Name(user)
+		return name, plainError(err)
+	}
+	accounts, err := account.Open(a.ctx, cfg.Accounts, account.Deps{DB: db})
+	if err != nil {
+		return "", err
+	}
+	defer accounts.Close()
+	return userOf(a.ctx, cfg, accounts, user)
 }
 
 // lessonsAtOnce is how many lessons are written at a time.

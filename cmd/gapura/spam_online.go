@@ -58,7 +58,7 @@ func (l *onlineLearner) take(v *model.Vector, spam bool) {
 
 // Run implements the command.
 func (c *spamOnline) Run(a *app) error {
-	if c.Delay < 0 || c.Noise < 0 || c.Noise > 1 {
+	if c.Delay < 0 || !(c.Noise >= 0 && c.Noise <= 1) {
 		return usageError{errors.New("--delay is 0 or more, --noise within 0 and 1")}
 	}
 	m, err := openSpamModel(c.Model)

@@ -36,6 +36,8 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		"bare":  "ham m\nspam\n",
 		"long":  "ham m\n" + strings.Repeat("x", maxIndexLine+1) + "\n",
 		"long2": "ham 1\n" + strings.Repeat("x", maxIndexLine+1),
+		"json":  `{"label":"ham","score":1}` + "\n" + `{"label":"ham"}` + "\n",
+		"brace": "{",
 		"lost":  "\ufeffham m\r\nspam m2 1641090391\r\n",
 	})
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
@@ -51,6 +53,11 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		{1, "bare:2: there is no path after the label", []string{"score", "--index", at("bare")}},
 		{1, "long:2: the line is longer than 65536 octets", []string{"score", "--index", at("long")}},
 		{1, "line 2: the line is longer than 65536 octets", []string{"eval", at("long2")}},
+		{2, "--noise within 0 and 1", []string{"online", "--noise", "nan", at("index")}},
+		{2, "--delay is 0 or more", []string{"online", "--delay", "-1", at("index")}},
+		{2, "--bootstrap is 0 or more", []string{"eval", "-b", "-1", at("scores")}},
+		{1, `line 2: no score`, []string{"eval", at("json")}},
+		{1, `line 1: it is no JSON object with label and score`, []string{"eval", at("brace")}},
 		{1, "model: it does not begin as one", []string{"score", "--model", at("m"), at("m")}},
 		{1, "is a directory", []string{"score", "--model", dir, at("m")}},
 		{1, "is a folder; name a file in it", []string{"train", "--index", at("index"), "--out", dir}},
@@ -71,6 +78,28 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(at("*.new")); left != nil {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestSpamEvalReadsWhatScorePrints: as lines and as objects, and thresholds below 0.
+func TestSpamEvalReadsWhatScorePrints(t *testing.T) {
+	t.Parallel()
+	dir := spamFiles(t, map[string]string{
+		"lines": "ham -3.5 a\nspam -1.5 b\nspam 7 c\n",
+		"json":  `{"label":"ham","score":-3.5,"path":"a"}` + "\n" + `{"label":"spam","score":-1.5}` + "\n" + `{"label":"spam","score":7}` + "\n",
+	})
+	var said []string
+	for _, c := range [][]string{{"lines", "-t", "-1.5"}, {"json", "--threshold", "-1.5"}, {"json", "--threshold=-1.5"}} {
+		c[0] = filepath.Join(dir, c[0])
+		code, out, errs := runGapura(append([]string{"spam", "eval"}, c...)...)
+		if code != 0 {
+			t.Fatal(c, code, errs)
+		}
+		_, measures, _ := strings.Cut(out, " ")
+		said = append(said, measures)
+	}
+	if said[0] != said[1] || said[0] != said[2] || !strings.Contains(said[0], "@t=-1.5 hm%=0.000 sm%=0.00") {
+		t.Errorf("%q", said)
 	}
 }
 

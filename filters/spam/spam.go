@@ -93,7 +93,7 @@ func (*Filter) Name() string { return Name }
 
 // After implements gateway.Ordered.
 func (*Filter) After() []string {
-	return []string{"spf", "dkim", "dmarc", "arc", "dnsbl", "antivirus"}
+	return []string{"spf", "dkim", "dmarc", "arc", "dnsbl", "attachment", "antivirus"}
 }
 
 // Fields implements gateway.Filter.

@@ -10,7 +10,7 @@ import (
 )
 
 // far stands for a time that does not come, in rows.
-const far = maxTime
+const far int64 = maxTime
 
 // steps are the tables' migrations.
 var steps = []string{`

@@ -290,7 +290,7 @@ func TestMatrices(t *testing.T) {
 			}
 		}
 	}
-	for _, m := range []Matrix{{}, {Width: 30, Height: 30}, {Width: 30, Height: 30, Dark: make([]bool, 900)}, {Width: 1 << 40, Height: 1 << 40}, {Width: -1, Height: -900, Dark: make([]bool, 900)}} {
+	for _, m := range []Matrix{{}, {Width: 30, Height: 30}, {Width: 30, Height: 30, Dark: make([]bool, 900)}, {Width: math.MaxInt, Height: math.MaxInt}, {Width: -1, Height: -900, Dark: make([]bool, 900)}} {
 		if got, ok := m.Decode(); ok {
 			t.Errorf("%dx%d: %q", m.Width, m.Height, got)
 		}

@@ -173,7 +173,7 @@ func (m *mail) oldBad() string {
 	case 1:
 		return "http://" + m.some("oldfreehost") + "/" + path
 	case 2:
-		return fmt.Sprintf("http://%d/%s", 3221225984+m.between(2, 250), path)
+		return fmt.Sprintf("http://%d/%s", 3221225984+int64(m.between(2, 250)), path)
 	case 3:
 		return "http://" + m.oneOf("www.", "") + d + ":" + m.oneOf("81", "8080", "8095", "280") + "/" + path
 	case 4:

@@ -132,7 +132,7 @@ func compile(o Options) ([]*list, error) {
 		return nil, fmt.Errorf("urilist: more than %d domains to skip", maxSkip)
 	}
 	for _, s := range o.Skip {
-		if _, ok := dns.Normal(s); !ok {
+		if _, ok := domain(s); !ok {
 			return nil, fmt.Errorf("urilist: skip: %q is no domain", s)
 		}
 	}
@@ -150,9 +150,19 @@ func compile(o Options) ([]*list, error) {
 	return all, nil
 }
 
+// domain returns a domain as names are asked for: of letters, digits, hyphens and
+// underscores, where the DNS takes any octet.
+func domain(s string) (string, bool) {
+	name, ok := dns.Normal(s)
+	other := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	}
+	return name, ok && !strings.ContainsFunc(name, other)
+}
+
 func (l List) compile() (*list, error) {
-	zone, ok := dns.Normal(l.Zone)
-	if !ok || zone == "" {
+	zone, ok := domain(l.Zone)
+	if !ok {
 		return nil, fmt.Errorf("not a domain name")
 	}
 	k, ok := kinds[l.Kind]
