@@ -1,6 +1,7 @@
 package inbound
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -18,8 +19,10 @@ func (t *transaction) fix(e *message.Edit, h *message.Header) {
 	}
 	e.RemoveFunc(func(f message.Field) bool {
 		// Bcc is whom the others must not know of (RFC 5322 section 3.6.3);
-		// Return-Path is the last server's to add.
-		return f.Is("Bcc") || f.Is("Resent-Bcc") || f.Is("Return-Path")
+		// Return-Path is the last server's to add. At a line of mailbox files many
+		// take the header to end.
+		return f.Is("Bcc") || f.Is("Resent-Bcc") || f.Is("Return-Path") ||
+			f.Name == "" && bytes.HasPrefix(bytes.TrimPrefix(f.Raw, []byte(">")), []byte("From "))
 	})
 	if h.Count("Message-ID") == 0 {
 		add("Message-ID", "<"+strings.ToLower(t.id)+"@"+t.s.h.opt.Hostname+">")

@@ -121,6 +121,8 @@ func (t *transaction) checkAuthor(ctx context.Context, h *message.Header) (smtp.
 		}
 		return r, nil
 	}
+	// RFC 5322 section 3.6.2: several authors, and who sends.
+	t.addSender = len(boxes) > 1 && h.Count("Sender") == 0 && !t.from.IsNull()
 	var refusal smtp.Reply
 	for _, b := range boxes {
 		if b.Address.Equal(t.from.Address) { // which was checked at MAIL

@@ -64,9 +64,18 @@ func TestFixupsTakeAwayWhatMustNotLeave(t *testing.T) {
 		strings.Count(s, "Message-ID:") != 1 || strings.Count(s, "Date:") != 1 {
 		t.Error(s)
 	}
+	e.submit(user, "u@example.org", "From u@example.org Mon Nov 23 06:00:00 2026\r\n>From u@example.org Mon Nov 23 06:00:00 2026\r\n"+own, "x@else.test")
+	if s := q.texts[1]; strings.Contains(s, "From u@") || !strings.Contains(s, "From:") {
+		t.Error(s)
+	}
+	e.submit(user, "u@example.org", "From: u@example.org, u.two@example.org\r\n\r\nx\r\n", "x@else.test")
+	e.submit(user, "u@example.org", "From: u@example.org, u.two@example.org\r\nSender: u.two@example.org\r\n\r\nx\r\n", "x@else.test")
+	if none, one := q.texts[2], q.texts[3]; !strings.Contains(none, "\r\nSender: <u@example.org>\r\n") || strings.Count(one, "Sender:") != 1 {
+		t.Error(none, one)
+	}
 	e.also(func(o *Options) { o.Submission.Fixups = false })
 	e.submit(user, "u@example.org", own, "x@else.test")
-	if s := q.texts[1]; strings.Contains(s, "Message-ID:") || strings.Contains(s, "Date:") {
+	if s := q.texts[4]; strings.Contains(s, "Message-ID:") || strings.Contains(s, "Date:") {
 		t.Error(s)
 	}
 	// What strangers send is theirs.
