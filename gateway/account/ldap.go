@@ -217,13 +217,15 @@ func (d *directory) login(ctx context.Context, name, password string) (*dirEntry
 			if e, err = d.search(c, name); err != nil {
 				return err
 			}
-			if e == nil {
-				return errInvalid
+			if dn = "cn=nobody," + d.opt.Base; e != nil { // a slow directory is to tell nothing
+				dn = e.dn
 			}
-			dn = e.dn
 		}
 		if err := c.bindUser(dn, password); err != nil {
 			return err
+		}
+		if e == nil && d.opt.UserDN == "" {
+			return errInvalid
 		}
 		if e == nil {
 			e, err = d.self(c, name, dn)

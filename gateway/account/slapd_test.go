@@ -6,12 +6,14 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -376,4 +378,54 @@ func TestOpenLDAPAway(t *testing.T) {
 
 func encode(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// The directory is asked as often about somebody who is not there, so that a
+// slow one tells nothing.
+func TestDirectoryIsAskedAlikeForEverybody(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer l.Close()
+	var requests atomic.Int64
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", strings.TrimPrefix(s.url, "ldap://"))
+			if err != nil {
+				c.Close()
+				return
+			}
+			go func() { io.Copy(c, server); c.Close() }()
+			go func() {
+				defer server.Close()
+				for b := make([]byte, 64<<10); ; {
+					n, err := c.Read(b)
+					if err != nil {
+						return
+					}
+					requests.Add(1) // a client waits for each answer
+					server.Write(b[:n])
+				}
+			}()
+		}
+	}()
+	o := s.options()
+	o.Servers, o.Plaintext = []string{"ldap://" + l.Addr().String()}, true
+	a := withLDAP(t, o)
+	asked := func(user string) int64 {
+		t.Helper()
+		before := requests.Load()
+		_, err := plain(a, peer, user, "a wrong password")
+		wantErr(t, err, ErrCredentials)
+		return requests.Load() - before
+	}
+	asked("lena@example.org") // connects
+	if there, not := asked("lena@example.org"), asked("nobody@example.org"); there != not {
+		t.Errorf("%d requests for a user, %d for nobody", there, not)
+	}
 }
