@@ -134,6 +134,9 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	if m.params.RequireTLS { // RFC 8689 section 5
 		n.Return = smtp.ReturnHeaders
 	}
+	if m.params.DeliverBy.Set {
+		n.DeliverBy = wall(m.deadline())
+	}
 	rcpt := smtp.ForwardPath{Address: to}
 	route := ""
 	if names.routeOf != nil {
@@ -157,7 +160,7 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	if c.EightBit {
 		c.Params.Body = smtp.Body8BitMIME
 	}
-	c.Queue.Lane = m.queue.Lane
+	c.Queue.Lane, c.Queue.Priority, c.Params.Priority = m.queue.Lane, m.queue.Priority, m.params.Priority // RFC 6710
 	entries, err := q.entriesOf(c, route)
 	if err != nil {
 		return nil, err

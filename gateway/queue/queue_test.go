@@ -225,7 +225,8 @@ func TestDeliverBy(t *testing.T) {
 			if back {
 				want, left = "Action: failed", 0
 			}
-			if last.from != "" || !strings.Contains(last.body, want+"\r\nStatus: 4.4.7\r\n") || len(l.list()) != left {
+			by := all[0].job.Queued.Add(30 * time.Minute).Format("Deliver-By-Date: Mon, 2 Jan 2006 15:04:05 -0700\r\n")
+			if last.from != "" || !strings.Contains(last.body, want+"\r\nStatus: 4.4.7\r\n") || !strings.Contains(last.body, by) || len(l.list()) != left {
 				t.Errorf("return %v: %d left, %s", back, len(l.list()), last.body)
 			}
 		})
@@ -303,6 +304,28 @@ func TestNotificationsOfRequireTLS(t *testing.T) {
 		last := all[len(all)-1]
 		if len(all) != 2 || !last.job.Params.RequireTLS || strings.Contains(last.body, "\r\nbody\r\n") || !strings.Contains(last.body, "Subject: hello") {
 			t.Errorf("%d messages, REQUIRETLS %v\n%s", len(all), last.job.Params.RequireTLS, last.body)
+		}
+	})
+}
+
+// TestNotificationsHaveThePriority of the message (RFC 6710).
+func TestNotificationsHaveThePriority(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.From.IsNull() {
+				return delivered
+			}
+			return unknown
+		}
+		l.start()
+		c := copyOf("a@example.org", mail, "b@x.test")
+		c.Params.Priority, c.Queue.Priority = 4, 6
+		l.commit(c)
+		settle()
+		all := l.next.all()
+		last := all[len(all)-1].job
+		if len(all) != 2 || last.Params.Priority != 4 || last.Queue.Priority != 6 {
+			t.Errorf("%d messages, %+v, %+v", len(all), last.Params, last.Queue)
 		}
 	})
 }

@@ -42,6 +42,7 @@ type Notice struct {
 	Date         time.Time // of the notice
 	EnvelopeID   string    // ENVID, decoded; "" : none
 	Arrival      time.Time // of the message; zero: not told
+	DeliverBy    time.Time // by when it was to arrive (RFC 2852); zero: not asked for
 	ReceivedFrom string    // HELO name of the client that it came from, "" : not told
 	Contact      string    // whom to ask, an address or a URL; "" : postmaster at ReportingMTA
 	Recipients   []NoticeRecipient

@@ -33,6 +33,9 @@ func (n *Notice) writeStatus(out *bufio.Writer) {
 	if !n.Arrival.IsZero() {
 		field("Arrival-Date", n.Arrival.Format(dateFormat))
 	}
+	if !n.DeliverBy.IsZero() {
+		field("Deliver-By-Date", n.DeliverBy.Format(dateFormat))
+	}
 	for i := range n.Recipients {
 		out.WriteString("\r\n")
 		n.Recipients[i].write(n, field)
