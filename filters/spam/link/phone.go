@@ -163,7 +163,7 @@ func digit(r rune) int {
 
 func separator(r rune) bool {
 	switch r {
-	case ' ', '-', '.', '(', ')', '/', 0xa0, '–', '—', '‑', '−', '‐', '‒', '•', '·', '~', '*', '_', 0x2009, 0x202f, 0x2007, 0x3000, '（', '）', '－', '．', '‧', '∙', '[', ']', '{', '}':
+	case ' ', '-', '.', '(', ')', '/', 0xa0, '–', '—', '‑', '−', '‐', '‒', '•', '·', '~', '*', '_', 0x2009, 0x202f, 0x2007, 0x3000, '（', '）', '－', '．', '‧', '∙', '⁃', '[', ']', '{', '}':
 		return true
 	}
 	return false
@@ -190,12 +190,31 @@ func (p *phone) number() string {
 		return "+" + d
 	case d[0] == '0' && d[1] != '0' && len(d) >= 9 && len(d) <= 12 && p.ng > 1 && p.ng <= 6 && p.groups[0] <= 6:
 		return d
-	case len(d) == 10 && (d[:4] == "1800" || d[:4] == "1300") && p.groups[0] == 4 && p.ng > 1:
-		return d // free of charge in some countries
+	case p.free(d):
+		return d
 	case p.bracket && p.ng > 1 && p.ng <= 5 && len(d) >= 9 && p.groups[0] <= 4:
 		return d
 	}
 	return ""
+}
+
+// free reports numbers as they are written in countries that dial no 0: free of
+// charge in Australia and India (1800 123 456), China (400-123-4567), Italy and
+// Spain (800 123 456), and mobile ones in China (138 0013 8000).
+func (p *phone) free(d string) bool {
+	if p.ng < 2 {
+		return false
+	}
+	g := p.groups[:p.ng]
+	switch len(d) {
+	case 9:
+		return (d[:3] == "800" || d[:3] == "900") && p.ng == 3 && g[0] == 3 && g[1] == 3 && !p.dots[0]
+	case 10:
+		return (d[:4] == "1800" || d[:4] == "1300") && g[0] == 4 || (d[:3] == "400" || d[:3] == "800") && p.ng == 3 && g[0] == 3
+	case 11:
+		return d[:4] == "1800" && g[0] == 4 || d[0] == '1' && d[1] >= '3' && p.ng == 3 && g[0] == 3 && g[1] == 4
+	}
+	return false
 }
 
 func international(d string) string {
@@ -214,7 +233,8 @@ func international(d string) string {
 // nanp reports the North American form: an area and an exchange that begin with
 // 2 to 9, written in groups of 3, 3 and 4.
 func (p *phone) nanp(d string) bool {
-	g := p.groups[:p.ng]
+	groups := p.groups
+	g := groups[:p.ng]
 	if len(d) == 11 {
 		if d[0] != '1' {
 			return false
