@@ -26,6 +26,8 @@ type Item struct {
 	Key string
 	// Over stores it even where the quota is exceeded.
 	Over bool
+
+	uploaded bool // by the user's own program
 }
 
 var errObject = errors.New("mailbox: the object was given up")
@@ -245,6 +247,9 @@ func (o *deliver) planOne(ctx context.Context, p *plan, d *delivery, place *Plac
 	}
 	place.UID = df.add(e)
 	p.deliverObject(d.Object)
+	if d.uploaded { // into Junk: as programs move mail that work without a connection
+		p.learn(d.user.name, RoleNone, df.row.Role, []ObjectID{e.object})
+	}
 	return nil
 }
 
@@ -261,11 +266,11 @@ func (p *plan) deliverObject(o *Object) {
 	}
 }
 
-// Append stores messages in one folder: the Items' User and Folder are set
-// from u and folder. An error says that nothing was stored.
+// Append stores messages of the user's own program in one folder: the Items' User
+// and Folder are set from u and folder. An error says that nothing was stored.
 func (u *User) Append(ctx context.Context, folder string, items ...Item) ([]Place, error) {
 	for i := range items {
-		items[i].User, items[i].Folder = u, folder
+		items[i].User, items[i].Folder, items[i].uploaded = u, folder, true
 	}
 	return u.s.Deliver(ctx, items...)
 }

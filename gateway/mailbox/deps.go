@@ -46,8 +46,8 @@ type Indexed struct {
 
 // Learner hears of what users say is junk.
 type Learner interface {
-	// Learn is told that user has moved a message into Junk (junk), or out of
-	// it into another folder but Trash. It is called after the move is
+	// Learn is told that user has moved a message into Junk, or his program has
+	// uploaded it there (junk), or out of it into another folder but Trash. It is called after the move is
 	// durable, beside it, one at a time; who is too slow misses some. open
 	// reads the message, while the call lasts.
 	Learn(ctx context.Context, user string, junk bool, open func() (io.ReadCloser, error))

@@ -291,7 +291,10 @@ func testLearner(t *testing.T, p *Place) {
 	want(t, err, nil)
 	_, err = w.Move(background, mailbox.One(2), "Trash")
 	want(t, err, nil)
-	for _, expected := range []string{"bob@example.comtrue0", "bob@example.comtrue1", "bob@example.comfalse0"} {
+	k.Append(u, "Junk", Message("3")) // as mbsync moves
+	_, err = k.Store.Deliver(background, mailbox.Item{User: u, Folder: "Junk", Object: k.Put(Message("4"))})
+	want(t, err, nil)
+	for _, expected := range []string{"bob@example.comtrue0", "bob@example.comtrue1", "bob@example.comfalse0", "bob@example.comtrue3"} {
 		if got := <-l; got != expected {
 			t.Errorf("%q", got)
 		}
