@@ -43,6 +43,7 @@ func (f *Filter) check() error {
 	if *f == (Filter{}) {
 		return ErrNoFilter
 	}
+	f.To, f.From = bare(f.To), bare(f.From)
 	if f.Domain != "" {
 		d, err := smtp.ASCIIDomain(f.Domain)
 		if err != nil {
@@ -57,6 +58,16 @@ func (f *Filter) check() error {
 	}
 	f.Reason = strings.ToLower(f.Reason)
 	return nil
+}
+
+// bare takes the brackets off an address, as the log writes it; nothing becomes
+// empty, which would choose all.
+func bare(address string) string {
+	inner, ok := strings.CutPrefix(address, "<")
+	if inner = strings.TrimSuffix(inner, ">"); ok && inner != "" {
+		return inner
+	}
+	return address
 }
 
 // fits tells whether an entry is chosen.

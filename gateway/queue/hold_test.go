@@ -214,3 +214,24 @@ func TestRetryByHandLeavesTheSchedule(t *testing.T) {
 		}
 	})
 }
+
+// TestAddressesAreChosenAsTheLogWritesThem: in brackets, too.
+func TestAddressesAreChosenAsTheLogWritesThem(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome { return busy }
+		l.start()
+		l.send("a@example.org", mail, "b@x.test")
+		l.send("", mail, "c@x.test")
+		settle()
+		for _, f := range []Filter{{To: "<b@x.test>"}, {To: "B@X.test"}, {From: "<a@example.org>"}, {From: "a@example.org"}, {From: "<>"}} {
+			l.act(Hold, f)
+			l.act(Release, f)
+			settle()
+		}
+		for _, f := range []Filter{{To: "<"}, {To: "<>"}, {From: "<"}} { // nobody
+			if n, err := l.q.Act(context.Background(), Change{Action: Hold, Filter: f}, nil); n != 0 || err != nil {
+				t.Errorf("%+v: %d, %v", f, n, err)
+			}
+		}
+	})
+}
