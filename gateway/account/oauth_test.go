@@ -374,10 +374,22 @@ func TestIntrospection(t *testing.T) {
 	if n := i.fetches.Load() - before; n != 0 {
 		t.Errorf("a remembered token is asked about %d times", n)
 	}
+	// Nothing is remembered for longer than the token lasts.
+	answer := func(s string) {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		i.answers["short"] = s
+	}
+	answer(fmt.Sprintf(`{"active":true,"username":"ana@example.org","aud":"mail","exp":%d,"scope":"mail.send"}`, time.Now().Unix()))
+	_, err := xoauth2Login(a, ana, "short") // by the leeway
+	wantErr(t, err, nil)
+	answer(`{"active":false}`)
+	_, err = xoauth2Login(a, ana, "short")
+	wantErr(t, err, ErrCredentials)
 	i.mu.Lock()
 	i.status = 503
 	i.mu.Unlock()
-	_, err := bearerLogin(a, ana, "dead")
+	_, err = bearerLogin(a, ana, "dead")
 	wantErr(t, err, ErrTemporary)
 }
 

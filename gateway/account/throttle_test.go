@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -66,6 +67,45 @@ func TestGuessesGetSlowerThenBanned(t *testing.T) {
 			}
 		}
 		t.Error("no second ban")
+	})
+}
+
+// TestBansStartAgain: one of long ago makes the next no longer.
+func TestBansStartAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opt := DefaultOptions().Throttle
+		th := newThrottle(opt, nil)
+		for _, want := range []int{1, 2, 1} {
+			if b := th.ban(ana); b.Count != want {
+				t.Errorf("%+v, want the %d.", b, want)
+			} else if want == 2 {
+				time.Sleep(2*opt.BanTime + opt.MaxBanTime + time.Second)
+			} else {
+				time.Sleep(opt.BanTime)
+			}
+		}
+	})
+}
+
+type noStore struct{}
+
+func (noStore) saveBan(context.Context, Ban) error { return errors.New("away") }
+
+func (noStore) hasBan(context.Context, string, time.Time) (bool, error) {
+	return false, errors.New("away")
+}
+
+// TestBansStayWhileTheDatabaseIsAway.
+func TestBansStayWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		opt := DefaultOptions().Throttle
+		th := newThrottle(opt, noStore{})
+		th.ban("192.0.2.1")
+		time.Sleep(banRecheck)
+		_, _, err := guess(t, th, "192.0.2.1", ana, false, newMark(1))
+		wantErr(t, err, ErrThrottled)
 	})
 }
 
@@ -214,6 +254,15 @@ func TestBansOutliveARestart(t *testing.T) {
 	if len(list) != 1 || list[0].Subject != "192.0.2.1" || list[0].Count != 1 || time.Until(list[0].Until) < 14*time.Minute {
 		t.Errorf("%+v", list)
 	}
+	recheck := func() {
+		b.throttle.mu.Lock()
+		defer b.throttle.mu.Unlock()
+		x, _ := b.throttle.bans.get("192.0.2.1")
+		x.checked = time.Now().Add(-banRecheck)
+	}
+	if recheck(); !b.Banned(ctx, peer.Addr) {
+		t.Error("a ban that nobody lifted has ended")
+	}
 	// Another process lifts it.
 	c, err := Open(ctx, opt, Deps{DB: db})
 	must(t, err)
@@ -222,10 +271,7 @@ func TestBansOutliveARestart(t *testing.T) {
 	if !b.Banned(ctx, peer.Addr) {
 		t.Error("the ban is looked up each time")
 	}
-	b.throttle.mu.Lock()
-	x, _ := b.throttle.bans.get("192.0.2.1")
-	x.checked = time.Now().Add(-banRecheck)
-	b.throttle.mu.Unlock()
+	recheck()
 	_, err = plain(b, peer, ana, anaPass)
 	wantErr(t, err, nil)
 }
@@ -365,6 +411,15 @@ func TestWhatIsRememberedEnds(t *testing.T) {
 		h.remember(v, "pw", 0)
 		if _, ok := h.recall(v.params, "pw"); ok {
 			t.Error("although that is off")
+		}
+		d := &directory{right: newLRU[[keySize]byte, dirAnswer](1)}
+		d.right.put(macOf(d.key[:], ana, "pw"), dirAnswer{&dirEntry{user: ana}, time.Now().Add(time.Minute)})
+		if d.recall(ana, "pw") == nil || d.recall(ana, "pw2") != nil {
+			t.Error("of the directory nothing, or another password")
+		}
+		time.Sleep(time.Minute)
+		if d.recall(ana, "pw") != nil {
+			t.Error("of the directory for ever")
 		}
 	})
 }

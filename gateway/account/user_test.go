@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 )
@@ -48,10 +49,14 @@ func TestCredentialsEndAtOnce(t *testing.T) {
 	must(t, a.SetPassword(ctx, ana, "another password"))
 	login(anaPass, ErrCredentials)
 	login("another password", nil)
+	must(t, a.Grant(ctx, ana, "boss@example.org"))
 	must(t, a.RemoveUser(ctx, ana))
 	login("another password", ErrCredentials)
 	must(t, a.AddUser(ctx, User{Name: ana}, anaPass))
 	login("another password", ErrCredentials)
+	if ok, err := a.MaySend(ctx, ana, "boss@example.org"); ok || err != nil {
+		t.Errorf("who comes after one of the same name may send as it might: %v, %v", ok, err)
+	}
 	wantErr(t, a.RemoveUser(ctx, "nobody@example.org"), ErrUnknown)
 	wantErr(t, a.SetDisabled(ctx, "nobody@example.org", true), ErrUnknown)
 	wantErr(t, a.SetPassword(ctx, "nobody@example.org", "another password"), ErrUnknown)
@@ -166,6 +171,36 @@ func TestPasswordsAreKeptAnew(t *testing.T) {
 	}
 	_, err = plain(a, peer, ana, "a wrong password")
 	wantErr(t, err, ErrCredentials)
+	// A password that is changed meanwhile is not undone.
+	was, err := a.record(ctx, ana)
+	must(t, err)
+	must(t, a.SetPassword(ctx, ana, "another password"))
+	old := testOptions()
+	a.renew(ctx, was, anaPass, old.params())
+	_, err = plain(a, peer, ana, anaPass)
+	wantErr(t, err, ErrCredentials)
+	_, err = plain(a, peer, ana, "another password")
+	wantErr(t, err, nil)
+}
+
+// TestTwoCredentialsAtOnce: the first two share their salt, whoever is quicker.
+func TestTwoCredentialsAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx, a := context.Background(), openWith(t, testOptions())
+	must(t, a.AddUser(ctx, User{Name: "zoe@example.org"}, ""))
+	var wg sync.WaitGroup
+	for _, name := range []string{"phone", "laptop"} {
+		wg.Go(func() {
+			if err := a.AddAppPassword(ctx, "zoe@example.org", Credential{Name: name}, "password of "+name); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, name := range []string{"phone", "laptop"} {
+		_, err := plain(a, peer, "zoe@example.org", "password of "+name)
+		wantErr(t, err, nil)
+	}
 }
 
 // TestActingForOthers: the authorization identity of PLAIN.
@@ -191,6 +226,9 @@ func TestActingForOthers(t *testing.T) {
 	id, err = act("boss@example.org")
 	if err != nil || id.User != "boss@example.org" || id.Authenticated != ana || id.Display != "Boss" {
 		t.Errorf("%+v, %v", id, err)
+	}
+	if a.isKnown(ctx, "boss@example.org", network(peer.Addr)) {
+		t.Error("the boss is known where only Ana was")
 	}
 	must(t, a.SetDisabled(ctx, "boss@example.org", true))
 	_, err = act("boss@example.org")

@@ -353,6 +353,17 @@ func TestForgedReportsSuppressNobody(t *testing.T) {
 	if got := n.String(); got == "" {
 		t.Error("what was really sent is not noted")
 	}
+	// One report cannot clear a mailing list.
+	all := map[string]smtp.Reply{}
+	for i := range 2 * maxNoted {
+		a := fmt.Sprintf("bob%d@far.example", i)
+		all[a] = gone
+		n.Sent(t.Context(), "example.org", a)
+	}
+	give(t, r, dsn(t, all))
+	if len(n.events) != maxNoted {
+		t.Errorf("%d are noted", len(n.events))
+	}
 }
 
 func TestForwardedMailComesBack(t *testing.T) {
@@ -409,6 +420,7 @@ func TestComplaintsToReturnAddresses(t *testing.T) {
 	t.Parallel()
 	b, n := newBounces(t, func(o *Options) { o.VERP = []string{"bulk"} })
 	signed, _ := b.deps.Signer.Sign(addr(t, "ana@example.org"))
+	n.Sent(t.Context(), "example.org", "ceo@customer.example")
 	give(t, b.Return(from(t, ""), signed, false), arf(signed.String(), "Original-Rcpt-To: <ceo@customer.example>\n"))
 	if got := n.String(); got != "" {
 		t.Errorf("noted %q", got)

@@ -271,7 +271,16 @@ func TestRestingConnectionMakesRoom(t *testing.T) {
 		if !out[0].Untried || time.Since(start) != waitTime {
 			t.Errorf("%+v after %s", out[0], time.Since(start))
 		}
-		cancel()
+		// Who waits goes on as soon as one ends.
+		go func() {
+			time.Sleep(waitTime / 2)
+			cancel()
+		}()
+		start = time.Now()
+		wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "delivered 250 2.0.0 relayed d.test 192.0.2.1")
+		if d := time.Since(start); d != waitTime/2 {
+			t.Errorf("it waited %s", d)
+		}
 		<-done
 		synctest.Wait()
 	})

@@ -132,6 +132,9 @@ func TestTLSPolicy(t *testing.T) {
 		}
 		return z
 	}
+	implicit := func(tlsa dns.ZoneRecord) Zone {
+		return Zone{"d.test": {A("192.0.2.1")}, "_25._tcp.d.test": {tlsa}, "$authentic": {{Record: dns.Record{Host: "test"}}}}
+	}
 	const ok, no = "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1", "deferred 451 4.7.5 local dest mx.d.test 192.0.2.1"
 	const noHost = "deferred 451 4.7.5 local dest mx.d.test"
 	for name, c := range map[string]struct {
@@ -180,6 +183,8 @@ func TestTLSPolicy(t *testing.T) {
 		"DANE switched off":                {cert: good, zone: signed(ee(unknown)), opt: func(o *Options) { o.DANE = new(bool) }, want: ok, how: "unverified", report: "no-policy-found ok"},
 		"DANE unproved":                    {cert: good, zone: unsigned(ee(unknown)), want: ok, how: "unverified", report: "no-policy-found ok"},
 		"dane-only":                        {cert: unknown, zone: signed(ee(unknown)), opt: func(o *Options) { o.TLS = "dane-only" }, want: ok, how: "dane", report: "tlsa ok"},
+		"dane-only, unusable":              {cert: good, zone: signed(TLSA(0, 0, 1, strings.Repeat("00", 32))), opt: func(o *Options) { o.TLS = "dane-only" }, want: noHost, report: "tlsa dane-required"},
+		"DANE without MX":                  {cert: unknown, zone: implicit(ee(unknown)), want: "delivered 250 2.0.0 relayed d.test 192.0.2.1", how: "dane", report: "tlsa ok"},
 		"dane-only, without":               {cert: good, zone: signed(), opt: func(o *Options) { o.TLS = "dane-only" }, want: noHost, report: "tlsa dane-required"},
 		"opportunistic where verify is so": {cert: unknown, opt: rule("opportunistic", ""), want: ok, how: "unverified", report: "no-policy-found ok"},
 	} {

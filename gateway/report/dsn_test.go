@@ -99,6 +99,7 @@ func TestOtherMailIsNoReport(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
 		"", "Subject: Lunch\r\n\r\nbob@example.net: are you there?\r\n",
+		strings.Replace(vacation, "auto-replied", "no", 1),
 		"From: anna@example.org\r\nSubject: question\r\n\r\nWhat is 550 5.1.1 user unknown? I wrote to <bob@example.net>:\r\n",
 		"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\n--b--\r\n",
 	} {

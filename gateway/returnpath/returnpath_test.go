@@ -105,6 +105,14 @@ func TestForgedAddressesAreKnown(t *testing.T) {
 		}
 	}
 	verp, _ := s.SignVERP(addr(t, "a@example.org"), addr(t, "b@c.example"))
+	for _, c := range []string{strings.Replace(verp.String(), "=b=", "=e=", 1), strings.Replace(verp.String(), "c.example", "d.example", 1), "z" + verp.String()} {
+		if _, _, err := s.VerifyVERP(addr(t, c)); !errors.Is(err, ErrForged) {
+			t.Errorf("%s: %v", c, err)
+		}
+	}
+	if _, _, err := at(s, 8).VerifyVERP(verp); !errors.Is(err, ErrExpired) {
+		t.Errorf("VERP of last week: %v", err)
+	}
 	if _, err := s.Verify(verp); !errors.Is(err, ErrNotSigned) {
 		t.Errorf("VERP as BATV: %v", err)
 	}

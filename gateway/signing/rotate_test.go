@@ -49,10 +49,23 @@ func TestRotation(t *testing.T) {
 	if rot = rotate(Waiting); rot.Problems != nil || rot.Next.Sub(now) > 30*time.Minute || rot.Next.Sub(now) < 30*time.Minute-time.Second {
 		t.Fatalf("%+v", rot)
 	}
+	// A record that goes away again is waited for anew.
+	late := zone[fresh[0].Name()]
+	delete(zone, fresh[0].Name())
+	now = now.Add(20 * time.Minute)
+	if rot = rotate(Waiting); len(rot.Problems) != 1 {
+		t.Fatalf("%+v", rot)
+	}
+	zone[fresh[0].Name()] = late
 	now = now.Add(20 * time.Minute)
 	rotate(Waiting)
+	zone["example.org"][0].Minimum, zone["example.org"][0].TTL = 1<<31, 1<<31*time.Second
+	if rot = rotate(Waiting); rot.Next.Sub(now) > maxNegative {
+		t.Fatalf("the zone wants it to wait until %s", rot.Next)
+	}
+	zone["example.org"][0].Minimum, zone["example.org"][0].TTL = 1800, 2*time.Hour
 	signs(old)
-	now = now.Add(10 * time.Minute)
+	now = now.Add(30 * time.Minute)
 	if rot = rotate(Activated); len(rot.Keep) != 4 || rot.Next.Sub(now) != KeepRetired {
 		t.Fatalf("%+v", rot)
 	}

@@ -175,6 +175,7 @@ func TestWhoseKeysSign(t *testing.T) {
 		{"bob@example.org", "bob@example.org", []string{"all"}},
 		{"", "bob@EXAMPLE.org", []string{"all"}},
 		{"ana@example.org", "ana@example.org", []string{"ana"}},
+		{"Ana@example.org", "ana@example.org", []string{"ana"}},
 		{"bob", "x@sub.example.org", []string{"sub"}},
 		{"bob", "x@deep.sub.example.org", []string{"sub"}},
 		{"bob", "x@other.example.org", []string{"all"}},
@@ -376,6 +377,7 @@ func TestDomainsThatMayNotSign(t *testing.T) {
 		{"a@example.org, b@b\u00fccher.example", "EXAMPLE.org.", 1},
 		{"a@example.org, b@b\u00fccher.example", "xn--bcher-kva.example", 1},
 		{"b@xn--bcher-kva.example", "B\u00fccher.example", 0},
+		{"a@a.example.org, a@b.example.org, a@c.example.org, b@b\u00fccher.example", "", 0}, // no more than three are asked for
 	} {
 		m := unsigned(t, k, "ana", strings.Replace(text, "Ana <ana@Example.org>", c.from, 1))
 		m.Not = strings.Fields(c.not)

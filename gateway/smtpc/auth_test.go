@@ -143,6 +143,7 @@ func TestSCRAMServersThatAreNotBelieved(t *testing.T) {
 		"another nonce":      {"r=other,s=c2FsdHNhbHQ=,i=4096", "", "nonce"},
 		"wrong proof":        {"r=NONCEx,s=c2FsdHNhbHQ=,i=4096", "v=AAAA", "server validation failed"},
 		"an error":           {"r=NONCEx,s=c2FsdHNhbHQ=,i=4096", "e=invalid-proof", "invalid-proof"},
+		"no proof":           {"r=NONCEx,s=c2FsdHNhbHQ=,i=4096", "", "did not finish SCRAM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -183,6 +184,8 @@ func distrusted(conn net.Conn, first, final string) {
 			fmt.Fprintf(conn, "334 %s\r\n", base64.StdEncoding.EncodeToString([]byte(strings.Replace(first, "NONCE", nonce, 1))))
 		case verb == "*":
 			fmt.Fprint(conn, "501 5.7.0 cancelled\r\n")
+		case final == "":
+			fmt.Fprint(conn, "235 2.7.0 welcome\r\n")
 		default:
 			fmt.Fprintf(conn, "334 %s\r\n", base64.StdEncoding.EncodeToString([]byte(final)))
 		}

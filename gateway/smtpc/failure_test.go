@@ -301,13 +301,30 @@ func TestUnaskedWordsBehindAReply(t *testing.T) {
 func TestDoubtEndsWithItsMessage(t *testing.T) {
 	t.Parallel()
 	one := "T MAIL FROM:<a@x.test> SIZE=2~RCPT TO:<b@y.test>~DATA~\n"
-	script := helloPipe + one + "S 250 ok\nS 250 ok\nS 354 go\nT ~.~\nS 250 ok\n" + one + "X"
-	_ = dialogue(t, Options{}, script, func(c *Client) {
-		if _, err := c.Send(t.Context(), envelope("b"), text("\r\n")); err != nil {
-			t.Error(err)
+	for _, script := range []string{
+		helloPipe + one + "S 250 ok\nS 250 ok\nS 354 go\nT ~.~\nS 250 ok\n" + one + "X",
+		points[len(points)-1].before + "S 250 ok\nC MAIL FROM:<a@x.test>\nX",
+	} {
+		_ = dialogue(t, Options{}, script, func(c *Client) {
+			if _, err := c.Send(t.Context(), envelope("b"), text("\r\n")); err != nil {
+				t.Error(err)
+			}
+			_, err := c.Send(t.Context(), envelope("b"), text("\r\n"))
+			wantError(t, err, StepMail, false)
+		})
+	}
+}
+
+// Who was accepted by RCPT, and heard nothing of the message, did not get it.
+func TestLMTPBreaksBetweenItsReplies(t *testing.T) {
+	t.Parallel()
+	script := asLMTP(helloPipe) + "T MAIL FROM:<a@x.test> SIZE=2~RCPT TO:<b@y.test>~RCPT TO:<c@y.test>~DATA~\nS 250 ok\nS 250 ok\nS 250 ok\nS 354 go\nT ~.~\nS 250 done\nX"
+	_ = dialogue(t, Options{LMTP: true}, script, func(c *Client) {
+		res, err := c.Send(t.Context(), envelope("b", "c"), text("\r\n"))
+		wantError(t, err, StepDone, true)
+		if codes(res) != "done 250 0" {
+			t.Error(codes(res))
 		}
-		_, err := c.Send(t.Context(), envelope("b"), text("\r\n"))
-		wantError(t, err, StepMail, false)
 	})
 }
 

@@ -299,6 +299,17 @@ func TestWhatTheServerCannotTakeIsRefusedHere(t *testing.T) {
 	}
 }
 
+// TestSizeIsTheMost: a message of just that size is taken (RFC 1870 section 3).
+func TestSizeIsTheMost(t *testing.T) {
+	t.Parallel()
+	x := Extensions{HasSize: true, Size: 20}
+	for size, code := range map[int64]int{20: 0, 21: 552} {
+		if r := x.CheckMail(smtp.ReversePath{}, smtp.MailParams{Size: size}, false); r.Code != code {
+			t.Errorf("%d octets: %v", size, r)
+		}
+	}
+}
+
 // TestDeadlineIsPassedOn: at least a second of it, where it is not to be
 // relayed without (RFC 2852 section 4). Who delivers by LMTP need not know it.
 func TestDeadlineIsPassedOn(t *testing.T) {
@@ -442,7 +453,9 @@ func TestHalfAMessageIsNeverEnded(t *testing.T) {
 		} {
 			err := dialogue(t, Options{}, script, func(c *Client) {
 				res, err := c.Send(t.Context(), envelope("b"), m)
-				wantError(t, err, StepBody, false)
+				if e := wantError(t, err, StepBody, false); !e.Source {
+					t.Errorf("%s: the server is blamed", name)
+				}
 				if name == "read error" && !errors.Is(err, boom) || name != "read error" && !errors.Is(err, ErrSize) {
 					t.Error(name, err)
 				}

@@ -127,8 +127,6 @@ func (c *Cache) Policy(ctx context.Context, domain string) Result {
 	case k.valid(now) && k.id == rec.ID:
 		c.touch(k, now)
 		return k.result(now, nil)
-	case k.failed != nil && k.failedID == rec.ID && now.Before(k.retry):
-		return k.result(now, k.failed)
 	}
 	f := c.fly(name, rec.ID)
 	if f == nil {

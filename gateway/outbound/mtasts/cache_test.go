@@ -244,6 +244,11 @@ func TestFetchIsStrict(t *testing.T) {
 			}
 			http.Redirect(rw, r, "/else", http.StatusFound)
 		},
+		"300 with a policy": func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "text/plain")
+			rw.WriteHeader(http.StatusMultipleChoices)
+			_, _ = rw.Write([]byte(policyText))
+		},
 		"no content": func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(http.StatusNoContent) },
 		"HTML":       text("text/html", policyText),
 		"large":      text("text/plain", policyText+strings.Repeat("a: b\n", mtasts.MaxPolicy/5)),

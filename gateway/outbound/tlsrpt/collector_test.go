@@ -372,6 +372,7 @@ func TestHTTPS(t *testing.T) {
 		if r.Method == http.MethodPost && r.URL.Path == "/v1" && r.Header.Get("Content-Type") == "application/tlsrpt+gzip" {
 			bodies = append(bodies, b)
 		}
+		rw.Header().Set("Location", "/v1")
 		rw.WriteHeader(<-status)
 	}))
 	t.Cleanup(srv.Close)
@@ -388,25 +389,29 @@ func TestHTTPS(t *testing.T) {
 	}
 	w.opt.AllowPrivate = true
 	c = w.open()
-	status <- http.StatusServiceUnavailable
-	c.round(now.Add(firstRetry))
-	if w.rows("tlsrpt_outbox") != 1 {
-		t.Fatal("not kept after 503")
+	for i, code := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+		status <- code
+		c.round(now.Add(time.Duration(i+1) * time.Hour))
+		if w.rows("tlsrpt_outbox") != 1 {
+			t.Fatalf("not kept after %d", code)
+		}
 	}
 	status <- http.StatusCreated
-	c.round(now.Add(time.Hour))
-	if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 2 || !bytes.Equal(bodies[0], bodies[1]) {
+	c.round(now.Add(5 * time.Hour))
+	if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 3 || !bytes.Equal(bodies[0], bodies[1]) {
 		t.Fatalf("%d bodies", len(bodies))
 	}
 	if r, err := ParseReport(bytes.NewReader(bodies[1])); err != nil || r.Policies[0].Summary.Successful != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
-	c.Add(session("example.com", Success))
-	w.flush(c)
-	status <- http.StatusForbidden
-	c.round(now)
-	if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 3 {
-		t.Errorf("after 403: %d bodies", len(bodies))
+	for i, code := range []int{http.StatusForbidden, http.StatusTemporaryRedirect} {
+		c.Add(session("example.com", Success))
+		w.flush(c)
+		status <- code
+		c.round(now)
+		if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 4+i {
+			t.Errorf("after %d: %d bodies", code, len(bodies))
+		}
 	}
 }
 
