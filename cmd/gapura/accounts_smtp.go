@@ -59,21 +59,21 @@ func (a smtpAccounts) Mechanisms(info smtpd.Info) []string {
 }
 
 // Authenticate implements inbound.Accounts.
-func (a smtpAccounts) Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+func (a smtpAccounts) Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (smtpd.Login, smtp.Reply, error) {
 	id, err := a.Accounts.Authenticate(ctx, a.peer(info), mechanism, initial, ask)
 	switch {
 	case err == nil:
-		return id.User, smtp.Reply{}, nil
+		return smtpd.Login{User: id.User, By: id.Authenticated}, smtp.Reply{}, nil
 	case errors.Is(err, account.ErrCredentials):
-		return "", authFailed, nil
+		return smtpd.Login{}, authFailed, nil
 	case errors.Is(err, account.ErrThrottled):
-		return "", authThrottled, nil
+		return smtpd.Login{}, authThrottled, nil
 	case errors.Is(err, account.ErrExchange):
-		return "", authMalformed, nil
+		return smtpd.Login{}, authMalformed, nil
 	case errors.Is(err, account.ErrTemporary):
-		return "", authLater, nil
+		return smtpd.Login{}, authLater, nil
 	}
-	return "", smtp.Reply{}, err
+	return smtpd.Login{}, smtp.Reply{}, err
 }
 
 // MaySend implements inbound.Accounts.

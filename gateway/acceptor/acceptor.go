@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -288,7 +289,7 @@ func (s *Server) End(user string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.open {
-		if user != "" && c.user == user {
+		if user != "" && slices.Contains(c.users, user) {
 			c.cancel()
 			c.raw.Close()
 			n++

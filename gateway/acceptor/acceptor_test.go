@@ -366,7 +366,7 @@ func TestTheConnectionsOfAUserEnd(t *testing.T) {
 		if err != nil {
 			return
 		}
-		c.LogIn(strings.TrimRight(string(b), "\r\n"))
+		c.LogIn(strings.Fields(string(b))...)
 		echo(c)
 	})
 	login := func(user string) (net.Conn, *bufio.Reader) {
@@ -380,11 +380,15 @@ func TestTheConnectionsOfAUserEnd(t *testing.T) {
 	}
 	_, ana := login("ana")
 	bobs, bob := login("bob")
-	if n := s.End("ana"); n != 1 {
+	_, eve := login("carl ana") // who acts for carl
+	if n := s.End("ana"); n != 2 {
 		t.Errorf("%d ended", n)
 	}
 	if b, _ := io.ReadAll(ana); len(b) > 40 {
 		t.Errorf("ana hears %q", b)
+	}
+	if b, _ := io.ReadAll(eve); len(b) > 40 {
+		t.Errorf("ana, as carl, hears %q", b)
 	}
 	if s.End("") != 0 || s.End("nobody") != 0 {
 		t.Error("somebody was nobody")

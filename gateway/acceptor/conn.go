@@ -44,7 +44,7 @@ type Conn struct {
 	quiet           bool  // the client is not thought to send more
 	deaf            error // of writing
 	first           [1]byte
-	user            string // who has logged in; under the server's mutex
+	users           []string // who has logged in, and as whom; under the server's mutex
 }
 
 // Context ends when the connection does, and when the server cuts it short.
@@ -60,11 +60,11 @@ func (c *Conn) Stopped() bool { return c.srv.Stopped() }
 // connection loses nothing.
 func (c *Conn) Quiet() { c.quiet = true }
 
-// LogIn says whose connection it is from now on, "" : nobody's; End finds it by
-// that.
-func (c *Conn) LogIn(user string) {
+// LogIn says whose connection it is from now on: as whom the client acts, and who
+// it is where that is another; none: nobody's. End finds it by each.
+func (c *Conn) LogIn(users ...string) {
 	c.srv.mu.Lock()
-	c.user = user
+	c.users = users
 	c.srv.mu.Unlock()
 }
 

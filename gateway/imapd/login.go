@@ -82,7 +82,7 @@ func (c *conn) enter(ctx context.Context, id account.Identity) (reply, error) {
 		return reply{}, err
 	}
 	c.user, c.state = user, authenticated
-	c.nc.LogIn(id.User)
+	c.nc.LogIn(id.User, id.Authenticated)
 	return reply{ok, c.caps(), "Logged in"}, nil
 }
 
@@ -91,7 +91,7 @@ func (c *conn) deauthenticate() {
 	c.stopNotify()
 	if c.account != "" {
 		c.srv.leave(c.account)
-		c.nc.LogIn("")
+		c.nc.LogIn()
 	}
 	c.account, c.user, c.state, c.enabled, c.w.UTF8 = "", nil, notAuthenticated, 0, false
 }

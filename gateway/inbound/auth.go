@@ -23,19 +23,19 @@ func (s *session) Mechanisms(info smtpd.Info) []string {
 
 // Auth implements smtpd.Authenticator. From here on the session is one of our
 // own.
-func (s *session) Auth(ctx context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+func (s *session) Auth(ctx context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (smtpd.Login, smtp.Reply, error) {
 	client := s.client
 	client.Session = s.id
-	user, r, err := s.h.opt.Accounts.Authenticate(ctx, client, mechanism, initial, ask)
-	if err != nil || user == "" || !r.IsZero() && !r.Positive() {
+	login, r, err := s.h.opt.Accounts.Authenticate(ctx, client, mechanism, initial, ask)
+	if err != nil || login.User == "" || !r.IsZero() && !r.Positive() {
 		if err == nil && !r.IsZero() {
 			r = withID(r, s.id)
 		}
-		return "", r, err
+		return smtpd.Login{}, r, err
 	}
 	info := *s.info
-	info.User = user
+	info.User = login.User
 	s.info = &info
 	s.pipe.Authenticated(s.info)
-	return user, r, nil
+	return login, r, nil
 }

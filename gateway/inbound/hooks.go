@@ -20,7 +20,7 @@ import (
 type Accounts interface {
 	// Mechanisms and Authenticate are those of smtpd.Authenticator.
 	Mechanisms(info smtpd.Info) []string
-	Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (user string, r smtp.Reply, err error)
+	Authenticate(ctx context.Context, info smtpd.Info, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (login smtpd.Login, r smtp.Reply, err error)
 	// MaySend tells whether user may write mail from the address.
 	MaySend(ctx context.Context, user string, from smtp.Address) (bool, error)
 }

@@ -127,11 +127,11 @@ type accounts struct{}
 
 func (accounts) Mechanisms(smtpd.Info) []string { return []string{"PLAIN"} }
 
-func (accounts) Authenticate(_ context.Context, info smtpd.Info, mechanism string, initial []byte, _ func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+func (accounts) Authenticate(_ context.Context, info smtpd.Info, mechanism string, initial []byte, _ func([]byte) ([]byte, error)) (smtpd.Login, smtp.Reply, error) {
 	if mechanism == "PLAIN" && string(initial) == "good" && info.Helo != "" && info.Session != "" {
-		return "u@example.org", smtp.Reply{}, nil
+		return smtpd.Login{User: "u@example.org"}, smtp.Reply{}, nil
 	}
-	return "x", smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
+	return smtpd.Login{User: "x"}, smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
 }
 
 func (accounts) MaySend(_ context.Context, user string, from smtp.Address) (bool, error) {
@@ -169,7 +169,7 @@ func (e *env) session(c client) (smtpd.Session, *Handler) {
 	s.Helo(e.t.Context(), info)
 	if c.login {
 		who, r, err := s.(smtpd.Authenticator).Auth(e.t.Context(), "PLAIN", []byte("good"), nil)
-		if who != "u@example.org" || !r.IsZero() || err != nil {
+		if who.User != "u@example.org" || !r.IsZero() || err != nil {
 			e.t.Fatalf("AUTH: %s, %v, %v", who, r, err)
 		}
 	}

@@ -232,7 +232,7 @@ func TestAuthChangesNothingWhenItFails(t *testing.T) {
 	e, _ := newSubmission(t)
 	s, _ := e.session(stranger)
 	who, r, err := s.(*session).Auth(t.Context(), "PLAIN", []byte("bad"), nil)
-	if who != "" || r.Code != 535 || !strings.HasSuffix(r.Text, " (see "+s.(*session).id+")") || err != nil || s.(*session).info.Submitted() {
+	if who.User != "" || r.Code != 535 || !strings.HasSuffix(r.Text, " (see "+s.(*session).id+")") || err != nil || s.(*session).info.Submitted() {
 		t.Errorf("%q, %v, %v", who, r, err)
 	}
 	e.also(func(o *Options) { o.Accounts = nil })

@@ -13,6 +13,7 @@ import (
 
 // login lets a client in who can prove who it is, and gives it the maildrop.
 func (c *conn) login(mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (err error) {
+	var who string
 	acceptor.Aside(func() {
 		ctx := c.limited()
 		defer ctx.Cancel()
@@ -21,7 +22,7 @@ func (c *conn) login(mechanism string, initial []byte, ask func([]byte) ([]byte,
 			err = e
 			return
 		}
-		c.user = id.User
+		c.user, who = id.User, id.Authenticated
 		c.drop, err = c.open(ctx, id.User)
 	})
 	if err != nil {
@@ -32,7 +33,7 @@ func (c *conn) login(mechanism string, initial []byte, ask func([]byte) ([]byte,
 		return err
 	}
 	c.rset(nil)
-	c.LogIn(c.user)
+	c.LogIn(c.user, who)
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (c *conn) enter(ctx *deadline.Context, x *account.Lines, mechanism string, 
 		return err
 	}
 	c.name = id.User
-	c.LogIn(id.User)
+	c.LogIn(id.User, id.Authenticated)
 	return nil
 }
 

@@ -82,8 +82,8 @@ func (c *conn) auth(arg string) smtp.Reply {
 			return replyAuthBase64
 		}
 	}
-	user, r, err := a.Auth(c.Context(), mechanism, initial, x.ask)
-	return x.end(user, r, err)
+	login, r, err := a.Auth(c.Context(), mechanism, initial, x.ask)
+	return x.end(login, r, err)
 }
 
 // exchange is one run of a SASL mechanism.
@@ -125,7 +125,7 @@ func (x *exchange) ask(challenge []byte) ([]byte, error) {
 }
 
 // end decides the reply to the exchange.
-func (x *exchange) end(user string, r smtp.Reply, err error) smtp.Reply {
+func (x *exchange) end(login Login, r smtp.Reply, err error) smtp.Reply {
 	c := x.c
 	switch {
 	case x.lost:
@@ -140,11 +140,11 @@ func (x *exchange) end(user string, r smtp.Reply, err error) smtp.Reply {
 	}
 	r = c.answer(r, err, replyAuthDone)
 	if r.Positive() {
-		if user == "" { // a handler that says neither yes nor no
+		if login.User == "" { // a handler that says neither yes nor no
 			return replyAuthFailed
 		}
-		c.info.User = user
-		c.LogIn(user)
+		c.info.User = login.User
+		c.LogIn(login.User, login.By)
 	}
 	return r
 }

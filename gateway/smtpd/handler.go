@@ -56,9 +56,15 @@ type Authenticator interface {
 	Mechanisms(info Info) []string
 	// Auth runs one exchange. initial is the client's initial response, nil:
 	// it sent none; ask sends a challenge and returns the response, decoded,
-	// and fails when the client gave up or is gone. user is who it is; the
-	// zero Reply means 235, and a refusal never tells whether the user exists.
-	Auth(ctx context.Context, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (user string, r smtp.Reply, err error)
+	// and fails when the client gave up or is gone. The zero Reply means 235,
+	// and a refusal never tells whether the user exists.
+	Auth(ctx context.Context, mechanism string, initial []byte, ask func(challenge []byte) ([]byte, error)) (login Login, r smtp.Reply, err error)
+}
+
+// Login is who has logged in.
+type Login struct {
+	User string // as whom the client acts
+	By   string // who it is, mostly the same; "" : the same
 }
 
 // Traced is a Session or a Transaction with a name in the log, which the

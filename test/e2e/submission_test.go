@@ -344,3 +344,36 @@ func TestKilledInAMixedEnvelope(t *testing.T) {
 	c.want(250)
 	eventually(t, "both copies", func() bool { return len(s.home.find(mark)) == 2 })
 }
+
+// TestDisabledUsersSessionsEnd whomever they act for; others' go on.
+func TestDisabledUsersSessionsEnd(t *testing.T) {
+	t.Parallel()
+	s := serveSubmission(t, "")
+	const eve = "eve@home.test"
+	for _, args := range [][]string{{"user", "add", "--force", "--password-stdin", eve}, {"user", "send-as", "add", eve, submitter}} {
+		if out, err := runTool(t, submitPass+"\n", program, append([]string{"-c", s.file}, args...)...); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	login := func(as, who string) *gosmtp.Client {
+		c, err := gosmtp.DialTLS(s.submissions, trusting(gapuraName))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		if err := c.Auth(sasl.NewPlainClient(as, who, submitPass)); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	own, acting, other := login("", eve), login(submitter, eve), login("", submitter)
+	if out, err := s.run("user", "disable", eve); err != nil {
+		t.Fatal(err, out)
+	}
+	if own.Noop() == nil || acting.Noop() == nil {
+		t.Error("sessions of a disabled user go on")
+	}
+	if err := other.Noop(); err != nil {
+		t.Error("another's session:", err)
+	}
+}

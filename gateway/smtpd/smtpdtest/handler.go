@@ -187,24 +187,24 @@ func (t *transaction) Reset() {
 func (s *session) Mechanisms(smtpd.Info) []string { return []string{"PLAIN", "LOGIN", "X-ENDLESS"} }
 
 // Auth implements smtpd.Authenticator.
-func (s *session) Auth(_ context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (string, smtp.Reply, error) {
+func (s *session) Auth(_ context.Context, mechanism string, initial []byte, ask func([]byte) ([]byte, error)) (smtpd.Login, smtp.Reply, error) {
 	user, password, err := credentials(mechanism, initial, ask)
 	switch {
 	case err != nil:
-		return "user@example.test", smtp.Reply{}, err
+		return smtpd.Login{User: "user@example.test"}, smtp.Reply{}, err
 	case password == "later":
-		return "", smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "later"), nil
+		return smtpd.Login{}, smtp.NewReply(454, smtp.EnhancedCode{4, 7, 0}, "later"), nil
 	case password == "error":
-		return "", smtp.Reply{}, oddError{}
+		return smtpd.Login{}, smtp.Reply{}, oddError{}
 	case password == "nobody":
-		return "", smtp.Reply{}, nil
+		return smtpd.Login{}, smtp.Reply{}, nil
 	case user != "user@example.test" || password != "secret":
-		return "", smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
+		return smtpd.Login{}, smtp.NewReply(535, smtp.EnhancedCode{5, 7, 8}, "no"), nil
 	}
 	s.h.mu.Lock()
 	defer s.h.mu.Unlock()
 	s.info.User = user
-	return user, smtp.Reply{}, nil
+	return smtpd.Login{User: user}, smtp.Reply{}, nil
 }
 
 // credentials runs the mechanism.
