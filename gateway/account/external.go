@@ -105,9 +105,6 @@ func (x *exchange) external(ctx context.Context) (Identity, error) {
 	if err != nil {
 		return Identity{}, err
 	}
-	if strings.IndexByte(string(b), 0) >= 0 {
-		return Identity{}, malformed("EXTERNAL: a name with NUL")
-	}
 	x.claimed = string(b)
 	if err := x.wait(ctx); err != nil {
 		return Identity{}, err

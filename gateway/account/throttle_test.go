@@ -109,6 +109,20 @@ func TestBansStayWhileTheDatabaseIsAway(t *testing.T) {
 	})
 }
 
+// TestGuessesAtOnceWaitLonger: past a few they count like failures, though
+// their outcome is not known yet.
+func TestGuessesAtOnceWaitLonger(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions().Throttle
+	g := &guesses{n: float64(opt.Free + 1), at: time.Now()}
+	for pending, want := range map[int]time.Duration{1: opt.Delay, freeAtOnce: opt.Delay, freeAtOnce + 3: 8 * opt.Delay, 1000: opt.MaxDelay} {
+		g.pending = pending
+		if d := g.delay(&opt); d != want {
+			t.Errorf("%d at once wait %s, want %s", pending, d, want)
+		}
+	}
+}
+
 // TestWhatCountsAsOne: clients of one IPv6 subnet, and the same wrong password.
 func TestWhatCountsAsOne(t *testing.T) {
 	t.Parallel()
@@ -314,6 +328,23 @@ func TestFailuresAreAnsweredAtOneTime(t *testing.T) {
 		}
 		if n := a.throttle.addrs.items[network(peer.Addr)].Value.(*lruEntry[netip.Prefix, *guesses]).value.count(time.Hour); n != 5 {
 			t.Errorf("%d failures are counted after one that did not wait", n)
+		}
+	})
+}
+
+// TestWhatUsersReadOfThemselvesEnds: an address that the directory listed a day
+// ago, when its user logged in, is not theirs to write from for ever.
+func TestWhatUsersReadOfThemselvesEnds(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &directory{entries: newLRU[string, dirAnswer](1), selves: newLRU[string, dirAnswer](1)}
+		d.entries.put(ana, dirAnswer{nil, time.Now().Add(2 * selfTime)}) // not for us to read
+		d.selves.put(ana, dirAnswer{&dirEntry{user: ana, addresses: []string{"sales@example.org"}}, time.Now().Add(selfTime)})
+		for _, want := range []bool{true, false} {
+			if ok, err := d.owns(t.Context(), ana, "sales@example.org"); ok != want || err != nil {
+				t.Errorf("%v, %v, want %v", ok, err, want)
+			}
+			time.Sleep(selfTime)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -201,6 +202,33 @@ func TestSlowHostsOnly(t *testing.T) {
 }
 
 // The end of the gateway ends an attempt, whatever it waits for.
+// A Transport of an old configuration begins nothing any more.
+func TestNothingBeginsAfterClose(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, one())
+	tr := w.transport()
+	tr.Close()
+	wantOutcome(t, tr.Deliver(t.Context(), job("b@d.test")), "deferred 451 4.3.2 local")
+	if w.dialled() != "" {
+		t.Error(w.dialled())
+	}
+}
+
+// What the queue cannot read is no server's fault: no other is asked.
+func TestUnreadableMessage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, Zone{"d.test": {MX(10, "a.test"), MX(20, "b.test")}, "a.test": {A("192.0.2.1")}, "b.test": {A("192.0.2.2")}})
+		w.hosts["192.0.2.1"], w.hosts["192.0.2.2"] = (&sink{}).serve, (&sink{}).serve
+		j := job("b@d.test")
+		j.Open = func() (io.ReadCloser, error) { return nil, errors.New("bad sector") }
+		wantOutcome(t, w.transport().Deliver(t.Context(), j), "deferred 451 4.3.0 local a.test 192.0.2.1")
+		if w.dialled() != "192.0.2.1" {
+			t.Errorf("dialled %s", w.dialled())
+		}
+	})
+}
+
 func TestShutdownEndsAttempts(t *testing.T) {
 	t.Parallel()
 	for name, do := range map[string]hostile{"connect": nil, "greeting": lines(), "dot": then(ehlo, "C DATA", "S 250 x~250 x~354 go~", "C .")} {

@@ -208,6 +208,10 @@ func TestTokens(t *testing.T) {
 			r.Form.Get("client_id") != "gapura" || r.Form.Get("client_secret") != "s3cret" {
 			t.Errorf("asked for %v", r.Form)
 		}
+		if r.URL.Path == "/moved" {
+			http.Redirect(w, r, "/", http.StatusTemporaryRedirect)
+			return
+		}
 		if refuses.Load() {
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprint(w, `{"error": "invalid_grant", "error_description": "application 4711 is not consented to"}`)
@@ -265,6 +269,11 @@ func TestTokens(t *testing.T) {
 	if asked.Load() != 4 {
 		t.Errorf("asked %d times", asked.Load())
 	}
+	tok.until, tok.opt.Endpoint = time.Time{}, endpoint.URL+"/moved" // the secret goes nowhere else
+	if out := tr.Deliver(t.Context(), job("b@d.test")); !strings.HasSuffix(out[0].Reply.Text, "status 307 without an answer in JSON") || asked.Load() != 4 {
+		t.Errorf("%s %s, asked %d times", shows(out), out[0].Reply.Text, asked.Load())
+	}
+	tok.opt.Endpoint = endpoint.URL
 	refuses.Store(true)
 	for _, want := range []string{`status 400, error "invalid_grant"`, "connect: connection refused"} {
 		tok.mu.Lock()

@@ -11,6 +11,24 @@ import (
 	"github.com/gapura-mail/gapura/gateway/message"
 )
 
+type spaces struct{}
+
+func (spaces) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+// TestDecompressedReportIsBounded whatever it was packed into.
+func TestDecompressedReportIsBounded(t *testing.T) {
+	t.Parallel()
+	n, err := io.Copy(io.Discard, &ratioReader{r: spaces{}, packed: func() int64 { return MaxAggregateFile }})
+	if !errors.Is(err, ErrTooLarge) || n > MaxAggregateXML {
+		t.Errorf("%d octets, %v", n, err)
+	}
+}
+
 // What a stranger sends as a report is read in a moment, whatever it is: the
 // work does not grow with the square of anything.
 func TestHostileReportsAreReadQuickly(t *testing.T) {

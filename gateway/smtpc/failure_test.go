@@ -295,6 +295,15 @@ func TestUnaskedWordsBehindAReply(t *testing.T) {
 			t.Error("alive")
 		}
 	})
+	script = hello + "S 250 fake\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 550 no\nC RSET\nS+ 250 ok~421 bye~\nE"
+	_ = dialogue(t, Options{}, script, func(c *Client) {
+		if res, err := c.Send(t.Context(), envelope("b"), text("\r\n")); err != nil || codes(res) != "rcpt 550" {
+			t.Error(res, err)
+		}
+		if c.Alive() {
+			t.Error("alive after a reset")
+		}
+	})
 }
 
 // What is in doubt about one message says nothing about the next.
