@@ -162,24 +162,32 @@ func decodeWith(enc encoding.Encoding, src []byte) []byte {
 func korean(src []byte) []byte {
 	out, shifted, w := bytes.Clone(bytes.TrimPrefix(src, []byte("\x1b$)C"))), byte(0), 0
 	for _, c := range out {
-		switch {
-		case c > 0x20 && c < 0x7f:
-			c |= shifted
-		case c == 0x0e:
-			shifted = 0x80
-			continue
-		case c == 0x0f:
-			shifted = 0
-			continue
-		case c == '\n':
-			shifted = 0
+		if c <= 0x0f {
+			switch c {
+			case 0x0e:
+				shifted = 0x80
+				continue
+			case 0x0f:
+				shifted = 0
+				continue
+			case '\n':
+				shifted = 0
+			}
 		}
-		out[w] = c
+		out[w] = c | shifted&graphic[c]
 		w++
 	}
 	out = out[:w]
 	return decodeWith(euckr.EUCKR, out)
 }
+
+// graphic has the high bit of the octets that make characters of two.
+var graphic = func() (t [256]byte) {
+	for c := 0x21; c < 0x7f; c++ {
+		t[c] = 0x80
+	}
+	return t
+}()
 
 // marked reads text with a byte order mark. Of ASCII behind one of UTF-16, where
 // that is not its name, the mark says nothing: most programs show it as it is.

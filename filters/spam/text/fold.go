@@ -3,8 +3,6 @@ package text
 import (
 	"encoding/binary"
 	"unicode/utf8"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // Marks counts what Fold undid. Counters add up over calls.
@@ -243,11 +241,8 @@ func (f *folder) combine(r rune) {
 		f.m.Combining++
 		return
 	}
-	var in, out [16]byte
-	b := utf8.AppendRune(utf8.AppendRune(in[:0], last), r)
-	c := norm.NFC.Append(out[:0], b...)
-	if one, size := utf8.DecodeRune(c); size == len(c) {
-		f.dst = append(f.dst[:len(f.dst)-n], c...)
+	if one, ok := f.t.composed.of(last, r); ok {
+		f.dst = utf8.AppendRune(f.dst[:len(f.dst)-n], one)
 		if f.n > 0 && f.n <= maxFoldWord {
 			f.word[f.n-1] = one
 			f.kinds |= f.t.entry(one).kind

@@ -94,8 +94,9 @@ type entry struct {
 // foldTable is a table of pages of 256 characters. A page that is nil holds
 // letters that fold to themselves.
 type foldTable struct {
-	pages [0x1100]*[256]entry
-	long  []string
+	pages    [0x1100]*[256]entry
+	long     []string
+	composed composed
 }
 
 var theFoldTable = sync.OnceValue(buildFoldTable)
@@ -109,7 +110,7 @@ func (t *foldTable) entry(r rune) entry {
 
 // buildFoldTable reads the tables of unicode and norm once.
 func buildFoldTable() *foldTable {
-	t := new(foldTable)
+	t := &foldTable{composed: pairsOf()}
 	glyphs := make(map[rune]glyph)
 	for _, g := range glyphLists {
 		for _, pair := range strings.Fields(g.pairs) {

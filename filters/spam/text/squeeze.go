@@ -201,37 +201,38 @@ var notBlank = func() (t [256]bool) {
 	return t
 }()
 
-// blankRefs are references to characters that show nothing.
-var blankRefs = func() map[string]bool {
-	set := map[string]bool{}
-	for _, ref := range [...]string{
-		"&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
-		"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&Tab;", "&NewLine;", "&ZeroWidthSpace;",
-	} {
-		set[ref] = true
+// isBlankRef knows the references to characters that show nothing.
+func isBlankRef(b []byte) bool {
+	switch string(b) {
+	case "&nbsp;", "&#160;", "&#xa0;", "&#173;", "&shy;", "&zwnj;", "&zwj;", "&#8203;", "&#8204;", "&#8205;", "&#x200b;", "&#x200c;", "&#x200d;", "&#847;", "&#x34f;",
+		"&#8199;", "&#x2007;", "&ensp;", "&emsp;", "&thinsp;", "&#65279;", "&#xfeff;", "&#8207;", "&lrm;", "&rlm;", "&#32;", "&#10;", "&#13;", "&#9;", "&Tab;", "&NewLine;", "&ZeroWidthSpace;":
+		return true
 	}
-	return set
-}()
+	return false
+}
 
 const longestBlankRef = 16
 
 // blankRef is the length of the reference at the beginning of b to what shows
 // nothing; 0 for none.
 func blankRef(b []byte) int {
+	end := bytes.IndexByte(b[:min(len(b), longestBlankRef)], ';')
+	if end < len("&#9") {
+		return 0
+	}
+	ref := b[:end+1]
+	if isBlankRef(ref) {
+		return len(ref)
+	}
+	if ref[1] != '#' || lower(ref[2]) != 'x' { // names have one case
+		return 0
+	}
 	var buf [longestBlankRef]byte
-	for i, c := range b[:min(len(b), len(buf))] {
-		if buf[i] = c; buf[1] == '#' { // names have one case
-			buf[i] = lower(c)
-		}
-		switch {
-		case c == ';':
-			if blankRefs[string(buf[:i+1])] {
-				return i + 1
-			}
-			return 0
-		case i > 0 && c != '#' && !isLetter(c) && !isDigit(c):
-			return 0
-		}
+	for i, c := range ref {
+		buf[i] = lower(c)
+	}
+	if isBlankRef(buf[:len(ref)]) {
+		return len(ref)
 	}
 	return 0
 }
@@ -258,6 +259,8 @@ func blank(b []byte) int {
 		if len(b) > 2 && (b[1] == 0x85 && (b[2] == 0x9f || b[2] == 0xa0) || b[1] == 0xa0 && b[2] == 0x8e) {
 			return 3
 		}
+		return 0
+	case c == 0xe2 && len(b) > 2 && b[1] > 0x81 && b[1] != 0xa0: // blocks and the like
 		return 0
 	case c == 0xe2 && len(b) > 2 && (b[1] == 0x80 && (b[2] >= 0x80 && b[2] < 0x90 || b[2] == 0xa8 || b[2] == 0xa9 || b[2] == 0xaf) || b[1] == 0xa0 && b[2] == 0x80):
 		return 3
