@@ -137,7 +137,7 @@ func (c *Content) Bytes() (head, tail []byte) {
 	if !c.full && len(c.buf) == c.limit { // as if more had been asked for
 		c.squeeze()
 	}
-	return c.buf, lastOf(c.tail, maxTail, c.buf, c.wide)
+	return c.buf, lastOf(c.tail, max(grace, maxTail-c.m.work/perTail), c.buf, c.wide)
 }
 
 // lastOf is the last n octets of b: where it is longer, from the end of a tag or a

@@ -31,8 +31,12 @@ const (
 	// Pictures and long texts share what they may cost, as pixels of noise.
 	maxWork    = 53 << 15
 	perOctet   = 2       // of a picture as it was sent
+	perDense   = 5       // of a JPEG, of which each makes several coefficients
 	perPicture = 7 << 15 // for corners that are none
 	perLetter  = 3       // of text beyond freeText
+	perFree    = 40      // of free text
+	perGrace   = 16      // of parts beyond that
+	perTail    = 64      // of the end of a long part
 	freeText   = 64 << 10
 	maxCodes   = 4
 )
@@ -84,6 +88,7 @@ type Message struct {
 	squeeze  int // octets that may be squeezed
 	pictures int
 	pixels   int
+	drawn    int    // cells of drawings that may still be looked at
 	work     int    // of pictures
 	pending  []byte // a text/plain that an HTML part may stand for
 	content  Content
@@ -103,7 +108,7 @@ func (m *Message) Begin(h *message.Header) {
 	m.Parts, m.Links, m.Multi, m.Phones = m.Parts[:0], m.Links[:0], m.Multi[:0], nil
 	m.Subject, m.Text, m.Hidden, m.Quoted = m.Subject[:0], m.Text[:0], m.Hidden[:0], m.Quoted[:0]
 	m.Marks, m.Language, m.Depth, m.total, m.pictures, m.pending = text.Marks{}, "", 0, 0, 0, m.pending[:0]
-	m.other, m.pixels, m.work = text.Marks{}, 0, 0
+	m.other, m.pixels, m.work, m.drawn = text.Marks{}, 0, 0, qr.MaxDrawn
 	m.files, m.graced, m.tails, m.raw, m.squeeze = 0, 0, 0, maxRaw, maxSqueeze
 	m.Codes, m.pendPath = m.Codes[:0], ""
 	readHeader(h, &m.Header)
@@ -219,7 +224,7 @@ func (m *Message) text(p Info, k kind, content []byte) {
 func (m *Message) share(p Info, k kind, content []byte) (seen, rest []byte) {
 	file := p.Disposition == "attachment"
 	left := m.left(file)
-	if left == 0 && (file || m.graced >= maxGrace) {
+	if left == 0 && (file || m.graced >= m.grace()) {
 		return nil, nil
 	}
 	if left < grace {
@@ -231,7 +236,7 @@ func (m *Message) share(p Info, k kind, content []byte) (seen, rest []byte) {
 		n, _ := squeezed(&m.squeezer, k, p.Charset, text.IsUTF16(content, p.Charset), content)
 		content = content[:n]
 	}
-	if left < min(grace, len(content)) && !file && m.graced < maxGrace {
+	if left < min(grace, len(content)) && !file && m.graced < m.grace() {
 		n := min(len(content), grace)
 		m.graced += n
 		return content[:n], content[n:]
@@ -248,7 +253,12 @@ func (m *Message) share(p Info, k kind, content []byte) (seen, rest []byte) {
 }
 
 // room is how many octets of text parts may be looked at beside the pictures.
-func (m *Message) room() int { return min(maxTotal, freeText+(maxWork-m.work)/perLetter) }
+func (m *Message) room() int {
+	return min(maxTotal, freeText-m.work/perFree+(maxWork-m.work)/perLetter)
+}
+
+// grace is how many octets of parts beyond that may be.
+func (m *Message) grace() int { return maxGrace - m.work/perGrace }
 
 // left is how many more may be.
 func (m *Message) left(file bool) int {
@@ -265,12 +275,17 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 		return
 	}
 	n := qr.Pixels(content)
-	work := m.work + n + perOctet*len(content) + perPicture
+	each := perOctet
+	if content[0] == 0xff {
+		each = perDense
+	}
+	work := m.work + n + each*len(content) + perPicture
 	if n == 0 || m.pixels+n > maxPixels || work+perLetter*max(0, m.total-freeText) > maxWork {
 		return
 	}
 	m.pictures++
 	m.pixels += n
+	m.squeeze -= (work - m.work) / 2
 	m.work = work
 	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
 	m.codes(codes)
@@ -288,7 +303,7 @@ func (m *Message) html(p Info, content []byte) {
 	}
 	before := len(m.Page.Text)
 	content = text.UTF8(content, p.Charset)
-	m.codes(qr.Blocks(content))
+	m.codes(qr.Blocks(content, &m.drawn))
 	m.Page.File = p.Disposition == "attachment"
 	m.Page.HTML(content)
 	m.Page.File = false
@@ -301,7 +316,7 @@ func (m *Message) html(p Info, content []byte) {
 // flush shows the text/plain that waited for an HTML part.
 func (m *Message) flush() {
 	if len(m.pending) > 0 {
-		m.codes(qr.Blocks(m.pending))
+		m.codes(qr.Blocks(m.pending, &m.drawn))
 		m.Page.Plain(m.pending)
 		m.pending = m.pending[:0]
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
@@ -26,8 +25,6 @@ const (
 	// other bounds take a twentieth of it, so that codes are read on a busy
 	// machine too.
 	Budget = time.Second
-
-	usualScans = 4 // of a JPEG that count once, see Pixels
 
 	minSide = 21   // modules of the smallest symbol
 	maxSide = 8192 // of a picture: a strip of one row is no code
@@ -75,9 +72,9 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 	case pixels(conf, data) == 0:
 		return nil, ErrTooLarge
 	}
-	img, err := c.decode(&timedReader{ctx, bytes.NewReader(data)})
+	g, err := brightness(ctx, c, data)
 	if err == nil {
-		texts = read(ctx, luma(img))
+		texts = read(ctx, g)
 	}
 	switch {
 	case outer.Err() != nil:
@@ -88,9 +85,23 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 	return texts, nil
 }
 
+// brightness decodes a picture.
+func brightness(ctx context.Context, c codec, data []byte) (*gray, error) {
+	if data[0] == 0x89 {
+		if g, err := rgb(data); g != nil || err != nil {
+			return g, err
+		}
+	}
+	img, err := c.decode(&timedReader{ctx, bytes.NewReader(data)})
+	if err != nil {
+		return nil, err
+	}
+	return luma(img), nil
+}
+
 // Pixels returns how many pixels of a picture Decode looks at: 0 for what it
-// does not read, because of its format, size or bounds. Those of 16 bits a
-// channel count fourfold, those of a JPEG of many scans once for each four.
+// does not read, because of its format, size or bounds. Those of forms that cost
+// more count more than once.
 func Pixels(data []byte) (n int) {
 	defer func() {
 		if recover() != nil {
@@ -106,27 +117,6 @@ func Pixels(data []byte) (n int) {
 		return 0
 	}
 	return pixels(conf, data)
-}
-
-// pixels returns how many pixels a picture counts for, 0 if it is out of
-// bounds: those of 16 bits a channel cost four times as much, and a progressive
-// JPEG may have any number of scans over all of them, each a few octets long.
-func pixels(conf image.Config, data []byte) int {
-	if conf.Width < minSide || conf.Height < minSide || conf.Width > maxSide || conf.Height > maxSide {
-		return 0
-	}
-	n := conf.Width * conf.Height
-	switch conf.ColorModel {
-	case color.RGBA64Model, color.NRGBA64Model, color.Gray16Model:
-		n *= 4
-	}
-	if data[0] == 0xff { // FF within a scan is never followed by DA
-		n *= max(1, bytes.Count(data, []byte{0xff, 0xda})/usualScans)
-	}
-	if n > MaxPixels {
-		return 0
-	}
-	return n
 }
 
 // sniff tells the format by its first octets; the name and the declared type

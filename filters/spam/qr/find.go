@@ -19,15 +19,16 @@ const (
 	// Of all four looks at a picture together: dark on light and light on dark,
 	// each at two sizes. Half of what is left is for one look, so that some is for
 	// the next.
-	maxChecks = 6000 // candidates for corners that are looked at across
-	maxTries  = 16   // threes that are read
+	maxChecks  = 6000    // candidates for corners that are looked at across
+	maxTries   = 16      // threes that are read
+	maxModules = 3 << 14 // of the codes that are read: two of the largest, a dozen of usual ones
 )
 
 // work is what may still be done about a picture.
-type work struct{ checks, tries int }
+type work struct{ checks, tries, modules int }
 
 // half is what one look may take.
-func (w work) half() work { return work{(w.checks + 1) / 2, (w.tries + 1) / 2} }
+func (w work) half() work { return work{(w.checks + 1) / 2, (w.tries + 1) / 2, (w.modules + 1) / 2} }
 
 // read finds codes: dark on light, light on dark, then the same at half the
 // size, where speckles are gone.
@@ -35,7 +36,7 @@ func read(ctx context.Context, g *gray) []string {
 	if g.w < 120 && g.h < 120 { // modules of one pixel: room to find the corners
 		g = g.scaled(3)
 	}
-	left := work{maxChecks, maxTries}
+	left := work{maxChecks, maxTries, maxModules}
 	for range 2 {
 		p := &picture{bitmap: g.binary()}
 		for range 2 {
@@ -46,6 +47,7 @@ func read(ctx context.Context, g *gray) []string {
 			}
 			left.checks -= look.checks - max(0, p.left.checks)
 			left.tries -= look.tries - p.left.tries
+			left.modules -= look.modules - p.left.modules
 			p.invert()
 		}
 		g = g.halved()
@@ -114,14 +116,15 @@ func (p *picture) codes(ctx context.Context) []string {
 	var texts []string
 	var used []center
 	for _, three := range threes {
-		if p.left.tries == 0 || len(texts) == MaxCodes || ctx.Err() != nil {
+		if p.left.tries == 0 || p.left.modules <= 0 || len(texts) == MaxCodes || ctx.Err() != nil {
 			break
 		}
 		if slices.ContainsFunc(three.corners[:], func(c center) bool { return slices.Contains(used, c) }) {
 			continue
 		}
 		p.left.tries--
-		if text, ok := symbol(bits, three.corners); ok {
+		text, modules, ok := symbol(bits, three.corners)
+		if p.left.modules -= modules; ok {
 			used = append(used, three.corners[:]...)
 			if !slices.Contains(texts, text) {
 				texts = append(texts, text)
@@ -270,8 +273,9 @@ func half(a, b, c center) (skew float64, ok bool) {
 	return skew, skew < 0.8
 }
 
-// symbol samples and decodes the code with these corners.
-func symbol(bits *gozxing.BitMatrix, c [3]center) (text string, ok bool) {
+// symbol samples and decodes the code with these corners, and tells how many
+// modules it has.
+func symbol(bits *gozxing.BitMatrix, c [3]center) (text string, modules int, ok bool) {
 	defer func() {
 		if recover() != nil {
 			text, ok = "", false
@@ -285,9 +289,12 @@ func symbol(bits *gozxing.BitMatrix, c [3]center) (text string, ok bool) {
 	info := detector.NewFinderPatternInfo(bl.(*detector.FinderPattern), tl.(*detector.FinderPattern), tr.(*detector.FinderPattern))
 	found, err := detector.NewDetector(bits).ProcessFinderPatternInfo(info)
 	if err != nil {
-		return "", false
+		return "", 0, false
 	}
-	return decode(found.GetBits())
+	code := found.GetBits()
+	modules = code.GetWidth() * code.GetHeight()
+	text, ok = decode(code)
+	return text, modules, ok
 }
 
 // decode reads a symbol of one cell a module.

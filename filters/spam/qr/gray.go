@@ -65,17 +65,42 @@ func (g *gray) row(y int) []byte { return g.pix[y*g.w : (y+1)*g.w] }
 func (g *gray) fours(pix []byte, stride int, multiplied bool) {
 	for y := range g.h {
 		line, out := pix[y*stride:y*stride+4*g.w], g.row(y)
+		if !multiplied {
+			overWhite(out, line)
+			continue
+		}
 		for x := range out {
 			p := line[4*x : 4*x+4 : 4*x+4]
-			v, a := weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])), uint32(p[3])
-			switch {
-			case multiplied:
-				v = min(v+255-a, 255)
-			case a != 255:
-				v = (v*a + 255*(255-a)) / 255
-			}
-			out[x] = byte(v)
+			out[x] = byte(min(weigh(uint32(p[0]), uint32(p[1]), uint32(p[2]))+255-uint32(p[3]), 255))
 		}
+	}
+}
+
+// overWhite gives the brightness of pixels of four octets: colours and opacity.
+func overWhite(out, line []byte) {
+	for x := range out {
+		p := line[4*x : 4*x+4 : 4*x+4]
+		v, a := weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])), uint32(p[3])
+		if a != 255 {
+			v = (v*a + 255*(255-a)) / 255
+		}
+		out[x] = byte(v)
+	}
+}
+
+// grayOverWhite gives the brightness of pixels of two octets: that and opacity.
+func grayOverWhite(out, line []byte) {
+	for x := range out {
+		v, a := uint32(line[2*x]), uint32(line[2*x+1])
+		out[x] = byte((v*a + 255*(255-a)) / 255)
+	}
+}
+
+// opaque gives the brightness of pixels of three octets.
+func opaque(out, line []byte) {
+	for x := range out {
+		p := line[3*x : 3*x+3 : 3*x+3]
+		out[x] = byte(weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])))
 	}
 }
 

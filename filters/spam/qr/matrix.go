@@ -136,15 +136,22 @@ const (
 	maxText    = 1 << 20 // octets of text that are looked at
 )
 
+// MaxDrawn is how many cells of drawings Blocks is to look at in the texts of one
+// message: two of the largest codes.
+const MaxDrawn = 1 << 16
+
 // Blocks returns the texts of the codes that are drawn in text with block
-// characters (full, half and quarter blocks), up to four.
-func Blocks(text []byte) []string {
+// characters (full, half and quarter blocks), up to four. As long as cells are
+// left it takes those of a drawing off them, and looks at it.
+func Blocks(text []byte, cells *int) []string {
 	text = text[:min(len(text), maxText)]
 	var texts []string
 	var lines [][]byte
 	flush := func() {
-		if len(lines) >= 10 && len(texts) < MaxCodes {
-			if t, ok := drawing(lines).Decode(); ok {
+		if len(lines) >= 10 && len(texts) < MaxCodes && *cells > 0 {
+			d := drawing(lines)
+			*cells -= len(d.Dark)
+			if t, ok := d.Decode(); ok {
 				texts = append(texts, t)
 			}
 		}

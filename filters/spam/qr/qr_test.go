@@ -341,11 +341,13 @@ func TestBlocksInText(t *testing.T) {
 		s.WriteString("Scan this:\n\n")
 		draw(&s)
 		s.WriteString("\nThank you.\n")
-		if got := Blocks([]byte(s.String())); len(got) != 1 || got[0] != lure {
+		cells := MaxDrawn
+		if got := Blocks([]byte(s.String()), &cells); len(got) != 1 || got[0] != lure {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
-	if got := Blocks([]byte(strings.Repeat(strings.Repeat("█ ", 300)+"\n", 1000))); got != nil {
+	cells := MaxDrawn
+	if got := Blocks([]byte(strings.Repeat(strings.Repeat("█ ", 300)+"\n", 1000)), &cells); got != nil {
 		t.Error(got)
 	}
 }
@@ -371,7 +373,14 @@ func FuzzDecode(f *testing.F) {
 		if len(texts) > MaxCodes || err != nil && texts != nil {
 			t.Fatal(texts, err)
 		}
-		Blocks(data)
+		if n := Pixels(data); n > 0 {
+			img, err := png.Decode(bytes.NewReader(data))
+			if g, own := rgb(data); err == nil && (own != nil || g != nil && !bytes.Equal(g.pix, luma(img).pix)) {
+				t.Fatal("image/png sees another picture", own)
+			}
+		}
+		cells := MaxDrawn
+		Blocks(data, &cells)
 		if n := int(math.Sqrt(float64(len(data)))); n > 0 {
 			m := Matrix{Width: n, Height: n, Dark: make([]bool, n*n)}
 			for i := range m.Dark {
@@ -431,7 +440,90 @@ func TestPixelsOfManyBitsCountMore(t *testing.T) {
 			t.Errorf("of many scans %d pixels, want %d", got, want)
 		}
 	}
+	for name, x := range map[string]struct {
+		data []byte
+		want int
+	}{
+		"colours":             {jpegHead(0xc0, 500, 3, 0x22), 250_000},
+		"full colours":        {jpegHead(0xc0, 500, 3, 0x11), 375_000},
+		"progressive":         {jpegHead(0xc2, 500, 3, 0x22), 375_000},
+		"progressive, full":   {jpegHead(0xc2, 500, 3, 0x11), 625_000},
+		"four":                {jpegHead(0xc0, 500, 4, 0x11), 625_000},
+		"four, progressive":   {jpegHead(0xc2, 500, 4, 0x11), 1_000_000},
+		"behind a filler":     {append([]byte("\xff\xd8\xff"), jpegHead(0xc0, 500, 3, 0x22)[2:]...), 625_000},
+		"interlaced":          {interlaced(500), 750_000},
+		"interlaced, too big": {interlaced(600), 0},
+	} {
+		if got := Pixels(x.data); got != x.want {
+			t.Errorf("%s: %d pixels, want %d", name, got, x.want)
+		}
+	}
 	if Pixels([]byte("none")) != 0 {
 		t.Error("pixels of no picture")
+	}
+}
+
+// jpegHead is the beginning of a JPEG, up to its first scan.
+func jpegHead(frame byte, side, components int, sampling byte) []byte {
+	b := append([]byte{0xff, 0xd8, 0xff, frame, 0, byte(8 + 3*components), 8}, byte(side>>8), byte(side), byte(side>>8), byte(side), byte(components))
+	for i := range components {
+		b = append(b, byte(i+1), sampling, 0)
+		if sampling = 0x11; i == 2 {
+			sampling = b[13] // black as the first
+		}
+	}
+	return append(b, 0xff, 0xda, 0, 2)
+}
+
+// interlaced says of a picture that it comes in seven passes.
+func interlaced(side int) []byte {
+	var b bytes.Buffer
+	_ = png.Encode(&b, image.NewGray(image.Rect(0, 0, side, side)))
+	data := b.Bytes()
+	data[28] = 1
+	binary.BigEndian.PutUint32(data[29:], crc32.ChecksumIEEE(data[12:29]))
+	return data
+}
+
+// TestCodesAreReadWithinBounds: of sixteen that nobody can read, no more is looked at
+// than of two of the largest, in a picture and drawn.
+func TestCodesAreReadWithinBounds(t *testing.T) {
+	t.Parallel()
+	m := code(t, strings.Repeat(lure, 50))
+	side := m.GetWidth()
+	for y := 16; y < side-16; y++ { // what is between the corners says nothing
+		for x := 16; x < side-16; x += 3 {
+			m.Flip(x, y)
+		}
+	}
+	g := &gray{4 * side, 4 * side, make([]byte, 16*side*side)}
+	var drawn strings.Builder
+	for y := range g.h {
+		for x := range g.w {
+			if !m.Get(x%side, y%side) {
+				g.pix[y*g.w+x] = 255
+			}
+		}
+	}
+	p := &picture{bitmap: g.binary(), left: work{maxChecks, maxTries, maxModules}}
+	if texts := p.codes(t.Context()); len(texts) > 0 || p.left.modules > 0 || p.left.modules < -177*177 || p.left.tries == 0 {
+		t.Errorf("%d texts, %+v left", len(texts), p.left)
+	}
+	for range 16 {
+		for y := 0; y < side; y++ {
+			for x := range side {
+				if m.Get(x, y) {
+					drawn.WriteString("█")
+				} else {
+					drawn.WriteString(" ")
+				}
+			}
+			drawn.WriteString("\n")
+		}
+		drawn.WriteString("x\n")
+	}
+	cells := MaxDrawn
+	if texts := Blocks([]byte(drawn.String()), &cells); len(texts) > 0 || cells > 0 || cells < -maxCells {
+		t.Errorf("%d texts, %d cells left", len(texts), cells)
 	}
 }
