@@ -9,16 +9,21 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
+	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam"
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/message"
 )
 
 const hostileHead = "From: \"PayPal Service\" <x@a.example>\r\nTo: me@b.example\r\nSubject: Hello\r\nMIME-Version: 1.0\r\n"
@@ -96,6 +101,16 @@ func jpegOf(img image.Image, quality int) []byte {
 	return b.Bytes()
 }
 
+// dearest is a picture of noise that is just looked at.
+func dearest(side int) []byte {
+	img := noise(side)
+	for quality := 80; ; quality-- {
+		if data := jpegOf(img, quality); quality == 1 || side*side+5*len(data)+7<<15 <= 53<<15 {
+			return data
+		}
+	}
+}
+
 func gifOf(img image.Image, frames int) []byte {
 	g := &gif.GIF{}
 	p := image.NewPaletted(img.Bounds(), color.Palette{color.White, color.Black})
@@ -113,8 +128,7 @@ func gifOf(img image.Image, frames int) []byte {
 }
 
 // hostileMessages are made to cost as much as they can.
-func hostileMessages() map[string][]byte {
-	all := map[string][]byte{}
+func hostileMessages(put func(name string, raw []byte)) {
 	const part = 256 << 10
 	for name, unit := range map[string]string{
 		"tags":           "<b>x</b>",
@@ -188,12 +202,12 @@ func hostileMessages() map[string][]byte {
 			body = fill(unit, part)
 		}
 		half := "Content-Type: text/html\r\n\r\n" + body
-		all["html "+name] = mixed("mixed", half, half) // 512 KiB
+		put("html "+name, mixed("mixed", half, half)) // 512 KiB
 		late := "Content-Type: text/html\r\n\r\nx" + body[:len(body)-100] + "<style>.zz{display:none}</style>"
-		all["late "+name] = mixed("mixed", late, late) // is read twice
+		put("late "+name, mixed("mixed", late, late)) // is read twice
 		plain := "Content-Type: text/plain\r\n\r\n" + body
-		all["plain "+name] = mixed("mixed", plain, plain)
-		all["alternative "+name] = mixed("alternative", plain, half)
+		put("plain "+name, mixed("mixed", plain, plain))
+		put("alternative "+name, mixed("alternative", plain, half))
 	}
 	var sheet strings.Builder
 	sheet.WriteString("<style>")
@@ -204,94 +218,93 @@ func hostileMessages() map[string][]byte {
 	for i := range 3000 {
 		fmt.Fprintf(&sheet, "<i class='c%d d%d' id=e%d>x</i>", i%300, i, i)
 	}
-	all["sheet rules"] = letter("text/html", sheet.String())
+	put("sheet rules", letter("text/html", sheet.String()))
 	var same strings.Builder
 	same.WriteString("<style>" + strings.Repeat(".a .b .c{color:red}", 300) + "</style>")
 	same.WriteString(fill("<i class='a b c a b c a b c'>", 240<<10))
-	all["sheet matches"] = letter("text/html", same.String())
+	put("sheet matches", letter("text/html", same.String()))
 	same.Reset()
 	for i := range 96 { // of each element 16 are put in order, the worst last
 		fmt.Fprintf(&same, ".%c:not(.x%d){color:red}", 'f'-i/16, i)
 	}
-	all["sheet order"] = letter("text/html", "<style>"+same.String()+"</style>"+fill("<i class='a b c d e f'>x</i>", 240<<10))
+	put("sheet order", letter("text/html", "<style>"+same.String()+"</style>"+fill("<i class='a b c d e f'>x</i>", 240<<10)))
 	for name, sheet := range map[string]string{
 		"nested selectors":  fill("a"+strings.Repeat(":is(", 1000)+"{color:red}", 128<<10),
 		"escaped selectors": strings.Repeat(`\a{color:red}`, 2048),
 		"attribute rules":   strings.Repeat(`[x*="zz"]{color:red}i[x*="zz"]{color:red}.a[x~="yy"]{color:red}`, 16),
 	} {
 		page := "Content-Type: text/html\r\n\r\n<style>" + sheet + "</style>" + fill(`<i class="a a a a a a" x="`+fill("&a ", 1000)+`">`, part-len(sheet)-20)
-		all[name] = mixed("mixed", page, page)
+		put(name, mixed("mixed", page, page))
 	}
-	all["brackets"] = letter("text/html", `<i style="a:`+strings.Repeat("(", 250<<10)+`">x`)
+	put("brackets", letter("text/html", `<i style="a:`+strings.Repeat("(", 250<<10)+`">x`))
 	full := "Content-Type: text/html\r\n\r\n" + fill("word ", part-4095)
-	all["parts when nothing is left"] = mixed("mixed", append([]string{full, full}, times("Content-Type: text/plain\r\n\r\n"+fill("word ", 8<<10), 500)...)...)
-	all["long word"] = letter("text/plain", strings.Repeat("a", 512<<10))
-	all["long digits"] = letter("text/plain", strings.Repeat("1", 512<<10))
-	all["long line of tags"] = letter("text/html", "<a "+fill("x=y ", 512<<10)+">")
-	all["many charsets"] = letter("text/html; charset=iso-2022-jp", fill("\x1b$B$3$l\x1b(B", 512<<10))
-	all["utf-7"] = letter("text/plain; charset=utf-7", fill("+AGE-", 512<<10))
-	all["gb18030"] = letter("text/plain; charset=gb18030", fill("\x81\x30\x81\x30", 512<<10))
+	put("parts when nothing is left", mixed("mixed", append([]string{full, full}, times("Content-Type: text/plain\r\n\r\n"+fill("word ", 8<<10), 500)...)...))
+	put("long word", letter("text/plain", strings.Repeat("a", 512<<10)))
+	put("long digits", letter("text/plain", strings.Repeat("1", 512<<10)))
+	put("long line of tags", letter("text/html", "<a "+fill("x=y ", 512<<10)+">"))
+	put("many charsets", letter("text/html; charset=iso-2022-jp", fill("\x1b$B$3$l\x1b(B", 512<<10)))
+	put("utf-7", letter("text/plain; charset=utf-7", fill("+AGE-", 512<<10)))
+	put("gb18030", letter("text/plain; charset=gb18030", fill("\x81\x30\x81\x30", 512<<10)))
 	for name, unit := range map[string]string{"groups": `{\rtf1 `, "unicode": `\u1072?`, "links": `{\field{\*\fldinst HYPERLINK "https://x.test/"}{\fldrslt x}}`, "hex": `\'e9`, "hidden": `{\v x}`} {
-		all["rtf "+name] = letter("application/rtf", `{\rtf1 `+fill(unit, 512<<10))
+		put("rtf "+name, letter("application/rtf", `{\rtf1 `+fill(unit, 512<<10)))
 	}
 	for name, unit := range map[string]string{
 		"events": "BEGIN:VEVENT\r\nDESCRIPTION:https://x.test/ pay\\npal\r\nEND:VEVENT\r\n", "folds": " x\r\n", "html": "X-ALT-DESC;FMTTYPE=text/html:<a href=https://x.test>x</a>\r\n",
 		"params": "DESCRIPTION;a=b;c=\"d\":x\r\n",
 	} {
-		all["ics "+name] = letter("text/calendar", "BEGIN:VCALENDAR\r\n"+fill(unit, 512<<10))
+		put("ics "+name, letter("text/calendar", "BEGIN:VCALENDAR\r\n"+fill(unit, 512<<10)))
 	}
-	all["parts"] = mixed("mixed", times("Content-Type: text/html; name=\"a.pdf.exe\"\r\n\r\n<a href=https://x.test/>x</a>", 1000)...)
-	all["alternatives"] = mixed("alternative", times("Content-Type: text/plain\r\n\r\n"+fill("word ", 512), 1000)...)
-	all["named parts"] = mixed("mixed", times("Content-Type: application/octet-stream; name=\""+fill("invoice.pdf ", 900)+".exe\"\r\n\r\nx", 1000)...)
+	put("parts", mixed("mixed", times("Content-Type: text/html; name=\"a.pdf.exe\"\r\n\r\n<a href=https://x.test/>x</a>", 1000)...))
+	put("alternatives", mixed("alternative", times("Content-Type: text/plain\r\n\r\n"+fill("word ", 512), 1000)...))
+	put("named parts", mixed("mixed", times("Content-Type: application/octet-stream; name=\""+fill("invoice.pdf ", 900)+".exe\"\r\n\r\nx", 1000)...))
 	var deep strings.Builder
 	deep.WriteString(hostileHead + "Content-Type: multipart/mixed; boundary=b0\r\n\r\n")
 	for i := range 200 {
 		fmt.Fprintf(&deep, "--b%d\r\nContent-Type: multipart/alternative; boundary=b%d\r\n\r\n", i, i+1)
 	}
 	deep.WriteString(fill("--b200\r\nContent-Type: text/html\r\n\r\n<p>x\r\n", 256<<10))
-	all["deep"] = []byte(deep.String())
+	put("deep", []byte(deep.String()))
 	var nested strings.Builder
 	nested.WriteString(hostileHead + "Content-Type: multipart/mixed; boundary=b\r\n\r\n")
 	for i := range 300 {
 		fmt.Fprintf(&nested, "--b\r\nContent-Type: multipart/alternative; boundary=c%d\r\n\r\n--c%d\r\nContent-Type: text/plain\r\n\r\nx\r\n--c%d\r\nContent-Type: text/html\r\n\r\n<p>y\r\n--c%d--\r\n", i, i, i, i)
 	}
-	all["many alternatives"] = []byte(nested.String())
-	all["messages"] = []byte(hostileHead + fill("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n", 256<<10))
+	put("many alternatives", []byte(nested.String()))
+	put("messages", []byte(hostileHead+fill("Content-Type: message/rfc822\r\n\r\nSubject: x\r\n", 256<<10)))
 	for name, line := range map[string]string{
 		"X-Priority": "1 highest " + "x", "To": fill("Péter <a@b.example>, ", 400), "From": fill("PayPal <a@b.example>, ", 400), "Reply-To": fill("x <a@b.example>, ", 400),
 		"Received": fill("from a (b [1.2.3.4]) by c ", 400), "Subject": fill("=?utf-8?q?=D0=B0?= ", 400), "Sender": fill("x <a@b.example>, ", 400), "X-A": "b", "Cc": fill("\"a\\\" (b) c\" <", 400),
 		"List-Id": "x", "Importance": fill("high ", 400), "X": "", "DKIM-Signature": fill("v=1; a=b; ", 400), "Authentication-Results": fill("a.example; dkim=pass header.d=x.y; ", 400),
 	} {
-		all["fields "+name] = []byte(strings.Repeat(name+": "+line+"\r\n", 2000) + "\r\nx")
-		all["long field "+name] = []byte(name + ":" + strings.Repeat(" "+line+"\r\n", max(1, 60000/(len(line)+3))) + "\r\nx")
+		put("fields "+name, []byte(strings.Repeat(name+": "+line+"\r\n", 2000)+"\r\nx"))
+		put("long field "+name, []byte(name+":"+strings.Repeat(" "+line+"\r\n", max(1, 60000/(len(line)+3)))+"\r\nx"))
 	}
-	all["giant header"] = []byte("X-A: " + strings.Repeat(fill("x ", 900)+"\r\n ", 200) + "\r\n\r\nx")
-	all["name of brands"] = []byte("From: \"" + fill("paypal аррӏе g00gle ", 500) + "\" <" + fill("paypal.", 200) + "com@" + strings.Repeat("paypal-", 8) + "a." + strings.Repeat("a.", 100) + "com>\r\nReply-To: <a@" + strings.Repeat("xn--80ak6aa92e.", 15) + "com>\r\n\r\nx")
-	all["subject of marks"] = []byte(hostileHead + "Subject: =?utf-8?b?" + base64.StdEncoding.EncodeToString([]byte(fill("p\u0301\u202e", 900))) + "?=\r\n\r\nx")
+	put("giant header", []byte("X-A: "+strings.Repeat(fill("x ", 900)+"\r\n ", 200)+"\r\n\r\nx"))
+	put("name of brands", []byte("From: \""+fill("paypal аррӏе g00gle ", 500)+"\" <"+fill("paypal.", 200)+"com@"+strings.Repeat("paypal-", 8)+"a."+strings.Repeat("a.", 100)+"com>\r\nReply-To: <a@"+strings.Repeat("xn--80ak6aa92e.", 15)+"com>\r\n\r\nx"))
+	put("subject of marks", []byte(hostileHead+"Subject: =?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(fill("p\u0301\u202e", 900)))+"?=\r\n\r\nx"))
 	for name, img := range map[string][]byte{
 		"corners": pngOf(corners(1024, 2)), "corners 1": pngOf(corners(1000, 1)), "corners 3": pngOf(corners(1024, 3)), "corners jpeg": jpegOf(corners(1024, 4), 5),
 		"noise": pngOf(noise(700)), "gif": gifOf(corners(1024, 2), 1), "gif frames": gifOf(image.NewGray(image.Rect(0, 0, 512, 512)), 40),
 		"wide": pngOf(image.NewGray(image.Rect(0, 0, 8192, 128))), "too large": pngOf(image.NewGray(image.Rect(0, 0, 2000, 2000))),
-		"dense noise": jpegOf(noise(700), 51), "small noise": jpegOf(noise(500), 15), "large noise": jpegOf(noise(1000), 12), "16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
+		"dense noise": dearest(700), "small noise": jpegOf(noise(500), 15), "large noise": dearest(900), "largest noise": dearest(1024), "16 bit": pngOf(image.NewNRGBA64(image.Rect(0, 0, 1024, 1024))),
 	} {
-		all["picture "+name] = mixed("mixed", times(file("image/png", img), 5)...)
+		put("picture "+name, mixed("mixed", times(file("image/png", img), 5)...))
 	}
-	all["many drawings"] = mixed("mixed", times("Content-Type: text/plain\r\n\r\n"+fill("█▀▄ ▌▐█▀▄ ▌▐\n", 512<<10), 16)...)
+	put("many drawings", mixed("mixed", times("Content-Type: text/plain\r\n\r\n"+fill("█▀▄ ▌▐█▀▄ ▌▐\n", 512<<10), 16)...))
 	octets := noise(505).Pix
 	for _, charset := range []string{"utf-8", "utf-16", "iso-2022-kr", "shift_jis", "koi8-r"} {
-		all["octets as "+charset] = mixed("mixed", times(file("text/plain; charset="+charset, octets), 20)...)
-		all["many parts in "+charset] = mixed("mixed", times("Content-Type: text/html; charset="+charset+"\r\n\r\n"+fill("請點擊此處驗證您的帳戶", 7<<10), 990)...)
+		put("octets as "+charset, mixed("mixed", times(file("text/plain; charset="+charset, octets), 20)...))
+		put("many parts in "+charset, mixed("mixed", times("Content-Type: text/html; charset="+charset+"\r\n\r\n"+fill("請點擊此處驗證您的帳戶", 7<<10), 990)...))
 	}
-	for name, img := range map[string]image.Image{"dense": noise(700), "large": noise(1000)} {
+	for name, img := range map[string][]byte{"dense": dearest(700), "large": dearest(900), "largest": dearest(1024)} {
 		words := "Content-Type: text/plain\r\n\r\n" + fill("раурaӏ аррӏе ", part)
-		pic := file("image/jpeg", jpegOf(img, 12))
-		all["text and a picture, "+name] = mixed("mixed", append(times(words, 6), pic)...)
-		all["a picture and text, "+name] = mixed("mixed", append([]string{pic}, times(words, 6)...)...)
-		all["a picture and long texts, "+name] = mixed("mixed", append([]string{pic}, times(strings.Replace(words, "plain", "html", 1), 6)...)...)
+		pic := file("image/jpeg", img)
+		put("text and a picture, "+name, mixed("mixed", append(times(words, 6), pic)...))
+		put("a picture and text, "+name, mixed("mixed", append([]string{pic}, times(words, 6)...)...))
+		put("a picture and long texts, "+name, mixed("mixed", append([]string{pic}, times(strings.Replace(words, "plain", "html", 1), 6)...)...))
 		blanks := "Content-Type: text/html\r\n\r\n<p>" + fill("раурaӏ аррӏе ", 16<<10) + fill("&nbsp; &#8203;", part-32<<10)
-		all["a picture and blanks, "+name] = mixed("mixed", append([]string{pic}, times(blanks, 6)...)...)
+		put("a picture and blanks, "+name, mixed("mixed", append([]string{pic}, times(blanks, 6)...)...))
 	}
-	return all
 }
 
 func times(s string, n int) []string {
@@ -355,12 +368,17 @@ func TestHostileMessagesTakeLittleMemory(t *testing.T) {
 	set := shippedRules(t)
 	j := newJudge(t, set)
 	fresh := anatomy.Message{}
-	for name, raw := range hostileMessages() {
+	for name, raw := range allHostile {
 		j.m = fresh // no buffer has grown yet
-		if n := allocated(func() { j.ask(raw) }); n > maxCost {
+		if n := beyondReading(j, raw); n > maxCost {
 			t.Errorf("%s, %d KiB: %d KiB", name, len(raw)>>10, n>>10)
 		}
 	}
+}
+
+// beyondReading is what is allocated beyond what reading takes.
+func beyondReading(j *judge, raw []byte) int64 {
+	return int64(allocated(func() { j.ask(raw) })) - int64(allocated(func() { readOnly(raw) }))
 }
 
 func allocated(f func()) uint64 {
@@ -371,18 +389,97 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// BenchmarkHostile tells what each costs once it was learned as spam.
+// BenchmarkHostile tells what each costs once it was learned as spam, beyond what
+// any gateway does to read it: filter-ms is all-ms less read-ms, which is for the
+// header, the MIME walk and decoding. The policy asks for those without this filter
+// too. All are processor time, the middle of several runs. filter-MiB is what the
+// first such message allocates, less what reading does. The last two rows have the
+// dearest of all.
 func BenchmarkHostile(b *testing.B) {
 	set := shippedRules(b)
-	for name, raw := range hostileMessages() {
-		b.Run(strings.ReplaceAll(name, " ", "-"), func(b *testing.B) {
-			b.ReportAllocs()
+	var slowest, largest cost
+	for name, raw := range allHostile {
+		name = strings.ReplaceAll(name, " ", "-")
+		b.Run(name, func(b *testing.B) {
 			j := newJudge(b, set)
-			j.ask(raw)
+			j.m = anatomy.Message{} // no buffer has grown yet
+			c := cost{name: name, mib: float64(beyondReading(j, raw)) / (1 << 20)}
 			j.learn()
+			var took, read []float64
 			for b.Loop() {
+				began := cpuTime()
+				readOnly(raw)
+				halfway := cpuTime()
 				j.ask(raw)
+				read, took = append(read, (halfway-began).Seconds()), append(took, (cpuTime()-halfway).Seconds())
+			}
+			all, reading := 1000*median(took), 1000*median(read)
+			c.ms = all - reading
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(all, "all-ms")
+			b.ReportMetric(reading, "read-ms")
+			c.report(b)
+			if c.ms > slowest.ms {
+				slowest = c
+			}
+			if c.mib > largest.mib {
+				largest = c
 			}
 		})
 	}
+	for _, c := range []cost{slowest, largest} {
+		b.Run("dearest:"+c.name, func(b *testing.B) {
+			for b.Loop() {
+			}
+			b.ReportMetric(0, "ns/op")
+			c.report(b)
+		})
+	}
 }
+
+// cost is what a message costs beyond reading it.
+type cost struct {
+	name    string
+	ms, mib float64
+}
+
+func (c cost) report(b *testing.B) {
+	b.ReportMetric(c.ms, "filter-ms")
+	b.ReportMetric(c.mib, "filter-MiB")
+}
+
+// allHostile are all messages that are made to cost much, one at a time.
+func allHostile(yield func(string, []byte) bool) {
+	put := func(name string, raw []byte) { _ = yield(name, raw) } // nobody ends it
+	hostileMessages(put)
+	hostileKinds(put)
+}
+
+// cpuTime is what this process has taken of processors.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func median(list []float64) float64 {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// readOnly reads a message as a gateway does that has no filter: it takes the
+// header and all parts apart, decodes them, and keeps nothing.
+func readOnly(raw []byte) {
+	block, body := message.Split(raw)
+	h, _ := message.ParseHeader(block, message.HeaderLimits{})
+	if h != nil {
+		_ = message.NewWalker(h, message.WalkLimits{}).Walk(bytes.NewReader(body), passing{})
+	}
+}
+
+// passing wants the content of all parts.
+type passing struct{}
+
+func (passing) Part(*message.PartInfo) io.Writer { return io.Discard }
+func (passing) PartEnd(*message.PartInfo)        {}
+func (passing) Defect(message.Defect)            {}
