@@ -34,8 +34,8 @@ const (
 	perDense   = 5       // of a JPEG, of which each makes several coefficients
 	perPicture = 7 << 15 // for corners that are none
 	perLetter  = 3       // of text beyond freeText
-	perFree    = 40      // of free text
-	perGrace   = 16      // of parts beyond that
+	perFree    = 32      // of free text
+	perGrace   = 15      // of parts beyond that
 	perTail    = 64      // of the end of a long part
 	freeText   = 64 << 10
 	maxCodes   = 4

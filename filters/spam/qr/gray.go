@@ -81,10 +81,7 @@ func overWhite(out, line []byte) {
 	for x := range out {
 		p := line[4*x : 4*x+4 : 4*x+4]
 		v, a := weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])), uint32(p[3])
-		if a != 255 {
-			v = (v*a + 255*(255-a)) / 255
-		}
-		out[x] = byte(v)
+		out[x] = byte((v*a + 255*(255-a)) / 255)
 	}
 }
 

@@ -94,6 +94,7 @@ func unfilter(row, above []byte, each int) bool {
 		}
 		left, upper := row, above // each octets before
 		row, above = row[each:], above[each:]
+		left, above, upper = left[:len(row)], above[:len(row)], upper[:len(row)]
 		for i := range row {
 			row[i] += byte(paeth(int(left[i]), int(above[i]), int(upper[i])))
 		}
