@@ -191,7 +191,7 @@ type spamLearner struct{ s *server }
 const learnTime = 20 * time.Second
 
 // Learn implements mailbox.Learner.
-func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open func() (io.ReadCloser, error)) {
+func (l spamLearner) Learn(ctx context.Context, user string, junk, uploaded bool, open func() (io.ReadCloser, error)) {
 	opt, rules, store := l.s.spam.opt.Load(), l.s.spam.rules.Load(), l.s.spam.store
 	if opt == nil || rules == nil || store == nil || !opt.Learn.Moves {
 		return
@@ -199,9 +199,15 @@ func (l spamLearner) Learn(ctx context.Context, user string, junk bool, open fun
 	x := spamMessage{open: open}
 	var buf bytes.Buffer
 	raw, err := x.readLesson(&buf)
+	hostname := l.s.gen.Load().cfg.Hostname
+	// A program that moves by uploading has the message from here. Others bring a
+	// mailbox from elsewhere, with a Junk that another filter has filled.
+	if err == nil && uploaded && len(spam.AsArrived(raw, hostname)) == len(raw) {
+		return
+	}
 	var lesson learned.Lesson
 	if err == nil {
-		lesson, err = newLesson(raw, l.s.gen.Load().cfg.Hostname, rules)
+		lesson, err = newLesson(raw, hostname, rules)
 	}
 	if err == nil {
 		lesson.User, lesson.Spam, lesson.Source = user, junk, learned.Move

@@ -247,8 +247,8 @@ func (o *deliver) planOne(ctx context.Context, p *plan, d *delivery, place *Plac
 	}
 	place.UID = df.add(e)
 	p.deliverObject(d.Object)
-	if d.uploaded { // into Junk: as programs move mail that work without a connection
-		p.learn(d.user.name, RoleNone, df.row.Role, []ObjectID{e.object})
+	if d.uploaded && df.row.Role == RoleJunk { // as programs move mail that work without a connection
+		p.learn(lesson{user: d.user.name, junk: true, uploaded: true}, []ObjectID{e.object})
 	}
 	return nil
 }

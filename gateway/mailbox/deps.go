@@ -48,7 +48,8 @@ type Indexed struct {
 type Learner interface {
 	// Learn is told that user has moved a message into Junk, or his program has
 	// uploaded it there (junk), or out of it into another folder but Trash. It is called after the move is
-	// durable, beside it, one at a time; who is too slow misses some. open
-	// reads the message, while the call lasts.
-	Learn(ctx context.Context, user string, junk bool, open func() (io.ReadCloser, error))
+	// durable, beside it, one at a time; who is too slow misses some. uploaded
+	// may be a whole Junk of elsewhere, that nobody looked through. open reads
+	// the message, while the call lasts.
+	Learn(ctx context.Context, user string, junk, uploaded bool, open func() (io.ReadCloser, error))
 }

@@ -13,22 +13,28 @@ const (
 	learnTime = time.Minute
 )
 
-// lesson is a message that a user has moved.
+// lesson is a message that a user has moved, or his program has uploaded.
 type lesson struct {
-	user   string
-	junk   bool
-	object ObjectID
+	user           string
+	junk, uploaded bool
+	object         ObjectID
 }
 
-// learn has the learner told, once the move is durable.
-func (p *plan) learn(user string, from, to Role, objects []ObjectID) {
-	if p.s.lessons == nil || from == to || from != RoleJunk && to != RoleJunk || from == RoleJunk && to == RoleTrash {
+// moved has the learner told, once the move is durable.
+func (p *plan) moved(user string, from, to Role, objects []ObjectID) {
+	if from != to && (from == RoleJunk || to == RoleJunk) && (from != RoleJunk || to != RoleTrash) {
+		p.learn(lesson{user: user, junk: to == RoleJunk}, objects)
+	}
+}
+
+func (p *plan) learn(l lesson, objects []ObjectID) {
+	if p.s.lessons == nil {
 		return
 	}
 	p.lastly = append(p.lastly, func() {
 		for _, id := range objects {
 			select {
-			case p.s.lessons <- lesson{user, to == RoleJunk, id}:
+			case p.s.lessons <- lesson{l.user, l.junk, l.uploaded, id}:
 			default: // too many at once: the rest teaches nothing
 				return
 			}
@@ -51,5 +57,5 @@ func (s *Store) teach() {
 func (s *Store) teachOne(l lesson) {
 	ctx, cancel := context.WithTimeout(s.ctx, learnTime)
 	defer cancel()
-	s.deps.Learner.Learn(ctx, l.user, l.junk, func() (io.ReadCloser, error) { return s.OpenObject(ctx, l.object) })
+	s.deps.Learner.Learn(ctx, l.user, l.junk, l.uploaded, func() (io.ReadCloser, error) { return s.OpenObject(ctx, l.object) })
 }

@@ -343,6 +343,6 @@ func (o *transfer) transfer(p *plan, src, dst *draft, list []*entry) error {
 	if o.move {
 		p.remove(src, list, src.step())
 	}
-	p.learn(o.v.u.name, src.row.Role, dst.row.Role, objects)
+	p.moved(o.v.u.name, src.row.Role, dst.row.Role, objects)
 	return nil
 }

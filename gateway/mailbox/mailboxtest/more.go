@@ -260,7 +260,7 @@ func testWatch(t *testing.T, p *Place) {
 type learner chan string
 
 // Learn implements mailbox.Learner.
-func (l learner) Learn(_ context.Context, user string, junk bool, open func() (io.ReadCloser, error)) {
+func (l learner) Learn(_ context.Context, user string, junk, uploaded bool, open func() (io.ReadCloser, error)) {
 	r, err := open()
 	if err != nil {
 		l <- err.Error()
@@ -270,6 +270,9 @@ func (l learner) Learn(_ context.Context, user string, junk bool, open func() (i
 	b, _ := io.ReadAll(r)
 	_, rest, _ := strings.Cut(string(b), "Subject: ")
 	subject, _, _ := strings.Cut(rest, "\r\n")
+	if uploaded {
+		user += " "
+	}
 	l <- fmt.Sprint(user, junk, subject)
 }
 
@@ -294,7 +297,7 @@ func testLearner(t *testing.T, p *Place) {
 	k.Append(u, "Junk", Message("3")) // as mbsync moves
 	_, err = k.Store.Deliver(background, mailbox.Item{User: u, Folder: "Junk", Object: k.Put(Message("4"))})
 	want(t, err, nil)
-	for _, expected := range []string{"bob@example.comtrue0", "bob@example.comtrue1", "bob@example.comfalse0", "bob@example.comtrue3"} {
+	for _, expected := range []string{"bob@example.comtrue0", "bob@example.comtrue1", "bob@example.comfalse0", "bob@example.com true3"} {
 		if got := <-l; got != expected {
 			t.Errorf("%q", got)
 		}
