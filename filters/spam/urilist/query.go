@@ -248,7 +248,7 @@ func (q *Query) postpone(x question) {
 // run asks one question and notes what it finds.
 func (q *Query) run(x question) {
 	defer q.wg.Done()
-	hits, err := q.lists.lookup(q.ctx, x)
+	hits, err := q.lookup(x)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.hits = append(q.hits, hits...)
@@ -260,27 +260,45 @@ func (q *Query) run(x question) {
 	}
 }
 
-// lookup asks one question.
-func (l *Lists) lookup(ctx context.Context, x question) ([]Hit, error) {
+// lookup asks one question; of a host with several addresses, one for each.
+func (q *Query) lookup(x question) ([]Hit, error) {
+	l := q.lists
 	if !x.resolve {
-		return l.one(ctx, x)
+		return l.one(q.ctx, x)
 	}
-	ips, _, err := dns.LookupIP(ctx, l.resolver, x.name)
+	ips, _, err := dns.LookupIP(q.ctx, l.resolver, x.name)
 	if err != nil {
 		return nil, nil // it is the host's owner who does not answer, not the list
 	}
 	var hits []Hit
+	first := true
 	for _, ip := range ips[:min(len(ips), maxHostIPs)] {
 		if !dns.Public(ip) {
 			continue
 		}
-		found, err := l.one(ctx, question{list: x.list, subject: x.subject, name: dns.ReverseLabels(ip) + "." + x.list.zone})
+		if !first && !q.more() {
+			break
+		}
+		first = false
+		found, err := l.one(q.ctx, question{list: x.list, subject: x.subject, name: dns.ReverseLabels(ip) + "." + x.list.zone})
 		if err != nil {
 			return hits, err
 		}
 		hits = append(hits, found...)
 	}
 	return hits, nil
+}
+
+// more reports whether one more question may be asked.
+func (q *Query) more() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.left == 0 {
+		q.lost++
+		return false
+	}
+	q.left--
+	return true
 }
 
 func (l *Lists) one(ctx context.Context, x question) ([]Hit, error) {

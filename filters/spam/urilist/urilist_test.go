@@ -201,6 +201,40 @@ func TestQuestionsAreBoundedAndTheLastAreAsked(t *testing.T) {
 	}
 }
 
+// TestAddressesOfHostsAreQuestionsToo: a host has up to four that are asked about.
+func TestAddressesOfHostsAreQuestionsToo(t *testing.T) {
+	t.Parallel()
+	z := dnstest.Zone{}
+	for i := range 100 {
+		for k := range 4 {
+			name := fmt.Sprintf("name%d.com", i)
+			z[name] = append(z[name], dnstest.A(fmt.Sprintf("203.0.%d.%d", i, k)))
+		}
+	}
+	r := dnstest.Record(z)
+	l, err := New(Options{Lists: []List{{Zone: "l.test", Kind: "ip"}}, MaxLookups: 8}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := l.Start(t.Context())
+	defer q.Close()
+	for i := range 100 {
+		add(t, q, fmt.Sprintf("http://name%d.com/", i))
+	}
+	if _, err := q.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	n := 0
+	for _, x := range r.Queries() {
+		if strings.Contains(fmt.Sprint(x), "l.test") {
+			n++
+		}
+	}
+	if n == 0 || n > 8 {
+		t.Errorf("%d questions", n)
+	}
+}
+
 func TestListsAreAskedWhileTheBodyArrivesAndNoLongerThanWait(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
