@@ -27,7 +27,7 @@ func (a *app) withAccountsOf(f func(cfg *config.Config, x *account.Accounts) err
 		}
 		defer x.Close()
 		err = f(cfg, x)
-		if errors.Is(err, account.ErrUnknown) && cfg.Accounts.LDAP != nil {
+		if errors.Is(err, account.ErrNoUser) && cfg.Accounts.LDAP != nil {
 			return hintedError{fmt.Errorf("%w; `gapura user list` tells who is there; a user of the directory is kept here too by `gapura user add NAME --no-password`", err)}
 		}
 		return plainError(err)

@@ -236,9 +236,13 @@ func (c *explainCmd) explain(ctx context.Context, h *inbound.Handler, hostname s
 
 // envelope parses the flags' addresses; without --rcpt somebody is made up.
 func (c *explainCmd) envelope() (from smtp.ReversePath, to []smtp.ForwardPath, err error) {
-	if sender := cmp.Or(c.MailFrom, c.User, "<>"); sender != "<>" {
+	flag, sender := "--mail-from", cmp.Or(c.MailFrom, c.User, "<>")
+	if c.MailFrom == "" {
+		flag = "--user"
+	}
+	if sender != "<>" {
 		if from.Address, err = smtp.ParseMailbox(strings.Trim(sender, "<>"), smtp.UTF8|smtp.Underscore); err != nil {
-			return from, nil, usageError{fmt.Errorf("--mail-from: %w", err)}
+			return from, nil, usageError{fmt.Errorf("%s: %w", flag, err)}
 		}
 	}
 	for _, r := range c.Rcpt {

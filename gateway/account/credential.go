@@ -75,7 +75,7 @@ func (a *Accounts) setCredential(ctx context.Context, user string, c Credential,
 			return err
 		}
 		if rec.user == nil {
-			return fmt.Errorf("%w: %s", ErrUnknown, name)
+			return fmt.Errorf("%w: %s", ErrNoUser, name)
 		}
 		p, others := rec.paramsBeside(c.Name)
 		if !others {
@@ -107,7 +107,7 @@ func (a *Accounts) setCredential(ctx context.Context, user string, c Credential,
 func storeCredential(ctx context.Context, tx *sqldb.Tx, rec *rec, c Credential, v *verifier) error {
 	switch i := slices.IndexFunc(rec.creds, func(x Credential) bool { return x.Name == c.Name }); {
 	case rec.user == nil:
-		return ErrUnknown
+		return ErrNoUser
 	case i >= 0 && c.Name != "":
 		return fmt.Errorf("%w: %s", ErrTaken, c.Name)
 	case i < 0 && len(rec.creds) >= maxCredentials:
@@ -137,7 +137,7 @@ func (a *Accounts) Credentials(ctx context.Context, user string) ([]Credential, 
 	}
 	rec, err := a.record(ctx, name)
 	if err == nil && rec.user == nil {
-		err = fmt.Errorf("%w: %s", ErrUnknown, name)
+		err = fmt.Errorf("%w: %s", ErrNoUser, name)
 	}
 	if err != nil {
 		return nil, err

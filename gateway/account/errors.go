@@ -1,6 +1,9 @@
 package account
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // What Authenticate fails with: one error for each answer that a client gets.
 // Their texts tell a client nothing that it must not know; the reason is in
@@ -24,6 +27,8 @@ var (
 var (
 	// ErrUnknown: there is no such user, alias or credential.
 	ErrUnknown = errors.New("account: not there")
+	// ErrNoUser is ErrUnknown of a user.
+	ErrNoUser = fmt.Errorf("%w", ErrUnknown)
 	// ErrTaken: there is one of that name already.
 	ErrTaken = errors.New("account: already there")
 	// ErrName: that is no name a user or alias can have.

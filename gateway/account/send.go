@@ -102,7 +102,7 @@ func (a *Accounts) Grant(ctx context.Context, user, address string) error {
 	case err != nil:
 		return err
 	case u != name:
-		return fmt.Errorf("%w: %s", ErrUnknown, name)
+		return fmt.Errorf("%w: %s", ErrNoUser, name)
 	}
 	return a.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		var n int

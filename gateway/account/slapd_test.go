@@ -88,6 +88,12 @@ sn: O
 mail: odd@example.org
 userPassword: password of odd
 
+dn: uid=bare,ou=people,dc=example,dc=org
+objectClass: inetOrgPerson
+uid: bare
+cn: Bare
+sn: B
+
 dn: uid=twin1,ou=people,dc=example,dc=org
 objectClass: inetOrgPerson
 uid: twin1
@@ -247,6 +253,9 @@ func TestOpenLDAP(t *testing.T) {
 			u, addresses, err := a.Listed(ctx, "LENA@example.org")
 			if err != nil || u.Name != "lena@example.org" || u.Display != "Lena Example" || !slices.Contains(addresses, "sales@example.org") {
 				t.Errorf("%s: listed %+v, %q, %v", name, u, addresses, err)
+			}
+			if _, addresses, err := a.Listed(ctx, "bare@example.org"); err != nil || addresses == nil || len(addresses) > 0 {
+				t.Errorf("%s: who has no address: %#v, %v", name, addresses, err)
 			}
 		}
 		if u, _, err := a.Listed(ctx, "nobody@example.org"); !errors.Is(err, ErrUnknown) {

@@ -65,7 +65,7 @@ func (a *Accounts) RemoveUser(ctx context.Context, user string) error {
 	return a.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, "DELETE FROM account_users WHERE name = ?", name)
 		if err == nil && n == 0 {
-			err = fmt.Errorf("%w: %s", ErrUnknown, name)
+			err = fmt.Errorf("%w: %s", ErrNoUser, name)
 		}
 		for _, q := range []string{
 			"DELETE FROM account_credentials WHERE username = ?",
@@ -91,7 +91,7 @@ func (a *Accounts) SetDisabled(ctx context.Context, user string, disabled bool) 
 	return a.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		n, err := tx.Exec(ctx, "UPDATE account_users SET disabled = ? WHERE name = ?", disabled, name)
 		if err == nil && n == 0 {
-			err = fmt.Errorf("%w: %s", ErrUnknown, name)
+			err = fmt.Errorf("%w: %s", ErrNoUser, name)
 		}
 		return err
 	})
@@ -108,14 +108,15 @@ func (a *Accounts) User(ctx context.Context, user string) (User, error) {
 	err = a.deps.DB.Read().QueryRow(ctx, "SELECT display, disabled, created FROM account_users WHERE name = ?", name).
 		Scan(&u.Display, &u.Disabled, &created)
 	if errors.Is(err, sqldb.ErrNoRows) {
-		err = fmt.Errorf("%w: %s", ErrUnknown, name)
+		err = fmt.Errorf("%w: %s", ErrNoUser, name)
 	}
 	u.Created = time.Unix(created, 0)
 	return u, err
 }
 
-// Listed returns what the directory has of a user, by any of its addresses;
-// ErrUnknown: it is not there. The error may wrap ErrTemporary.
+// Listed returns what the directory has of a user, by any of its addresses,
+// which are not nil then; ErrUnknown: it is not there. The error may wrap
+// ErrTemporary.
 func (a *Accounts) Listed(ctx context.Context, user string) (u User, addresses []string, err error) {
 	name, err := Name(user)
 	if err != nil {
@@ -123,12 +124,12 @@ func (a *Accounts) Listed(ctx context.Context, user string) (u User, addresses [
 	}
 	e, err := a.set.Load().ldap.find(ctx, name)
 	if err == nil && e == nil {
-		err = fmt.Errorf("%w: %s", ErrUnknown, name)
+		err = fmt.Errorf("%w: %s", ErrNoUser, name)
 	}
 	if err != nil {
 		return User{}, nil, err
 	}
-	return User{Name: e.user, Display: e.display}, e.addresses, nil
+	return User{Name: e.user, Display: e.display}, append([]string{}, e.addresses...), nil
 }
 
 // Users returns at most limit users by name, those after the one called after.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -176,8 +177,9 @@ func (l *List) current(ctx context.Context) (*bloom, error) {
 	defer l.loading.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTime)
 	defer cancel()
+	l.next.Store(math.MaxInt64)
 	err := l.load(ctx)
-	l.next.Store(time.Now().Add(refreshEvery).UnixNano())
+	l.next.CompareAndSwap(math.MaxInt64, time.Now().Add(refreshEvery).UnixNano()) // unless there was a Refresh meanwhile
 	if b = l.filter.Load(); err != nil && b != nil {
 		l.deps.Log.Error("suppression list not read anew", "error", err.Error())
 		return b, nil

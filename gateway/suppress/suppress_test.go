@@ -293,6 +293,35 @@ func TestOtherProcessesChangesAreSeen(t *testing.T) {
 	})
 }
 
+// TestRefreshWhileTheListIsRead: what is added then is seen too.
+func TestRefreshWhileTheListIsRead(t *testing.T) {
+	t.Parallel()
+	l, db := open(t, DefaultOptions())
+	other := reopen(t, db, DefaultOptions())
+	var csv strings.Builder
+	for i := range 50_000 { // reading takes a while
+		fmt.Fprintf(&csv, "u%d@example.net\n", i)
+	}
+	if _, _, err := other.Import(t.Context(), strings.NewReader(csv.String()), Entry{Reason: Imported}); err != nil {
+		t.Fatal(err)
+	}
+	l.filter.Store(newBloom(100_000))
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		l.current(t.Context())
+	}()
+	time.Sleep(5 * time.Millisecond)
+	if err := other.Add(t.Context(), Entry{Address: "bob@example.org"}); err != nil {
+		t.Fatal(err)
+	}
+	l.Refresh()
+	<-read
+	if !listed(t, l, "example.org", "bob@example.org") {
+		t.Error("not seen")
+	}
+}
+
 func TestFilterGrows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
