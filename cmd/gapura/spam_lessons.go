@@ -47,16 +47,20 @@ func (a *app) teacher(cfg *config.Config, db *sqldb.DB, user string, teaches boo
 	if user == "" {
 		return "", nil
 	}
-	if !teaches {
-		name, err := account.Name(user)
-		return name, plainError(err)
+	name, err := account.Name(user)
+	if err != nil {
+		return "", plainError(err)
 	}
 	accounts, err := account.Open(a.ctx, cfg.Accounts, account.Deps{DB: db})
 	if err != nil {
 		return "", err
 	}
 	defer accounts.Close()
-	return userOf(a.ctx, cfg, accounts, user)
+	leads, err := userOf(a.ctx, cfg, accounts, user)
+	if err != nil && !teaches {
+		return name, nil
+	}
+	return leads, err
 }
 
 // lessonsAtOnce is how many lessons are written at a time.
