@@ -44,6 +44,7 @@ type generation struct {
 	queued     map[string]bool // routes whose mail is queued
 	local      map[string]bool // routes whose mail is kept here
 	lda        *lda.LDA
+	accounts   smtpAccounts
 	forget     []func() // what is remembered of accounts
 	transports map[string]queue.Transport
 	out        *outbound.Transport // the way to other servers
@@ -108,14 +109,14 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	accounts := newSMTPAccounts(s.accounts, certs.Shown)
-	g.forget = append(g.forget, accounts.may.forget, accounts.targets.forget)
+	g.accounts = newSMTPAccounts(s.accounts, certs.Shown)
+	g.forget = append(g.forget, g.accounts.may.forget, g.accounts.targets.forget)
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
 		Body:   bodies, RefuseEarly: cfg.SMTP.RefuseEarly, Routed: cfg.SMTP.RoutedRecipients, Sealer: sealer,
 		Pipeline: j.pipeline, Routes: g.routes, Backends: backends, Queued: g.queued, Local: g.local, Queue: s.stores.queue, Log: s.log,
-		Submission: cfg.Submission.Submission, Accounts: accounts, Aliases: accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Sent: s.spam.sent, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
+		Submission: cfg.Submission.Submission, Accounts: g.accounts, Aliases: g.accounts, Suppression: suppression{s.suppress}, Quota: quotas{s.quota}, Sent: s.spam.sent, Returns: returns{g.bounces}, Rewrite: g.bounces.Rewrite,
 		Signer: signer{s.keys},
 	})
 	return g, nil

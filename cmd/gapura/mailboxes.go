@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/lda"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
@@ -130,7 +131,7 @@ func (g *generation) openLocal(s *server) (err error) {
 		Postmasters: map[string]string{}, Log: s.log, Metrics: s.lda,
 	}
 	if s.mail != nil { // not where the configuration is only checked
-		deps.Mailboxes, deps.Scripts, deps.Queue = s.mail.Store, s.mail.scripts, s.stores.queue
+		deps.Mailboxes, deps.Scripts, deps.Queue = s.mail.Store, s.mail.scripts, leading{s.stores.queue, g}
 	}
 	for _, d := range g.cfg.Local() {
 		if d.Postmaster == "" {
@@ -151,6 +152,29 @@ func (g *generation) openLocal(s *server) (err error) {
 func (g *generation) localRoute(to smtp.Address) (string, bool) {
 	key := g.routeOf(smtp.ForwardPath{Address: to})
 	return key, g.local[key]
+}
+
+// leading queues what a delivery here sends, for whom its addresses lead to.
+type leading struct {
+	queue *queue.Queue
+	g     *generation
+}
+
+// Submit implements lda.Queue.
+func (l leading) Submit(ctx context.Context, c *gateway.Copy, _ string) error {
+	var rcpts []gateway.Recipient
+	for _, r := range c.Rcpts {
+		list, err := l.g.leads(ctx, r.To.Address)
+		if err != nil {
+			return err
+		}
+		for _, x := range list {
+			x.Params = r.Params
+			rcpts = append(rcpts, x)
+		}
+	}
+	c.Rcpts = rcpts
+	return l.queue.Submit(ctx, c, "")
 }
 
 // localTransport brings what the queue has for us into mailboxes.

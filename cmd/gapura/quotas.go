@@ -62,7 +62,7 @@ func (s *server) quotaAlert(ctx context.Context, a quota.Alert) {
 	if to == "" {
 		return
 	}
-	m := mailer{s.keys, s.stores.queue, gen.routeOf, false}
+	m := mailer{s.keys, s.stores.queue, gen.leads, false}
 	if err := m.Send(ctx, "postmaster@"+gen.cfg.Hostname, to, alertMessage(gen.cfg.Hostname, to, a, time.Now())); err != nil {
 		s.log.Error("alert not sent", "to", to, "error", err.Error())
 	}

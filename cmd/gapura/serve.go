@@ -227,7 +227,7 @@ func (s *server) apply(cfg *config.Config) error {
 		s.log.Error("spam: what was learned does not count", "error", err.Error())
 	}
 	old := s.gen.Swap(gen)
-	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.routeOf)
+	s.stores.queue.Reconfigure(cfg.Queue, cfg.Hostname, gen.leads)
 	s.stores.queue.SetTransports(gen.transports)
 	s.level.UnmarshalText([]byte(cfg.Log.Level))
 	tuneGC(cfg)

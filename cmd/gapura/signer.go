@@ -46,7 +46,7 @@ func (s signer) Sign(_ context.Context, m *inbound.Unsigned) ([]byte, error) {
 type mailer struct {
 	keys  *signing.Keys
 	queue *queue.Queue
-	route func(smtp.ForwardPath) string
+	leads func(context.Context, smtp.Address) ([]gateway.Recipient, error)
 	// report: what it queues reports on deliveries.
 	report bool
 }
@@ -64,13 +64,15 @@ func (m mailer) Send(ctx context.Context, from, to string, msg []byte) error {
 	if msg, err = m.sign(msg); err != nil {
 		return err
 	}
-	path := smtp.ForwardPath{Address: rcpt}
-	route := m.route(path)
+	rcpts, err := m.leads(ctx, rcpt)
+	if err != nil {
+		return err
+	}
 	return m.queue.Submit(ctx, &gateway.Copy{
-		ID: ulid.Make().String(), From: smtp.ReversePath{Address: sender}, Rcpts: []gateway.Recipient{{To: path, Route: route}},
+		ID: ulid.Make().String(), From: smtp.ReversePath{Address: sender}, Rcpts: rcpts,
 		Queue: gateway.Queueing{Report: m.report},
 		Size:  int64(len(msg)), Open: func() io.ReadCloser { return io.NopCloser(bytes.NewReader(msg)) },
-	}, route)
+	}, "")
 }
 
 // sign puts signatures on top.

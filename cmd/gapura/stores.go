@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/account"
 	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/outbound"
@@ -158,6 +160,35 @@ func (g *generation) openTransports(s *server, r dns.Resolver) error {
 		g.transports[name] = g.localTransport()
 	}
 	return nil
+}
+
+// leads returns who gets mail of the gateway's own to an address: aliases are
+// followed here where the next hop does not know them, and addresses that were
+// rewritten on the way through stand for whom they were before.
+func (g *generation) leads(ctx context.Context, to smtp.Address) ([]gateway.Recipient, error) {
+	to = g.bounces.Sender(to)
+	if g.groups[g.routeOf(smtp.ForwardPath{Address: to})] == nil {
+		return g.recipients(to), nil
+	}
+	list, err := g.accounts.Resolve(ctx, to)
+	switch {
+	case errors.Is(err, account.ErrAliasLoop):
+		return g.recipients(to), nil
+	case err != nil:
+		return nil, err
+	}
+	return g.recipients(list...), nil
+}
+
+// recipients gives addresses their routes, and leaves out those without one.
+func (g *generation) recipients(list ...smtp.Address) (rcpts []gateway.Recipient) {
+	for _, a := range list {
+		path := smtp.ForwardPath{Address: a}
+		if route := g.routeOf(path); route != "" {
+			rcpts = append(rcpts, gateway.Recipient{To: path, Route: route})
+		}
+	}
+	return rcpts
 }
 
 // routeOf returns the route of mail that the gateway itself sends.

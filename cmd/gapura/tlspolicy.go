@@ -31,7 +31,7 @@ func (g *generation) openTLSPolicies(s *server, r dns.Resolver, deps *outbound.D
 	deps.Policies = policies
 	ropt := g.cfg.TLSRPT
 	ropt.Hostname, ropt.Log, ropt.Roots = g.cfg.Hostname, s.log, roots
-	reports, err := tlsrpt.Open(ctx, ropt, s.db, r, mailer{s.keys, s.stores.queue, g.routeOf, true})
+	reports, err := tlsrpt.Open(ctx, ropt, s.db, r, mailer{s.keys, s.stores.queue, g.leads, true})
 	if err != nil || reports == nil {
 		return err
 	}

@@ -106,7 +106,7 @@ func (b *Bounces) Return(from smtp.ReversePath, to smtp.Address, ours bool) Retu
 	case !errors.Is(err, returnpath.ErrNotSigned):
 		b.deps.Metrics.count("refused", "forged")
 		return Returned{Reply: badSignature}
-	case b.opt.RefuseUnsigned && b.opt.Sign && from.IsNull() && !ours && b.signs(to.Domain) && !isRole(to.Local):
+	case b.opt.RefuseUnsigned && b.opt.Sign && from.IsNull() && !ours && b.signs(to.Domain) && !isRole(to.Local) && b.signable(to):
 		b.deps.Metrics.count("refused", "unsigned")
 		return Returned{Reply: notSigned}
 	}
@@ -125,10 +125,32 @@ func (b *Bounces) verp(to smtp.Address) (Returned, bool) {
 	}}, true
 }
 
+// signable tells whether mail of an address leaves with a signature: there is
+// none for long or unusual local parts.
+func (b *Bounces) signable(a smtp.Address) bool {
+	_, ok := b.deps.Signer.Sign(a)
+	return ok
+}
+
 // isRole tells whether an address must take bounces whatever it sends (RFC
 // 5321 section 4.5.1, RFC 2142).
 func isRole(local string) bool {
 	return slices.Contains([]string{"postmaster", "abuse", "mailer-daemon"}, strings.ToLower(local))
+}
+
+// Sender returns whom an envelope sender of mail that we sent stands for: where
+// it was rewritten or signed here, who it was before.
+func (b *Bounces) Sender(a smtp.Address) smtp.Address {
+	if !b.deps.Ours(a.Domain) {
+		return a
+	}
+	if original, err := b.deps.Signer.Reverse(a); err == nil {
+		return original
+	}
+	if original, err := b.deps.Signer.Verify(a); err == nil {
+		return original
+	}
+	return a
 }
 
 // Rewrite returns the envelope sender of mail that an address of domain

@@ -222,6 +222,10 @@ func TestUnsignedBouncesAreRefused(t *testing.T) {
 			{"", "PostMaster@example.org", false, false},
 			{"", "Abuse@example.org", false, false},
 			{"", "ana@else.test", false, false},
+			// What has no room for a signature, or cannot have one, leaves without.
+			{"", strings.Repeat("a", 60) + "@example.org", false, false},
+			{"", "jörg@example.org", false, false},
+			{"", `"a b"@example.org`, false, false},
 		} {
 			if r := b.Return(from(t, c.from), addr(t, c.to), c.ours); !r.Reply.IsZero() != c.refused {
 				t.Errorf("refuse_unsigned %v: %+v: %+v", refuse, c, r)
@@ -376,6 +380,14 @@ func TestForwardedMailComesBack(t *testing.T) {
 	}
 	if r := b.Return(from(t, ""), rewritten.Address, false); r.To != sender.Address || !r.Outbound || r.Read != nil {
 		t.Errorf("%+v", r)
+	}
+	if got := b.Sender(rewritten.Address); got != sender.Address {
+		t.Errorf("a notification of ours goes to %s", got)
+	}
+	for _, s := range []string{"ana@example.org", "SRS0=ABCDEF=JM=else.test=ann@example.org", rewritten.Local + "@else.test"} {
+		if got := b.Sender(addr(t, s)); got != addr(t, s) {
+			t.Errorf("%s stands for %s", s, got)
+		}
 	}
 	if r := b.Return(from(t, "x@far.example"), rewritten.Address, false); r.Reply.Code != 550 {
 		t.Errorf("a stranger relays: %+v", r)

@@ -41,6 +41,7 @@ const (
 	flagByTrace
 	flagBySet
 	flagReport
+	flagNotice
 )
 
 // Bits of a recipient.
@@ -116,7 +117,7 @@ func (m *message) flags() (f uint64) {
 	p := &m.params
 	for i, is := range [...]bool{
 		m.eightBit, m.utf8Header, p.SMTPUTF8, p.RequireTLS, p.Body == smtp.Body8BitMIME, p.Auth != nil, p.PRDR,
-		p.DeliverBy.Return, p.DeliverBy.Trace, p.DeliverBy.Set, m.queue.Report,
+		p.DeliverBy.Return, p.DeliverBy.Trace, p.DeliverBy.Set, m.queue.Report, m.notice,
 	} {
 		if is {
 			f |= 1 << i
@@ -247,7 +248,7 @@ func (r *decoder) message() *message {
 	m.queue.Lane = r.string(maxName)
 	m.queue.Pool = r.string(maxName)
 	m.queue.Priority = int(r.within(-9, 9))
-	m.queue.Report = flags&flagReport != 0
+	m.queue.Report, m.notice = flags&flagReport != 0, flags&flagNotice != 0
 	m.queued = r.within(0, maxTime)
 	m.notBefore = r.within(0, maxTime)
 	p := &m.params

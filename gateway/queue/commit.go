@@ -65,7 +65,8 @@ func (d *delivery) Abort() {
 	d.prepared = nil
 }
 
-// Submit queues mail that the gateway itself writes.
+// Submit queues mail that the gateway itself writes; route "": each recipient
+// has its own.
 func (q *Queue) Submit(ctx context.Context, c *gateway.Copy, route string) error {
 	_, err := q.put(ctx, c, route, false)
 	return err
@@ -217,7 +218,8 @@ var (
 )
 
 // entriesOf makes the entries of a copy: one for each destination, or more
-// where there are too many recipients for one attempt.
+// where there are too many recipients for one attempt. route "": each recipient
+// has its own.
 func (q *Queue) entriesOf(c *gateway.Copy, route string) ([]*entry, error) {
 	if len(c.Rcpts) == 0 {
 		return nil, errNobody
@@ -237,12 +239,15 @@ func (q *Queue) entriesOf(c *gateway.Copy, route string) ([]*entry, error) {
 	m.first = q.ids.Add(m.entries) - m.entries + 1
 	due := m.released()
 	for i, e := range list {
-		e.id, e.msg, e.route = m.first+int64(i), m, route
+		e.id, e.msg = m.first+int64(i), m
+		if route != "" {
+			e.route = route
+		}
 		e.due, e.since, e.hold = due, due, c.Queue.Hold
 		if e.hold != "" {
 			e.heldAt = now
 		}
-		e.flow = flowOf(route, e.domain, m.lane(), m.priority(), m.sender())
+		e.flow = flowOf(e.route, e.domain, m.lane(), m.priority(), m.sender())
 	}
 	return list, nil
 }
@@ -262,19 +267,19 @@ func notBefore(p *smtp.MailParams, now int64) int64 {
 	return at
 }
 
-// group puts recipients of one domain together.
+// group puts recipients of one domain and route together.
 func group(rcpts []gateway.Recipient, most int) []*entry {
 	if len(rcpts) == 1 {
-		return []*entry{{domain: domainOf(rcpts[0].To.Address), rcpts: []recipient{{to: rcpts[0].To, params: rcpts[0].Params}}}}
+		return []*entry{{domain: domainOf(rcpts[0].To.Address), route: rcpts[0].Route, rcpts: []recipient{{to: rcpts[0].To, params: rcpts[0].Params}}}}
 	}
 	var list []*entry
-	open := map[string]*entry{}
+	open := map[[2]string]*entry{}
 	for i := range rcpts {
-		domain := domainOf(rcpts[i].To.Address)
-		e := open[domain]
+		key := [2]string{domainOf(rcpts[i].To.Address), rcpts[i].Route}
+		e := open[key]
 		if e == nil || len(e.rcpts) >= most {
-			e = &entry{domain: domain}
-			open[domain] = e
+			e = &entry{domain: key[0], route: key[1]}
+			open[key] = e
 			list = append(list, e)
 		}
 		e.rcpts = append(e.rcpts, recipient{to: rcpts[i].To, params: rcpts[i].Params})

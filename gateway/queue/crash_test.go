@@ -46,7 +46,7 @@ func (c *crash) open() (*Queue, *sqldb.DB, *blob.Files) {
 		db.Close()
 		return nil, nil, nil
 	}
-	q, err := Open(ctx, Options{}, Deps{DB: db, Blobs: blobs, Hostname: "mx.test", Log: quiet, Logged: true, RouteOf: routeOut})
+	q, err := Open(ctx, Options{}, Deps{DB: db, Blobs: blobs, Hostname: "mx.test", Log: quiet, Logged: true, Leads: leadOut})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -174,7 +174,9 @@ func (c *crash) work(q *Queue) {
 	settle()
 }
 
-func routeOut(smtp.ForwardPath) string { return "out" }
+func leadOut(_ context.Context, to smtp.Address) ([]gateway.Recipient, error) {
+	return []gateway.Recipient{{To: smtp.ForwardPath{Address: to}, Route: "out"}}, nil
+}
 
 // TestPowerCutAfterAnyOperation: whatever was said 250 to is delivered, or
 // comes back, after the power was cut at any operation of blobs, database or

@@ -27,6 +27,7 @@ type message struct {
 	notBefore int64 // FUTURERELEASE (RFC 4865); 0: at once
 
 	eightBit, utf8Header bool
+	notice               bool // it is a notification of ours to a sender
 }
 
 // sender is whose turn it is when several wait for a destination: the account,

@@ -80,7 +80,7 @@ func (l *lab) open() {
 }
 
 func (l *lab) deps() Deps {
-	return Deps{DB: l.db, Blobs: l.blobs, Hostname: "mx.example.org", Log: l.log, Logged: true, RouteOf: func(smtp.ForwardPath) string { return "out" }}
+	return Deps{DB: l.db, Blobs: l.blobs, Hostname: "mx.example.org", Log: l.log, Logged: true, Leads: leadOut}
 }
 
 // start lets the fake transport deliver.

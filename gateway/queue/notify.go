@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -70,7 +71,9 @@ func (q *Queue) notify(e *entry, v *verdict) {
 }
 
 // addressee returns who is to be told: the sender; or the postmaster, of a
-// notification that itself cannot be delivered. ok is false when nobody is.
+// notification that itself cannot be delivered. ok is false when nobody is: of
+// what the postmaster should have heard, and of whatever else comes from
+// nobody, or the postmaster's own address could keep it going round.
 func (q *Queue) addressee(e *entry, v *verdict) (smtp.Address, bool) {
 	if !e.msg.from.IsNull() {
 		return e.msg.from.Address, true
@@ -80,7 +83,7 @@ func (q *Queue) addressee(e *entry, v *verdict) (smtp.Address, bool) {
 		if v.rcpts[i].tell != failed {
 			continue
 		}
-		if err == nil && !e.rcpts[i].to.Equal(pm) {
+		if err == nil && e.msg.notice {
 			return pm, true
 		}
 		q.log.Warn("a notification cannot be delivered and is dropped", "id", e.msg.trace, "to", e.rcpts[i].to.Path(),
@@ -124,6 +127,18 @@ func (q *Queue) about(e *entry, r *recipient, x *ruling, v *verdict) report.Noti
 func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient) ([]*entry, error) {
 	m, names := e.msg, q.names.Load()
 	id := ulid.Make().String()
+	rcpts, err := q.leads(to)
+	if err != nil {
+		return nil, err
+	}
+	if len(rcpts) == 0 {
+		q.log.Warn("a notification has no way to go and is dropped", "id", m.trace, "to", to.Path())
+		q.metrics.notice("dropped")
+		return nil, nil
+	}
+	if len(rcpts) == 1 {
+		to = rcpts[0].To.Address
+	}
 	n := &report.Notice{
 		ReportingMTA: names.hostname, To: to, ID: id, Date: time.Now(), EnvelopeID: m.params.EnvelopeID,
 		Arrival: wall(m.queued), Recipients: list,
@@ -137,34 +152,26 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	if m.params.DeliverBy.Set {
 		n.DeliverBy = wall(m.deadline())
 	}
-	rcpt := smtp.ForwardPath{Address: to}
-	route := ""
-	if names.routeOf != nil {
-		route = names.routeOf(rcpt)
-	}
-	if route == "" {
-		q.log.Warn("a notification has no way to go and is dropped", "id", m.trace, "to", to.Path())
-		q.metrics.notice("dropped")
-		return nil, nil
-	}
 	var b bytes.Buffer
 	if _, err := n.WriteTo(&b); err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	c := &gateway.Copy{
-		ID: id, Rcpts: []gateway.Recipient{{To: rcpt, Route: route}}, Size: int64(b.Len()),
+		ID: id, Rcpts: rcpts, Size: int64(b.Len()),
 		EightBit: n.NeedsEightBit(), UTF8Header: n.NeedsUTF8(),
 		Open: func() io.ReadCloser { return io.NopCloser(bytes.NewReader(b.Bytes())) },
 	}
-	c.Params.SMTPUTF8, c.Params.RequireTLS = c.UTF8Header, m.params.RequireTLS
+	c.Params.RequireTLS = m.params.RequireTLS
+	c.Params.SMTPUTF8 = c.UTF8Header || slices.ContainsFunc(rcpts, func(r gateway.Recipient) bool { return !r.To.IsASCII() })
 	if c.EightBit {
 		c.Params.Body = smtp.Body8BitMIME
 	}
 	c.Queue.Lane, c.Queue.Priority, c.Params.Priority = m.queue.Lane, m.queue.Priority, m.params.Priority // RFC 6710
-	entries, err := q.entriesOf(c, route)
+	entries, err := q.entriesOf(c, "")
 	if err != nil {
 		return nil, err
 	}
+	entries[0].msg.notice = !m.from.IsNull()
 	if err := q.appendBlob(context.WithoutCancel(q.ctx), entries[0].msg, c, nil); err != nil {
 		return nil, err
 	}
@@ -179,6 +186,24 @@ func (q *Queue) notice(e *entry, to smtp.Address, list []report.NoticeRecipient)
 	}
 	q.log.Info("notification queued", "id", m.trace, "notice", id, "to", to.Path(), "recipients", len(list))
 	return entries, nil
+}
+
+// leadsTime bounds the search for who gets a notification.
+const leadsTime = 10 * time.Second
+
+// leads returns who gets a notification for an address.
+func (q *Queue) leads(to smtp.Address) ([]gateway.Recipient, error) {
+	leads := q.names.Load().leads
+	if leads == nil {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.ctx), leadsTime)
+	defer cancel()
+	list, err := leads(ctx, to)
+	if err != nil {
+		return nil, fmt.Errorf("queue: who gets mail to %s: %w", to.Path(), err)
+	}
+	return list, nil
 }
 
 // postpone keeps recipients about whom the sender could not be told.

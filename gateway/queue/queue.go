@@ -38,8 +38,9 @@ type Deps struct {
 	Hostname string       // ours, in notifications
 	Log      *slog.Logger // nil: slog.Default
 	Metrics  *Metrics     // nil: none
-	// RouteOf returns the route of mail to an address, "": there is none.
-	RouteOf func(smtp.ForwardPath) string
+	// Leads returns who gets the notifications for an address, each with a
+	// route; nobody: there is no way.
+	Leads func(context.Context, smtp.Address) ([]gateway.Recipient, error)
 	// Logged: Blobs may keep a log of what was just accepted. It was opened
 	// with Live of the same folder's notes.
 	Logged bool
@@ -109,7 +110,7 @@ type writeFunc func(ctx context.Context, f func(ctx context.Context, tx *sqldb.T
 // naming is what Reconfigure changes beside options.
 type naming struct {
 	hostname string
-	routeOf  func(smtp.ForwardPath) string
+	leads    func(context.Context, smtp.Address) ([]gateway.Recipient, error)
 }
 
 // bucketState counts what of a bucket's rows is in memory.
@@ -136,7 +137,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}
 	q.opt.Store(&opt)
-	q.names.Store(&naming{deps.Hostname, deps.RouteOf})
+	q.names.Store(&naming{deps.Hostname, deps.Leads})
 	q.journal, q.ends = newJournal(q), newJournal(q)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	if err := q.recover(ctx); err != nil {
@@ -217,10 +218,10 @@ func (q *Queue) recoverSome(ctx context.Context) (int, error) {
 func (q *Queue) options() *Options { return q.opt.Load() }
 
 // Reconfigure takes valid options over, and who we are.
-func (q *Queue) Reconfigure(opt Options, hostname string, routeOf func(smtp.ForwardPath) string) {
+func (q *Queue) Reconfigure(opt Options, hostname string, leads func(context.Context, smtp.Address) ([]gateway.Recipient, error)) {
 	opt = opt.withDefaults()
 	q.opt.Store(&opt)
-	q.names.Store(&naming{hostname, routeOf})
+	q.names.Store(&naming{hostname, leads})
 	q.mu.Lock()
 	q.sched.configure(opt)
 	q.dispatch()

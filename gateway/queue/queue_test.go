@@ -1,11 +1,14 @@
 package queue
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -164,6 +167,61 @@ func TestDoubleBounceGoesToPostmaster(t *testing.T) {
 		all := l.next.all() // the message, the notice, the notice about that, which is refused too
 		if len(all) != 3 || all[2].job.Rcpts[0].To.String() != "admin@example.org" || len(l.list()) != 0 {
 			t.Fatalf("%+v", all)
+		}
+	})
+}
+
+// TestPostmasterForwardedNowhere: whoever passes the postmaster's mail on, to
+// somebody who does not take it, starts nothing that does not end.
+func TestPostmasterForwardedNowhere(t *testing.T) {
+	in(t, Options{Postmaster: "admin@example.org"}, func(t *testing.T, l *lab) {
+		l.next.answer = func(j *Job, to string) Outcome {
+			if to != "admin@example.org" {
+				return unknown
+			}
+			l.send("", mail, "admin@else.test") // as its alias, or its script, would
+			return delivered
+		}
+		l.start()
+		l.send("a@example.org", mail, "1@x.test")
+		settle()
+		if all := l.next.all(); len(all) != 4 || len(l.list()) != 0 {
+			t.Errorf("%d attempts", len(all))
+		}
+	})
+}
+
+func TestNotificationsFollowAliases(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		away := true
+		l.q.Reconfigure(Options{}, "mx.example.org", func(context.Context, smtp.Address) ([]gateway.Recipient, error) {
+			if away {
+				return nil, errors.New("the directory does not answer")
+			}
+			return []gateway.Recipient{
+				{To: smtp.ForwardPath{Address: address("b@one.test")}, Route: "out"},
+				{To: smtp.ForwardPath{Address: address("c@two.test")}, Route: "other"},
+			}, nil
+		})
+		other := &fake{}
+		l.next.answer = func(j *Job, _ string) Outcome {
+			if j.From.IsNull() {
+				return delivered
+			}
+			return unknown
+		}
+		l.q.SetTransports(map[string]Transport{"out": l.next, "other": other})
+		l.send("a@example.org", mail, "1@x.test")
+		settle()
+		if list := l.list(); len(list) != 1 {
+			t.Fatalf("%d wait while nobody can be told", len(list))
+		}
+		away = false
+		time.Sleep(2 * time.Minute)
+		settle()
+		all, others := l.next.all(), other.all()
+		if len(all) != 3 || len(others) != 1 || all[2].to[0] != "b@one.test" || others[0].to[0] != "c@two.test" || len(l.list()) != 0 {
+			t.Errorf("%+v, %+v", all, others)
 		}
 	})
 }
