@@ -130,7 +130,7 @@ func addScore(m *model.Measure, line string) error {
 		return errors.New("no score")
 	}
 	score, err := strconv.ParseFloat(f[1], 64)
-	if err != nil || math.IsNaN(score) {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || math.IsNaN(score) { // beyond the range is infinite
 		return fmt.Errorf("%q is no score", f[1])
 	}
 	switch strings.ToLower(f[0]) {

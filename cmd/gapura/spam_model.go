@@ -61,6 +61,9 @@ func readSpamModel(name string) (m spamModel, err error) {
 		}
 		m.layers = []*model.Layer{l}
 	}
+	if err := model.End(r); err != nil {
+		return m, fmt.Errorf("%s: %w", name, err)
+	}
 	return m, nil
 }
 

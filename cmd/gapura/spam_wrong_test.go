@@ -44,6 +44,13 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		t.Fatal(err)
 	}
 	at := func(name string) string { return filepath.Join(dir, name) }
+	shipped, err := os.ReadFile("../../filters/spam/shipped/shipped.model")
+	if err == nil {
+		err = os.WriteFile(at("model"), append(shipped, "# more"...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		code int
 		want string
@@ -56,6 +63,7 @@ func TestSpamCommandsTellWhatIsWrong(t *testing.T) {
 		{2, "--noise within 0 and 1", []string{"online", "--noise", "nan", at("index")}},
 		{2, "--delay is 0 or more", []string{"online", "--delay", "-1", at("index")}},
 		{2, "--bootstrap is 0 or more", []string{"eval", "-b", "-1", at("scores")}},
+		{1, "model: something follows its end: not a model", []string{"score", "--model", at("model"), at("m")}},
 		{1, `line 2: no score`, []string{"eval", at("json")}},
 		{1, `line 1: it is no JSON object with label and score`, []string{"eval", at("brace")}},
 		{1, "model: it does not begin as one", []string{"score", "--model", at("m"), at("m")}},

@@ -1,6 +1,7 @@
 package spam
 
 import (
+	"bufio"
 	"bytes"
 	"embed"
 	"errors"
@@ -34,7 +35,11 @@ func ReadModel(name string) (*model.Model, error) {
 		return nil, err
 	}
 	defer f.Close()
-	m, err := model.Read(f)
+	r := bufio.NewReaderSize(f, 1<<20)
+	m, err := model.Read(r)
+	if err == nil {
+		err = model.End(r)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -107,7 +107,9 @@ func fit(ham, spam []float64, prior float64) (a, b float64) {
 		return a, b
 	}
 	prior = max(0.05, min(prior, 0.95))
-	n := float64(len(ham) + len(spam))
+	// The class of which less is known says how much is known: or a single
+	// message that was missed would weigh as much as all the spam there is.
+	n := min(float64(len(ham))/(1-prior), float64(len(spam))/prior)
 	wh, ws := n*(1-prior)/float64(len(ham)), n*prior/float64(len(spam))
 	for range 20 {
 		ga, gb := -ridge*(a-1), -ridge*b

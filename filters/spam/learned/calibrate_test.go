@@ -175,6 +175,33 @@ func TestTheSampleRollsAndStays(t *testing.T) {
 	})
 }
 
+// TestFewMessagesDoNotMoveTheProbability: one that was missed does not weigh as
+// much as all the spam that came, and of so few no share is told.
+func TestFewMessagesDoNotMoveTheProbability(t *testing.T) {
+	t.Parallel()
+	r := rnd()
+	w := newWatch()
+	for i, x := range normal(r, 5000, -5, 1.5) {
+		w.rings[0].put(i, sample{score: x, odds: x})
+	}
+	w.rings[1].put(0, sample{spam: 1, score: -3, odds: -3})
+	c, d := w.measured(0.0005, time.Now())
+	for _, p := range []float64{0.007, 0.05, 0.5, 0.95} {
+		if got := c.Probability(p); math.Abs(got-p) > 0.02 {
+			t.Errorf("%g is corrected to %g for one message", p, got)
+		}
+	}
+	if d.SpamMissed != 0 {
+		t.Errorf("%g %% is missed, of one message", d.SpamMissed)
+	}
+	for i := range minHam {
+		w.rings[1].put(1+i, sample{spam: 1, score: 9, odds: 7})
+	}
+	if _, d := w.measured(0.0005, time.Now()); math.Abs(d.SpamMissed-100.0/(minHam+1)) > 1e-9 {
+		t.Errorf("%g %% is missed", d.SpamMissed)
+	}
+}
+
 // The probability is no form of the score, and has samples of its own.
 func TestTheProbabilityIsCorrectedByWhatItWas(t *testing.T) {
 	t.Parallel()

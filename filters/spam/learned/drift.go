@@ -13,7 +13,8 @@ type Drift struct {
 	// changed, above 0.25 much has.
 	Scores float64
 	// HamLost is the share of the ham sample that the base's threshold would
-	// lose, in percent; SpamMissed the share of the spam sample.
+	// lose, in percent; SpamMissed the share of the spam sample. Both are 0 while
+	// a sample is small.
 	HamLost, SpamMissed float64
 	// Error is the mean distance of the base's probabilities from the share of
 	// spam that the samples have, from 0 to 1.
@@ -62,8 +63,10 @@ func (w *watch) measured(lost float64, now time.Time) (Calibration, Drift) {
 	return c, d
 }
 
+// percent is the share of a sample; 0 while that is so small that it tells of
+// nothing but chance.
 func percent(k, n int) float64 {
-	if n == 0 {
+	if n < minHam {
 		return 0
 	}
 	return 100 * float64(k) / float64(n)

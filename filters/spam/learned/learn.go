@@ -81,8 +81,9 @@ func (s *Store) write(ctx context.Context, lessons []Lesson, n *Learned) error {
 	opt := *s.opt.Load()
 	err := s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) (err error) {
 		done = make([]taught, len(list))
+		said := opinions{}
 		for i := range list {
-			if done[i], err = insert(ctx, tx, opt, &list[i], now); err != nil {
+			if done[i], err = opt.insert(ctx, tx, &list[i], said, now); err != nil {
 				return err
 			}
 		}
@@ -128,7 +129,7 @@ func (s *Store) prepare(ctx context.Context, l *Lesson) (p prepared, err error) 
 }
 
 // insert writes one lesson.
-func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now time.Time) (t taught, err error) {
+func (o Options) insert(ctx context.Context, tx *sqldb.Tx, p *prepared, said opinions, now time.Time) (t taught, err error) {
 	old, err := live(ctx, tx, p.User, p.Key)
 	if err != nil && !errors.Is(err, sqldb.ErrNoRows) {
 		return t, err
@@ -138,7 +139,7 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 	}
 	var who teacher
 	if p.User != "" {
-		if who, t.err = opt.teacherOf(ctx, tx, &p.Lesson, now); errors.Is(t.err, ErrRate) {
+		if who, t.err = o.teacherOf(ctx, tx, &p.Lesson, now); errors.Is(t.err, ErrRate) {
 			return t, nil
 		} else if t.err != nil {
 			return t, t.err
@@ -146,6 +147,7 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 	}
 	if err == nil {
 		t.undone = &old
+		said.forget(p.User)
 		if t.names, err = takeBack(ctx, tx, p.User, now, old); err != nil {
 			return t, err
 		}
@@ -153,16 +155,16 @@ func insert(ctx context.Context, tx *sqldb.Tx, opt Options, p *prepared, now tim
 			return t, err
 		}
 		if p.User != "" { // what it had spent is his again
-			if who, err = opt.teacherOf(ctx, tx, &p.Lesson, now); err != nil {
+			if who, err = o.teacherOf(ctx, tx, &p.Lesson, now); err != nil {
 				return t, err
 			}
 		}
 	}
-	return t, opt.teach(ctx, tx, p, &who, &t, now)
+	return t, o.teach(ctx, tx, p, &who, &t, said, now)
 }
 
 // teach weighs a lesson and writes it, and what it does to the reputation.
-func (o Options) teach(ctx context.Context, tx *sqldb.Tx, p *prepared, who *teacher, t *taught, now time.Time) error {
+func (o Options) teach(ctx context.Context, tx *sqldb.Tx, p *prepared, who *teacher, t *taught, said opinions, now time.Time) error {
 	a, err := alikeTo(ctx, tx, &p.Lesson, p.digest)
 	if err != nil {
 		return err
@@ -176,7 +178,7 @@ func (o Options) teach(ctx context.Context, tx *sqldb.Tx, p *prepared, who *teac
 		return err
 	}
 	p.about = append(p.mentions(), steps...)
-	if err := o.vote(ctx, tx, p, who, a, now); err != nil {
+	if err := o.vote(ctx, tx, p, who, a, said, now); err != nil {
 		return err
 	}
 	if p.User != "" {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
@@ -254,5 +255,70 @@ func TestKeyStaysTheSame(t *testing.T) {
 	}
 	if KeyOf(a) == KeyOf(raw("hello", newsletter+"!")) {
 		t.Error("another body does not")
+	}
+}
+
+// TestWhatAUserTaughtIsNotReadForEachLesson: who teaches much at once has not
+// all that he taught before read for each message.
+func TestWhatAUserTaughtIsNotReadForEachLesson(t *testing.T) {
+	opt := DefaultOptions()
+	opt.Rate = 1e5
+	db := openDB(t, t.TempDir())
+	s, err := Open(t.Context(), opt, Deps{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	teach := func(k int) (allocs uint64) {
+		var list []Lesson
+		for range k {
+			l := lesson(ana, fmt.Sprint(n), own(n), false)
+			l.Source, l.Sender = Admin, Sender{Address: fmt.Sprintf("a%d@d%d.example", n, n)}
+			list = append(list, l)
+			n++
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		learn(t, s, list...)
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs
+	}
+	few := teach(writeLessons)
+	teach(10 * writeLessons)
+	if many := teach(writeLessons); many > 2*few {
+		t.Errorf("%d lessons take %d allocations, %d behind a thousand others", writeLessons, few, many)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestLessonsOfOneBatchHaveOneVoice: of what is taught at once as well, and where
+// a lesson is taken back in between.
+func TestLessonsOfOneBatchHaveOneVoice(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	from := Sender{Address: "eve@far.example", Aligned: true}
+	say := func(key string, spam bool) Lesson {
+		l := lesson(ana, key, own(len(key)), spam)
+		l.Sender = from
+		return l
+	}
+	bad := func() float64 {
+		r, err := s.Reputation(t.Context(), from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Address.Bad
+	}
+	learn(t, s, say("1", true))
+	one := bad()
+	learn(t, s, say("22", true), say("333", true), say("1", false), say("4444", true))
+	if got := bad(); one == 0 || math.Abs(got-one) > one/100 {
+		t.Errorf("one voice counts %g, those of a batch %g", one, got)
+	}
+	learn(t, s, say("22", false), say("333", false), say("4444", false))
+	if got := bad(); got != 0 {
+		t.Errorf("%g is left where all was taken back", got)
 	}
 }

@@ -96,7 +96,7 @@ func namesOf(list []mention) []string {
 // that of whom. A user has one voice in half a life for each name and class: a
 // hundred messages of one sender are one opinion of him. What the options keep
 // from others' layers is kept from the reputation, which all share.
-func (o Options) vote(ctx context.Context, tx *sqldb.Tx, p *prepared, t *teacher, a alike, now time.Time) error {
+func (o Options) vote(ctx context.Context, tx *sqldb.Tx, p *prepared, t *teacher, a alike, said opinions, now time.Time) error {
 	p.voice, p.speaks = 1, p.about
 	if p.User == "" {
 		return nil
@@ -106,16 +106,52 @@ func (o Options) vote(ctx context.Context, tx *sqldb.Tx, p *prepared, t *teacher
 		p.speaks = nil
 		return nil
 	}
-	list, err := votesOf(ctx, tx, p.User, p.Spam, p.At.Add(-halfLife).Unix())
+	spoke, err := said.of(ctx, tx, p)
 	if err != nil {
 		return err
 	}
-	spoke := voices{}
-	for _, v := range list {
-		spoke.note(v.at, lines(v.sender)...)
-	}
 	p.speaks = slices.DeleteFunc(slices.Clone(p.about), func(m mention) bool { return !spoke.free(m.name, p.At.Unix()) })
+	spoke.note(p.At.Unix(), namesOf(p.speaks)...)
 	return nil
+}
+
+// opinions are of what users have spoken, as far as one transaction has asked:
+// who teaches ten thousand messages at once has not all that he said before read
+// for each of them.
+type opinions map[speaker]opinion
+
+type speaker struct {
+	user string
+	spam bool
+}
+
+type opinion struct {
+	since int64
+	spoke voices
+}
+
+// of returns of what the user of a lesson has spoken in the half life before it.
+func (o opinions) of(ctx context.Context, tx *sqldb.Tx, p *prepared) (voices, error) {
+	k, since := speaker{p.User, p.Spam}, p.At.Add(-halfLife).Unix()
+	if x, ok := o[k]; ok && x.since <= since {
+		return x.spoke, nil
+	}
+	list, err := votesOf(ctx, tx, p.User, p.Spam, since)
+	if err != nil {
+		return nil, err
+	}
+	x := opinion{since, voices{}}
+	for _, v := range list {
+		x.spoke.note(v.at, lines(v.sender)...)
+	}
+	o[k] = x
+	return x.spoke, nil
+}
+
+// forget has it asked again: lessons of a user were taken back.
+func (o opinions) forget(user string) {
+	delete(o, speaker{user, false})
+	delete(o, speaker{user, true})
 }
 
 // voices tell when a user has last spoken of a name.

@@ -84,7 +84,8 @@ func (m *Model) WriteTo(w io.Writer) (int64, error) {
 	return base.write(w, modelMagic, h)
 }
 
-// Read reads a model that WriteTo wrote.
+// Read reads a model that WriteTo wrote, and nothing behind it of what is a
+// bufio.Reader of 64 KiB or more.
 func Read(r io.Reader) (*Model, error) {
 	h, l, err := read(r, modelMagic)
 	if err != nil {
@@ -98,6 +99,18 @@ func Read(r io.Reader) (*Model, error) {
 		return nil, fmt.Errorf("model: %w", ErrFormat)
 	}
 	return m, nil
+}
+
+// End tells, behind the last that is to be read of a file, that it ends there: what
+// is appended to a file is no part of what its checksum holds for.
+func End(r io.Reader) error {
+	switch _, err := io.ReadFull(r, make([]byte, 1)); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return fmt.Errorf("model: %w", err)
+	}
+	return fmt.Errorf("model: something follows its end: %w", ErrFormat)
 }
 
 // most bounds the numbers of the second level: beyond it scores are none.

@@ -52,8 +52,15 @@ func TestADamagedFileIsRefused(t *testing.T) {
 	if _, err := Read(r); err != nil {
 		t.Fatal(err)
 	}
+	if err := End(r); !errors.Is(err, ErrFormat) {
+		t.Errorf("a layer behind it: %v", err)
+	}
+	_ = r.UnreadByte()
 	if _, err := ReadLayer(r); err != nil {
 		t.Fatal(err)
+	}
+	if err := End(r); err != nil {
+		t.Error(err)
 	}
 	read := func(b []byte) error {
 		_, err := Read(bytes.NewReader(b))
