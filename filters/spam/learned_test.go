@@ -48,7 +48,7 @@ func (l *taught) Known(_ context.Context, user, address string) (bool, error) {
 	return user+" "+address == l.contact, nil
 }
 
-func (l *taught) IsReply(_ context.Context, ids ...string) (bool, error) {
+func (l *taught) IsReply(_ context.Context, _ string, ids ...string) (bool, error) {
 	return slices.Equal(ids, l.replies), nil
 }
 

@@ -101,8 +101,8 @@ func (f *Filter) contact(ctx context.Context, who sender, user string) string {
 	if len(who.replyTo) == 0 {
 		return ""
 	}
-	if yes, _ := f.deps.Learned.IsReply(ctx, who.replyTo...); yes {
-		return "answers mail that was sent from here"
+	if yes, _ := f.deps.Learned.IsReply(ctx, user, who.replyTo...); yes {
+		return "answers mail that the recipient sent"
 	}
 	return ""
 }

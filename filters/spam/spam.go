@@ -55,7 +55,7 @@ type Learned interface {
 	Layers(ctx context.Context, user string) []*model.Layer
 	Reputation(ctx context.Context, from learned.Sender) (learned.Reputation, error)
 	Known(ctx context.Context, user, address string) (bool, error)
-	IsReply(ctx context.Context, ids ...string) (bool, error)
+	IsReply(ctx context.Context, user string, ids ...string) (bool, error)
 	Seen(ctx context.Context, m learned.Sighting)
 	Calibration() learned.Calibration
 	Worth(ctx context.Context, clues []learned.Clue) []float64

@@ -81,7 +81,8 @@ func factsFor(all gateway.Facts, rcpt gateway.Recipient) gateway.Facts {
 // sent tells whom a user of ours has written to.
 func (t *transaction) sent(a *arriving, replies []smtp.Reply) {
 	tell := t.s.h.opt.Sent
-	if tell == nil || t.s.info.User == "" {
+	// What a program answers is to whoever has written, spammers too.
+	if tell == nil || t.s.info.User == "" || t.from.IsNull() || isNotification(a.header) {
 		return
 	}
 	var to []smtp.Address

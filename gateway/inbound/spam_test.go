@@ -107,6 +107,15 @@ func TestWhatUsersSendIsNotMarked(t *testing.T) {
 	if e.submit(stranger, "a@b.test", simple, "u@example.org"); told != "" {
 		t.Errorf("of a stranger: %q", told)
 	}
+	for _, answer := range []string{"Auto-Submitted: auto-replied\r\n", "Content-Type: multipart/report; boundary=b\r\n"} {
+		if e.submit(user, "u@example.org", answer+own, "v@example.com"); told != "" {
+			t.Errorf("of an answer that nobody wrote: %q", told)
+		}
+	}
+	e.submit(user, "u@example.org", "Auto-Submitted: no\r\n"+own, "v@example.com")
+	if told == "" {
+		t.Error("a person's is not told")
+	}
 	if s := q.sent(); s == "" || strings.Contains(s, "X-Spam") {
 		t.Errorf("%q", s)
 	}

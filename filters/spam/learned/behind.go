@@ -244,13 +244,14 @@ func run(ctx context.Context, tx *sqldb.Tx, list []statement) error {
 	return nil
 }
 
-// messageHash is how a Message-ID of ours is remembered.
-func messageHash(id string) (int64, bool) {
+// messageHash is how the Message-ID of what a user sent is remembered.
+func messageHash(user, id string) (int64, bool) {
+	user, ok := account(user)
 	id = strings.Trim(strings.TrimSpace(id), "<>")
-	if id == "" || len(id) > 998 {
+	if !ok || id == "" || len(id) > 998 {
 		return 0, false
 	}
 	h := fnv.New64a()
-	h.Write([]byte(id))
+	h.Write([]byte(user + " " + id))
 	return int64(h.Sum64()), true
 }

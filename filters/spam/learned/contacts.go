@@ -42,7 +42,7 @@ func (s *Store) Sent(m Sent) {
 	for _, to := range m.To[:min(len(m.To), maxRecipients)] {
 		s.Contact(m.User, to)
 	}
-	if h, ok := messageHash(m.MessageID); ok {
+	if h, ok := messageHash(m.User, m.MessageID); ok {
 		s.behind.with(func(b *batch) { b.sent[h] = time.Now().Unix() })
 	}
 }
@@ -112,11 +112,12 @@ func (s *Store) Known(ctx context.Context, user, address string) (bool, error) {
 }
 
 // IsReply tells whether one of the Message-IDs, those of In-Reply-To and
-// References, is of mail that a user here sent lately.
-func (s *Store) IsReply(ctx context.Context, ids ...string) (bool, error) {
+// References, is of mail that a user sent lately: he alone, since archives of
+// lists show Message-IDs to all the world.
+func (s *Store) IsReply(ctx context.Context, user string, ids ...string) (bool, error) {
 	args := make([]any, 0, maxReferences)
 	for _, id := range ids[max(0, len(ids)-maxReferences):] {
-		h, ok := messageHash(id)
+		h, ok := messageHash(user, id)
 		if !ok {
 			continue
 		}

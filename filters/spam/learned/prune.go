@@ -8,26 +8,47 @@ import (
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
-// pruneRows bounds what one transaction deletes.
-const pruneRows = 2000
+const (
+	// pruneRows bounds what one transaction deletes.
+	pruneRows = 2000
+	// prunings is how many transactions follow each other before other work has
+	// its turn.
+	prunings = 5
+)
 
-// prune deletes some of what has expired or is too much. What that is takes
+// prune deletes what has expired or is too much. Where that is very much, as
+// names are that strangers make up, the rest is deleted soon.
+func (s *Store) prune(ctx context.Context) error {
+	s.unpruned = false
+	for range prunings {
+		more, err := s.pruneSome(ctx)
+		if err != nil {
+			return fmt.Errorf("learned: prune: %w", err)
+		}
+		if s.unpruned = more; !more {
+			return nil
+		}
+	}
+	return nil
+}
+
+// pruneSome deletes some of it, and tells whether there is more. What it is takes
 // long to find out where there is much of it, and is found out beside the
 // transaction, for which all mail waits.
-func (s *Store) prune(ctx context.Context) error {
+func (s *Store) pruneSome(ctx context.Context) (more bool, err error) {
 	opt, now := s.opt.Load(), time.Now()
 	s.applying.Lock()
 	saved := s.savedTo
 	s.applying.Unlock()
-	rest, err := s.expired(ctx, opt, now)
+	rest, more, err := s.expired(ctx, opt, now)
 	if err != nil {
-		return fmt.Errorf("learned: prune: %w", err)
+		return false, err
 	}
 	many, err := s.over(ctx, "learned_lessons", opt.Lessons)
 	if err != nil {
-		return fmt.Errorf("learned: prune: %w", err)
+		return false, err
 	}
-	err = s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+	return more, s.deps.DB.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		last, err := prunable(ctx, tx, saved)
 		if err != nil {
 			return err
@@ -40,10 +61,6 @@ func (s *Store) prune(ctx context.Context) error {
 			{"DELETE FROM learned_steps WHERE lesson NOT IN (SELECT id FROM learned_lessons)", nil},
 		}, rest...))
 	})
-	if err != nil {
-		return fmt.Errorf("learned: prune: %w", err)
-	}
-	return nil
 }
 
 // prunable is the last lesson that may be deleted, where those up to saved are
@@ -69,26 +86,55 @@ func (s *Store) over(ctx context.Context, table string, room int) (int, error) {
 	return max(0, min(n-room, pruneRows)), err
 }
 
-// expired is how to delete what else has expired, or is too much.
-func (s *Store) expired(ctx context.Context, opt *Options, now time.Time) ([]statement, error) {
-	senders, err := s.over(ctx, "learned_reputation", opt.Senders)
+// sightedOnce are names that were seen but once, and of which nobody said anything:
+// most of them never come again.
+const sightedOnce = "n <= 1 AND good = 0 AND bad = 0 AND replies = 0"
+
+// surplus is how to delete names beyond those that there is room for: where most
+// were seen once, as in a flood of such as are made up, of these, so that it
+// does not have all others forgotten.
+func (s *Store) surplus(ctx context.Context, room int) (x statement, n int, err error) {
+	if n, err = s.over(ctx, "learned_reputation", room); n == 0 || err != nil {
+		return x, n, err
+	}
+	var once int
+	err = s.deps.DB.Read().QueryRow(ctx, "SELECT COUNT(*) FROM learned_reputation WHERE "+sightedOnce).Scan(&once)
+	which := ""
+	if once > room/2 {
+		which = "WHERE " + sightedOnce + " "
+	}
+	return statement{"DELETE FROM learned_reputation WHERE name IN (SELECT name FROM learned_reputation " + which + "ORDER BY last LIMIT ?)", []any{n}}, n, err
+}
+
+// expired is how to delete what else has expired, or is too much; more: that is
+// not all of it.
+func (s *Store) expired(ctx context.Context, opt *Options, now time.Time) (list []statement, more bool, err error) {
+	surplus, senders, err := s.surplus(ctx, opt.Senders)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	layers, err := s.over(ctx, "learned_layers", maxLayers)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	list := []statement{
-		{"DELETE FROM learned_reputation WHERE name IN (SELECT name FROM learned_reputation ORDER BY last LIMIT ?)", []any{senders}},
-		{"DELETE FROM learned_sent WHERE message IN (SELECT message FROM learned_sent WHERE at < ? ORDER BY at LIMIT ?)", []any{now.Add(-sentKept).Unix(), pruneRows}},
+	var sent int
+	sentBefore := now.Add(-sentKept).Unix()
+	err = s.deps.DB.Read().QueryRow(ctx, "SELECT COUNT(*) FROM (SELECT 1 FROM learned_sent WHERE at < ? LIMIT ?) AS x", sentBefore, pruneRows).Scan(&sent)
+	if err != nil {
+		return nil, false, err
+	}
+	list = []statement{
+		{"DELETE FROM learned_sent WHERE message IN (SELECT message FROM learned_sent WHERE at < ? ORDER BY at LIMIT ?)", []any{sentBefore, pruneRows}},
 		{"DELETE FROM learned_layers WHERE name IN (SELECT name FROM learned_layers WHERE name <> '' ORDER BY used LIMIT ?)", []any{layers}},
 		{"DELETE FROM learned_teachers WHERE day < ?", []any{now.Add(-opt.Forget).Unix() / 86400}},
+	}
+	if senders > 0 {
+		list = append(list, surplus)
 	}
 	for _, user := range s.behind.writers() {
 		var n int
 		if err := s.deps.DB.Read().QueryRow(ctx, "SELECT COUNT(*) FROM learned_contacts WHERE username = ?", user).Scan(&n); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		if n > opt.Contacts {
 			list = append(list, statement{"DELETE FROM learned_contacts WHERE username = ? AND address IN (SELECT address FROM learned_contacts WHERE username = ? ORDER BY last DESC LIMIT ? OFFSET ?)", []any{user, user, pruneRows, opt.Contacts}})
@@ -98,12 +144,11 @@ func (s *Store) expired(ctx context.Context, opt *Options, now time.Time) ([]sta
 	for _, name := range names {
 		list = append(list, statement{"DELETE FROM learned_reputation WHERE name = ? AND last < ?", []any{name, now.Add(-opt.Forget / 4).Unix()}})
 	}
-	return list, err
+	return list, max(senders, len(names), sent) == pruneRows, err
 }
 
-// forgotten are names without mail for long. One that was seen once is mostly
-// one that never comes again.
+// forgotten are names without mail for long, or without a second message for some time.
 func (s *Store) forgotten(ctx context.Context, opt *Options, now time.Time) ([]string, error) {
-	return sqldb.Column[string](s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_reputation WHERE last < ? AND (last < ? OR n <= 1 AND good = 0 AND bad = 0 AND replies = 0) ORDER BY last LIMIT ?",
+	return sqldb.Column[string](s.deps.DB.Read().Query(ctx, "SELECT name FROM learned_reputation WHERE last < ? AND (last < ? OR "+sightedOnce+") ORDER BY last LIMIT ?",
 		now.Add(-opt.Forget/4).Unix(), now.Add(-opt.Forget).Unix(), pruneRows))
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/model"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 func reputation(t testing.TB, s *Store, from Sender) Reputation {
@@ -173,21 +174,22 @@ func TestContactsAreOfTheirUser(t *testing.T) {
 			t.Errorf("%s knows %s: %v, %v", user, address, got, err)
 		}
 	}
-	reply := func(s *Store, want bool, ids ...string) {
+	reply := func(s *Store, user string, want bool, ids ...string) {
 		t.Helper()
-		if got, err := s.IsReply(t.Context(), ids...); got != want || err != nil {
+		if got, err := s.IsReply(t.Context(), user, ids...); got != want || err != nil {
 			t.Errorf("%q: %v, %v", ids, got, err)
 		}
 	}
 	known(s, ana, "friend@far.example", false)
-	reply(s, false, "<1@example.org>")
+	reply(s, ana, false, "<1@example.org>")
 	s.Sent(Sent{User: ana, To: []string{"Friend@Far.example", "no address", "two@far.example"}, MessageID: "<1@example.org>"})
 	for range 2 {
 		known(s, ana, "friend@far.example", true)
 		known(s, "Ana@example.org", "TWO@far.example", true)
 		known(s, ben, "friend@far.example", false)
-		reply(s, true, "<0@x>", "<1@example.org>")
-		reply(s, false, "<2@example.org>", "")
+		reply(s, "Ana@example.org", true, "<0@x>", "<1@example.org>")
+		reply(s, ben, false, "<1@example.org>") // who has it from the archive of a list
+		reply(s, ana, false, "<2@example.org>", "")
 		if err := s.flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +197,7 @@ func TestContactsAreOfTheirUser(t *testing.T) {
 	again := killed(t, db)
 	known(again, ana, "friend@far.example", true)
 	known(again, ben, "friend@far.example", false)
-	reply(again, true, "1@example.org")
+	reply(again, ana, true, "1@example.org")
 }
 
 // TestAFloodOfNamesIsBounded: names that strangers make up fill neither memory
@@ -219,18 +221,73 @@ func TestAFloodOfNamesIsBounded(t *testing.T) {
 		if err := s.flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for range 12 {
-			if err := s.prune(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var n int
-		if err := db.Read().QueryRow(t.Context(), "SELECT COUNT(*) FROM learned_reputation").Scan(&n); err != nil || n > opt.Senders {
-			t.Errorf("%d names are kept: %v", n, err)
+		s.Close()
+		s = gatewayOn(t, db, opt)
+		time.Sleep(pruneEvery + time.Minute)
+		if n := countNames(t, db); n > opt.Senders {
+			t.Errorf("%d names are kept", n)
 		}
 		s.Close()
 		db.Close()
 	})
+}
+
+func countNames(t *testing.T, db *sqldb.DB) (n int) {
+	t.Helper()
+	if err := db.Read().QueryRow(t.Context(), "SELECT COUNT(*) FROM learned_reputation").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestAFloodOfNamesHasNobodyForgotten: those who write for long are not put out
+// by names that are made up.
+func TestAFloodOfNamesHasNobodyForgotten(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	opt.Senders = 1000
+	s := openStore(t, opt)
+	see := func(n int, name string) {
+		for i := range n {
+			s.Seen(t.Context(), Sighting{Sender: Sender{Address: fmt.Sprintf("a@%s%d.example", name, i)}, Class: model.Ham})
+		}
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	see(300, "known")
+	see(300, "known")
+	exec(t, s.deps.DB, "UPDATE learned_reputation SET last = last - 3600")
+	see(2500, "made-up")
+	if err := s.prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var known int
+	if err := s.deps.DB.Read().QueryRow(t.Context(), "SELECT COUNT(*) FROM learned_reputation WHERE n > 1").Scan(&known); err != nil {
+		t.Fatal(err)
+	}
+	if n := countNames(t, s.deps.DB); known != 300 || n != opt.Senders {
+		t.Errorf("of 300 that are known %d are kept, and %d in all", known, n)
+	}
+}
+
+// TestWhatIsTaughtAgainIsNotForgotten: a clue is never seen to arrive, and is
+// forgotten by its lessons alone.
+func TestWhatIsTaughtAgainIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, DefaultOptions())
+	teach := func(i int) {
+		learn(t, s, Lesson{Key: fmt.Sprint(i), Source: Admin, Vector: vector(own(i)), Clues: []Clue{{Name: "dnsbl", Odds: 3, Full: 3}}})
+	}
+	teach(0)
+	exec(t, s.deps.DB, "UPDATE learned_reputation SET last = last - ?", 2*int64(s.opt.Load().Forget/time.Second))
+	teach(1)
+	if err := s.prune(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := countNames(t, s.deps.DB); n != 1 {
+		t.Errorf("%d names are kept of what was taught just now", n)
+	}
 }
 
 func TestWhatFailsIsWrittenLater(t *testing.T) {

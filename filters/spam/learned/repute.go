@@ -14,6 +14,7 @@ const (
 	// A name that was never seen to arrive has no first sight.
 	addVoice = `INSERT INTO learned_reputation (name, first, last, n, ham, spam, good, bad, replies, since) VALUES (?, 0, ?, 0, 0, 0, ?, ?, 0, ?)
 ON CONFLICT (name) DO UPDATE SET good = learned_reputation.good + excluded.good, bad = learned_reputation.bad + excluded.bad,
+ last = CASE WHEN excluded.last > learned_reputation.last THEN excluded.last ELSE learned_reputation.last END,
  since = CASE WHEN learned_reputation.since = 0 OR excluded.since < learned_reputation.since THEN excluded.since ELSE learned_reputation.since END`
 	// A row that was forgotten and began anew since then does not have what is
 	// taken back; what rounding leaves of it is nothing.

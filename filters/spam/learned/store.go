@@ -63,6 +63,7 @@ type Store struct {
 	watch    watch
 	measured atomic.Pointer[figures]
 	warned   map[string]time.Time // of keep alone
+	unpruned bool                 // there is more that has expired; of keep alone
 
 	layers layers
 
@@ -185,6 +186,9 @@ func (s *Store) keep(ctx context.Context) {
 		case <-s.behind.full:
 			works[0].last = time.Time{}
 		case now = <-tick.C:
+		}
+		if s.unpruned {
+			works[len(works)-1].last = time.Time{}
 		}
 		for _, w := range works {
 			if now.Sub(w.last) < w.every {
