@@ -9,7 +9,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
-	"github.com/gapura-mail/gapura/filters/spam/text"
 )
 
 // Reason is one feature of a message and how much it moved the score.
@@ -32,48 +31,45 @@ const learned = "rules that it matches, as learned"
 func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
 	s := m.Score(of, layers...)
 	v := NewVector() // of is not kept with names of what it has
-	v.wanted = m.heaviest(of, layers)
-	v.names, v.spelled = make(map[uint64]string, len(v.wanted)), map[uint64]string{}
-	Features(a, v)
+	wanted := m.heaviest(of, layers)
+	v.names, v.wanted = map[uint64]string{}, &wanted
+	v.nameAll(a)
 	shares, total := m.stack.shares(s.Known)
 	points := SpamScore / m.curve.threshold * m.curve.slope * s.kept / total
 	byText := map[string]float64{}
+	var all, own []float32
 	for i := range linear {
-		share := points * shares[i] * slopeOf(i, s.Views[i])
-		weight := func(id uint32) float64 { return float64(m.weight(i, id, layers)) }
+		ids := of.ids[i]
+		all = m.weigh(all, i, ids, layers)
+		weight := func(at int) float64 { return float64(all[at]) }
 		if i == Hosts { // as hostScore counts them
 			free := unbounded(layers)
 			met, bounded := m.met(i, of, free), m.met(i, of, layers)
-			weight = func(id uint32) float64 {
-				own := float64(m.weight(i, id, free))
-				return own*met + (float64(m.weight(i, id, layers))-own)*bounded
+			own = m.weigh(own, i, ids, free)
+			weight = func(at int) float64 {
+				own := float64(own[at])
+				return own*met + (float64(all[at])-own)*bounded
 			}
 		}
-		weigh := func(name string, id uint32) {
-			byText[name] += weight(id) * float64(norm(len(v.ids[i]))) * share
-		}
-		if i == Chars {
-			for _, id := range v.ids[i] {
-				weigh("runs of characters", id)
-			}
-			continue
-		}
-		if i == Signals { // v has none
-			for _, id := range of.ids[i] {
-				byText[learned] += float64(m.weight(i, id, layers)) * float64(norm(len(of.ids[i]))) * share
-			}
-			continue
-		}
-		for _, id := range v.ids[i] {
-			k := key(i, id)
-			if !v.wanted[k] {
+		share := points * shares[i] * slopeOf(i, s.Views[i])
+		each := float64(norm(len(ids)))
+		for at, id := range ids {
+			switch i {
+			case Chars:
+				byText["runs of characters"] += weight(at) * each * share
+				continue
+			case Signals:
+				byText[learned] += weight(at) * each * share
 				continue
 			}
-			name := v.names[k]
+			if _, found := slices.BinarySearch(wanted[i], id); !found {
+				continue
+			}
+			name := v.names[key(i, id)]
 			if name == "" {
 				name = "other signs of " + i.String()
 			}
-			weigh(readable(name), id)
+			byText[readable(name)] += weight(at) * each * share
 		}
 	}
 	if w := points * shares[Tokens] * bend(Tokens, s.Views[Tokens]); w != 0 {
@@ -128,36 +124,32 @@ const unseen = 0.005
 // ten thousand, the others moved its score by next to nothing.
 const maxNamed = 256
 
-// heaviest returns the features of each view that weigh most.
-func (m *Model) heaviest(v *Vector, layers []*Layer) map[uint64]bool {
-	type heavy struct {
-		id uint32
-		w  float32
-	}
-	heavier := func(a, b heavy) int { return cmp.Or(cmp.Compare(b.w, a.w), cmp.Compare(a.id, b.id)) }
-	wanted := map[uint64]bool{}
-	var all []heavy
-	for i := Chars + 1; i < linear; i++ {
+// heaviest returns the features of each view that weigh most, in order.
+func (m *Model) heaviest(v *Vector, layers []*Layer) (wanted [linear][]uint32) {
+	var weights []float32
+	all := make([]uint64, 0, 2*maxNamed) // the heaviest are the least
+	for i := Chars + 1; i < Signals; i++ {
+		weights = m.weigh(weights, i, v.ids[i], layers)
 		all = all[:0]
-		var last heavy // of those that may be wanted
-		for _, id := range v.ids[i] {
-			w := m.weight(i, id, layers)
-			h := heavy{id, max(w, -w)}
-			if w == 0 || last.w != 0 && heavier(last, h) < 0 {
+		last := uint64(math.MaxUint64) // of those that may be wanted
+		for at, w := range weights {
+			h := uint64(^math.Float32bits(max(w, -w)))<<32 | uint64(v.ids[i][at])
+			if w == 0 || h > last {
 				continue
 			}
 			if all = append(all, h); len(all) == 2*maxNamed { // sorting all takes longer
-				slices.SortFunc(all, heavier)
+				slices.Sort(all)
 				all, last = all[:maxNamed], all[maxNamed-1]
 			}
 		}
 		if len(all) > maxNamed {
-			slices.SortFunc(all, heavier)
+			slices.Sort(all)
 			all = all[:maxNamed]
 		}
 		for _, h := range all {
-			wanted[key(i, h.id)] = true
+			wanted[i] = append(wanted[i], uint32(h))
 		}
+		slices.Sort(wanted[i])
 	}
 	return wanted
 }
@@ -173,59 +165,65 @@ func slopeOf(v View, z float64) float64 {
 	return bend(v, z) / z
 }
 
-func (m *Model) weight(view View, id uint32, layers []*Layer) (w float32) {
-	one := []uint32{id}
+// weigh returns, in dst, what each feature of a view weighs.
+func (m *Model) weigh(dst []float32, view View, ids []uint32, layers []*Layer) []float32 {
+	dst = slices.Grow(dst[:0], len(ids))[:len(ids)]
+	clear(dst)
 	if m.base != nil {
-		w = m.base.linear[view].sum(one)
+		m.base.linear[view].addTo(dst, ids)
 	}
 	for _, l := range layers {
 		l.mu.RLock()
-		w += l.linear[view].sum(one)
+		l.linear[view].addTo(dst, ids)
 		l.mu.RUnlock()
 	}
-	return w
+	return dst
 }
 
-// spell remembers the words behind their hashes.
-func (v *Vector) spell(folded []byte, limit int) {
-	for w := range text.Words(folded) {
-		v.spelled[hash(w)] = string(w)
-		if limit--; limit == 0 {
-			return
+// nameAll names what is wanted.
+func (v *Vector) nameAll(m *anatomy.Message) {
+	v.words = v.collect(v.words[:0], m.Subject, maxSubject)
+	n := len(v.words)
+	v.words = v.collect(v.words, m.Text, maxWords)
+	v.begin(Words)
+	v.nameWordView(0, n, true)
+	v.nameWordView(n, len(v.words), false)
+	v.end()
+	v.begin(Pairs)
+	v.namePairView(0, n)
+	v.namePairView(n, len(v.words))
+	v.end()
+	v.shapeView(m)
+	v.hostView(m)
+}
+
+// nameWordView names what wordView adds of some words.
+func (v *Vector) nameWordView(from, to int, subject bool) {
+	for i := from; i < to; i++ {
+		w := v.words[i]
+		if subject {
+			v.nameWord(mix(tagSubject, w), "in the subject ", i)
+		}
+		v.nameWord(w, "", i)
+		if i > from {
+			v.nameWord(neighbours(v.words[i-1], w), "", i-1, i)
 		}
 	}
 }
 
-// nameWordView names what wordView adds.
-func (v *Vector) nameWordView(subject, body []uint64) {
-	for i, words := range [...][]uint64{subject, body} {
-		inSubject := i == 0
-		for i, w := range words {
-			if inSubject {
-				v.nameWord(mix(tagSubject, w), "in the subject ", w)
-			}
-			v.nameWord(w, "", w)
-			if i > 0 {
-				v.nameWord(neighbours(words[i-1], w), "", words[i-1], w)
-			}
-		}
-	}
-}
-
-// namePairView names what pairView adds.
-func (v *Vector) namePairView(subject, body []uint64) {
-	for _, words := range [...][]uint64{subject, body} {
-		for i, w := range words {
-			v.nameWord(w, "", w)
-			for d := 1; d <= farthest && d <= i; d++ {
-				v.nameWord(apart(d, words[i-d], w), "", words[i-d], w)
-			}
+// namePairView names what pairView adds of some words.
+func (v *Vector) namePairView(from, to int) {
+	for i := from; i < to; i++ {
+		w := v.words[i]
+		v.nameWord(w, "", i)
+		for d := 1; d <= farthest && d <= i-from; d++ {
+			v.nameWord(apart(d, v.words[i-d], w), "", i-d, i)
 		}
 	}
 }
 
 // nameWord names a feature made of one or two words.
-func (v *Vector) nameWord(h uint64, where string, words ...uint64) {
+func (v *Vector) nameWord(h uint64, where string, words ...int) {
 	if !v.wants(h) {
 		return
 	}
@@ -234,7 +232,11 @@ func (v *Vector) nameWord(h uint64, where string, words ...uint64) {
 		if i > 0 {
 			s += " "
 		}
-		s += v.spelled[w]
+		from := 0
+		if w > 0 {
+			from = v.ends[w-1]
+		}
+		s += string(v.spelled[from:v.ends[w]])
 	}
 	v.name(h, where+strconv.Quote(s))
 }

@@ -37,10 +37,6 @@ const maxPrior = 8
 
 // Features fills v with the features of m, and the rules that it matches.
 func Features(m *anatomy.Message, v *Vector, signals ...Signal) {
-	if v.names != nil {
-		v.spell(m.Subject, maxSubject)
-		v.spell(m.Text, maxWords)
-	}
 	v.words = v.collect(v.words[:0], m.Subject, maxSubject)
 	n := len(v.words)
 	v.words = v.collect(v.words, m.Text, maxWords)
@@ -88,6 +84,10 @@ func (v *Vector) signalView(signals []Signal) {
 func (v *Vector) collect(dst []uint64, folded []byte, limit int) []uint64 {
 	for w := range text.Words(folded) {
 		dst = append(dst, hash(w))
+		if v.names != nil {
+			v.spelled = append(v.spelled, w...)
+			v.ends = append(v.ends, len(v.spelled))
+		}
 		if limit--; limit == 0 {
 			break
 		}
@@ -138,9 +138,6 @@ func (v *Vector) wordView(subject, body []uint64) {
 		}
 	}
 	v.addBatch(all)
-	if v.names != nil {
-		v.nameWordView(subject, body)
-	}
 	v.end()
 }
 
@@ -166,9 +163,6 @@ func (v *Vector) pairView(subject, body []uint64) {
 		}
 	}
 	v.addBatch(all)
-	if v.names != nil {
-		v.namePairView(subject, body)
-	}
 	v.end()
 }
 

@@ -58,6 +58,21 @@ func (t *weights) sum(ids []uint32) float32 {
 	return s
 }
 
+// addTo adds the weight of each feature to its sum.
+func (t *weights) addTo(sums []float32, ids []uint32) {
+	switch {
+	case t.sparse != nil && len(t.sparse) == 0:
+	case t.sparse != nil, t.half != nil:
+		for i, id := range ids {
+			sums[i] += t.at(id)
+		}
+	default:
+		for i, id := range ids {
+			sums[i] += t.w[id]
+		}
+	}
+}
+
 // at returns the weight of a feature.
 func (t *weights) at(id uint32) float32 {
 	if t.sparse != nil {

@@ -64,9 +64,11 @@ type Vector struct {
 	batch                    []uint64
 	header                   []fieldWord
 	low, joined              []byte
-	names                    map[uint64]string // of features, by view and id; nil: nobody asks
-	spelled                  map[uint64]string // words by their hashes
-	wanted                   map[uint64]bool   // features that are named
+	names                    map[uint64]string             // of features, by view and id; nil: nobody asks
+	spelled                  []byte                        // words, where features are named
+	ends                     []int                         // of each of them
+	wanted                   *[linear][]uint32             // features that are named
+	marks                    *[1 << linearBits / 64]uint64 // a bit for each of the view at hand
 }
 
 // NewVector returns an empty vector.
@@ -92,6 +94,17 @@ func (v *Vector) Clone() *Vector {
 func (v *Vector) begin(view View) {
 	v.view, v.mask, v.n = view, view.mask(), 0
 	v.list = v.ids[view][:cap(v.ids[view])]
+	if v.names != nil {
+		v.mark()
+	}
+}
+
+// mark readies marks for the view at hand.
+func (v *Vector) mark() {
+	v.marks = new([1 << linearBits / 64]uint64)
+	for _, id := range v.wanted[v.view] {
+		v.marks[id/64] |= 1 << (id % 64)
+	}
 }
 
 // add adds the feature with hash h to the view at hand. Which features come
@@ -171,8 +184,8 @@ func (v *Vector) wants(h uint64) bool {
 	if v.names == nil {
 		return false
 	}
-	k := key(v.view, v.id(h))
-	return v.wanted[k] && v.names[k] == ""
+	id := v.id(h)
+	return v.marks[id/64]>>(id%64)&1 != 0 && v.names[key(v.view, id)] == ""
 }
 
 // id is the feature that a hash stands for in the view at hand.
