@@ -335,6 +335,14 @@ func hostileKinds(put func(name string, raw []byte)) {
 	put("all together, codes", mixed("mixed", append(append([]string{file("image/png", pngOf(manyCodes(wholeCode(), 2, 2)))}, files...), many...)...))
 	put("all together, filtered", mixed("mixed", append(append([]string{file("image/png", filtered(1024, 6))}, files...), many...)...))
 	put("all together, three", mixed("mixed", append(append(times(file("image/jpeg", dearest(500)), 3), files...), many...)...))
+	before := "Content-Type: text/html; charset=iso-2022-kr\r\n\r\n" + fill("\x0e\x31\x45\x5a\x72\x3c\x21 \x0f", 64<<10) // as much as leaves all for a picture
+	for name, p := range map[string]string{
+		"colours": file("image/png", filtered(1024, 6)), "RGB": file("image/png", filtered(1024, 2)), "greys": file("image/png", filtered(1024, 0)), "a palette": file("image/png", filtered(1024, 3)),
+		"passes": file("image/png", interlaced(591)), "inks": file("image/jpeg", rawJPEG(647, 4, 1, false, 1, 2, noisy)), "three colours": file("image/jpeg", rawJPEG(724, 3, 1, false, 1, 0, noisy)),
+		"a clear palette": file("image/png", clearPalette(1024)), "frames": file("image/gif", gifOf(corners(1024, 2), 30)),
+	} {
+		put("all together, text before "+name, mixed("mixed", append(append([]string{before, p}, files...), many...)...))
+	}
 	tags := "Content-Type: text/html; charset=utf-8\r\n\r\n<style>.a~.b~.c i,.x~.c,.y~.c{color:red}</style>" + fill("<i class='a b c d e'>раурaӏ</i>", part)
 	put("tags and octets", mixed("mixed", append([]string{tags, tags}, append(files, many...)...)...))
 	put("octets and tags", mixed("mixed", append(append(append([]string(nil), files...), many...), tags, tags)...))
@@ -351,6 +359,17 @@ func pngWith(w, h, kind, passes int, raw []byte) []byte {
 	}
 	chunk(&b, "IDAT", deflated(raw))
 	chunk(&b, "IEND", nil)
+	return b.Bytes()
+}
+
+// clearPalette is a PNG of a palette that has a clear colour.
+func clearPalette(side int) []byte {
+	p := filtered(side, 3)
+	at := bytes.Index(p, []byte("IDAT")) - 4
+	var b bytes.Buffer
+	b.Write(p[:at])
+	chunk(&b, "tRNS", []byte{0, 128, 255})
+	b.Write(p[at:])
 	return b.Bytes()
 }
 

@@ -178,3 +178,42 @@ func TestManyFieldsOfAKindCostLittle(t *testing.T) {
 		}
 	}
 }
+
+// TestPicturesThatCostMoreLeaveLessRoom: what a picture took beyond its pixels
+// counts for the text behind it; behind a long text it ends the search.
+func TestPicturesThatCostMoreLeaveLessRoom(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("word ", 250<<10/5)
+	clean, noisy := image.NewNRGBA(image.Rect(0, 0, 1024, 1024)), image.NewNRGBA(image.Rect(0, 0, 1024, 1024))
+	for i := range noisy.Pix {
+		clean.Pix[i] = 255
+		noisy.Pix[i] = byte(i*i>>7) | byte(i%4/3*255)
+	}
+	room := func(img image.Image, before string) (total, work int) {
+		var m Message
+		_ = m.Parse([]byte("From: a@a.example\r\n\r\n"))
+		var b bytes.Buffer
+		_ = png.Encode(&b, img)
+		for i, part := range []string{before, b.String(), text, text} {
+			info := Info{Path: fmt.Sprint(i), Type: "text/plain"}
+			if i == 1 {
+				info.Type = "image/png"
+			}
+			content := m.Content(info)
+			_, _ = content.Write([]byte(part))
+			m.Part(t.Context(), info, content, int64(len(part)))
+		}
+		if m.pictures != 1 || m.work > maxWork {
+			t.Fatal(m.pictures, m.work)
+		}
+		return m.total, m.work
+	}
+	a, _ := room(clean, "")
+	b, work := room(noisy, "")
+	if b+64<<10 > a {
+		t.Errorf("%d octets of text behind a clean picture, %d behind noise", a, b)
+	}
+	if _, w := room(noisy, text[:100<<10]); w > work {
+		t.Errorf("work %d behind a text, %d without", w, work)
+	}
+}

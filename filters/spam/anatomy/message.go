@@ -285,9 +285,14 @@ func (m *Message) picture(ctx context.Context, content []byte, size int64) {
 	}
 	m.pictures++
 	m.pixels += n
+	most := maxWork
+	if m.total > freeText { // as is left beside the text
+		most -= work + perLetter*(m.total-freeText)
+	}
+	codes, beyond, _ := qr.Look(ctx, content, most) // what is no picture, or has no code, says nothing
+	work = min(work+beyond, maxWork)
 	m.squeeze -= (work - m.work) / 2
 	m.work = work
-	codes, _ := qr.Decode(ctx, content) // what is no picture, or has no code, says nothing
 	m.codes(codes)
 }
 

@@ -26,6 +26,10 @@ func Phones(text []byte) []string {
 			i++
 			continue
 		}
+		if r, size := utf8.DecodeRune(text[i:]); r >= utf8.RuneSelf && digit(r) < 0 && r != '＋' && !separator(r) && !invisible(r) {
+			i += size
+			continue
+		}
 		var p phone
 		n := p.scan(text, i)
 		if n == 0 {

@@ -30,7 +30,10 @@ const learned = "rules that it matches, as learned"
 // add up to its score.
 func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
 	s := m.Score(of, layers...)
-	v := NewVector() // of is not kept with names of what it has
+	v := &Vector{seen: of.seen} // of is not kept with names of what it has
+	if v.seen == nil {
+		v = NewVector()
+	}
 	wanted := m.heaviest(of, layers)
 	v.names, v.wanted = map[uint64]string{}, &wanted
 	v.nameAll(a)

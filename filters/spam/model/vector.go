@@ -101,7 +101,10 @@ func (v *Vector) begin(view View) {
 
 // mark readies marks for the view at hand.
 func (v *Vector) mark() {
-	v.marks = new([1 << linearBits / 64]uint64)
+	if v.marks == nil {
+		v.marks = new([1 << linearBits / 64]uint64)
+	}
+	clear(v.marks[:])
 	for _, id := range v.wanted[v.view] {
 		v.marks[id/64] |= 1 << (id % 64)
 	}

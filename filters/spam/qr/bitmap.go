@@ -73,7 +73,8 @@ func (b *bitmap) runs(y int, each func(runs [5]int, end int)) {
 		for ; turns != 0; turns &= turns - 1 {
 			at := x + bits.TrailingZeros64(turns)
 			r4 := at - start
-			if color == 1 && like(r0, r1, r2, r3, r4) {
+			// The middle one is the longest: few go on.
+			if color == 1 && (r0-r2)&(r1-r2)&(r3-r2)&(r4-r2) < 0 && like(r0, r1, r2, r3, r4) {
 				each([5]int{r0, r1, r2, r3, r4}, at)
 			}
 			r0, r1, r2, r3, start, color = r1, r2, r3, r4, at, color^1

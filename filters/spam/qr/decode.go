@@ -47,13 +47,20 @@ type codec struct {
 // has none. It fails with ErrFormat, ErrTooLarge or the error of ctx; a picture
 // that takes longer than Budget counts as without codes. Memory is at most 20
 // octets a pixel.
-func Decode(ctx context.Context, data []byte) (texts []string, err error) {
+func Decode(ctx context.Context, data []byte) ([]string, error) {
+	texts, _, err := Look(ctx, data, MaxPixels)
+	return texts, err
+}
+
+// Look is Decode that tells what it took beyond what Pixels does, as pixels, and
+// gives up with ErrTooLarge where that would be more than most.
+func Look(ctx context.Context, data []byte, most int) (texts []string, beyond int, err error) {
 	if len(data) > MaxBytes {
-		return nil, ErrTooLarge
+		return nil, 0, ErrTooLarge
 	}
 	c, ok := sniff(data)
 	if !ok {
-		return nil, ErrFormat
+		return nil, 0, ErrFormat
 	}
 	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, Budget)
@@ -66,29 +73,35 @@ func Decode(ctx context.Context, data []byte) (texts []string, err error) {
 	conf, err := c.config(bytes.NewReader(data))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrFormat, err)
 	case conf.Width < minSide || conf.Height < minSide:
-		return nil, nil
+		return nil, 0, nil
 	case pixels(conf, data) == 0:
-		return nil, ErrTooLarge
+		return nil, 0, ErrTooLarge
 	}
-	g, err := brightness(ctx, c, data)
+	left := most
+	g, err := brightness(ctx, c, data, &left)
+	beyond = most - left
 	if err == nil {
-		texts = read(ctx, g)
+		var took int
+		texts, took = read(ctx, g)
+		beyond += took
 	}
 	switch {
 	case outer.Err() != nil:
-		return nil, outer.Err()
+		return nil, beyond, outer.Err()
+	case errors.Is(err, ErrTooLarge):
+		return nil, beyond, err
 	case err != nil && ctx.Err() == nil:
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, beyond, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
-	return texts, nil
+	return texts, beyond, nil
 }
 
-// brightness decodes a picture.
-func brightness(ctx context.Context, c codec, data []byte) (*gray, error) {
+// brightness decodes a picture. What takes more than usual is taken off left.
+func brightness(ctx context.Context, c codec, data []byte, left *int) (*gray, error) {
 	if data[0] == 0x89 {
-		if g, err := rgb(data); g != nil || err != nil {
+		if g, err := rgb(data, left); g != nil || err != nil {
 			return g, err
 		}
 	}
@@ -96,8 +109,15 @@ func brightness(ctx context.Context, c codec, data []byte) (*gray, error) {
 	if err != nil {
 		return nil, err
 	}
-	return luma(img), nil
+	g := luma(img)
+	if _, colours := img.(*image.YCbCr); colours { // were decoded too
+		*left -= len(g.pix) / perColour
+	}
+	return g, nil
 }
+
+// perColour is how many pixels of a JPEG cost one more for their colours.
+const perColour = 5
 
 // Pixels returns how many pixels of a picture Decode looks at: 0 for what it
 // does not read, because of its format, size or bounds. Those of forms that cost

@@ -30,29 +30,41 @@ type work struct{ checks, tries, modules int }
 // half is what one look may take.
 func (w work) half() work { return work{(w.checks + 1) / 2, (w.tries + 1) / 2, (w.modules + 1) / 2} }
 
+// What such work counts for, as pixels: a picture that leads to much of it is noise
+// most often, whose decoding took longer, too.
+const (
+	perCheck  = 30
+	perModule = 4
+)
+
 // read finds codes: dark on light, light on dark, then the same at half the
-// size, where speckles are gone.
-func read(ctx context.Context, g *gray) []string {
+// size, where speckles are gone. It tells what that took, as pixels.
+func read(ctx context.Context, g *gray) (texts []string, took int) {
 	if g.w < 120 && g.h < 120 { // modules of one pixel: room to find the corners
 		g = g.scaled(3)
 	}
 	left := work{maxChecks, maxTries, maxModules}
+	defer func() { took = (maxChecks-left.checks)*perCheck + (maxModules-left.modules)*perModule }()
 	for range 2 {
 		p := &picture{bitmap: g.binary()}
 		for range 2 {
 			look := left.half()
 			p.left = look
-			if texts := p.codes(ctx); len(texts) > 0 || ctx.Err() != nil {
-				return texts
-			}
+			texts := p.codes(ctx)
 			left.checks -= look.checks - max(0, p.left.checks)
 			left.tries -= look.tries - p.left.tries
 			left.modules -= look.modules - p.left.modules
+			if len(texts) > 0 || ctx.Err() != nil {
+				return texts, 0
+			}
+			if p.left.checks < 0 { // noise: what is left is for its half size
+				break
+			}
 			p.invert()
 		}
 		g = g.halved()
 	}
-	return nil
+	return nil, 0
 }
 
 // halved is the picture at half its size, each pixel the mean of four.
@@ -108,7 +120,7 @@ func (p *picture) codes(ctx context.Context) []string {
 		}
 		p.runs(y, func(runs [5]int, end int) { p.check(runs, end, y) })
 	}
-	threes := p.threes()
+	best, threes := p.threes()
 	if len(threes) == 0 {
 		return nil
 	}
@@ -119,13 +131,14 @@ func (p *picture) codes(ctx context.Context) []string {
 		if p.left.tries == 0 || p.left.modules <= 0 || len(texts) == MaxCodes || ctx.Err() != nil {
 			break
 		}
-		if slices.ContainsFunc(three.corners[:], func(c center) bool { return slices.Contains(used, c) }) {
+		corners := [3]center{best[three.corners[0]], best[three.corners[1]], best[three.corners[2]]}
+		if slices.ContainsFunc(corners[:], func(c center) bool { return slices.Contains(used, c) }) {
 			continue
 		}
 		p.left.tries--
-		text, modules, ok := symbol(bits, three.corners)
+		text, modules, ok := symbol(bits, corners)
 		if p.left.modules -= modules; ok {
-			used = append(used, three.corners[:]...)
+			used = append(used, corners[:]...)
 			if !slices.Contains(texts, text) {
 				texts = append(texts, text)
 			}
@@ -231,30 +244,30 @@ func abs(n int) int { return max(n, -n) }
 
 // three are corners that may be of one code.
 type three struct {
-	corners [3]center
+	corners [3]uint8 // of those at hand
+	order   uint16
 	skew    float64 // 0 for half a square
 }
 
-// threes returns what may be codes, the likeliest first.
-func (p *picture) threes() []three {
+// threes returns the best corners and what may be codes, the likeliest first.
+func (p *picture) threes() (c []center, list []three) {
 	if len(p.centers) < 3 {
-		return nil
+		return nil, nil
 	}
-	c := slices.Clone(p.centers)
+	c = slices.Clone(p.centers)
 	slices.SortStableFunc(c, func(a, b center) int { return cmp.Compare(b.count, a.count) })
 	c = c[:min(len(c), maxCorners)]
-	var list []three
 	for i := range c {
 		for j := range i {
 			for k := range j {
 				if skew, ok := half(c[i], c[j], c[k]); ok {
-					list = append(list, three{[3]center{c[i], c[j], c[k]}, skew})
+					list = append(list, three{[3]uint8{uint8(i), uint8(j), uint8(k)}, uint16(len(list)), skew})
 				}
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b three) int { return cmp.Compare(a.skew, b.skew) })
-	return list
+	slices.SortFunc(list, func(a, b three) int { return cmp.Or(cmp.Compare(a.skew, b.skew), cmp.Compare(a.order, b.order)) })
+	return c, list
 }
 
 // half reports how far three corners of like size are from half a square.

@@ -41,6 +41,10 @@ func luma(img image.Image) *gray {
 		g.fours(img.Pix, img.Stride, false)
 	case *image.RGBA:
 		g.fours(img.Pix, img.Stride, true)
+	case *image.CMYK:
+		for y := range g.h {
+			inked(g.row(y), img.Pix[y*img.Stride:])
+		}
 	case image.RGBA64Image: // a colour.Color a pixel would be an allocation a pixel
 		for y := range g.h {
 			for x := range g.w {
@@ -81,7 +85,8 @@ func overWhite(out, line []byte) {
 	for x := range out {
 		p := line[4*x : 4*x+4 : 4*x+4]
 		v, a := weigh(uint32(p[0]), uint32(p[1]), uint32(p[2])), uint32(p[3])
-		out[x] = byte((v*a + 255*(255-a)) / 255)
+		w := v*a + 255*(255-a)
+		out[x] = byte((w + 1 + w>>8) >> 8) // w / 255
 	}
 }
 
@@ -92,6 +97,18 @@ func grayOverWhite(out, line []byte) {
 		out[x] = byte((v*a + 255*(255-a)) / 255)
 	}
 }
+
+// inked gives the brightness of pixels of four octets: what is left of red, green
+// and blue under three inks and black.
+func inked(out, line []byte) {
+	for x := range out {
+		p := line[4*x : 4*x+4 : 4*x+4]
+		out[x] = byte(weigh(uint32(255-p[0]), uint32(255-p[1]), uint32(255-p[2])) * uint32(255-p[3]) / 255)
+	}
+}
+
+// asItIs gives octets that are brightness already, or what is looked up for it.
+func asItIs(out, line []byte) { copy(out, line) }
 
 // opaque gives the brightness of pixels of three octets.
 func opaque(out, line []byte) {

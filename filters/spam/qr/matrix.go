@@ -145,6 +145,9 @@ const MaxDrawn = 1 << 16
 // left it takes those of a drawing off them, and looks at it.
 func Blocks(text []byte, cells *int) []string {
 	text = text[:min(len(text), maxText)]
+	if *cells <= 0 {
+		return nil
+	}
 	var texts []string
 	var lines [][]byte
 	flush := func() {
@@ -164,7 +167,7 @@ func Blocks(text []byte, cells *int) []string {
 		} else {
 			text = nil
 		}
-		if drawn(line) && len(lines) < maxLines {
+		if *cells > 0 && drawn(line) && len(lines) < maxLines {
 			lines = append(lines, line)
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
+	"image/color"
 	"io"
 )
 
@@ -13,18 +14,17 @@ import (
 var pixelsOf = [7]struct {
 	each  int
 	light func(out, line []byte)
-}{2: {3, opaque}, 4: {2, grayOverWhite}, 6: {4, overWhite}}
+}{0: {1, asItIs}, 2: {3, opaque}, 3: {1, asItIs}, 4: {2, grayOverWhite}, 6: {4, overWhite}}
 
-// rgb reads a PNG of colours or opacity in 8 bits a channel, as it is most often
-// sent: row by row, with an octet a pixel instead of four and in a third of the
-// time that image/png takes. It is nil for those of other kinds. Checksums are
-// not looked at.
-func rgb(data []byte) (*gray, error) {
+// rgb reads a PNG of 8 bits a channel, as it is most often sent: row by row, with
+// an octet a pixel instead of four and in a third of the time that image/png takes.
+// It is nil for those of other kinds. Checksums are not looked at. left is for rows that take longer than others.
+func rgb(data []byte, left *int) (*gray, error) {
 	const head = 33 // octets of the signature and of IHDR
 	if len(data) < head || data[24] != 8 || data[25] > 6 || pixelsOf[data[25]].each == 0 || data[28] != 0 {
 		return nil, nil
 	}
-	packed, clear := idat(data[head:])
+	packed, palette, clear := idat(data[head:])
 	if clear || len(packed) < 2 { // one colour is none
 		return nil, nil
 	}
@@ -37,18 +37,48 @@ func rgb(data []byte) (*gray, error) {
 		if _, err := io.ReadFull(in, row); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 		}
+		if row[0] >= averaged {
+			if *left -= w * (kind.each - 1) / perFiltered; *left < 0 {
+				return nil, ErrTooLarge
+			}
+		}
 		if !unfilter(row, above, kind.each) {
 			return nil, ErrFormat
 		}
 		kind.light(g.row(y), row[1:])
 		row, above = above, row
 	}
+	if data[25] == paletted {
+		g.look(palette)
+	}
 	return g, nil
 }
 
-// idat returns what the chunks of a picture's data have, and whether there is one
-// that says which colour is transparent.
-func idat(chunks []byte) (packed []byte, clear bool) {
+// Rows of the filters from averaged on take longer, by a pixel for so many octets
+// beyond one of each pixel.
+const (
+	averaged    = 3
+	perFiltered = 7
+)
+
+// paletted is PNG's colour type for indexes of a palette.
+const paletted = 3
+
+// look exchanges indexes of a palette for the brightness of its colours; those
+// that it has not are black.
+func (g *gray) look(palette []byte) {
+	var table [256]byte
+	for i := range min(len(palette)/3, len(table)) {
+		table[i] = bright(color.RGBA{palette[3*i], palette[3*i+1], palette[3*i+2], 255})
+	}
+	for i, p := range g.pix {
+		g.pix[i] = table[p]
+	}
+}
+
+// idat returns what the chunks of a picture's data and its palette have, and
+// whether there is one that says which colour is transparent.
+func idat(chunks []byte) (packed, palette []byte, clear bool) {
 	for len(chunks) >= 12 {
 		n := binary.BigEndian.Uint32(chunks)
 		if uint64(n)+12 > uint64(len(chunks)) {
@@ -57,14 +87,16 @@ func idat(chunks []byte) (packed []byte, clear bool) {
 		switch string(chunks[4:8]) {
 		case "IDAT":
 			packed = append(packed, chunks[8:8+n]...)
+		case "PLTE":
+			palette = chunks[8 : 8+n]
 		case "tRNS":
-			return nil, true
+			return nil, nil, true
 		case "IEND":
-			return packed, false
+			return packed, palette, false
 		}
 		chunks = chunks[n+12:]
 	}
-	return packed, false
+	return packed, palette, false
 }
 
 // unfilter undoes the filter of a row (PNG section 9), whose first octet names it.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"image"
+	"image/color/palette"
 	"image/png"
 	"math/rand/v2"
 	"slices"
@@ -17,6 +18,7 @@ import (
 func TestColoursAreReadAsTheyAre(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
+	left := MaxPixels
 	for w := 21; w < 80; w++ {
 		solid, sheer := image.NewRGBA(image.Rect(0, 0, w, 30)), image.NewNRGBA(image.Rect(0, 0, w, 30))
 		spread := 1 + r.IntN(256)
@@ -26,8 +28,13 @@ func TestColoursAreReadAsTheyAre(t *testing.T) {
 				solid.Pix[i] = 255
 			}
 		}
-		for i, data := range [][]byte{encode(t, solid), encode(t, sheer), grays(solid.Pix[:2*w*30], w, r.IntN(5))} {
-			got, err := rgb(data)
+		grey, few := image.NewGray(solid.Rect), image.NewPaletted(solid.Rect, palette.Plan9[:200])
+		copy(grey.Pix, solid.Pix)
+		for i := range few.Pix {
+			few.Pix[i] = byte(r.IntN(200))
+		}
+		for i, data := range [][]byte{encode(t, solid), encode(t, sheer), grays(solid.Pix[:2*w*30], w, r.IntN(5)), encode(t, grey), encode(t, few)} {
+			got, err := rgb(data, &left)
 			if err != nil || got == nil {
 				t.Fatal(got, err)
 			}
@@ -39,7 +46,7 @@ func TestColoursAreReadAsTheyAre(t *testing.T) {
 				t.Fatalf("%d, %d wide", i, w)
 			}
 			for n := range data { // what is cut is no picture, and no fault
-				if g, err := rgb(data[:n]); g != nil && err != nil {
+				if g, err := rgb(data[:n], &left); g != nil && err != nil {
 					t.Fatal(n)
 				}
 			}

@@ -154,7 +154,7 @@ func squeezeBlanks(b []byte, w int, src []byte) int {
 		n := blank(src[i:])
 		if n == 0 {
 			from := i
-			for i++; i < len(src) && (notBlank[src[i]] || src[i] <= ' ' && i+1 < len(src) && notBlank[src[i+1]]); i++ {
+			for i++; i < len(src) && (notBlank[src[i]] || src[i] <= ' ' && i+1 < len(src) && notBlank[src[i+1]] || blank(src[i:]) == 0); i++ {
 			}
 			w += copy(b[w:], src[from:i])
 			continue
