@@ -185,4 +185,5 @@ def main():
     online('5% wrong, warm', rest, noise=.05, warm=known)
 
 
-main()
+if __name__ == '__main__':
+    main()
