@@ -25,7 +25,9 @@ var ErrAddress = errors.New("message: malformed address list")
 // like: RFC 5322 section 3.4 with its obsolete forms, groups, UTF-8 (RFC
 // 6532) and, as people's software writes them, dots and @ in unquoted display
 // names. With an error, which wraps ErrAddress or is a *LimitError, the
-// mailboxes are those that a generous reader finds. It is linear.
+// mailboxes are those that a generous reader finds, with names as he shows
+// them: a comma in a name that is not quoted parts it from no address. It is
+// linear.
 func ParseAddressList(value string) ([]Mailbox, error) {
 	p := addressParser{lexer: lexer{s: value}}
 	p.list()
@@ -47,6 +49,7 @@ type addressParser struct {
 	group string
 	open  bool // in a group
 
+	before  []byte // what elements without an address say: the next name begins with it
 	phrase  []byte // the words as a display name
 	local   []byte // and as a local part
 	apart   bool   // something was skipped before what comes now
@@ -110,7 +113,7 @@ func (p *addressParser) next() {
 		} else {
 			p.tell(AddressItem{Kind: GroupEnd})
 		}
-		p.open, p.group = false, ""
+		p.open, p.group, p.before = false, "", p.before[:0]
 	case ':':
 		p.pos++
 		if p.open || len(p.phrase) == 0 && !p.word || p.bare != nil {
@@ -121,7 +124,7 @@ func (p *addressParser) next() {
 		} else if p.open {
 			p.tell(AddressItem{Kind: GroupEnd})
 		}
-		p.open = true
+		p.open, p.before = true, p.before[:0]
 		p.tell(AddressItem{Kind: GroupBegin, Name: string(p.phrase)})
 		p.reset()
 	case '<':
@@ -276,7 +279,7 @@ func (p *addressParser) angleEnd(local []byte) {
 		p.malformed("bracket is not closed")
 	}
 	if !a.IsZero() || p.each != nil {
-		p.emit(string(p.phrase), a)
+		p.emit(string(append(p.before, p.phrase...)), a)
 	}
 	group, open := p.group, p.open
 	p.reset()
@@ -295,6 +298,7 @@ func (p *addressParser) flush() {
 		p.malformed("no address")
 		switch {
 		case p.each == nil:
+			p.before = append(append(p.before, p.phrase...), ", "...)
 		case p.spaced:
 			p.emit(string(p.phrase), smtp.Address{})
 		default:
@@ -310,7 +314,8 @@ func (p *addressParser) emit(name string, a smtp.Address) {
 		p.each(AddressItem{Name: name, Address: a, Route: strings.TrimSuffix(string(p.route), ",")})
 		return
 	}
-	p.boxes = append(p.boxes, Mailbox{Name: DecodeText(name), Address: a, Group: p.group})
+	p.before = p.before[:0]
+	p.boxes = append(p.boxes, Mailbox{Name: DecodeText(strings.TrimSuffix(name, ", ")), Address: a, Group: p.group})
 }
 
 // AddressKind tells what an AddressItem is.
