@@ -19,6 +19,7 @@ func TestLookAlikes(t *testing.T) {
 		"purchase.com": "", "chase-johnson.com": "", "finance.com": "", "panel.example.com": "", "trust.org": "", "target-shooting.com": "",
 		"hmrc.gov.uk": "", "paypal.google.com": "", "paypal.gov": "", "google.evil.gov": "", "example.com": "", "visa-to-china.com": "", "sparkasse-bonn.de": "", "shoppe.com": "", "advisa.com": "",
 		"metal.com": "", "ebay.co.uk": "", "login.microsoftonline.com": "", "docs.google.com": "", "mail.yahoo.co.jp": "", "blog.orange-county.com": "",
+		"optusnet.com.au": "", "users.optusnet.com.au": "", "paypal-login.optusnet.com.au": "paypal",
 	} {
 		u, ok := Parse("http://" + host + "/")
 		if !ok || u.Brand != want || u.Flags.Has(LookAlike) != (want != "") {

@@ -27,7 +27,8 @@ func (b *brands) lookAlike(domain, shown string) string {
 		} else {
 			rest = nil
 		}
-		if i := b.inLabel(host, label); i >= 0 && !b.owns(b.words[i].brand, domain) {
+		i := b.inLabel(host, label)
+		if i >= 0 && !b.owns(b.words[i].brand, domain) && (rest != nil || !Freemail(domain)) { // optusnet.com.au
 			return b.list[b.words[i].brand].key
 		}
 	}
