@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gapura-mail/gapura/filters/spam/link"
@@ -306,16 +307,23 @@ func (m *Message) html(p Info, content []byte) {
 	if len(m.pending) > 0 && !sameParent(m.pendPath, p.Path) {
 		m.flush()
 	}
-	before := len(m.Page.Text)
+	before, hidden, links := len(m.Page.Text), len(m.Page.Hidden), len(m.Page.Links)
 	content = text.UTF8(content, p.Charset)
 	m.codes(qr.Blocks(content, &m.drawn))
 	m.Page.File = p.Disposition == "attachment"
 	m.Page.HTML(content)
 	m.Page.File = false
-	if len(m.Page.Text) == before { // there is nothing to see in the HTML
+	// With nothing to see in the HTML some readers show the text beside it. A
+	// picture is seen; where text is hidden, too, it is all that is meant to be.
+	if len(m.Page.Text) == before && (len(m.Page.Hidden) == hidden || !pictured(m.Page.Links[links:])) {
 		m.flush()
 	}
 	m.pending = m.pending[:0]
+}
+
+// pictured tells whether a picture is shown.
+func pictured(links []text.Link) bool {
+	return slices.ContainsFunc(links, func(l text.Link) bool { return l.Kind == text.Image && !l.Hidden })
 }
 
 // flush shows the text/plain that waited for an HTML part.

@@ -73,6 +73,21 @@ func TestPlainTextBesideNothingVisibleIsShown(t *testing.T) {
 	}
 }
 
+// Where the HTML is a picture above hidden text, the text beside it is as hidden.
+func TestPlainTextBesideAPictureAboveHiddenTextIsNotShown(t *testing.T) {
+	t.Parallel()
+	for html, want := range map[string]bool{
+		`<a href="https://www.shop.example/x"><img src="https://www.shop.example/i.png"></a>`: false,
+		`<img src="https://www.shop.example/i.png" width=1 height=1>`:                         true,
+		`<div style="display:none"><img src="https://www.shop.example/i.png"></div>`:          true,
+	} {
+		m := parse(t, strings.Replace(alternative, "Visible <a href=\"https://www.shop.example/x\">shop</a>", html, 1))
+		if s := string(m.Text); strings.Contains(s, "what no reader of html sees") != want {
+			t.Errorf("%s: %q", html, s)
+		}
+	}
+}
+
 func TestPlainTextBeforeHTMLOfAnotherMultipartIsShown(t *testing.T) {
 	t.Parallel()
 	m := parse(t, `From: a@b.example
