@@ -48,6 +48,7 @@ type Header struct {
 	FromRaw       string
 	Fields        int
 	FromCount     int
+	FromMalformed bool // From is no list of addresses (RFC 5322 section 3.4)
 	Malformed     bool // lines that are no fields, or 8-bit octets in the header
 	UndisclosedTo bool // To names a group or nobody
 
@@ -79,23 +80,25 @@ func (out *Header) field(f message.Field) {
 		if f.Is("From") {
 			if out.FromCount++; out.FromCount == 1 {
 				out.FromRaw = f.Value()
-				out.From = addresses(out.From, out.FromRaw)
+				var err error
+				out.From, err = addresses(out.From, out.FromRaw)
+				out.FromMalformed = err != nil
 			}
 		}
 	case 6 | 's'<<8:
 		if f.Is("Sender") && out.read(0) {
-			out.Sender = addresses(out.Sender, f.Value())
+			out.Sender, _ = addresses(out.Sender, f.Value())
 		}
 	case 8 | 'r'<<8:
 		if f.Is("Reply-To") && out.read(1) {
-			out.ReplyTo = addresses(out.ReplyTo, f.Value())
+			out.ReplyTo, _ = addresses(out.ReplyTo, f.Value())
 		}
 	case 2 | 't'<<8, 2 | 'c'<<8:
 		if !out.read(2) {
 			return
 		}
 		v := f.Value()
-		out.To = addresses(out.To, v)
+		out.To, _ = addresses(out.To, v)
 		out.UndisclosedTo = out.UndisclosedTo || strings.Contains(v, ":;") || strings.TrimSpace(v) == ""
 	case 10 | 'm'<<8:
 		if f.Is("Message-ID") {
@@ -151,16 +154,17 @@ func (out *Header) read(kind int) bool {
 	return out.lists[kind] <= maxLists
 }
 
-// addresses appends the mailboxes of a field.
-func addresses(dst []Address, value string) []Address {
-	boxes, _ := message.ParseAddressList(clip(value, 8<<10))
+// addresses appends the mailboxes of a field; those that a generous reader
+// finds, where there is an error.
+func addresses(dst []Address, value string) ([]Address, error) {
+	boxes, err := message.ParseAddressList(clip(value, 8<<10))
 	for _, b := range boxes {
 		if len(dst) == maxAddresses {
 			break
 		}
 		dst = append(dst, Address{Name: clip(b.Name, maxName), Local: clip(b.Address.Local, maxName), Domain: strings.ToLower(clip(b.Address.Domain, maxName))})
 	}
-	return dst
+	return dst, err
 }
 
 // clip cuts s to at most n octets.

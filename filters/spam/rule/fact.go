@@ -106,6 +106,7 @@ func (f *facts) authorFacts() {
 	f.text("from.shown_domain", "domain of an address in the author's name, where it is another than the author's", func(l *look) string { return l.from.shown })
 	f.flag("from.capitals", "the author's name is in capitals", func(l *look) bool { return capitals(l.from.name) })
 	f.flag("from.mixed", "a word of the author's name mixes Latin letters with Cyrillic or Greek ones", func(l *look) bool { return mixedScripts(l.from.name) })
+	f.flag("from.malformed", "the field From is no list of addresses (RFC 5322 section 3.4)", func(l *look) bool { return l.m.Header.FromMalformed })
 	f.flag("from.random", "the local part looks made by a program: letters and digits in turn", func(l *look) bool { return randomLocal(l.from.local) })
 	f.flag("from.random_domain", "the author's domain looks made by a program", func(l *look) bool { return l.host.Flags.Has(link.RandomHost) })
 	f.flag("from.cheap_tld", "the author's domain is below a top-level domain in which most new names are bought for abuse", func(l *look) bool { return l.host.Flags.Has(link.CheapTLD) })
