@@ -91,8 +91,9 @@ func baseStack() stack {
 // elsewhere is how much each view counts for the probability, which is to hold
 // for mail of senders and kinds that nobody has learned: there header words
 // mislead, hosts and structure tell little, and rules, which were not learned,
-// most. Scores are in better order by all views.
-var elsewhere = stack{weight: [inputs]float64{Chars: 1, Words: 1, Shape: 0.25, Hosts: 0.25, Rules: 5, Text: 3}}
+// most. Scores are in better order by all views. Of such mail, ham speaks for
+// spam somewhat more than spam for ham: evens are where the views say so much.
+var elsewhere = stack{bias: -0.06, weight: [inputs]float64{Chars: 1, Words: 1, Shape: 0.25, Hosts: 0.25, Rules: 5, Text: 3}}
 
 // Score is what a model says of a message.
 type Score struct {
@@ -140,8 +141,8 @@ func (m *Model) Score(v *Vector, layers ...*Layer) Score {
 
 // set sets what log-odds make of a score. The curve was fitted to messages whose
 // senders are among those learned, and its evens lie where such mail is divided.
-// Mail of others is divided where the views say as much for ham as for spam, so
-// that is where the probability is a half; of what was learned hardly any is near.
+// Mail of others is divided about where the views say as much for ham as for spam,
+// so that is where the probability is a half; of what was learned hardly any is near.
 func (m *Model) set(s Score, odds float64) Score {
 	beside := odds - m.curve.odds(s.Joined)
 	s.Probability = sigmoid(surer * (m.curve.slope*s.afar + beside))
