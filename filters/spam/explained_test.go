@@ -35,3 +35,29 @@ func TestAMessageIsExplainedAFewTimes(t *testing.T) {
 		t.Error(len(r.explained))
 	}
 }
+
+// TestALongMessageIsExplainedFewerTimes: each of them takes as long as it has words.
+func TestALongMessageIsExplainedFewerTimes(t *testing.T) {
+	t.Parallel()
+	r := newReading(&Filter{deps: Deps{Model: model.Empty()}})
+	body := make([]byte, 0, 64<<10)
+	for i := range 4000 {
+		body = append(body, "word"...)
+		body = append(body, byte('a'+i%26), byte('a'+i/26%26), byte('a'+i/676), ' ')
+	}
+	if err := r.m.Parse(append([]byte("From: a@b.example\r\n\r\n"), body...)); err != nil {
+		t.Fatal(err)
+	}
+	model.Features(&r.m, r.v)
+	n := 0
+	for range maxExplained {
+		own := model.NewSparse()
+		own.Learn(r.f.deps.Model, nil, r.v, true, 1)
+		if len(r.explain([]*model.Layer{own}, 5)) > 0 {
+			n++
+		}
+	}
+	if n == 0 || n*r.v.Len() > maxNamed {
+		t.Errorf("%d explanations of %d features", n, r.v.Len())
+	}
+}

@@ -34,9 +34,13 @@ type reading struct {
 	came       []learned.Clue // of a kept message, as its header tells; nil: nothing does
 }
 
-// maxExplained bounds how often one message is explained: users with lessons
-// of their own have each another explanation, which takes longer than a score.
-const maxExplained = 8
+// How often one message is explained: users with lessons of their own have each
+// another explanation, which takes longer than a score, the longer the more
+// features the message has.
+const (
+	maxExplained = 8
+	maxNamed     = 64 << 10 // features in all
+)
 
 // explained is what some layers say of the message.
 type explained struct {
@@ -52,7 +56,7 @@ func (r *reading) explain(layers []*model.Layer, n int) []model.Reason {
 			return slices.Clone(x.reasons)
 		}
 	}
-	if len(r.explained) == maxExplained {
+	if n := len(r.explained); n == maxExplained || n > 0 && (n+1)*r.v.Len() > maxNamed {
 		return nil
 	}
 	reasons := r.f.deps.Model.Explain(&r.m, r.v, n, layers...)

@@ -74,14 +74,18 @@ type Vector struct {
 // NewVector returns an empty vector.
 func NewVector() *Vector { return &Vector{seen: new([1 << tokenBits / 64]uint64)} }
 
-// Clone returns a copy that holds no more memory than its features.
-func (v *Vector) Clone() *Vector {
-	c := &Vector{trace: v.trace, plain: v.plain, prior: v.prior, body: v.body}
-	n := 0
+// Len is how many features the message has.
+func (v *Vector) Len() (n int) {
 	for _, ids := range v.ids {
 		n += len(ids)
 	}
-	all := make([]uint32, 0, n)
+	return n
+}
+
+// Clone returns a copy that holds no more memory than its features.
+func (v *Vector) Clone() *Vector {
+	c := &Vector{trace: v.trace, plain: v.plain, prior: v.prior, body: v.body}
+	all := make([]uint32, 0, v.Len())
 	for i, ids := range v.ids {
 		from := len(all)
 		all = append(all, ids...)
