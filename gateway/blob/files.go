@@ -51,6 +51,7 @@ type Files struct {
 	creating chan struct{} // closed when another has made cur; nil: nobody does
 
 	dirSync  syncer
+	aio      *aio         // of fs; nil: another's
 	dirFails atomic.Int64 // syncs of the folder that failed
 }
 
@@ -70,7 +71,8 @@ func openFiles(ctx context.Context, opt Options, live uses) (*Files, error) {
 	f.init(opt.Log)
 	f.ledger.name, f.discard = f.path, f.closeOrRemove
 	if f.fs == nil {
-		f.fs = osFS{}
+		f.aio = &aio{}
+		f.fs = osFS{f.aio}
 	}
 	f.opt.SegmentSize = cmp.Or(opt.SegmentSize, defaultSegmentSize)
 	f.opt.Large = min(cmp.Or(opt.Large, defaultLarge), f.opt.SegmentSize)
@@ -90,6 +92,7 @@ func openFiles(ctx context.Context, opt Options, live uses) (*Files, error) {
 		if f.lock != nil {
 			f.lock.Close()
 		}
+		f.aio.close()
 		return nil, fmt.Errorf("blob: open %s: %w", opt.Dir, err)
 	}
 	return f, nil
@@ -150,6 +153,7 @@ func (f *Files) Close() error {
 	if f.opt.ReadOnly {
 		return nil
 	}
+	defer f.aio.close()
 	if !f.ledger.close() {
 		return nil
 	}

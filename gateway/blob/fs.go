@@ -50,9 +50,12 @@ type DirEntry struct {
 }
 
 // osFS is the operating system's.
-type osFS struct{}
+type osFS struct{ aio *aio }
 
-type osFile struct{ *os.File }
+type osFile struct {
+	*os.File
+	aio *aio
+}
 
 func (o osFS) MkdirAll(dir string) error {
 	dir = filepath.Clean(dir)
@@ -71,20 +74,20 @@ func (o osFS) MkdirAll(dir string) error {
 	return o.SyncDir(parent)
 }
 
-func (osFS) Create(name string) (File, error) {
+func (o osFS) Create(name string) (File, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{f, o.aio}, nil
 }
 
-func (osFS) Open(name string) (File, error) {
+func (o osFS) Open(name string) (File, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f}, nil
+	return osFile{f, o.aio}, nil
 }
 
 func (osFS) Remove(name string) error { return os.Remove(name) }
@@ -112,12 +115,16 @@ func (osFS) ReadDir(dir string) ([]DirEntry, error) {
 	return out, nil
 }
 
-func (osFS) SyncDir(dir string) error {
+func (o osFS) SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	tried, err := o.aio.sync(d, aioFsync)
+	if !tried {
+		err = d.Sync()
+	}
+	return errors.Join(err, d.Close())
 }
 
 func (osFS) Lock(name string) (io.Closer, error) {
@@ -135,7 +142,12 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	return f, nil
 }
 
-func (f osFile) Sync() error { return fdatasync(f.File) }
+func (f osFile) Sync() error {
+	if tried, err := f.aio.sync(f.File, aioFdatasync); tried {
+		return err
+	}
+	return fdatasync(f.File)
+}
 
 func (f osFile) Size() (int64, error) {
 	info, err := f.Stat()

@@ -1,4 +1,7 @@
 # Sourced by the bench lab's peers.sh: the gateway in its configurations.
+# The gateway's syncs are io_submit(2)s, which a slower disk slows too.
+[ -z "${SLOWSYNC_US:-}" ] || slow=(strace -D -f --seccomp-bpf -q -o /dev/null -e trace=fsync,fdatasync,io_submit
+  -e "inject=fsync,fdatasync:delay_exit=$SLOWSYNC_US" -e "inject=io_submit:delay_enter=$SLOWSYNC_US")
 gateway_up() { # NAME PORT [FURTHER-PIDS]
   local conf=${1#gateway-}
   daemon "$1" env BENCH_DATA="$BENCH_DATA" CLAMD="${CLAMD:-127.0.0.1:12310}" "$GAPURA/bin/gapura" -c "$GAPURA/scripts/bench/${conf%-local}.yaml" serve && ready "$1" "127.0.0.1:$2" "$(pid "$1")${3:+,$3}"
