@@ -24,6 +24,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/body"
 	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/cert"
+	"github.com/gapura-mail/gapura/gateway/cores"
 	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/imapd"
 	"github.com/gapura-mail/gapura/gateway/lda"
@@ -108,13 +109,11 @@ func (c *serveCmd) Run(a *app) error {
 		return err
 	}
 	defer control.Close()
-	tidied := make(chan struct{})
+	var frugal sync.WaitGroup
 	ctx, cancel := context.WithCancel(a.ctx)
-	go func() {
-		defer close(tidied)
-		tidy(ctx)
-	}()
-	defer func() { cancel(); <-tidied }()
+	frugal.Go(func() { tidy(ctx) })
+	frugal.Go(func() { cores.Fit(ctx) })
+	defer func() { cancel(); frugal.Wait() }()
 	log.Info("ready", "version", version(), "hostname", cfg.Hostname)
 	for {
 		select {

@@ -8,10 +8,10 @@ import (
 	"math"
 	"net"
 	"net/netip"
-	"runtime"
 	"strings"
 
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/cores"
 )
 
 // Addresses are where daemons listen. In text they are separated by commas.
@@ -98,7 +98,7 @@ func New(opt Options) (*Filter, error) {
 	}
 	if opt.MaxConnections == 0 {
 		for _, a := range opt.Clamd {
-			opt.MaxConnections += connections(a, runtime.GOMAXPROCS(0))
+			opt.MaxConnections += connections(a, cores.All())
 		}
 	}
 	p := &pool{slots: make(chan struct{}, opt.MaxConnections), early: make(chan struct{}, opt.MaxConnections/2)}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/cores"
 )
 
 // maxHashQueue bounds who waits for a derivation; past it the answer is
@@ -38,7 +39,7 @@ type remembered struct {
 
 func newHasher() *hasher {
 	h := &hasher{
-		slots: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		slots: make(chan struct{}, cores.All()),
 		cache: newLRU[[keySize]byte, remembered](cacheSize),
 	}
 	rand.Read(h.key[:])

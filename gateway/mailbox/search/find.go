@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/gapura-mail/gapura/gateway/cores"
 )
 
 const (
@@ -200,7 +201,7 @@ func each(ctx context.Context, n int, f func(ctx context.Context, i int) error) 
 	defer cancel(nil)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(maxReaders, runtime.GOMAXPROCS(0), n) {
+	for range min(maxReaders, cores.All(), n) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				if err := f(ctx, i); err != nil {

@@ -1,0 +1,137 @@
+// Package cores has the process use as many processors as its work needs.
+//
+// Go's scheduler wakes a thread on every idle processor that it may use as soon
+// as something is ready to run, even if the running ones would have come to it
+// in a moment. A gateway waits for others most of its time: with two processors
+// that both are half idle it takes a third more of each for the same mail than
+// with one that is busy, and that from whoever else is on the machine (a virus
+// scanner, the mailbox servers).
+package cores
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// All is how many processors the process may use, whether it does or not.
+var All = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
+const (
+	tick = 100 * time.Millisecond
+	// full is the share of the processors in use above which all are taken.
+	full = 0.85
+	// spare is the share of one processor less below which one is given up.
+	spare = 0.9
+	// long is a wait for a processor, where a tenth of the waits are longer all
+	// are taken: others may be keeping us from those in use, or the disk.
+	long = 10 * time.Millisecond
+	few  = 20 // waits that say nothing; one in eight is counted
+	// One is given up after calm ticks with as many as there are; after more,
+	// restless at most, where the last time turned out wrong soon.
+	calm, restless = 10, 600
+)
+
+// Fit changes GOMAXPROCS by the load until ctx ends, then all are used. With
+// that variable in the environment it is the administrator's choice, which stays.
+func Fit(ctx context.Context) {
+	all := All()
+	if all == 1 || os.Getenv("GOMAXPROCS") != "" {
+		return
+	}
+	defer runtime.SetDefaultGOMAXPROCS()
+	t := time.NewTicker(tick)
+	defer t.Stop()
+	var m meter
+	m.read()
+	f := fit{all: all, now: all, patience: calm, ticks: calm}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+		}
+		used, late := m.read()
+		switch n := f.step(used, late); {
+		case n == f.all && n != f.was:
+			runtime.SetDefaultGOMAXPROCS() // the system may allow more or fewer by now
+			f.all = runtime.GOMAXPROCS(0)
+			f.now = f.all
+		case n != f.was:
+			runtime.GOMAXPROCS(n)
+		}
+	}
+}
+
+// fit decides how many processors are used.
+type fit struct {
+	all, now, was int
+	load          float64 // smoothed
+	ticks         int     // since the last change
+	lowered       bool    // that change was one less
+	patience      int     // ticks before one is given up
+}
+
+// step takes how many processors were used in the last tick and whether work
+// waited long for one, and says how many may be used in the next.
+func (f *fit) step(used float64, late bool) int {
+	f.was = f.now
+	f.load = (f.load + used) / 2
+	f.ticks++
+	switch {
+	case f.now < f.all && (late || f.load > full*float64(f.now)):
+		if f.lowered && f.ticks < 5*calm {
+			f.patience = min(2*f.patience, restless)
+		} else {
+			f.patience = calm
+		}
+		f.now, f.ticks, f.lowered = f.all, 0, false
+	case f.now > 1 && !late && f.ticks >= f.patience && f.load < spare*float64(f.now-1):
+		f.now, f.ticks, f.lowered = f.now-1, 0, true
+	}
+	return f.now
+}
+
+// meter measures the process.
+type meter struct {
+	at      time.Time
+	cpu     time.Duration
+	waits   [1]metrics.Sample
+	counted []uint64
+}
+
+// read returns how many processors were used since the last time, and whether
+// more than a tenth of what became ready waited long for one.
+func (m *meter) read() (used float64, late bool) {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return float64(All()), true // as if there were no Fit
+	}
+	now, cpu := time.Now(), time.Duration(r.Utime.Nano()+r.Stime.Nano())
+	used = float64(cpu-m.cpu) / float64(max(now.Sub(m.at), 1))
+	m.at, m.cpu = now, cpu
+	m.waits[0].Name = "/sched/latencies:seconds"
+	metrics.Read(m.waits[:])
+	return used, m.late(m.waits[0].Value.Float64Histogram())
+}
+
+func (m *meter) late(h *metrics.Float64Histogram) bool {
+	first := m.counted == nil
+	if first {
+		m.counted = make([]uint64, len(h.Counts))
+	}
+	var all, over uint64
+	for i, n := range h.Counts {
+		d := n - m.counted[i]
+		m.counted[i] = n
+		all += d
+		if h.Buckets[i] >= long.Seconds() {
+			over += d
+		}
+	}
+	return !first && all >= few && over*10 > all
+}
