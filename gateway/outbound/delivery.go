@@ -45,7 +45,8 @@ type next uint8
 const (
 	nextAddress next = iota
 	nextHost
-	stop // every outcome is there, or nothing else is to be tried
+	otherSource // the same address again
+	stop        // every outcome is there, or nothing else is to be tried
 )
 
 var (
@@ -144,19 +145,29 @@ func (d *delivery) host(ctx context.Context, h *hop) next {
 		return nextHost
 	}
 	for _, a := range h.addrs {
-		v := &visit{h: h, tls: p, to: netip.AddrPortFrom(a, h.port)}
 		if d.tries == maxTries {
 			return stop
 		}
-		if !d.allowed(v) {
-			continue
-		}
-		d.tries++
-		if n := d.address(ctx, v); n != nextAddress {
+		if n := d.from(ctx, visit{h: h, tls: p, to: netip.AddrPortFrom(a, h.port)}); n != nextAddress {
 			return n
 		}
 	}
 	return nextHost
+}
+
+// from tries an address from one source, and from another where the machine
+// does not have that one.
+func (d *delivery) from(ctx context.Context, x visit) next {
+	for {
+		v := x
+		if !d.allowed(&v) {
+			return nextAddress
+		}
+		if n := d.address(ctx, &v); n != otherSource {
+			d.tries++
+			return n
+		}
+	}
 }
 
 // visit is one try at an address.
@@ -176,7 +187,7 @@ func (v *visit) path() recentKey { return recentKey{v.to, v.from.addr} }
 // allowed finds a source for the visit, and asks whether a message may be sent
 // from it now.
 func (d *delivery) allowed(v *visit) bool {
-	from, why := d.t.choose(d.pool, v.to.Addr(), v.h.site)
+	from, why := d.t.choose(d.pool, v.to, v.h.site)
 	if why != chosen {
 		d.note(sourceFailure(why), v.h, v.to)
 		return false
@@ -206,6 +217,8 @@ func (d *delivery) allowed(v *visit) bool {
 // sourceFailure is for mail that cannot leave from any source of its pool.
 func sourceFailure(why choice) *failure {
 	switch why {
+	case allGone:
+		return noSource()
 	case allUsed:
 		tomorrow := day(time.Now()).AddDate(0, 0, 1)
 		return waiting(reasonShape, min(time.Until(tomorrow)+time.Second, time.Hour), "The addresses that mail leaves from are being warmed up, and may send no more today")
@@ -269,6 +282,10 @@ func (d *delivery) unconnected(ctx context.Context, err error, v *visit) next {
 	switch {
 	case ctx.Err() != nil:
 		return stop
+	case v.from.addr.IsValid() && ofSource(err):
+		d.t.deps.Log.Warn("this machine does not have an address that mail is to leave from", "source", v.from.String())
+		d.t.deps.State.dead.add(recentKey{from: v.from.addr}, deadTime, f)
+		return otherSource
 	case f.reason == reasonConnect:
 		d.t.deps.State.dead.add(v.path(), deadTime, f)
 		return nextAddress

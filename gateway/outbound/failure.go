@@ -124,10 +124,8 @@ func sessionFailure(ctx context.Context, err error) *failure {
 		f := deferred(reasonEnded, 451, smtp.EnhancedCode{4, 4, 7}, "The attempt took too long or was ended")
 		f.Destination = errors.Is(ctx.Err(), context.DeadlineExceeded)
 		return f
-	case errors.Is(e.Err, syscall.EADDRNOTAVAIL): // no destination's fault
-		f := deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 0}, "This gateway cannot use the address that the mail is to leave from")
-		f.Destination = false
-		return f
+	case errors.Is(e.Err, syscall.EADDRNOTAVAIL):
+		return noSource()
 	case e.Step == smtpc.StepConnect:
 		return deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 1}, "No connection to the next server: "+plainly(e.Err))
 	case e.Step == smtpc.StepTLS:
@@ -140,6 +138,20 @@ func sessionFailure(ctx context.Context, err error) *failure {
 		return deferred(reasonSession, 451, smtp.EnhancedCode{4, 5, 0}, "The next server does not keep to SMTP: "+plainly(e.Err))
 	}
 	return deferred(reasonLost, 451, smtp.EnhancedCode{4, 4, 2}, "The connection to the next server was lost at "+e.Step.String()+": "+plainly(e.Err))
+}
+
+// noSource is for mail whose source cannot be used: no destination's fault.
+func noSource() *failure {
+	f := deferred(reasonConnect, 451, smtp.EnhancedCode{4, 4, 0}, "This gateway cannot use the address that the mail is to leave from")
+	f.Destination = false
+	return f
+}
+
+// ofSource tells whether a connection failed for want of the address that it
+// was to come from.
+func ofSource(err error) bool {
+	var call *os.SyscallError
+	return errors.As(err, &call) && call.Syscall == "bind" && errors.Is(call.Err, syscall.EADDRNOTAVAIL)
 }
 
 // refusedSession is the failure of a server that told us to go away. A 5yz to

@@ -223,13 +223,15 @@ type choice uint8
 const (
 	chosen  choice = iota
 	noKind         // none of the kind of address
+	allGone        // this machine has none of them
 	allUsed        // the day's allowances are used up
 	allShut        // all are on block lists
 )
 
 // choose picks a source for an address by weight, and counts a message for it.
-// Those that the destination wants nothing from now are the last choice.
-func (t *Transport) choose(p *sourcePool, to netip.Addr, site string) (*source, choice) {
+// Those that the destination wants nothing from now, or that the address does
+// not answer, are the last choice.
+func (t *Transport) choose(p *sourcePool, to netip.AddrPort, site string) (*source, choice) {
 	if p == nil {
 		return &t.system, chosen
 	}
@@ -238,7 +240,9 @@ func (t *Transport) choose(p *sourcePool, to netip.Addr, site string) (*source, 
 		left := make([]*source, 0, len(p.list))
 		for _, s := range p.list {
 			switch {
-			case s.addr.Is4() != to.Is4():
+			case s.addr.Is4() != to.Addr().Is4():
+			case t.gone(s.addr):
+				why = max(why, allGone)
 			case t.shut(s.addr):
 				why = max(why, allShut)
 			default:
@@ -246,7 +250,7 @@ func (t *Transport) choose(p *sourcePool, to netip.Addr, site string) (*source, 
 			}
 		}
 		for len(left) > 0 {
-			s := t.pick(left, site)
+			s := t.pick(left, to, site)
 			if t.deps.State.warmup.take(s, time.Now()) {
 				return s, chosen
 			}
@@ -257,14 +261,20 @@ func (t *Transport) choose(p *sourcePool, to netip.Addr, site string) (*source, 
 	return nil, why
 }
 
+// gone tells whether the machine was found not to have the address of a source.
+func (t *Transport) gone(a netip.Addr) bool {
+	why, _ := t.deps.State.dead.get(recentKey{from: a})
+	return why != nil
+}
+
 // pick draws one by weight.
-func (t *Transport) pick(list []*source, site string) *source {
+func (t *Transport) pick(list []*source, to netip.AddrPort, site string) *source {
 	if len(list) == 1 {
 		return list[0]
 	}
 	open := make([]*source, 0, len(list))
 	for _, s := range list {
-		if !t.deps.State.sites.paused(siteKey{site, s.addr}) {
+		if why, _ := t.deps.State.dead.get(recentKey{to, s.addr}); why == nil && !t.deps.State.sites.paused(siteKey{site, s.addr}) {
 			open = append(open, s)
 		}
 	}

@@ -2,10 +2,13 @@ package outbound
 
 import (
 	"context"
+	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,6 +65,47 @@ func TestPools(t *testing.T) {
 	}
 }
 
+// A source that the machine does not have keeps no mail from leaving by the
+// others of its pool, nor does one whose way to a server is broken.
+func TestSourcesThatAreNotThere(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newWorld(t, one()), &sink{}
+		w.hosts["192.0.2.1"] = s.serve
+		w.opt.Pools = []Pool{{Name: "default", Sources: []Source{{Address: addr("198.51.100.1"), Weight: 999}, {Address: addr("198.51.100.2"), Weight: 999}, {Address: addr("198.51.100.3")}}}}
+		w.refuse = func(from netip.Addr) error {
+			switch from {
+			case addr("198.51.100.1"):
+				return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}
+			case addr("198.51.100.2"):
+				return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ENETUNREACH}
+			}
+			return nil
+		}
+		tr := w.transport()
+		n := 0
+		for range 10 {
+			if tr.Deliver(t.Context(), job("b@d.test"))[0].Result == queue.Delivered {
+				n++
+			}
+		}
+		if n < 9 { // one finds out about the way
+			t.Errorf("%d are delivered: %s", n, w.dialled())
+		}
+		if !strings.Contains(w.log.String(), "does not have an address") {
+			t.Error("not logged")
+		}
+		// All of them.
+		w.refuse = func(netip.Addr) error {
+			return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRNOTAVAIL)}
+		}
+		time.Sleep(time.Minute)
+		if got := shows(tr.Deliver(t.Context(), job("b@d.test"))); got != "deferred 451 4.4.0 local mx.d.test 192.0.2.1" {
+			t.Error(got)
+		}
+	})
+}
+
 func TestWeights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, one())
@@ -69,7 +113,7 @@ func TestWeights(t *testing.T) {
 	tr := w.transport()
 	n := map[string]int{}
 	for range 1000 {
-		s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), addr("192.0.2.1"), "d.test")
+		s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), netip.MustParseAddrPort("192.0.2.1:25"), "d.test")
 		n[s.String()]++
 	}
 	if n["198.51.100.1"] < 850 || n["198.51.100.2"] < 50 {
@@ -78,7 +122,7 @@ func TestWeights(t *testing.T) {
 	// One that the destination wants nothing from now is the last choice.
 	w.state.sites.obey(siteKey{"d.test", addr("198.51.100.1")}, &action{pause: time.Hour}, &Shape{Connections: 1}, "")
 	for range 100 {
-		if s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), addr("192.0.2.1"), "d.test"); s.String() != "198.51.100.2" {
+		if s, _ := tr.choose(tr.pools.of("d.test", gateway.Queueing{}), netip.MustParseAddrPort("192.0.2.1:25"), "d.test"); s.String() != "198.51.100.2" {
 			t.Fatal(s)
 		}
 	}
