@@ -109,9 +109,11 @@ func (t *transaction) received(result pipeline.Result) []byte {
 	if rcpts := t.pipe.Rcpts(); len(rcpts) == 1 && rcpts[0].To.Domain != "" {
 		to := rcpts[0].To
 		if d, err := smtp.ASCIIDomain(to.Domain); err == nil && !to.IsASCII() {
-			to.Domain = d // so that our own field is not why the next server must know SMTPUTF8
+			to.Domain = d
 		}
-		r.For = to.String()
+		if to.IsASCII() { // so that our own field is not why the next server must know SMTPUTF8
+			r.For = to.String()
+		}
 	}
 	return r.Field()
 }

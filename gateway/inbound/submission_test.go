@@ -337,16 +337,17 @@ func TestAnotherRouteKeepsWhatWasAsked(t *testing.T) {
 	}
 }
 
-// TestADomainBeyondASCIINeedsNoSMTPUTF8: our own Received field is in ASCII
-// where the message is, so that servers without SMTPUTF8 can have it.
-func TestADomainBeyondASCIINeedsNoSMTPUTF8(t *testing.T) {
-	for to, want := range map[string]string{"x@b\u00fccher.example": "for <x@xn--bcher-kva.example>", "j\u00f6rg@else.test": "for <j\u00f6rg@else.test>"} {
+// TestAnAddressBeyondASCIINeedsNoSMTPUTF8: our own Received field is in ASCII
+// where the message is, so that servers without SMTPUTF8 can have it: the
+// address may be an alias of somebody there.
+func TestAnAddressBeyondASCIINeedsNoSMTPUTF8(t *testing.T) {
+	for to, want := range map[string]string{"x@b\u00fccher.example": "for <x@xn--bcher-kva.example>", "j\u00f6rg@else.test": "id "} {
 		e, q := newSubmission(t)
 		e.params = smtp.MailParams{SMTPUTF8: true}
 		if got := last(e.submit(user, "u@example.org", own, to)); got[:3] != "250" {
 			t.Fatal(got)
 		}
-		if c := q.copies[0]; !strings.Contains(q.texts[0], want) || c.UTF8Header != !strings.HasPrefix(to, "x@") {
+		if c := q.copies[0]; !strings.Contains(q.texts[0], want) || c.UTF8Header {
 			t.Errorf("%s: %v\n%s", to, c.UTF8Header, q.texts[0])
 		}
 	}

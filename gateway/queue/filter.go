@@ -43,7 +43,7 @@ func (f *Filter) check() error {
 	if *f == (Filter{}) {
 		return ErrNoFilter
 	}
-	f.To, f.From = bare(f.To), bare(f.From)
+	f.To, f.From, f.User = asciiDomain(bare(f.To)), asciiDomain(bare(f.From)), asciiDomain(f.User)
 	if f.Domain != "" {
 		d, err := smtp.ASCIIDomain(f.Domain)
 		if err != nil {
@@ -70,6 +70,20 @@ func bare(address string) string {
 	return address
 }
 
+// asciiDomain returns an address with its domain in ASCII, so that both ways to
+// write it are the same.
+func asciiDomain(address string) string {
+	i := strings.LastIndexByte(address, '@')
+	if i < 0 || !strings.ContainsFunc(address[i:], func(r rune) bool { return r >= 0x80 }) {
+		return address
+	}
+	d, err := smtp.ASCIIDomain(address[i+1:])
+	if err != nil {
+		return address
+	}
+	return address[:i+1] + d
+}
+
 // fits tells whether an entry is chosen.
 func (f *Filter) fits(e *entry, state State) bool {
 	m := e.msg
@@ -77,10 +91,10 @@ func (f *Filter) fits(e *entry, state State) bool {
 		(f.Domain == "" || e.domain == f.Domain) &&
 		(f.Route == "" || e.route == f.Route) &&
 		(f.Lane == "" || m.lane() == f.Lane) &&
-		(f.User == "" || m.user == f.User) &&
+		(f.User == "" || strings.EqualFold(f.User, asciiDomain(m.user))) &&
 		(f.State == "" || f.State == state) &&
-		(f.From == "" || strings.EqualFold(f.From, cmp.Or(m.from.String(), "<>"))) &&
-		(f.To == "" || slices.ContainsFunc(e.rcpts, func(r recipient) bool { return strings.EqualFold(f.To, r.to.String()) })) &&
+		(f.From == "" || strings.EqualFold(f.From, cmp.Or(asciiDomain(m.from.String()), "<>"))) &&
+		(f.To == "" || slices.ContainsFunc(e.rcpts, func(r recipient) bool { return strings.EqualFold(f.To, asciiDomain(r.to.String())) })) &&
 		(f.Reason == "" || f.reason(e))
 }
 

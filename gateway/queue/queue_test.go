@@ -191,6 +191,23 @@ func TestPostmasterForwardedNowhere(t *testing.T) {
 	})
 }
 
+func TestAddressesAreFoundHoweverTheyAreWritten(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		c := copyOf("ana@b\u00fccher.example", mail, "bob@k\u00e4se.example")
+		c.User = "ana@xn--bcher-kva.example"
+		l.commit(c)
+		for _, f := range []Filter{
+			{User: "Ana@xn--bcher-kva.example"}, {User: "ana@B\u00dcCHER.example"}, {From: "ana@xn--bcher-kva.example"}, {From: "ANA@b\u00fccher.example"},
+			{To: "bob@xn--kse-qla.example"}, {To: "<Bob@K\u00c4SE.example>"},
+		} {
+			l.act(Hold, f)
+			settle()
+			l.act(Release, f)
+			settle()
+		}
+	})
+}
+
 func TestNotificationsFollowAliases(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
 		away := true

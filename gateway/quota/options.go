@@ -80,8 +80,11 @@ func (o *Options) Check() error {
 		}
 	}
 	for name, l := range o.Only {
-		if n, err := Normal(name); err != nil || n != name {
-			return fmt.Errorf("only: %q is no user, domain or client as it is counted", name)
+		switch n, err := Normal(name); {
+		case err != nil:
+			return fmt.Errorf("only: %w", err)
+		case n != name:
+			return fmt.Errorf("only: %q is counted as %q; write it so", name, n)
 		}
 		if err := l.check(-maxLimit); err != nil {
 			return fmt.Errorf("only: %s: %w", name, err)
@@ -170,7 +173,7 @@ func IsUser(subject string) bool { return kindOf(subject) == kindUser }
 var ErrSubject = errors.New("quota: neither a user, nor a domain, nor an address of a client")
 
 // Normal returns the name by which a user, a domain or a client is counted:
-// in lower case, and of an IPv6 address its /64.
+// in lower case with the domain in ASCII, and of an IPv6 address its /64.
 func Normal(name string) (string, error) {
 	name = strings.ToLower(strings.TrimSpace(name))
 	if len(name) > smtp.MaxPath {
@@ -185,6 +188,9 @@ func Normal(name string) (string, error) {
 	if strings.Contains(name, "@") {
 		a, err := smtp.ParseMailbox(name, smtp.UTF8|smtp.Underscore)
 		if err != nil {
+			return "", fmt.Errorf("%w: %.100q", ErrSubject, name)
+		}
+		if a.Domain, err = smtp.ASCIIDomain(a.Domain); err != nil {
 			return "", fmt.Errorf("%w: %.100q", ErrSubject, name)
 		}
 		return a.String(), nil
