@@ -472,7 +472,7 @@ func fieldDocs() map[string]string {
 		"urilist.List.Zone":                  "Zone is the list's domain, with the key that the list has given you, if any.",
 		"urilist.Options.Lists":              "Lists are the DNS lists to ask. Default none.",
 		"urilist.Options.MaxLookups":         "max_lookups is how many questions a message may cause at all lists together, at most 500. A quarter is kept for what comes last. Default 60.",
-		"urilist.Options.Skip":               "Skip are domains that are not asked about, with what is below them. Domains of well-known brands never are, but for hosts of their customers.",
+		"urilist.Options.Skip":               "Skip are domains that are not asked about, with what is below them. Domains of this gateway never are, nor those of well-known brands, but for hosts of their customers.",
 		"urilist.Options.Wait":               "Wait is how long lists may take after the end of the message; those that have not answered by then do not count. Default 2s.",
 	}
 }

@@ -138,7 +138,7 @@ func (s *server) openSpam(opt spam.Options, cfg *config.Config, r dns.Resolver) 
 		return nil, err
 	}
 	s.spam.rules.Store(rules)
-	deps := spam.Deps{Model: base, Rules: rules, Metrics: s.spam.metrics, Explain: s.spam.explain, Resolver: r}
+	deps := spam.Deps{Model: base, Rules: rules, Metrics: s.spam.metrics, Explain: s.spam.explain, Resolver: r, Own: ownDomains(cfg)}
 	if s.spam.store != nil {
 		deps.Learned, deps.User = s.spam.store, s.spamUser(cfg)
 	}
@@ -146,6 +146,14 @@ func (s *server) openSpam(opt spam.Options, cfg *config.Config, r dns.Resolver) 
 		deps.Learned = unseen{s.spam.store}
 	}
 	return spam.New(opt, deps)
+}
+
+// ownDomains are those whose mail comes here.
+func ownDomains(cfg *config.Config) (names []string) {
+	for _, d := range cfg.Domains {
+		names = append(names, d.Name)
+	}
+	return append(names, cfg.Hostname)
 }
 
 // loadRules loads the shipped rules, and the files of the configuration.

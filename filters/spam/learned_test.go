@@ -2,6 +2,12 @@ package spam
 
 import (
 	"context"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -166,6 +172,35 @@ func TestLists(t *testing.T) {
 		if d := got["spam.score"].(float64) - plain["spam.score"].(float64); d < 3.9 || d > 4.1 || !reflect.DeepEqual(got["spam.lists"], []string{"dbl.test"}) ||
 			!strings.Contains(strings.Join(got["spam.reasons"].([]string), "\n"), "+4.00 "+name+" is listed by dbl.test") {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// TestFilesAndOwnNamesInLists: what is attached is asked about by its hash, and
+// no list is told of names and addresses of ours.
+func TestFilesAndOwnNamesInLists(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	opt.Lists = []urilist.List{{Zone: "files.test", Kind: "file", Hash: "md5"}, {Zone: "hbl.test", Kind: "file"}, {Zone: "dbl.test", Kind: "host"}, {Zone: "ebl.test", Kind: "address"}}
+	file := strings.Repeat("a file that is known to be bad\r\n", 3000)
+	raw := "From: a@our-firm.com\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n" +
+		"--b\r\n\r\nsee http://wiki.our-firm.com/ and http://shop.their-firm.com/\r\n" +
+		"--b\r\nContent-Type: application/zip\r\nContent-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename=a.zip\r\n\r\n" +
+		base64.StdEncoding.EncodeToString([]byte(file)) + "\r\n--b--\r\n"
+	ebl := func(a string) string { return fmt.Sprintf("%x.ebl.test", sha1.Sum([]byte(a))) }
+	sum := sha256.Sum256([]byte(file))
+	names := "{" + fmt.Sprintf("%x.files.test", md5.Sum([]byte(file))) + ": [{A: 127.0.0.2}], " +
+		strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:])) + ".hbl.test: [{A: 127.0.0.2}], " +
+		"shop.their-firm.com.dbl.test: [{A: 127.0.1.2}], wiki.our-firm.com.dbl.test: [{A: 127.0.1.2}], our-firm.com.dbl.test: [{A: 127.0.1.2}], " + ebl("a@our-firm.com") + ": [{A: 127.0.0.2}]}"
+	for own, want := range map[string][]string{"our-firm.com": {"files.test", "hbl.test", "dbl.test"}, "other.com": {"files.test", "hbl.test", "dbl.test", "ebl.test"}} {
+		f := newFilter(t, opt, Deps{Resolver: dnstest.Parse(t, names), Own: []string{own}, Explain: true})
+		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(raw), 700))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := filtertest.Values(t, f, v)
+		if !reflect.DeepEqual(got["spam.lists"], want) || strings.Contains(fmt.Sprint(got["spam.reasons"]), own) {
+			t.Errorf("own %s: %v %v", own, got["spam.lists"], got["spam.reasons"])
 		}
 	}
 }

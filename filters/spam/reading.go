@@ -3,8 +3,10 @@ package spam
 import (
 	"context"
 	"errors"
+	"hash"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gapura-mail/gapura/filters/spam/anatomy"
@@ -150,6 +152,30 @@ func (r *reading) part(ctx context.Context, p *gateway.Part) error {
 	}
 	r.timed(func() { r.m.Part(ctx, info, content, size) })
 	r.askLinks()
+	return r.askFile(p)
+}
+
+// askFile asks the lists that know files about what is attached, whose whole
+// content they know by its hash.
+func (r *reading) askFile(p *gateway.Part) error {
+	if r.query == nil || len(r.f.hashes) == 0 || p.Filename == "" && p.Disposition != "attachment" && !strings.HasPrefix(p.Type, "application/") {
+		return nil
+	}
+	sums := make([]hash.Hash, len(r.f.hashes))
+	all := make([]io.Writer, len(sums))
+	for i, h := range r.f.hashes {
+		sums[i] = h.New()
+		all[i] = sums[i]
+	}
+	in := p.Content.Open()
+	defer in.Close()
+	n, err := io.Copy(io.MultiWriter(all...), in)
+	if n == 0 || err != nil {
+		return err
+	}
+	for _, s := range sums {
+		r.query.AddHash(s.Sum(nil))
+	}
 	return nil
 }
 

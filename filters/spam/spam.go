@@ -2,6 +2,7 @@ package spam
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"slices"
 	"strconv"
@@ -27,7 +28,9 @@ type Filter struct {
 	opt   Options
 	deps  Deps
 	lists *urilist.Lists // nil: none
-	pool  sync.Pool      // of *reading
+	// hashes are those by which lists know files.
+	hashes []crypto.Hash
+	pool   sync.Pool // of *reading
 }
 
 // Deps is what a Filter works with.
@@ -43,6 +46,8 @@ type Deps struct {
 	Rules *rule.Set
 	// Resolver asks the lists of the options.
 	Resolver dns.Resolver
+	// Own are domains of ours: names and addresses of ours are told to no list.
+	Own []string
 	// Explain: reasons of ham are wanted too, whose finding takes longer than
 	// the score.
 	Explain bool
@@ -82,7 +87,8 @@ func New(opt Options, deps Deps) (*Filter, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.lists = lists
+		lists.Skip(deps.Own...)
+		f.lists, f.hashes = lists, lists.FileHashes()
 	}
 	f.pool.New = func() any { return newReading(f) }
 	return f, nil

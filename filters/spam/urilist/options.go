@@ -34,8 +34,9 @@ type Options struct {
 	// MaxLookups is how many questions a message may cause at all lists
 	// together, at most 500. A quarter is kept for what comes last. Default 60.
 	MaxLookups int `yaml:"max_lookups"`
-	// Skip are domains that are not asked about, with what is below them.
-	// Domains of well-known brands never are, but for hosts of their customers.
+	// Skip are domains that are not asked about, with what is below them. Domains
+	// of this gateway never are, nor those of well-known brands, but for hosts of
+	// their customers.
 	Skip []string `yaml:"skip"`
 }
 

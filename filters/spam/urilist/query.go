@@ -142,6 +142,9 @@ func (q *Query) AddAddress(address string) {
 		return
 	}
 	local, domain := strings.ToLower(address[:at]), strings.ToLower(address[at+1:])
+	if q.lists.told(domain) {
+		return
+	}
 	local, _, _ = strings.Cut(local, "+")
 	if domain == "googlemail.com" {
 		domain = "gmail.com"
