@@ -25,6 +25,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/outbound/mtasts"
 	"github.com/gapura-mail/gapura/gateway/outbound/tlsrpt"
 	"github.com/gapura-mail/gapura/gateway/pop3d"
+	"github.com/gapura-mail/gapura/gateway/quarantine"
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/quota"
 	"github.com/gapura-mail/gapura/gateway/sieve"
@@ -67,6 +68,9 @@ type Config struct {
 	Outbound outbound.Options `yaml:"outbound"`
 	// Mail that waits to be delivered.
 	Queue queue.Options `yaml:"queue"`
+	// Mail that a rule of the policy, or a refusal that its sender could not be
+	// told, keeps apart; gapura quarantine shows it.
+	Quarantine quarantine.Options `yaml:"quarantine"`
 	// Networks with rights of their own.
 	Networks Networks `yaml:"networks"`
 	// How users log in; gapura user keeps them.
@@ -254,6 +258,7 @@ func Default() *Config {
 		DNS:         DNS{Cache: 64 << 20}, // the rest is resolv.conf's to say
 		Outbound:    outbound.DefaultOptions(),
 		Queue:       queue.DefaultOptions(),
+		Quarantine:  quarantine.DefaultOptions(),
 		Mailboxes:   Mailboxes{mailbox.DefaultOptions(), lda.DefaultOptions(), search.DefaultOptions()},
 		Sieve:       sieve.DefaultOptions(),
 		IMAP:        imapd.Options{Limits: imapd.DefaultLimits()},
@@ -350,6 +355,7 @@ func (c *Config) inherit(d *decoder) {
 	if !written("mailboxes.max_size") {
 		c.Mailboxes.Store.MaxSize = min(max(c.Limits.Message, c.IMAP.Limits.Message), 1<<60) + int64(c.Limits.Header)
 	}
+	c.Queue.Quarantine = c.Quarantine.Expire
 }
 
 // resolvePaths makes relative paths count from the file's folder.

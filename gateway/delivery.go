@@ -37,7 +37,8 @@ type Copy struct {
 	From   smtp.ReversePath
 	Params smtp.MailParams
 	Rcpts  []Recipient
-	User   string // who submitted it, "" : nobody who authenticated
+	Kept   []*Kept // why it is to be kept apart, one for each of Rcpts; nil: it is delivered
+	User   string  // who submitted it, "" : nobody who authenticated
 	Queue  Queueing
 	Facts  Facts // what was found about the message; none of one that was queued
 	Size   int64 // octets that Open gives

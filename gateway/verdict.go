@@ -23,16 +23,17 @@ type Verdict struct {
 type Action uint8
 
 const (
-	Continue Action = iota // no rule decided: go on to the next stage; accept at the last
-	Accept                 // later rules of this stage are not asked
-	Reject                 // 5yz
-	Defer                  // 4yz
-	Discard                // 250, and the copy is dropped with a trace
+	Continue   Action = iota // no rule decided: go on to the next stage; accept at the last
+	Accept                   // later rules of this stage are not asked
+	Reject                   // 5yz
+	Defer                    // 4yz
+	Discard                  // 250, and the copy is dropped with a trace
+	Quarantine               // 250, and the copy is kept apart until it is released or expires
 )
 
 // String returns the action's name in policy files.
 func (a Action) String() string {
-	return [...]string{"continue", "accept", "reject", "defer", "discard"}[a]
+	return [...]string{"continue", "accept", "reject", "defer", "discard", "quarantine"}[a]
 }
 
 // Disposition is the policy's decision about one recipient's copy.
@@ -54,6 +55,8 @@ type Queueing struct {
 	// Report: it is a report of ours on how deliveries went, so that no report
 	// tells of its own (RFC 8460 section 3).
 	Report bool
+	// Released: it was in quarantine, and somebody has said that it is wanted.
+	Released bool
 }
 
 // Merge adds what a later rule says; where both say something the later wins.

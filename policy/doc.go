@@ -10,7 +10,7 @@
 //	    reply: "550 5.7.1 The message carries {antivirus.virus}"
 //
 // The rules of a stage are asked in the order written. The first that decides
-// (accept, reject, defer, discard) ends the stage for that recipient; rules
+// (accept, reject, defer, discard, quarantine) ends the stage for that recipient; rules
 // without a decision add their changes and let the next one speak. Everything
 // that can be known before mail comes is checked by Load: names and types of
 // facts, the stage at which they are known, codes of replies, header fields.

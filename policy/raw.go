@@ -136,7 +136,7 @@ func (raw *rawRule) action() gateway.Action {
 		return gateway.Continue
 	}
 	var names []string
-	for a := gateway.Accept; a <= gateway.Discard; a++ {
+	for a := gateway.Accept; a <= gateway.Quarantine; a++ {
 		if raw.then.Value == a.String() {
 			return a
 		}
@@ -152,8 +152,8 @@ func (raw *rawRule) action() gateway.Action {
 		hint = `did you mean "defer"?`
 	case "drop":
 		hint = `did you mean "discard"?`
-	case "quarantine", "junk":
-		hint = `leave "then" out and mark it: add: {X-Spam-Flag: "YES"}`
+	case "junk":
+		hint = `leave "then" out and mark it: add: {X-Spam-Flag: "YES"}; or did you mean "quarantine"?`
 	case "":
 	default:
 		if hint == "" {

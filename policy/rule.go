@@ -64,6 +64,9 @@ func (c *compiler) build(raw *rawRule, env Env) (*rule, bool) {
 			f.Problem(raw.then.Pos, fmt.Sprintf("what is to %s needs no add, remove, tag, route or place in the queue", r.action), "")
 		}
 	}
+	if r.action == gateway.Quarantine && raw.hold != nil {
+		f.Problem(raw.hold.Pos, "what is in quarantine waits there, and needs no hold", "")
+	}
 	if f.Count() > before {
 		return nil, false
 	}

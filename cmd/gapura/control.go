@@ -41,6 +41,7 @@ func (s *server) openControl(path string) (io.Closer, error) {
 		}
 	})
 	mux.HandleFunc("POST /queue", s.actOnQueue)
+	mux.HandleFunc("POST /quarantine", s.actOnQuarantine)
 	mux.HandleFunc("POST /quota", s.syncQuota)
 	mux.HandleFunc("POST /suppress", func(http.ResponseWriter, *http.Request) { s.suppress.Refresh() })
 	mux.HandleFunc("POST /mail/check", s.checkMail)

@@ -27,32 +27,33 @@ type cli struct {
 	Version    kong.VersionFlag `help:"Print the version and exit."`
 
 	// Commands, in the order of the help.
-	Serve    serveCmd    `cmd:"" help:"Run the gateway."`
-	Reload   reloadCmd   `cmd:"" help:"Make the running gateway read its configuration again."`
-	Verify   verifyCmd   `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
-	Explain  explainCmd  `cmd:"" help:"Run filters and policy on one message and tell why."`
-	User     userCmd     `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
-	Alias    aliasCmd    `cmd:"" help:"Addresses that lead to users or elsewhere."`
-	Mailbox  mailboxCmd  `cmd:"" help:"Mail that is kept here: folders, quota, removal."`
-	Config   configCmd   `cmd:"" name:"config" help:"Check and explain the configuration."`
-	Sink     sinkCmd     `cmd:"" help:"Run a server that files or drops what it gets."`
-	Check    checkCmd    `cmd:"" help:"One check by itself, for diagnosis."`
-	Sign     signCmd     `cmd:"" help:"A signature for one message."`
-	Parse    parseCmd    `cmd:"" help:"What a message, or a report in one, says."`
-	Sieve    sieveCmd    `cmd:"" help:"Sieve scripts: checks and tests."`
-	DKIM     dkimCmd     `cmd:"" name:"dkim" help:"The keys that our mail is signed with."`
-	Domain   domainCmd   `cmd:"" help:"What a domain needs to send and receive mail."`
-	Policy   policyCmd   `cmd:"" help:"The built-in policy, and checks of your own."`
-	Queue    queueCmd    `cmd:"" help:"Mail that waits to be delivered."`
-	Outbound outboundCmd `cmd:"" help:"How mail leaves for other servers."`
-	Suppress suppressCmd `cmd:"" help:"Addresses that are not to be written to."`
-	Quota    quotaCmd    `cmd:"" help:"How much users, domains and clients have sent, and who is held."`
-	Import   importCmd   `cmd:"" help:"Bring mail from elsewhere into a mailbox."`
-	Export   exportCmd   `cmd:"" help:"Write a copy of a mailbox, for other programs."`
-	Backup   backupCmd   `cmd:"" help:"Copy everything, while the gateway runs."`
-	Restore  restoreCmd  `cmd:"" help:"Bring a backup back."`
-	Plugin   pluginCmd   `cmd:"" help:"Filters in processes of their own."`
-	Spam     spamCmd     `cmd:"" help:"The spam filter: teach it, try it, ask it why."`
+	Serve      serveCmd      `cmd:"" help:"Run the gateway."`
+	Reload     reloadCmd     `cmd:"" help:"Make the running gateway read its configuration again."`
+	Verify     verifyCmd     `cmd:"" help:"SPF, DKIM, ARC and DMARC of one message."`
+	Explain    explainCmd    `cmd:"" help:"Run filters and policy on one message and tell why."`
+	User       userCmd       `cmd:"" help:"Users, their passwords, and bans of who guesses them."`
+	Alias      aliasCmd      `cmd:"" help:"Addresses that lead to users or elsewhere."`
+	Mailbox    mailboxCmd    `cmd:"" help:"Mail that is kept here: folders, quota, removal."`
+	Config     configCmd     `cmd:"" name:"config" help:"Check and explain the configuration."`
+	Sink       sinkCmd       `cmd:"" help:"Run a server that files or drops what it gets."`
+	Check      checkCmd      `cmd:"" help:"One check by itself, for diagnosis."`
+	Sign       signCmd       `cmd:"" help:"A signature for one message."`
+	Parse      parseCmd      `cmd:"" help:"What a message, or a report in one, says."`
+	Sieve      sieveCmd      `cmd:"" help:"Sieve scripts: checks and tests."`
+	DKIM       dkimCmd       `cmd:"" name:"dkim" help:"The keys that our mail is signed with."`
+	Domain     domainCmd     `cmd:"" help:"What a domain needs to send and receive mail."`
+	Policy     policyCmd     `cmd:"" help:"The built-in policy, and checks of your own."`
+	Queue      queueCmd      `cmd:"" help:"Mail that waits to be delivered."`
+	Quarantine quarantineCmd `cmd:"" help:"Mail that is kept apart until it is released."`
+	Outbound   outboundCmd   `cmd:"" help:"How mail leaves for other servers."`
+	Suppress   suppressCmd   `cmd:"" help:"Addresses that are not to be written to."`
+	Quota      quotaCmd      `cmd:"" help:"How much users, domains and clients have sent, and who is held."`
+	Import     importCmd     `cmd:"" help:"Bring mail from elsewhere into a mailbox."`
+	Export     exportCmd     `cmd:"" help:"Write a copy of a mailbox, for other programs."`
+	Backup     backupCmd     `cmd:"" help:"Copy everything, while the gateway runs."`
+	Restore    restoreCmd    `cmd:"" help:"Bring a backup back."`
+	Plugin     pluginCmd     `cmd:"" help:"Filters in processes of their own."`
+	Spam       spamCmd       `cmd:"" help:"The spam filter: teach it, try it, ask it why."`
 }
 
 // app is what every command's Run gets: where to read and write, and the

@@ -101,16 +101,25 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err := actByGateway(a.ctx, cfg, c, progress)
+	n, err := askGateway(a.ctx, cfg, "/queue", c, progress)
 	if !errors.Is(err, errNoGateway) {
 		return n, err
 	}
+	err = a.withoutGateway(cfg, func(db *sqldb.DB, _ blob.Store) error {
+		n, err = queue.ActOffline(a.ctx, db, cfg.Queue, c, progress)
+		return err
+	})
+	return n, err
+}
+
+// withoutGateway calls f with queued mail while no gateway can start.
+func (a *app) withoutGateway(cfg *config.Config, f func(db *sqldb.DB, blobs blob.Store) error) error {
 	if cfg.Storage.Database == "sqlite" { // a full disk would keep mail from being removed
 		if _, err := sqldb.FreeReserve(mailDir(cfg)); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	err = a.withDatabaseOf(cfg, asGateway, func(db *sqldb.DB) error {
+	err := a.withDatabaseOf(cfg, asGateway, func(db *sqldb.DB) error {
 		blobs, err := openBlobs(a.ctx, cfg, db, slog.New(slog.DiscardHandler))
 		if errors.Is(err, blob.ErrInUse) {
 			return fmt.Errorf("a gateway runs on %s, but does not answer on its control socket", cfg.Data)
@@ -119,13 +128,12 @@ func (a *app) actOn(c queue.Change, progress func(int)) (int, error) {
 			return err
 		}
 		defer blobs.Close() // until now no gateway can start
-		n, err = queue.ActOffline(a.ctx, db, cfg.Queue, c, progress)
-		return err
+		return f(db, blobs)
 	})
 	if errors.Is(err, sqldb.ErrInUse) {
 		err = fmt.Errorf("run this where that gateway runs: %w", err)
 	}
-	return n, err
+	return err
 }
 
 // acted is a line of what the gateway answers: how many so far, and at the end
@@ -136,9 +144,9 @@ type acted struct {
 	Error    string `json:"error,omitempty"`
 }
 
-// actByGateway asks the running gateway to act.
-func actByGateway(ctx context.Context, cfg *config.Config, c queue.Change, progress func(int)) (n int, err error) {
-	resp, err := callControl(ctx, cfg, "/queue", c)
+// askGateway asks the running gateway to act.
+func askGateway(ctx context.Context, cfg *config.Config, what string, c any, progress func(int)) (n int, err error) {
+	resp, err := callControl(ctx, cfg, what, c)
 	if err != nil {
 		return 0, err
 	}
@@ -160,7 +168,7 @@ func actByGateway(ctx context.Context, cfg *config.Config, c queue.Change, progr
 	}
 }
 
-// actOnQueue answers actByGateway.
+// actOnQueue answers askGateway.
 func (s *server) actOnQueue(w http.ResponseWriter, r *http.Request) {
 	var c queue.Change
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&c); err != nil {
@@ -170,9 +178,15 @@ func (s *server) actOnQueue(w http.ResponseWriter, r *http.Request) {
 	if c.Action == queue.Retry {
 		s.stores.out.Forget()
 	}
+	n := answerActing(w, func(progress func(int)) (int, error) { return s.stores.queue.Act(r.Context(), c, progress) })
+	s.log.Info("queue "+string(c.Action), "filter", c.Filter, "messages", n)
+}
+
+// answerActing tells askGateway how far it is, and returns how many there were.
+func answerActing(w http.ResponseWriter, act func(progress func(int)) (int, error)) int {
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	told := time.Now()
-	n, err := s.stores.queue.Act(r.Context(), c, func(n int) {
+	n, err := act(func(n int) {
 		if time.Since(told) > progressEvery {
 			told = time.Now()
 			out.Encode(acted{Messages: n})
@@ -184,7 +198,7 @@ func (s *server) actOnQueue(w http.ResponseWriter, r *http.Request) {
 		end.Error = err.Error()
 	}
 	out.Encode(end)
-	s.log.Info("queue "+string(c.Action), "filter", c.Filter, "messages", n)
+	return n
 }
 
 // progressEvery is how often it is told how far something is.

@@ -21,8 +21,12 @@ func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Res
 	if err != nil {
 		return nil, err
 	}
+	params := t.params
+	if c.apart {
+		params = unasked(params)
+	}
 	return &gateway.Copy{
-		ID: t.id, From: c.from, Params: t.params, Rcpts: c.to, User: t.s.info.User, Queue: c.queue, Facts: c.facts,
+		ID: t.id, From: c.from, Params: params, Rcpts: c.to, Kept: c.why, User: t.s.info.User, Queue: c.queue, Facts: c.facts,
 		PerRcpt:    t.separate() || len(t.pipe.Rcpts()) == 1 && len(c.to) == 1 && t.led == 1,
 		Size:       int64(len(head)) + a.body.Size(),
 		EightBit:   t.params.Body == smtp.Body8BitMIME,

@@ -16,14 +16,17 @@ type copyOf struct {
 	route  string
 	queued bool
 	local  bool // kept here; one copy for all routes of which that is so
+	apart  bool // in quarantine; likewise
+	spare  bool // refused: it is kept apart only where others are taken
 	from   smtp.ReversePath
 	queue  gateway.Queueing
 	edits  []gateway.Edit
 	spam   spamMark
 	facts  gateway.Facts // about the message, with a score as in spam
 	to     []gateway.Recipient
-	of     []int        // indexes of the accepted recipients whom to is for
-	got    []smtp.Reply // of the backend, one for each; split
+	why    []*gateway.Kept // one for each, where it is apart
+	of     []int           // indexes of the accepted recipients whom to is for
+	got    []smtp.Reply    // of the backend, one for each; split
 }
 
 // deliver carries out the rulings and returns the replies to the client: one
@@ -33,7 +36,7 @@ func (t *transaction) deliver(ctx context.Context, a *arriving, result pipeline.
 	if refused {
 		return t.answer(a, result, replies)
 	}
-	copies := t.copies(result)
+	copies := t.copies(a, result)
 	grant, refusal := t.take(ctx, a, copies)
 	if !refusal.IsZero() {
 		for _, c := range copies {
@@ -98,16 +101,22 @@ func (t *transaction) refusalOfAll(replies []smtp.Reply) smtp.Reply {
 }
 
 // copies groups the recipients that are not ruled out by what they get.
-func (t *transaction) copies(result pipeline.Result) []*copyOf {
+func (t *transaction) copies(a *arriving, result pipeline.Result) []*copyOf {
 	var cs []*copyOf
+	keep := mixed(result) && t.keepable(result.Facts)
+	t.kept = make([]bool, len(result.Rulings))
 	for i, r := range result.Rulings {
-		if r.Action != gateway.Continue && r.Action != gateway.Accept {
+		if r.Action == gateway.Discard || r.Refused() && !keep {
 			continue
 		}
 		mark, facts := spamMark{}, result.Facts
 		if !t.s.info.Submitted() {
 			rcpt := t.pipe.Rcpts()[i]
 			mark, facts = spamMarkOf(facts, rcpt.Facts), factsFor(facts, rcpt)
+		}
+		var why *gateway.Kept
+		if r.Action == gateway.Quarantine || r.Refused() {
+			why = t.why(a, r, facts, r.Reply)
 		}
 		for _, x := range t.goals[i] {
 			if r.Route != "" && r.Route != x.Route && !x.forwarded {
@@ -121,11 +130,17 @@ func (t *transaction) copies(result pipeline.Result) []*copyOf {
 				c.from = rewrite(t.from, t.pipe.Rcpts()[i].To.Domain)
 			}
 			c.local = t.local(c.route) && !c.queued
+			if why != nil {
+				c.setApart(r.Refused())
+			}
 			k := slices.IndexFunc(cs, c.same)
 			if k < 0 {
 				k, cs = len(cs), append(cs, &c)
 			}
 			cs[k].to, cs[k].of = append(cs[k].to, x.Recipient), append(cs[k].of, i)
+			if why != nil {
+				cs[k].why = append(cs[k].why, why)
+			}
 		}
 	}
 	return cs
@@ -133,7 +148,7 @@ func (t *transaction) copies(result pipeline.Result) []*copyOf {
 
 // same tells whether two copies are the same but for the recipients.
 func (c *copyOf) same(o *copyOf) bool {
-	return (c.route == o.route || c.local && o.local) && c.queued == o.queued && c.from == o.from && c.queue == o.queue && c.spam == o.spam && slices.Equal(c.edits, o.edits)
+	return (c.route == o.route || c.local && o.local) && c.apart == o.apart && c.spare == o.spare && c.queued == o.queued && c.from == o.from && c.queue == o.queue && c.spam == o.spam && slices.Equal(c.edits, o.edits)
 }
 
 // note merges what became of the copy into the replies for the accepted
@@ -196,7 +211,8 @@ func anyReply(replies []smtp.Reply, is func(smtp.Reply) bool) bool {
 // answer turns one reply for each recipient into what the client gets. Where
 // it can have only one: all refused, the refusal; some to be tried again,
 // that (a second copy for others is better than none for these); else 250,
-// and the refused copies are dropped with a trace, never bounced.
+// and the refused copies are kept in quarantine, or dropped with a trace, never
+// bounced.
 func (t *transaction) answer(a *arriving, result pipeline.Result, replies []smtp.Reply) []smtp.Reply {
 	said := replies
 	if !t.separate() && len(replies) > 1 {

@@ -14,7 +14,8 @@ import (
 // handover brings the copies of one message out. SMTP has no two-phase commit,
 // so the order is: what is queued is made durable; the backend in session
 // takes its copy; what it could not take for some is made durable too; then
-// all that is queued is activated, and the client told. A crash in between
+// all that is queued is activated, and the client told. What is kept in
+// quarantine is queued; what is only where others are taken, last. A crash in between
 // forgets what is not activated, and the client, who has heard nothing, comes
 // again.
 type handover struct {
@@ -45,17 +46,21 @@ func (h *handover) run(copies []*copyOf) {
 			}
 		}
 	}()
-	var session, queued []*copyOf
+	var session, queued, spare []*copyOf
 	for _, c := range copies {
-		if c.queued {
+		switch {
+		case c.spare:
+			spare = append(spare, c)
+		case c.queued:
 			queued = append(queued, c)
-		} else {
+		default:
 			session = append(session, c)
 		}
 	}
 	// What is kept here comes last: it fails least, and the queue can take over.
 	slices.SortStableFunc(session, func(a, b *copyOf) int { return order(a.local) - order(b.local) })
 	ok := h.begin(queued)
+	ok = h.begin(spare) && ok
 	if len(session)+len(h.legs) > 1 {
 		ok = h.prepare() && ok
 	}
@@ -63,13 +68,17 @@ func (h *handover) run(copies []*copyOf) {
 		h.fail(copies)
 		return
 	}
-	if late := h.inSession(session, len(queued) > 0); len(late) > 0 {
+	late, refused := h.inSession(session, len(queued) > 0)
+	if len(late) > 0 {
 		if ok := h.begin(late) && h.prepare(); !ok {
 			h.fail(copies)
 			return
 		}
 	}
-	h.commit()
+	for _, l := range h.commit(false) {
+		l.c.note(h.replies, l.got)
+	}
+	h.keep(refused)
 }
 
 func order(last bool) int {
@@ -132,9 +141,11 @@ func each(legs []*leg, f func(*leg)) {
 }
 
 // commit activates what was made durable; a lone copy is made so and activated
-// in one step.
-func (h *handover) commit() {
-	each(slices.DeleteFunc(slices.Clone(h.legs), func(l *leg) bool { return l.err != nil }), func(l *leg) {
+// in one step. It does so with those that are spare, or with all others, and
+// returns them.
+func (h *handover) commit(spare bool) []*leg {
+	mine := slices.DeleteFunc(slices.Clone(h.legs), func(l *leg) bool { return l.c.spare != spare })
+	each(slices.DeleteFunc(slices.Clone(mine), func(l *leg) bool { return l.err != nil }), func(l *leg) {
 		if l.got, l.err = l.d.Commit(h.ctx, l.copy); l.err == nil {
 			l.err = checkReplies(l.got, len(l.copy.Rcpts))
 		}
@@ -142,16 +153,15 @@ func (h *handover) commit() {
 			l.got = h.failed(l.c, l.err)
 		}
 	})
-	for _, l := range h.legs {
-		l.c.note(h.replies, l.got)
-	}
+	return mine
 }
 
 // inSession hands copies over to backends and notes their replies. late are
 // the copies of recipients whom a backend did not take and the queue must:
 // others are promised their copy, so that the client cannot be told, or a user
-// of ours is not to wait for a backend. promised: some copy is queued already.
-func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
+// of ours is not to wait for a backend; refused are those that may be kept apart
+// instead. promised: some copy is queued already.
+func (h *handover) inSession(copies []*copyOf, promised bool) (late, refused []*copyOf) {
 	got := make([][]smtp.Reply, len(copies))
 	ours := h.t.s.info.Submitted()
 	for i, c := range copies {
@@ -167,6 +177,10 @@ func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
 		return h.t.s.h.opt.Queue != nil && !h.t.separate() && promised && (r.Temporary() || ours && r.Permanent())
 	}
 	for i, c := range copies {
+		c.got = got[i]
+		if x := h.spares(c); x != nil {
+			refused = append(refused, x)
+		}
 		if !anyReply(got[i], canWait) {
 			c.note(h.replies, got[i])
 			continue
@@ -176,13 +190,13 @@ func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
 		h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
 		late = append(late, rest)
 	}
-	return late
+	return late, refused
 }
 
 // split parts the recipients of a copy by what was answered about them.
 func (c *copyOf) split(got []smtp.Reply, wait func(smtp.Reply) bool) (taken, rest *copyOf) {
 	a, b := *c, *c
-	a.to, a.of, b.to, b.of = nil, nil, nil, nil
+	a.to, a.of, a.got, b.to, b.of, b.got = nil, nil, nil, nil, nil, nil
 	b.queued, b.local = true, false
 	for i := range c.to {
 		x, r := &a, got[min(i, len(got)-1)]

@@ -111,8 +111,12 @@ func (q *queue) sent() string {
 	var all []string
 	for i, c := range q.copies {
 		var to []string
-		for _, r := range c.Rcpts {
-			to = append(to, r.To.String())
+		for k, r := range c.Rcpts {
+			who := r.To.String()
+			if c.Kept != nil && c.Kept[k] != nil {
+				who += " in quarantine"
+			}
+			to = append(to, who)
 		}
 		slices.Sort(to)
 		all = append(all, q.routes[i]+": "+strings.Join(to, " "))

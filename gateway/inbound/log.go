@@ -72,6 +72,9 @@ func (t *transaction) logCopy(a *arriving, result pipeline.Result, i int, reply,
 		reply = said
 	}
 	outcome := outcomeOf(r, reply, said)
+	if outcome == "dropped" && t.kept[i] {
+		outcome = "quarantined"
+	}
 	messages.WithLabelValues(outcome).Inc()
 	if r.Refused() {
 		refusals.WithLabelValues(r.Stage.String(), r.Action.String()).Inc()
@@ -101,6 +104,8 @@ func outcomeOf(r pipeline.Ruling, reply, said smtp.Reply) string {
 	switch {
 	case reply.Positive() && r.Action == gateway.Discard:
 		return "discarded"
+	case reply.Positive() && r.Action == gateway.Quarantine:
+		return "quarantined"
 	case reply.Positive():
 		return "accepted"
 	case reply.Temporary() || said.Temporary(): // the client comes back

@@ -16,7 +16,7 @@ var (
 	}, []string{"stage", "action"})
 	messages = promauto.NewCounterVec(prometheus.CounterOpts{
 		Name: "gapura_messages_total",
-		Help: "Messages, the copy of each recipient by itself, by outcome: accepted, refused, deferred, discarded, dropped (refused for some, while the client was told 250 for others); and those that did not arrive: aborted, no-room.",
+		Help: "Messages, the copy of each recipient by itself, by outcome: accepted, refused, deferred, discarded, quarantined, dropped (refused for some, while the client was told 250 for others); and those that did not arrive: aborted, no-room.",
 	}, []string{"outcome"})
 	bytesIn = promauto.NewCounter(prometheus.CounterOpts{
 		Name: "gapura_message_bytes_total",

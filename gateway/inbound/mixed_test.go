@@ -116,8 +116,10 @@ func TestMixedEnvelopes(t *testing.T) {
 			want: "250", events: "backend, prepare example.org, commit example.org", sent: "example.org: w@example.org",
 		},
 		{
-			name: "strangers' mail that is refused is dropped when others are promised it", who: stranger, to: "v@example.org a@queued.test", backend: one(virus),
-			want: "250", events: "prepare queued.test, backend, commit queued.test", sent: "queued.test: a@queued.test",
+			name: "strangers' mail that is refused is kept apart when others are promised it", who: stranger, to: "v@example.org a@queued.test", backend: one(virus),
+			want:   "250",
+			events: "prepare queued.test, backend, commit , commit queued.test",
+			sent:   ": v@example.org in quarantine; queued.test: a@queued.test",
 		},
 		{
 			name: "strangers' mail that is refused by all", who: stranger, to: "v@example.org", backend: one(virus),

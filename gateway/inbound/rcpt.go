@@ -21,6 +21,7 @@ type transaction struct {
 	started time.Time
 	goals   [][]target // of each accepted recipient; none where it is discarded
 	led     int        // how many those are
+	kept    []bool     // of each accepted recipient: its copy is in quarantine, though it was refused
 	group   string     // key of the backend that takes in session
 	readers []reader   // of what comes back
 

@@ -16,6 +16,10 @@ import (
 
 // run makes the plan of a user's copy: what its script says, else home.
 func (j *job) run(ctx context.Context, p *parcel) error {
+	if j.m.Queue.Released { // it is waited for, and no junk: neither its marks nor a script take it elsewhere
+		p.plan.stores = []store{{folder: mailbox.Inbox}}
+		return nil
+	}
 	home, err := j.home(ctx, p)
 	if err != nil {
 		return err

@@ -18,9 +18,10 @@ func byStage(ds map[gateway.Stage]gateway.Disposition) *fake {
 }
 
 // TestDecisionsAreFinal: what is refused or discarded stays so, at whatever
-// stage it was decided; accept ends its own stage alone.
+// stage it was decided; what is kept apart can only fare worse; accept ends its
+// own stage alone.
 func TestDecisionsAreFinal(t *testing.T) {
-	const connect, mail, rcpt, header, msg = gateway.StageConnect, gateway.StageMail, gateway.StageRcpt, gateway.StageHeader, gateway.StageMessage
+	const connect, helo, mail, rcpt, header, msg = gateway.StageConnect, gateway.StageHelo, gateway.StageMail, gateway.StageRcpt, gateway.StageHeader, gateway.StageMessage
 	for _, c := range []struct {
 		first, then       gateway.Stage
 		decided, overrule gateway.Action
@@ -35,6 +36,11 @@ func TestDecisionsAreFinal(t *testing.T) {
 		{rcpt, msg, gateway.Discard, gateway.Reject, gateway.Discard, rcpt},
 		{header, msg, gateway.Reject, gateway.Accept, gateway.Reject, header},
 		{header, msg, gateway.Defer, gateway.Discard, gateway.Defer, header},
+		{mail, msg, gateway.Quarantine, gateway.Accept, gateway.Quarantine, mail},
+		{mail, rcpt, gateway.Quarantine, gateway.Quarantine, gateway.Quarantine, mail},
+		{connect, header, gateway.Quarantine, gateway.Reject, gateway.Reject, header},
+		{rcpt, msg, gateway.Quarantine, gateway.Discard, gateway.Discard, msg},
+		{helo, msg, gateway.Discard, gateway.Quarantine, gateway.Discard, helo},
 		{connect, msg, gateway.Accept, gateway.Reject, gateway.Reject, msg},
 		{mail, rcpt, gateway.Accept, gateway.Defer, gateway.Defer, rcpt},
 	} {

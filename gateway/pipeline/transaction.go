@@ -23,7 +23,17 @@ func (r Ruling) Refused() bool {
 
 // final tells that no later stage can overrule it: there is no copy to judge.
 func (r Ruling) final() bool {
-	return r.Action != gateway.Continue && r.Action != gateway.Accept
+	return r.Refused() || r.Action == gateway.Discard
+}
+
+// overruledBy tells whether a decision of a later stage changes an earlier one: a
+// copy that is to be kept apart is still judged, and can be refused, but not let
+// through.
+func (r Ruling) overruledBy(a gateway.Action) bool {
+	if r.Action == gateway.Quarantine {
+		return a != gateway.Continue && a != gateway.Accept && a != gateway.Quarantine
+	}
+	return a != gateway.Continue
 }
 
 // merge adds what a later stage decided.
@@ -37,7 +47,7 @@ func (r *Ruling) merge(stage gateway.Stage, d gateway.Disposition) {
 	if d.Route != "" {
 		r.Route = d.Route
 	}
-	if d.Action != gateway.Continue {
+	if r.overruledBy(d.Action) {
 		r.Action, r.Reply, r.Stage = d.Action, d.Reply, stage
 	}
 	if r.Refused() && r.Reply.IsZero() {

@@ -19,7 +19,7 @@ const (
 	Retry Action = "retry"
 	// Hold keeps them until they are released; they do not grow old meanwhile.
 	Hold Action = "hold"
-	// Release ends Hold.
+	// Release ends Hold. What is Quarantined goes to its recipients.
 	Release Action = "release"
 	// Remove takes them out of the queue; nobody is told.
 	Remove Action = "remove"
@@ -30,6 +30,9 @@ type Change struct {
 	Action Action `json:"action"`
 	Filter Filter `json:"filter"`
 	Reason string `json:"reason,omitempty"` // of Hold
+	// Before is called with what is to be released from quarantine, before it is:
+	// while its octets are certainly there. nil: nobody wants to know.
+	Before func(ctx context.Context, it *Item) `json:"-"`
 }
 
 func (c *Change) check() error {
@@ -38,6 +41,9 @@ func (c *Change) check() error {
 	default:
 		return fmt.Errorf("queue: there is no action %q", c.Action)
 	}
+	if c.Filter.State == Quarantined && c.Action != Release && c.Action != Remove {
+		return fmt.Errorf("queue: what is in quarantine cannot %s", c.Action)
+	}
 	c.Reason = cmp.Or(c.Reason, "held by an administrator")
 	c.Reason = c.Reason[:min(len(c.Reason), maxHoldReason)]
 	return c.Filter.check()
@@ -45,21 +51,27 @@ func (c *Change) check() error {
 
 // apply makes of a waiting row what the action wants; false: it is that
 // already.
-func (c *Change) apply(e *entry, held bool, now int64) (fate, bool) {
+func (c *Change) apply(e *entry, state State, now int64) (fate, bool) {
+	held := state == Held
 	switch c.Action {
 	case Remove:
 		return toGo, true
-	case Hold:
-		if held {
-			return toWait, false
-		}
-		e.hold, e.heldAt = c.Reason, now
 	case Release:
+		if state == Quarantined { // its age counts from now on
+			e.freed, e.since, e.due = now, now, now
+			e.hold, e.heldAt = "", 0
+			return toWait, true
+		}
 		if !held {
 			return toWait, false
 		}
 		e.since += max(0, now-e.heldAt) // it does not grow old while it is held
 		e.hold, e.heldAt, e.due = "", 0, max(now, e.msg.notBefore)
+	case Hold:
+		if held {
+			return toWait, false
+		}
+		e.hold, e.heldAt = c.Reason, now
 	case Retry:
 		if held || e.msg.notBefore > now {
 			return toWait, false
@@ -86,7 +98,7 @@ func (q *Queue) Act(ctx context.Context, c Change, progress func(n int)) (total 
 	defer q.unwatch(w)
 	for again := 3; again > 0; again-- {
 		missed := false
-		err := eachBatch(ctx, q.db, &c, q.clock.now(), func(b *batch) error {
+		err := eachBatch(ctx, q.db, &c, q.options(), q.clock.now(), func(b *batch) error {
 			all := len(b.settle)
 			n, err := q.actOnRows(ctx, &c, b, w)
 			total += n
@@ -135,7 +147,7 @@ func (q *Queue) actOn(c *Change, e *entry, now int64) bool {
 			q.plan(now)
 		}
 		q.relieve(e.dest)
-		e.fate, _ = c.apply(e, false, now)
+		e.fate, _ = c.apply(e, Active, now)
 		e.state = settling
 		q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
 		return true
@@ -206,8 +218,12 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 			continue
 		}
 		q.waiting.rows--
-		if e.wasHeld {
+		switch e.was {
+		case Held:
 			q.waiting.held--
+		case Quarantined:
+			q.waiting.apart--
+			q.metrics.quarantined(map[Action]string{Release: "released", Remove: "removed"}[c.Action], 1)
 		}
 		if c.Action == Retry {
 			q.tryAgain(e)
@@ -226,7 +242,7 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 
 // eachBatch goes through the rows of queue_waiting that c is about, and gives
 // what they are to be in batches.
-func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, now int64, write func(b *batch) error) error {
+func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, o *Options, now int64, write func(b *batch) error) error {
 	b := &batch{}
 	flush := func() error {
 		if len(b.settle) == 0 {
@@ -241,11 +257,14 @@ func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, now int64, write fu
 		return nil
 	}
 	err := eachWaiting(ctx, db, &f, func(e *entry, state State) error {
-		fate, changes := c.apply(e, state == Held, now)
+		if c.Before != nil && state == Quarantined {
+			c.Before(ctx, item(o, e, state))
+		}
+		fate, changes := c.apply(e, state, now)
 		if !changes {
 			return nil
 		}
-		e.fate, e.wasHeld = fate, state == Held
+		e.fate, e.was = fate, state
 		b.settle = append(b.settle, e)
 		if len(b.settle) < actBatch {
 			return nil
@@ -258,22 +277,28 @@ func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, now int64, write fu
 	return flush()
 }
 
+// offline is a queue that writes rows, and does nothing else.
+func offline(db *sqldb.DB, opt Options) *Queue {
+	opt = opt.withDefaults()
+	q := &Queue{db: db, write: db.Write, clock: clock{time.Now()}}
+	q.opt.Store(&opt)
+	return q
+}
+
 // ActOffline is Act for a queue that no process has open. Space is reclaimed
 // when it is opened next time.
 func ActOffline(ctx context.Context, db *sqldb.DB, opt Options, c Change, progress func(n int)) (total int, err error) {
 	if err := c.check(); err != nil {
 		return 0, err
 	}
-	opt = opt.withDefaults()
-	q := &Queue{db: db, write: db.Write, clock: clock{time.Now()}}
-	q.opt.Store(&opt)
+	q := offline(db, opt)
 	if err := migrate(ctx, db); err != nil {
 		return 0, err
 	}
 	if err := q.recoverNew(ctx); err != nil {
 		return 0, err
 	}
-	err = eachBatch(ctx, db, &c, q.clock.now(), func(b *batch) error {
+	err = eachBatch(ctx, db, &c, q.options(), q.clock.now(), func(b *batch) error {
 		err := db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 			b.release = b.release[:0]
 			return q.store(ctx, tx, b)

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 )
 
@@ -166,6 +167,10 @@ func (q *Queue) claim(list []*entry, w *watch) (mine []*entry) {
 // the sender is told that it is late; or it goes back, if its destination is
 // known to be down; or it gets a last attempt.
 func (q *Queue) look(e *entry) {
+	if e.apart() {
+		q.forget(e)
+		return
+	}
 	v := &verdict{now: q.clock.now(), rcpts: make([]ruling, len(e.rcpts))}
 	q.mu.Lock()
 	d := q.peekDest(e)
@@ -202,6 +207,26 @@ func (q *Queue) look(e *entry) {
 	q.reportAge(e, v)
 	q.notify(e, v)
 	q.looked(e, v, last)
+}
+
+// forget drops what was in quarantine for long enough.
+func (q *Queue) forget(e *entry) {
+	o, now := q.options(), q.clock.now()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	e.fate = toWait // it may be kept for longer than when its row was written
+	if o.forgetAt(e) <= now {
+		e.fate = toGo
+	}
+	if e.wish == toRemove {
+		e.fate, e.wish = toGo, noWish
+	}
+	if e.fate == toGo {
+		q.metrics.quarantined("expired", 1)
+		q.log.LogAttrs(q.ctx, slog.LevelInfo, "quarantine expired", slog.String("id", e.msg.trace),
+			slog.String("from", e.msg.from.Path()), slog.String("to", e.rcpts[0].to.Path()), slog.String("rule", e.kept.Rule))
+	}
+	q.journal.later(func(b *batch) { b.settle = append(b.settle, e) })
 }
 
 // looked stores what look found.

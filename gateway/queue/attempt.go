@@ -101,6 +101,7 @@ func (q *Queue) job(e *entry) *Job {
 		Rcpts: make([]gateway.Recipient, len(e.rcpts)),
 		Open:  func() (io.ReadCloser, error) { return q.openFor(e) },
 	}
+	job.Queue.Released = e.freed != 0
 	for i := range e.rcpts {
 		job.Rcpts[i] = gateway.Recipient{To: e.rcpts[i].to, Params: e.rcpts[i].params, Route: e.route}
 	}

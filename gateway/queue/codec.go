@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
 
@@ -23,6 +24,8 @@ const (
 	maxHoldReason = 500
 	maxLocal      = 255 // octets of a local part
 	maxOriginal   = 1000
+	maxKeptText   = 500 // octets of each text about why it is in quarantine
+	maxKeptFacts  = 30
 )
 
 // errRow tells that a row cannot be read.
@@ -81,10 +84,26 @@ func appendRow(dst []byte, e *entry) []byte {
 	for i := range e.rcpts {
 		w.recipient(&e.rcpts[i])
 	}
-	if e.byHand > 0 { // versions before did not have it, and pass it over
+	if e.byHand > 0 || e.kept != nil { // versions before did not have these, and pass them over
 		w.uint(uint64(e.byHand))
 	}
+	if e.kept != nil {
+		w.int(e.freed)
+		w.kept(e.kept)
+	}
 	return w.b
+}
+
+func (w *encoder) kept(k *gateway.Kept) {
+	for _, s := range [...]string{k.Rule, k.Stage, k.Reason, k.Author, k.Subject} {
+		w.string(s, maxKeptText)
+	}
+	facts := k.Facts[:min(len(k.Facts), maxKeptFacts)]
+	w.uint(uint64(len(facts)))
+	for _, f := range facts {
+		w.string(f.Name, maxName)
+		w.string(f.Value, maxKeptText)
+	}
 }
 
 func (w *encoder) message(m *message) {
@@ -233,8 +252,23 @@ func parseRow(b []byte, e *entry) error {
 	if len(r.b) > 0 {
 		e.byHand = int(r.uint(1 << 30))
 	}
+	if len(r.b) > 0 {
+		e.freed = r.within(0, maxTime)
+		e.kept = r.kept()
+	}
 	e.flow = flowOf(e.route, e.domain, e.msg.lane(), e.msg.priority(), e.msg.sender())
 	return r.err
+}
+
+func (r *decoder) kept() *gateway.Kept {
+	k := &gateway.Kept{}
+	for _, s := range [...]*string{&k.Rule, &k.Stage, &k.Reason, &k.Author, &k.Subject} {
+		*s = r.string(maxKeptText)
+	}
+	for range r.uint(maxKeptFacts) {
+		k.Facts = append(k.Facts, gateway.KeptFact{Name: r.string(maxName), Value: r.string(maxKeptText)})
+	}
+	return k
 }
 
 func (r *decoder) message() *message {

@@ -38,6 +38,9 @@ func (d *delivery) Commit(ctx context.Context, c *gateway.Copy) ([]smtp.Reply, e
 	}
 	replies := make([]smtp.Reply, len(c.Rcpts))
 	ok := smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok: queued as "+c.ID)
+	if c.Kept != nil { // that is not the sender's to know
+		ok.Text = "Ok"
+	}
 	for i := range replies {
 		replies[i] = ok
 	}
@@ -97,7 +100,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		return nil, err
 	}
 	if note != nil && q.logged(entries[0]) {
-		q.acceptedMore(1)
+		q.accepted(entries)
 		return entries, nil
 	}
 	err = q.journal.do(func(b *batch) {
@@ -126,16 +129,16 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		}
 		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)
 	}
-	q.acceptedMore(len(entries))
+	q.accepted(entries)
 	return entries, nil
 }
 
-func (q *Queue) acceptedMore(n int) {
+func (q *Queue) accepted(entries []*entry) {
 	if q.ready.failed.Load() {
 		q.ready.failed.Store(false)
 	}
-	if q.metrics != nil {
-		q.metrics.accepted.Add(float64(n))
+	if q.metrics != nil && !entries[0].apart() {
+		q.metrics.accepted.Add(float64(len(entries)))
 	}
 }
 
@@ -235,6 +238,9 @@ func (q *Queue) entriesOf(c *gateway.Copy, route string) ([]*entry, error) {
 	m.notBefore = notBefore(&c.Params, now)
 	m.params.HoldFor, m.params.HoldUntil = 0, time.Time{} // done here, and not asked of the next hop
 	list := group(c.Rcpts, o.Recipients)
+	if c.Kept != nil {
+		list = apart(c)
+	}
 	m.entries = int64(len(list))
 	m.first = q.ids.Add(m.entries) - m.entries + 1
 	due := m.released()
@@ -265,6 +271,17 @@ func notBefore(p *smtp.MailParams, now int64) int64 {
 		return 0
 	}
 	return at
+}
+
+// apart puts each recipient by himself, so that one can be released without the
+// others.
+func apart(c *gateway.Copy) (list []*entry) {
+	for i := range c.Rcpts {
+		one := group(c.Rcpts[i:i+1], 1)
+		one[0].kept = c.Kept[i]
+		list = append(list, one...)
+	}
+	return list
 }
 
 // group puts recipients of one domain and route together.
@@ -306,7 +323,7 @@ func (q *Queue) register(entries []*entry) error {
 
 // admits tells whether e is to be tried as soon as it is stored. q.mu is held.
 func (q *Queue) admits(e *entry, now int64) bool {
-	if e.hold != "" || e.due > now || len(q.entries) >= q.most {
+	if e.stays() || e.due > now || len(q.entries) >= q.most {
 		return false
 	}
 	d := q.peekDest(e)

@@ -130,7 +130,15 @@ func (c *crash) bounce(text string) {
 func (c *crash) send(q *Queue, id string, prepare, abort bool, to ...string) {
 	m := copyOf("me@example.org", body(id), to...)
 	m.ID = id
-	d := q.Delivery("out")
+	route := "out"
+	if strings.HasPrefix(id, "k") { // for the quarantine
+		route = ""
+		for i := range m.Rcpts {
+			m.Rcpts[i].Route = "out"
+			m.Kept = append(m.Kept, &gateway.Kept{Rule: id})
+		}
+	}
+	d := q.Delivery(route)
 	defer d.Abort()
 	if prepare && d.Prepare(context.Background(), m) != nil || abort {
 		return
@@ -169,9 +177,20 @@ func (c *crash) work(q *Queue) {
 	}
 	wg.Wait()
 	c.send(q, "p1", true, true, "never@x.test")
+	c.send(q, "k0", true, true, "never@x.test")
+	c.send(q, "k1", false, false, "a@x.test", "b@y.test")
+	c.send(q, "k2", true, false, "a@x.test", "later@x.test")
+	c.release(q, Filter{ID: "k1"})
+	c.release(q, Filter{To: "later@x.test"})
 	c.send(q, "m3", true, false, "no@x.test", "later@z.test")
 	time.Sleep(10 * time.Minute)
 	settle()
+}
+
+// release lets go what is in quarantine.
+func (c *crash) release(q *Queue, f Filter) {
+	f.State = Quarantined
+	q.Act(context.Background(), Change{Action: Release, Filter: f}, nil) // the power may be off
 }
 
 func leadOut(_ context.Context, to smtp.Address) ([]gateway.Recipient, error) {
@@ -216,6 +235,7 @@ func cutAfter(t *testing.T, n int) (ops int) {
 			t.Fatal("the blobs do not open again")
 		}
 		q.SetTransports(map[string]Transport{"out": c})
+		c.release(q, Filter{All: true})
 		time.Sleep(30 * time.Hour)
 		settle()
 		c.verify(n, before)

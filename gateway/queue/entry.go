@@ -98,7 +98,9 @@ type entry struct {
 	since    int64 // from when on its age counts
 	hold     string
 	heldAt   int64
-	flow     uint64 // see flowOf
+	kept     *gateway.Kept // why it is, or was, in quarantine; nil: it never was
+	freed    int64         // when it was released from there; 0: it was not
+	flow     uint64        // see flowOf
 
 	// What follows is not stored, and guarded by Queue.mu.
 	fresh   bool // its row is in queue_new, not in queue_waiting
@@ -117,7 +119,7 @@ type entry struct {
 	fate    fate     // what its row becomes
 	notices []*entry // notifications that are stored with that
 	loaded  bool     // it counts in its bucket
-	wasHeld bool     // of a row that an administrator changes
+	was     State    // of a row that an administrator changes
 	logged  bool     // it has no row yet: it is in the log; then fresh is true
 	moving  bool     // its row is being written
 	doubt   bool     // its row may have been written: nobody has heard
@@ -142,6 +144,12 @@ const (
 	toRemove
 	toRetry
 )
+
+// apart tells whether it is in quarantine.
+func (e *entry) apart() bool { return e.kept != nil && e.freed == 0 }
+
+// stays tells whether it is not tried until somebody lets it go.
+func (e *entry) stays() bool { return e.hold != "" || e.apart() }
 
 // inLog tells whether it is in the log alone, and no row is being written.
 func (e *entry) inLog() bool { return e.logged && !e.moving }

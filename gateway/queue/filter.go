@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -21,17 +22,25 @@ type Filter struct {
 	Lane   string `json:"lane,omitempty"`
 	User   string `json:"user,omitempty"`
 	Reason string `json:"reason,omitempty"` // part of the latest reply, or of why it is held; without case
-	State  State  `json:"state,omitempty"`
+	State  State  `json:"state,omitempty"`  // "" : any but Quarantined
+	// Rule is part of the rule that wants them in quarantine, without case; what
+	// came before Since, or after Until, is left out.
+	Rule  string    `json:"rule,omitempty"`
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // State is what a message in the queue waits for.
 type State string
 
-// The states. Active ones are being tried or about to be.
+// The states. Active ones are being tried or about to be; Quarantined ones are
+// kept apart, and no part of the queue unless they are asked for.
 const (
 	Active  State = "active"
 	Waiting State = "waiting"
 	Held    State = "held"
+
+	Quarantined State = "quarantined"
 )
 
 // ErrNoFilter says that a Filter does not say what to choose.
@@ -56,7 +65,7 @@ func (f *Filter) check() error {
 			f.Domain = d // which has an index
 		}
 	}
-	f.Reason = strings.ToLower(f.Reason)
+	f.Reason, f.Rule = strings.ToLower(f.Reason), strings.ToLower(f.Rule)
 	return nil
 }
 
@@ -92,14 +101,16 @@ func (f *Filter) fits(e *entry, state State) bool {
 		(f.Route == "" || e.route == f.Route) &&
 		(f.Lane == "" || m.lane() == f.Lane) &&
 		(f.User == "" || strings.EqualFold(f.User, asciiDomain(m.user))) &&
-		(f.State == "" || f.State == state) &&
+		(f.State == state || f.State == "" && state != Quarantined) &&
+		(f.Rule == "" || e.kept != nil && strings.Contains(strings.ToLower(e.kept.Rule), f.Rule)) &&
+		(f.Since.IsZero() || m.queued >= f.Since.UnixMilli()) && (f.Until.IsZero() || m.queued <= f.Until.UnixMilli()) &&
 		(f.From == "" || strings.EqualFold(f.From, cmp.Or(asciiDomain(m.from.String()), "<>"))) &&
 		(f.To == "" || slices.ContainsFunc(e.rcpts, func(r recipient) bool { return strings.EqualFold(f.To, asciiDomain(r.to.String())) })) &&
 		(f.Reason == "" || f.reason(e))
 }
 
 func (f *Filter) reason(e *entry) bool {
-	return strings.Contains(strings.ToLower(e.hold), f.Reason) ||
+	return strings.Contains(strings.ToLower(e.hold), f.Reason) || e.kept != nil && strings.Contains(strings.ToLower(e.kept.Reason), f.Reason) ||
 		slices.ContainsFunc(e.rcpts, func(r recipient) bool {
 			return !r.last.IsZero() && strings.Contains(strings.ToLower(r.last.Error()), f.Reason)
 		})
@@ -119,10 +130,20 @@ func (f *Filter) where() (sql string, args []any) {
 		add("route = ?", f.Route)
 	}
 	switch f.State {
+	case Quarantined:
+		add("held = ?", rowApart)
 	case Held:
-		add("held = ?", 1)
+		add("held = ?", rowHeld)
 	case Waiting:
-		add("held = ?", 0)
+		add("held = ?", rowWaits)
+	default:
+		add("held < ?", rowApart)
+	}
+	if !f.Since.IsZero() {
+		add("queued >= ?", f.Since.UnixMilli())
+	}
+	if !f.Until.IsZero() {
+		add("queued <= ?", f.Until.UnixMilli())
 	}
 	return sql, args
 }

@@ -32,10 +32,22 @@ type Item struct {
 	Tried      *time.Time      `json:"tried,omitempty"` // the latest attempt
 	Next       *time.Time      `json:"next,omitempty"`  // the next one
 	Expires    *time.Time      `json:"expires,omitempty"`
-	Hold       string          `json:"hold,omitempty"` // why it is held
+	Hold       string          `json:"hold,omitempty"`       // why it is held
+	Quarantine *ItemKept       `json:"quarantine,omitempty"` // why it is, or was, in quarantine
 	EnvelopeID string          `json:"envelope_id,omitempty"`
 
 	ref blob.Ref
+}
+
+// ItemKept is why an Item is in quarantine.
+type ItemKept struct {
+	Rule     string            `json:"rule,omitempty"`
+	Stage    string            `json:"stage,omitempty"`
+	Reason   string            `json:"reason,omitempty"`
+	Author   string            `json:"author,omitempty"`
+	Subject  string            `json:"subject,omitempty"`
+	Facts    map[string]string `json:"facts,omitempty"`
+	Released *time.Time        `json:"released,omitempty"`
 }
 
 // ItemRecipient is a recipient of an Item.
@@ -61,8 +73,21 @@ func item(o *Options, e *entry, state State) *Item {
 		return &t
 	}
 	it.Tried = at(e.tried)
-	if state != Held {
+	switch state {
+	case Held:
+	case Quarantined:
+		it.Expires = at(o.forgetAt(e))
+	default:
 		it.Next, it.Expires = at(e.due), at(o.returnAt(e))
+	}
+	if k := e.kept; k != nil {
+		it.Quarantine = &ItemKept{Rule: k.Rule, Stage: k.Stage, Reason: k.Reason, Author: k.Author, Subject: k.Subject, Released: at(e.freed)}
+		for _, f := range k.Facts {
+			if it.Quarantine.Facts == nil {
+				it.Quarantine.Facts = map[string]string{}
+			}
+			it.Quarantine.Facts[f.Name] = f.Value
+		}
 	}
 	for i := range e.rcpts {
 		r := &e.rcpts[i]
@@ -95,7 +120,7 @@ func List(ctx context.Context, db *sqldb.DB, opt Options, f Filter, each func(*I
 			return err
 		}
 	}
-	if f.State == Waiting || f.State == Held {
+	if f.State == Waiting || f.State == Held || f.State == Quarantined {
 		return nil
 	}
 	return eachNew(ctx, db, &f, func(e *entry) error { return each(item(&opt, e, Active)) })
@@ -117,10 +142,7 @@ func eachWaiting(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry,
 		if err == nil {
 			e.due = due
 		}
-		if held != 0 {
-			return e, Held, err
-		}
-		return e, Waiting, err
+		return e, stateOf(held), err
 	})
 }
 
@@ -236,7 +258,7 @@ func Summary(ctx context.Context, db *sqldb.DB) ([]Group, error) {
 	return list, err
 }
 
-const sqlSummary = `SELECT domain, route, held, COUNT(*), MIN(queued) FROM queue_waiting GROUP BY domain, route, held`
+const sqlSummary = `SELECT domain, route, held, COUNT(*), MIN(queued) FROM queue_waiting WHERE held < 2 GROUP BY domain, route, held`
 
 // ErrNotFound says that there is no such message in the queue.
 var ErrNotFound = errors.New("queue: there is no such message")

@@ -7,7 +7,7 @@ import (
 
 // report logs and counts what an attempt gave: a line for each recipient.
 func (q *Queue) report(e *entry, v *verdict, took time.Duration) {
-	age := time.Duration(v.now-e.msg.queued) * time.Millisecond
+	age := time.Duration(v.now-max(e.msg.queued, e.freed)) * time.Millisecond
 	if v.later {
 		q.log.Debug("delivery waits", "id", e.msg.trace, "route", e.route, "destination", e.domain, "reason", v.rcpts[0].Reply.Text, "for", v.retry.Seconds())
 		if len(v.rest) == len(v.rcpts) {

@@ -14,6 +14,7 @@ type Metrics struct {
 	accepted prometheus.Counter
 	attempts *prometheus.CounterVec
 	notices  *prometheus.CounterVec
+	apart    *prometheus.CounterVec
 	latency  prometheus.Histogram
 	results  [3]prometheus.Counter
 	queue    atomic.Pointer[Queue]
@@ -34,6 +35,10 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "gapura_queue_notifications_total",
 			Help: "Recipients told about in delivery status notifications, by action: failed, delayed, relayed; dropped: there was nobody to tell.",
 		}, []string{"action"}),
+		apart: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gapura_quarantine_total",
+			Help: "Copies in quarantine, each recipient's by itself, by what was done: kept, released, removed, expired.",
+		}, []string{"action"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "gapura_queue_delivery_seconds",
 			Help:    "Time from the acceptance of a message to its delivery to a recipient.",
@@ -43,7 +48,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 	for r := range m.results {
 		m.results[r] = m.attempts.WithLabelValues(Result(r).String())
 	}
-	reg.MustRegister(m.accepted, m.attempts, m.notices, m.latency, m)
+	reg.MustRegister(m.accepted, m.attempts, m.notices, m.apart, m.latency, m)
 	return m
 }
 
@@ -53,12 +58,14 @@ func (r Result) String() string { return [...]string{"deferred", "delivered", "f
 var (
 	descMessages = prometheus.NewDesc("gapura_queue_entries",
 		"Entries in the queue, by state: active (in memory: being tried or about to be), waiting, held.", []string{"state"}, nil)
+	descApart  = prometheus.NewDesc("gapura_quarantine_entries", "Copies that are in quarantine.", nil, nil)
 	descOldest = prometheus.NewDesc("gapura_queue_oldest_seconds", "Age of the oldest entry in the queue.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (m *Metrics) Describe(c chan<- *prometheus.Desc) {
 	c <- descMessages
+	c <- descApart
 	c <- descOldest
 }
 
@@ -72,6 +79,7 @@ func (m *Metrics) Collect(c chan<- prometheus.Metric) {
 	for state, n := range map[string]int64{"active": n.Active, "waiting": n.Waiting, "held": n.Held} {
 		c <- prometheus.MustNewConstMetric(descMessages, prometheus.GaugeValue, float64(n), state)
 	}
+	c <- prometheus.MustNewConstMetric(descApart, prometheus.GaugeValue, float64(n.Quarantined))
 	if age, err := q.oldest(); err == nil {
 		c <- prometheus.MustNewConstMetric(descOldest, prometheus.GaugeValue, age.Seconds())
 	}
@@ -84,6 +92,13 @@ func (m *Metrics) detach()         { m.queue.Store(nil) }
 func (m *Metrics) notice(action string) {
 	if m != nil {
 		m.notices.WithLabelValues(action).Inc()
+	}
+}
+
+// quarantined counts what was done with copies in quarantine.
+func (m *Metrics) quarantined(action string, n int) {
+	if m != nil {
+		m.apart.WithLabelValues(action).Add(float64(n))
 	}
 }
 
@@ -103,6 +118,8 @@ type Counts struct {
 	Active  int64 `json:"active"`  // in memory
 	Waiting int64 `json:"waiting"` // on disk alone
 	Held    int64 `json:"held"`
+
+	Quarantined int64 `json:"quarantined"`
 }
 
 // Counts counts the entries.
@@ -113,13 +130,14 @@ func (q *Queue) Counts() Counts {
 	for _, b := range q.buckets {
 		loaded += int64(b.loaded)
 	}
-	return Counts{Active: int64(len(q.entries)), Waiting: q.waiting.rows - q.waiting.held - loaded, Held: q.waiting.held}
+	w := q.waiting
+	return Counts{Active: int64(len(q.entries)), Waiting: w.rows - w.held - w.apart - loaded, Held: w.held, Quarantined: w.apart}
 }
 
 // oldest returns the age of the oldest entry: ids go up with time.
 func (q *Queue) oldest() (time.Duration, error) {
 	oldest := int64(never)
-	for _, query := range [...]string{sqlOldest, sqlOldestNew} {
+	for _, query := range [...]string{sqlOldest, sqlOldestHeld, sqlOldestNew} {
 		rows, err := q.db.Read().Query(q.ctx, query)
 		err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 			if e, err := scanEntry(row); err == nil {

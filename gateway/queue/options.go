@@ -40,6 +40,8 @@ type Options struct {
 	// Lanes that the policy may choose, beside default, transactional and
 	// bulk, which may be changed here as well.
 	Lanes map[string]Lane `yaml:"lanes"`
+	// Quarantine is how long mail is kept apart before it is dropped.
+	Quarantine time.Duration `yaml:"-"`
 }
 
 // Lane is a kind of mail with a share of its own.
@@ -69,6 +71,7 @@ func DefaultOptions() Options {
 		Retry:  []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour},
 		Expire: 120 * time.Hour, Warn: 4 * time.Hour, Probe: 30 * time.Minute,
 		Concurrency: 500, PerDestination: 20, Recipients: 100, ReturnSize: 100 << 10, Lanes: builtinLanes(),
+		Quarantine: 30 * 24 * time.Hour,
 	}
 }
 
@@ -89,6 +92,7 @@ func (o Options) withDefaults() Options {
 	o.PerDestination = cmp.Or(o.PerDestination, d.PerDestination)
 	o.Recipients = cmp.Or(o.Recipients, d.Recipients)
 	o.ReturnSize = cmp.Or(o.ReturnSize, d.ReturnSize)
+	o.Quarantine = cmp.Or(o.Quarantine, d.Quarantine)
 	lanes := builtinLanes()
 	for name, l := range o.Lanes {
 		l.Weight = cmp.Or(l.Weight, lanes[name].Weight, 10)

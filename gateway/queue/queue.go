@@ -119,9 +119,10 @@ type bucketState struct {
 	more   bool // more are due
 }
 
-// counts are the rows of queue_waiting.
+// counts are the rows of queue_waiting: all, those that are held, and those in
+// quarantine.
 type counts struct {
-	rows, held int64
+	rows, held, apart int64
 }
 
 // Open opens the queue; the blob store must know already what Live lists.

@@ -53,9 +53,12 @@ func (q *Queue) countRows(ctx context.Context) error {
 		due    int64
 	}
 	var list []seen
-	var total, held int64
+	var total, held, apart int64
 	err := q.db.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
 		list, total, held = nil, 0, 0
+		if err := r.QueryRow(ctx, sqlApart).Scan(&apart); err != nil {
+			return err
+		}
 		rows, err := r.Query(ctx, sqlBacklog, far) // what is held is never due
 		return sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 			var s seen
@@ -83,7 +86,7 @@ func (q *Queue) countRows(ctx context.Context) error {
 		}
 		q.backlog.sooner(s.bucket, s.due)
 	}
-	q.waiting = counts{total, held}
+	q.waiting = counts{total, held - apart, apart}
 	return nil
 }
 

@@ -96,13 +96,19 @@ func (o *Options) returnAt(e *entry) int64 {
 	return at
 }
 
+// forgetAt returns when e is dropped if it is still in quarantine.
+func (o *Options) forgetAt(e *entry) int64 { return e.msg.queued + o.Quarantine.Milliseconds() }
+
 // overdueAgain is when that is looked after again which should have been told
 // or tried already.
 const overdueAgain = time.Hour
 
 // dueAlarm returns when e must be looked at even if nobody tries it.
 func (o *Options) dueAlarm(e *entry) int64 {
-	if e.hold != "" {
+	switch {
+	case e.apart():
+		return o.forgetAt(e)
+	case e.hold != "":
 		return never
 	}
 	return min(o.warnAt(e), o.returnAt(e))

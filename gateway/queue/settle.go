@@ -28,6 +28,7 @@ func (q *Queue) stored(b *batch) {
 		q.discard(e)
 	}
 	for _, e := range b.wait {
+		q.setApart(e)
 		q.leave(e)
 		q.waits(e)
 	}
@@ -59,7 +60,8 @@ func (q *Queue) stored(b *batch) {
 // fresh schedules an entry that has just become durable. q.mu is held.
 func (q *Queue) fresh(e *entry) {
 	e.fresh = true
-	if e.hold != "" || e.due > q.clock.now() { // one of several copies: it was prepared
+	q.setApart(e)
+	if e.stays() || e.due > q.clock.now() { // one of several copies: it was prepared
 		q.spill(e)
 		return
 	}
@@ -70,6 +72,13 @@ func (q *Queue) fresh(e *entry) {
 	}
 	q.alarmInMemory(e)
 	q.sched.add(e, d)
+}
+
+// setApart counts what is in quarantine from now on.
+func (q *Queue) setApart(e *entry) {
+	if e.apart() {
+		q.metrics.quarantined("kept", 1)
+	}
 }
 
 // alarmInMemory notes when e must be looked at. q.mu is held.
@@ -112,13 +121,17 @@ func (q *Queue) leave(e *entry) {
 // waits notes that e's row is in queue_waiting. q.mu is held.
 func (q *Queue) waits(e *entry) {
 	q.waiting.rows++
-	if e.hold != "" {
+	if e.hold != "" && !e.apart() {
 		q.waiting.held++
 		return
 	}
 	if at := q.options().alarm(e, q.clock.now()); at < q.nextAlarm {
 		q.nextAlarm = at
 		q.plan(at)
+	}
+	if e.apart() {
+		q.waiting.apart++
+		return
 	}
 	if d := q.peekDest(e); d != nil && (d.down() || q.crowded(d)) && e.due <= q.clock.now() {
 		d.park(e.bucket())
@@ -135,6 +148,9 @@ func (q *Queue) settled(e *entry) {
 	q.leave(e)
 	if !wasFresh {
 		q.waiting.rows--
+		if e.apart() {
+			q.waiting.apart--
+		}
 	}
 	if e.fate == toWait {
 		q.waits(e)

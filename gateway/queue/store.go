@@ -54,7 +54,37 @@ CREATE TABLE queue_void (
 );
 `, `
 CREATE INDEX queue_waiting_octets ON queue_waiting (segment, start, size);
+`, `
+CREATE INDEX queue_waiting_state ON queue_waiting (held, id);
 `}
+
+// What the column held has: who is tried when due, who is held, and who is kept
+// apart in quarantine, which is no part of the queue for whoever looks at that.
+const (
+	rowWaits, rowHeld, rowApart = 0, 1, 2
+)
+
+// stay returns the columns due and held of e's row.
+func (e *entry) stay() (due, held int64) {
+	switch {
+	case e.apart():
+		return far, rowApart
+	case e.hold != "":
+		return far, rowHeld
+	}
+	return e.due, rowWaits
+}
+
+// stateOf says what the column held means.
+func stateOf(held int64) State {
+	switch held {
+	case rowHeld:
+		return Held
+	case rowApart:
+		return Quarantined
+	}
+	return Waiting
+}
 
 // The statements; every one is prepared once. What is written again, because it
 // was not certain that it had been, must change nothing.
@@ -99,10 +129,12 @@ const (
 	sqlClearVoid = `DELETE FROM queue_void`
 
 	sqlClearNew     = `DELETE FROM queue_new`
-	sqlClearWaiting = `DELETE FROM queue_waiting`
+	sqlClearWaiting = `DELETE FROM queue_waiting WHERE held < 2`
 
-	sqlOldest    = `SELECT id, segment, start, size, data FROM queue_waiting ORDER BY id LIMIT 1`
-	sqlOldestNew = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
+	sqlOldest     = `SELECT id, segment, start, size, data FROM queue_waiting WHERE held = 0 ORDER BY id LIMIT 1`
+	sqlOldestHeld = `SELECT id, segment, start, size, data FROM queue_waiting WHERE held = 1 ORDER BY id LIMIT 1`
+	sqlOldestNew  = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
+	sqlApart      = `SELECT COUNT(*) FROM queue_waiting WHERE held = 2`
 
 	sqlRefers = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?) +
 		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?)`
@@ -121,10 +153,8 @@ func (q *Queue) newRow(e *entry, prepared bool) []any {
 
 // waitingRow returns the columns of an insertion into queue_waiting.
 func (q *Queue) waitingRow(o *Options, e *entry) []any {
-	ref, due, alarm, held := q.refOf(e.msg), e.due, min(o.alarm(e, q.clock.now()), far), int64(0)
-	if e.hold != "" {
-		due, held = far, 1
-	}
+	ref, alarm := q.refOf(e.msg), min(o.alarm(e, q.clock.now()), far)
+	due, held := e.stay()
 	return []any{
 		e.id, int64(e.bucket()), due, alarm, held, e.msg.queued, int64(ref.Segment), ref.Offset, ref.Size,
 		e.msg.trace, e.route, e.domain, appendRow(make([]byte, 0, 384), e),
@@ -133,10 +163,7 @@ func (q *Queue) waitingRow(o *Options, e *entry) []any {
 
 // changedRow returns the columns of a change in queue_waiting.
 func (q *Queue) changedRow(o *Options, e *entry) []any {
-	due, held := e.due, int64(0)
-	if e.hold != "" {
-		due, held = far, 1
-	}
+	due, held := e.stay()
 	return []any{due, min(o.alarm(e, q.clock.now()), far), held, appendRow(make([]byte, 0, 384), e), e.id}
 }
 
@@ -157,10 +184,14 @@ func migrate(ctx context.Context, db *sqldb.DB) error {
 }
 
 // Clear forgets all queued mail, before the queue is opened; what its log has
-// too.
+// too. What is in quarantine stays.
 func Clear(ctx context.Context, db *sqldb.DB) error {
 	if err := migrate(ctx, db); err != nil {
 		return err
+	}
+	// What was just being put there has its row among the new ones.
+	if err := offline(db, Options{}).recoverNew(ctx); err != nil {
+		return fmt.Errorf("queue: clear: %w", err)
 	}
 	return db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 		for _, query := range [...]string{sqlClearNew, sqlClearWaiting, sqlClearVoid} {

@@ -18,6 +18,8 @@ type Source string
 const (
 	Move  Source = "move"  // a user moved it into, or out of, Junk
 	Admin Source = "admin" // a command
+	// Quarantine is a release from there: an administrator's word, for a recipient.
+	Quarantine Source = "quarantine"
 )
 
 // Lesson is one message whose class somebody knows.
@@ -67,7 +69,7 @@ func (l *Lesson) check(now time.Time) error {
 		return bad("it has no key")
 	}
 	switch l.Source {
-	case Move:
+	case Move, Quarantine:
 		if l.User == "" {
 			return bad("a user is missing")
 		}

@@ -101,7 +101,7 @@ func (o Options) trust(l *Lesson, t *teacher, a alike, now time.Time) float64 {
 	switch {
 	case a.same+1 < o.Agree: // an administrator who teaches for him does not agree
 		return 0
-	case l.Source == Admin:
+	case l.Source != Move:
 		return 1
 	}
 	return t.trust(now)
@@ -117,7 +117,7 @@ func (o Options) teacherOf(ctx context.Context, tx *sqldb.Tx, l *Lesson, now tim
 	if day := now.Unix() / 86400; t.day != day {
 		t.day, t.today = day, 0
 	}
-	if t.today++; t.today > int64(o.Rate) && l.Source != Admin {
+	if t.today++; t.today > int64(o.Rate) && l.Source == Move {
 		return t, fmt.Errorf("%w: %s", ErrRate, l.User)
 	}
 	return t, nil
