@@ -43,19 +43,16 @@ type aioSlot struct {
 	count [8]byte // of the eventfd
 }
 
-// iocb is what io_submit(2) takes. Of what is said in halves by the kernel,
-// with an order that depends on the machine, we use nothing.
+// iocb is what io_submit(2) takes; what has no name is zero for a sync.
 type iocb struct {
-	data, key uint64
-	opcode    uint16
-	priority  int16
-	file      uint32
-	buf       uint64
-	n         uint64
-	offset    int64
-	_         uint64
-	flags     uint32
-	event     uint32
+	_, _   uint64 // data; key and flags
+	opcode uint16
+	_      int16 // priority
+	file   uint32
+	buf, n uint64
+	_, _   uint64 // offset, reserved
+	flags  uint32
+	event  uint32
 }
 
 type ioEvent struct {

@@ -98,7 +98,6 @@ type wanted struct {
 	t      *testing.T
 	db     *sqldb.DB
 	taught []string
-	fails  bool
 }
 
 func (w *wanted) Wanted(ctx context.Context, id string, to smtp.Address, open func() (io.ReadCloser, error)) {

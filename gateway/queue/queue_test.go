@@ -197,8 +197,12 @@ func TestAddressesAreFoundHoweverTheyAreWritten(t *testing.T) {
 		c.User = "ana@xn--bcher-kva.example"
 		l.commit(c)
 		for _, f := range []Filter{
-			{User: "Ana@xn--bcher-kva.example"}, {User: "ana@B\u00dcCHER.example"}, {From: "ana@xn--bcher-kva.example"}, {From: "ANA@b\u00fccher.example"},
-			{To: "bob@xn--kse-qla.example"}, {To: "<Bob@K\u00c4SE.example>"},
+			{User: "Ana@xn--bcher-kva.example"},
+			{User: "ana@B\u00dcCHER.example"},
+			{From: "ana@xn--bcher-kva.example"},
+			{From: "ANA@b\u00fccher.example"},
+			{To: "bob@xn--kse-qla.example"},
+			{To: "<Bob@K\u00c4SE.example>"},
 		} {
 			l.act(Hold, f)
 			settle()
