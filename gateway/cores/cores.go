@@ -26,7 +26,7 @@ const (
 	// full is the share of the processors in use above which all are taken.
 	full = 0.85
 	// spare is the share of one processor less below which one is given up.
-	spare = 0.9
+	spare = 0.95
 	// long is a wait for a processor, where a tenth of the waits are longer all
 	// are taken: others may be keeping us from those in use, or the disk.
 	long = 10 * time.Millisecond
