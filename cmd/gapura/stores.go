@@ -139,6 +139,12 @@ func (s *server) closeStores() {
 func (g *generation) openTransports(s *server, r dns.Resolver) error {
 	deps := outbound.Deps{
 		Hello: g.cfg.Hostname, Names: []string{g.cfg.Hostname}, Resolver: r, State: s.stores.out, Log: s.log, Metrics: s.outbound,
+		Freed: func(ctx context.Context) {
+			c := queue.Change{Action: queue.Retry, Filter: queue.Filter{Route: queue.Outbound, Reason: outbound.AllListed}}
+			if _, err := s.stores.queue.Act(ctx, c, nil); err != nil && ctx.Err() == nil {
+				s.log.Error("mail that waited for its source goes on later", "error", err.Error())
+			}
+		},
 	}
 	if err := g.openTLSPolicies(s, r, &deps); err != nil {
 		return err

@@ -214,6 +214,10 @@ func (d *delivery) allowed(v *visit) bool {
 	return true
 }
 
+// AllListed is what is said of mail that waits until a source is off the block
+// lists.
+const AllListed = "The addresses that mail leaves from are on block lists"
+
 // sourceFailure is for mail that cannot leave from any source of its pool.
 func sourceFailure(why choice) *failure {
 	switch why {
@@ -223,7 +227,7 @@ func sourceFailure(why choice) *failure {
 		tomorrow := day(time.Now()).AddDate(0, 0, 1)
 		return waiting(reasonShape, min(time.Until(tomorrow)+time.Second, time.Hour), "The addresses that mail leaves from are being warmed up, and may send no more today")
 	case allShut:
-		return waiting(reasonShape, 10*time.Minute, "The addresses that mail leaves from are on block lists")
+		return waiting(reasonShape, 10*time.Minute, AllListed)
 	}
 	return deferred(reasonRoute, 451, smtp.EnhancedCode{4, 4, 4}, "The pool has no address of the kind that the next server has")
 }

@@ -161,7 +161,7 @@ func (t *Transport) watch(ctx context.Context) {
 			end := t.namesAll(ctx, z)
 			for _, a := range addrs {
 				if end {
-					t.heard(a, z, "")
+					t.heard(ctx, a, z, "")
 				} else {
 					t.ask(ctx, a, z)
 				}
@@ -187,7 +187,7 @@ func (t *Transport) ask(ctx context.Context, a netip.Addr, zone string) {
 			t.deps.Log.Debug("block list does not answer", "zone", zone, "source", a.String(), "error", err.Error())
 		}
 		if t.deps.State.listed.stale(a, zone) {
-			t.heard(a, zone, "")
+			t.heard(ctx, a, zone, "")
 		}
 		return
 	}
@@ -196,7 +196,7 @@ func (t *Transport) ask(ctx context.Context, a netip.Addr, zone string) {
 		t.deps.Log.Debug("block list refuses the question", "zone", zone, "answer", ips[0].String())
 		return
 	}
-	t.heard(a, zone, code)
+	t.heard(ctx, a, zone, code)
 }
 
 // namesAll tells whether a list has 127.0.0.1, which none may have (RFC 5782
@@ -224,8 +224,9 @@ func listCode(ips []netip.Addr) (code string) {
 }
 
 // heard notes what a list says of an address; no code: it is not there.
-func (t *Transport) heard(a netip.Addr, zone, code string) {
+func (t *Transport) heard(ctx context.Context, a netip.Addr, zone, code string) {
 	t.deps.Metrics.isListed(a, zone, code != "")
+	was := t.shut(a)
 	if !t.deps.State.listed.set(a, zone, code != "") {
 		return
 	}
@@ -233,5 +234,8 @@ func (t *Transport) heard(a netip.Addr, zone, code string) {
 		t.deps.Log.Warn("our address is on a block list", "source", a.String(), "zone", zone, "code", code, "paused", t.opt.Listings.Pause)
 	} else {
 		t.deps.Log.Info("our address is off a block list", "source", a.String(), "zone", zone)
+	}
+	if was && !t.shut(a) && t.deps.Freed != nil {
+		t.deps.Freed(ctx)
 	}
 }

@@ -246,6 +246,8 @@ func TestListings(t *testing.T) {
 		})
 		w.opt.Pools = []Pool{{Name: "default", Sources: []Source{{Address: addr("198.51.100.1")}, {Address: addr("198.51.100.2"), Weight: 1000}}}}
 		w.opt.Listings = Listings{Zones: []string{"bl.test", "odd.test", "dead.test"}, Pause: true}
+		var freed atomic.Int32
+		w.deps.Freed = func(context.Context) { freed.Add(1) }
 		w.hosts["192.0.2.1"] = (&sink{}).serve
 		tr := w.transport()
 		synctest.Wait()
@@ -265,6 +267,9 @@ func TestListings(t *testing.T) {
 		synctest.Wait()
 		if len(w.state.listed.of(addr("198.51.100.2"))) != 0 || !strings.Contains(w.log.String(), "off a block list") {
 			t.Errorf("%v", w.state.listed.m)
+		}
+		if freed.Load() != 1 {
+			t.Errorf("the queue heard of it %d times", freed.Load())
 		}
 		tr.Close()
 	})

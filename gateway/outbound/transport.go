@@ -36,6 +36,9 @@ type Deps struct {
 	Reports  Reports
 	Log      *slog.Logger // nil: slog.Default
 	Metrics  *Metrics     // nil: none
+	// Freed is called when a source may be used again that was on a block list:
+	// mail that was put off with AllListed can go. nil: it comes by itself.
+	Freed func(ctx context.Context)
 	// Dial replaces net.Dialer, for tests; source is the zero Addr where the
 	// system chooses it.
 	Dial func(ctx context.Context, source netip.Addr, to netip.AddrPort) (net.Conn, error)
