@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,9 +215,10 @@ func TestAddressesAreFoundHoweverTheyAreWritten(t *testing.T) {
 
 func TestNotificationsFollowAliases(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		away := true
+		var away atomic.Bool
+		away.Store(true)
 		l.q.Reconfigure(Options{}, "mx.example.org", func(context.Context, smtp.Address) ([]gateway.Recipient, error) {
-			if away {
+			if away.Load() {
 				return nil, errors.New("the directory does not answer")
 			}
 			return []gateway.Recipient{
@@ -237,7 +239,7 @@ func TestNotificationsFollowAliases(t *testing.T) {
 		if list := l.list(); len(list) != 1 {
 			t.Fatalf("%d wait while nobody can be told", len(list))
 		}
-		away = false
+		away.Store(false)
 		time.Sleep(2 * time.Minute)
 		settle()
 		all, others := l.next.all(), other.all()
