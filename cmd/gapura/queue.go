@@ -30,22 +30,35 @@ type queueCmd struct {
 
 // queueKeys choose messages; all that are given must fit.
 type queueKeys struct {
-	IDs    []string `arg:"" optional:"" name:"id" help:"Ids of messages."`
-	To     string   `placeholder:"ADDRESS" help:"With this recipient."`
-	From   string   `placeholder:"ADDRESS" help:"With this envelope sender; <> for notifications."`
-	Domain string   `placeholder:"NAME" help:"To recipients of this domain."`
-	Route  string   `placeholder:"NAME" help:"On this route: a configured domain, or outbound."`
-	Lane   string   `placeholder:"NAME" help:"In this lane."`
-	User   string   `placeholder:"NAME" help:"Submitted by this user."`
-	Reason string   `placeholder:"TEXT" help:"Whose latest reply, or reason to be held, has this text."`
-	State  string   `enum:",active,waiting,held" default:"" help:"In this state: active, waiting or held."`
-	All    bool     `help:"All messages."`
+	IDs    []key  `arg:"" optional:"" name:"id" help:"Ids of messages."`
+	To     key    `placeholder:"ADDRESS" help:"With this recipient."`
+	From   key    `placeholder:"ADDRESS" help:"With this envelope sender; <> for notifications."`
+	Domain key    `placeholder:"NAME" help:"To recipients of this domain."`
+	Route  key    `placeholder:"NAME" help:"On this route: a configured domain, or outbound."`
+	Lane   key    `placeholder:"NAME" help:"In this lane."`
+	User   key    `placeholder:"NAME" help:"Submitted by this user."`
+	Reason key    `placeholder:"TEXT" help:"Whose latest reply, or reason to be held, has this text."`
+	State  string `enum:",active,waiting,held" default:"" help:"In this state: active, waiting or held."`
+	All    bool   `help:"All messages."`
+}
+
+// key is text that messages are chosen by. A script whose variable is empty must
+// not choose more than it names.
+type key string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (k *key) UnmarshalText(b []byte) error {
+	if *k = key(b); len(b) == 0 {
+		return errors.New("is empty, which would choose whatever the other keys do")
+	}
+	return nil
 }
 
 // filters returns what is chosen, one filter for each id.
 func (k *queueKeys) filters() []queue.Filter {
 	f := queue.Filter{
-		All: k.All, To: k.To, From: k.From, Domain: k.Domain, Route: k.Route, Lane: k.Lane, User: k.User, Reason: k.Reason,
+		All: k.All, To: string(k.To), From: string(k.From), Domain: string(k.Domain), Route: string(k.Route), Lane: string(k.Lane),
+		User: string(k.User), Reason: string(k.Reason),
 		State: queue.State(k.State),
 	}
 	if len(k.IDs) == 0 {
@@ -53,7 +66,7 @@ func (k *queueKeys) filters() []queue.Filter {
 	}
 	var list []queue.Filter
 	for _, id := range k.IDs {
-		f.ID = id
+		f.ID = string(id)
 		list = append(list, f)
 	}
 	return list
