@@ -32,24 +32,24 @@ type quarantineCmd struct {
 
 // quarantineKeys choose mail; all that are given must fit.
 type quarantineKeys struct {
-	IDs    []string `arg:"" optional:"" name:"id" help:"Ids of messages."`
-	To     string   `placeholder:"ADDRESS" help:"To this recipient."`
-	From   string   `placeholder:"ADDRESS" help:"With this envelope sender; <> for notifications."`
-	Domain string   `placeholder:"NAME" help:"To recipients of this domain."`
-	Rule   string   `placeholder:"TEXT" help:"Kept by a rule with this in its name or file."`
-	Reason string   `placeholder:"TEXT" help:"Kept for a refusal with this text."`
-	Since  string   `placeholder:"TIME" help:"Kept since then: 2026-11-20, 2026-11-20T08:00:00Z, or 36h ago."`
-	Until  string   `placeholder:"TIME" help:"Kept until then."`
-	All    bool     `help:"All that is there."`
+	IDs    []key `arg:"" optional:"" name:"id" help:"Ids of messages."`
+	To     key   `placeholder:"ADDRESS" help:"To this recipient."`
+	From   key   `placeholder:"ADDRESS" help:"With this envelope sender; <> for notifications."`
+	Domain key   `placeholder:"NAME" help:"To recipients of this domain."`
+	Rule   key   `placeholder:"TEXT" help:"Kept by a rule with this in its name or file."`
+	Reason key   `placeholder:"TEXT" help:"Kept for a refusal with this text."`
+	Since  key   `placeholder:"TIME" help:"Kept since then: 2026-11-20, 2026-11-20T08:00:00Z, or 36h ago."`
+	Until  key   `placeholder:"TIME" help:"Kept until then."`
+	All    bool  `help:"All that is there."`
 }
 
 // filters returns what is chosen, one filter for each id.
 func (k *quarantineKeys) filters() (list []queue.Filter, err error) {
-	f := queue.Filter{All: k.All, To: k.To, From: k.From, Domain: k.Domain, Rule: k.Rule, Reason: k.Reason}
+	f := queue.Filter{All: k.All, To: string(k.To), From: string(k.From), Domain: string(k.Domain), Rule: string(k.Rule), Reason: string(k.Reason)}
 	for _, x := range []struct {
 		flag, value string
 		at          *time.Time
-	}{{"--since", k.Since, &f.Since}, {"--until", k.Until, &f.Until}} {
+	}{{"--since", string(k.Since), &f.Since}, {"--until", string(k.Until), &f.Until}} {
 		if x.value == "" {
 			continue
 		}
@@ -61,7 +61,7 @@ func (k *quarantineKeys) filters() (list []queue.Filter, err error) {
 		return []queue.Filter{f}, nil
 	}
 	for _, id := range k.IDs {
-		f.ID = id
+		f.ID = string(id)
 		list = append(list, f)
 	}
 	return list, nil
