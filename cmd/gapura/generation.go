@@ -76,6 +76,9 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	}
 	g.tls = &tls.Config{GetCertificate: certs.GetCertificate, MinVersion: tls.VersionTLS12}
 	g.shown = certs.Shown
+	// Before anything that sends reports runs.
+	g.accounts = newSMTPAccounts(s.accounts, certs.Shown)
+	g.forget = append(g.forget, g.accounts.may.forget, g.accounts.targets.forget)
 	resolver, closeResolver, err := openResolver(cfg, s.dns)
 	if err != nil {
 		return nil, err
@@ -109,8 +112,6 @@ func (s *server) build(cfg *config.Config) (_ *generation, err error) {
 	if err != nil {
 		return nil, err
 	}
-	g.accounts = newSMTPAccounts(s.accounts, certs.Shown)
-	g.forget = append(g.forget, g.accounts.may.forget, g.accounts.targets.forget)
 	g.handler = inbound.New(inbound.Options{
 		Hostname: cfg.Hostname, Relay: cfg.Networks.Relay, Hops: cfg.Limits.Hops,
 		Header: message.HeaderLimits{Bytes: cfg.Limits.Header, Field: cfg.Limits.Field},
