@@ -68,6 +68,7 @@ func TestKeptApart(t *testing.T) {
 		facts   []gateway.Fact
 		prep    error
 		comm    error
+		on      string // route where that is so; "" : all
 		want    string
 		events  string
 		sent    string
@@ -161,13 +162,17 @@ func TestKeptApart(t *testing.T) {
 			name: "a refused copy that cannot be activated", at: at, to: "reject@example.org v@example.org", comm: full,
 			want: "452", events: "prepare , backend, commit , abort ", log: "deferred accepted",
 		},
+		{
+			name: "one of the others cannot be queued, and all come again", at: at, to: "reject@example.org v@example.org a@queued.test", comm: full, on: "queued.test",
+			want: "452", events: "prepare , prepare queued.test, backend, commit queued.test, abort , abort queued.test", log: "deferred accepted deferred",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, q := newSubmission(t)
 			e.oneIs, e.policy = &inSession{q: q, replies: c.backend}, byName(c.at)
 			e.params.PRDR = c.prdr
 			e.filters = []pipeline.Step{{Filter: finding{facts: c.facts}}}
-			q.prepErr, q.commErr = c.prep, c.comm
+			q.prepErr, q.commErr, q.failOn = c.prep, c.comm, c.on
 			who, from := c.who, "a@b.test"
 			if who.listener == "" {
 				who = stranger

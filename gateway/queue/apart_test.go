@@ -68,6 +68,14 @@ func TestKeptApart(t *testing.T) {
 		c := keptCopy("a@example.org", "f:1 odd", "a@x.test", "b@x.test", "c@two.test")
 		c.Rcpts[2].Route = "two"
 		l.keep(c)
+		if got := l.apart(); got != "a@x.test b@x.test c@two.test" { // at once
+			t.Errorf("in quarantine: %s", got)
+		}
+		l.keep(keptCopy("a@example.org", "f:1 odd", "alone@x.test"))
+		if got := l.apart(); got != "a@x.test b@x.test c@two.test alone@x.test" {
+			t.Errorf("in quarantine: %s", got)
+		}
+		l.act(Remove, Filter{State: Quarantined, To: "alone@x.test"})
 		settle()
 		for range 2 {
 			if u := l.blobs.Usage(); u.Live >= 2*int64(len(mail)) || u.Live == 0 {

@@ -189,14 +189,15 @@ func TestWrongLessonsAreRefused(t *testing.T) {
 	s := openStore(t, DefaultOptions())
 	good := lesson(ana, "k", newsletter, true)
 	for name, change := range map[string]func(*Lesson){
-		"no user":      func(l *Lesson) { l.User = "" },
-		"NUL in user":  func(l *Lesson) { l.User = "a\x00b@example.org" },
-		"not a user's": func(l *Lesson) { l.User = "*" },
-		"a domain":     func(l *Lesson) { l.User = "@example.org" },
-		"no key":       func(l *Lesson) { l.Key = "" },
-		"long key":     func(l *Lesson) { l.Key = string(make([]byte, 300)) },
-		"no vector":    func(l *Lesson) { l.Vector = nil },
-		"no source":    func(l *Lesson) { l.Source = "" },
+		"no user":       func(l *Lesson) { l.User = "" },
+		"nobody's mail": func(l *Lesson) { l.User, l.Source = "", Quarantine },
+		"NUL in user":   func(l *Lesson) { l.User = "a\x00b@example.org" },
+		"not a user's":  func(l *Lesson) { l.User = "*" },
+		"a domain":      func(l *Lesson) { l.User = "@example.org" },
+		"no key":        func(l *Lesson) { l.Key = "" },
+		"long key":      func(l *Lesson) { l.Key = string(make([]byte, 300)) },
+		"no vector":     func(l *Lesson) { l.Vector = nil },
+		"no source":     func(l *Lesson) { l.Source = "" },
 	} {
 		bad := good
 		change(&bad)

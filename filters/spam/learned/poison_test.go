@@ -30,6 +30,9 @@ func TestARateOfLessons(t *testing.T) {
 		admin := lesson(ana, "y", newsletter, true)
 		admin.Source = Admin
 		learn(t, s, admin)
+		released := lesson(ana, "z", newsletter, false) // by an administrator
+		released.Source = Quarantine
+		learn(t, s, released)
 		time.Sleep(24 * time.Hour)
 		learn(t, s, lesson(ana, "x", newsletter, true))
 		s.Close()
@@ -98,6 +101,7 @@ func TestWeights(t *testing.T) {
 		"doubt fades":         {*user, teacher{contradicted: 10 * inflate(now.Add(-5*halfLife), halfLife)}, alike{}, func(w weights) bool { return w.all > full.all*0.7 }},
 		"the budget is spent": {*user, teacher{spentAll: o.Budget * inflate(now, budgetLife)}, alike{}, func(w weights) bool { return w.own == 1 && w.all == 0 && w.domain == full.domain }},
 		"an administrator":    {Lesson{Source: Admin}, teacher{}, alike{}, func(w weights) bool { return w == weights{all: 1} }},
+		"a release":           {Lesson{User: ana, Source: Quarantine}, teacher{contradicted: 10 * inflate(now, halfLife)}, alike{}, func(w weights) bool { return w == full }},
 		"no domain":           {Lesson{User: "ana", Source: Move}, teacher{}, alike{}, func(w weights) bool { return w.domain == 0 && w.own == 1 && w.all > 0 }},
 	} {
 		if w := o.weigh(&c.l, &c.who, c.a, now); !c.want(w) {
