@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -99,8 +100,10 @@ func (a *aio) take() *aioSlot {
 		return nil
 	}
 	s, err := newAIOSlot()
-	if err != nil { // no such system call, not allowed, or the system's bound
-		a.made = aioMax
+	if err != nil { // perhaps a bound of the system's, which others reach too
+		if never(err) {
+			a.made = aioMax
+		}
 		return nil
 	}
 	a.made++
@@ -128,15 +131,24 @@ func (a *aio) drop(s *aioSlot) {
 // refused takes back a slot whose sync the kernel did not take. For some
 // reasons it will take none.
 func (a *aio) refused(s *aioSlot, err error) {
-	switch err {
-	case syscall.ENOSYS, syscall.EPERM, syscall.EINVAL:
-		a.drop(s)
-		a.mu.Lock()
-		a.made = aioMax
-		a.mu.Unlock()
-	default:
+	if !never(err) {
 		a.put(s)
+		return
 	}
+	a.drop(s)
+	a.mu.Lock()
+	a.made = aioMax
+	a.mu.Unlock()
+}
+
+// never tells whether the system will not do it at another time either: it
+// does not know how, or does not allow it.
+func never(err error) bool {
+	switch err {
+	case syscall.ENOSYS, syscall.EPERM, syscall.EACCES, syscall.EINVAL:
+		return true
+	}
+	return false
 }
 
 // close is for when no sync runs; later ones are the callers'.
@@ -164,6 +176,10 @@ func newAIOSlot() (*aioSlot, error) {
 		return nil, err
 	}
 	s.fd, s.event = uint32(fd), os.NewFile(uintptr(fd), "eventfd")
+	if err := s.event.SetReadDeadline(time.Time{}); err != nil { // the poller did not take it
+		s.close()
+		return nil, err
+	}
 	return s, nil
 }
 

@@ -107,6 +107,7 @@ func (f *Files) open(ctx context.Context, live uses) (err error) {
 	}
 	if !f.fs.Journals(f.opt.Dir) {
 		f.opt.Ahead = 0
+		f.aio.close() // with a server that hangs no signal would end the process
 	}
 	list, err := f.fs.ReadDir(f.opt.Dir)
 	if err != nil {

@@ -39,15 +39,20 @@ const (
 // Fit changes GOMAXPROCS by the load until ctx ends, then all are used. With
 // that variable in the environment it is the administrator's choice, which stays.
 func Fit(ctx context.Context) {
-	all := All()
-	if all == 1 || os.Getenv("GOMAXPROCS") != "" {
+	if All() == 1 || os.Getenv("GOMAXPROCS") != "" {
 		return
 	}
+	var m meter
+	m.read()
+	follow(ctx, m.read)
+}
+
+// follow is Fit by what read measures.
+func follow(ctx context.Context, read func() (used float64, late bool)) {
+	all := All()
 	defer runtime.SetDefaultGOMAXPROCS()
 	t := time.NewTicker(tick)
 	defer t.Stop()
-	var m meter
-	m.read()
 	f := fit{all: all, now: all, patience: calm, ticks: calm}
 	for {
 		select {
@@ -55,7 +60,11 @@ func Fit(ctx context.Context) {
 			return
 		case <-t.C:
 		}
-		used, late := m.read()
+		used, late := read()
+		if f.now == f.all { // then they follow what the system allows
+			f.all = runtime.GOMAXPROCS(0)
+			f.now = f.all
+		}
 		switch n := f.step(used, late); {
 		case n == f.all && n != f.was:
 			runtime.SetDefaultGOMAXPROCS() // the system may allow more or fewer by now
@@ -113,10 +122,11 @@ func (m *meter) read() (used float64, late bool) {
 	}
 	now, cpu := time.Now(), time.Duration(r.Utime.Nano()+r.Stime.Nano())
 	used = float64(cpu-m.cpu) / float64(max(now.Sub(m.at), 1))
+	slow := now.Sub(m.at) > 2*tick // we waited ourselves: a page that comes from the disk keeps a processor
 	m.at, m.cpu = now, cpu
 	m.waits[0].Name = "/sched/latencies:seconds"
 	metrics.Read(m.waits[:])
-	return used, m.late(m.waits[0].Value.Float64Histogram())
+	return used, m.late(m.waits[0].Value.Float64Histogram()) || slow
 }
 
 func (m *meter) late(h *metrics.Float64Histogram) bool {

@@ -89,8 +89,16 @@ func TestFit(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	var busy atomic.Bool
 	var wg sync.WaitGroup
-	wg.Go(func() { Fit(ctx) })
+	wg.Go(func() {
+		follow(ctx, func() (float64, bool) {
+			if busy.Load() {
+				return float64(runtime.GOMAXPROCS(0)), false
+			}
+			return 0.1, false
+		})
+	})
 	until := func(n int) {
 		t.Helper()
 		for runtime.GOMAXPROCS(0) != n {
@@ -105,19 +113,35 @@ func TestFit(t *testing.T) {
 	if All() != all {
 		t.Errorf("all are %d, not %d", All(), all)
 	}
-	var stop atomic.Bool
-	for range 2 * all {
-		wg.Go(func() {
-			for !stop.Load() {
-			}
-		})
-	}
+	busy.Store(true)
 	until(all)
-	stop.Store(true)
+	busy.Store(false)
 	until(1)
 	cancel()
 	wg.Wait()
 	if n := runtime.GOMAXPROCS(0); n != all {
 		t.Errorf("%d at the end", n)
+	}
+}
+
+func TestWhatTheProcessUses(t *testing.T) {
+	t.Parallel()
+	var m meter
+	m.read()
+	before := m.cpu
+	n := 0
+	for m.cpu-before < 50*time.Millisecond {
+		for range 1 << 20 {
+			n++
+		}
+		if used, _ := m.read(); used < 0 {
+			t.Fatal(used)
+		}
+	}
+	if m.at = m.at.Add(-time.Second); n == 0 {
+		t.Error("nothing was done")
+	}
+	if _, late := m.read(); !late {
+		t.Error("a second's wait of its own was not noticed")
 	}
 }
