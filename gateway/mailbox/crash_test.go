@@ -42,18 +42,18 @@ func (c *crash) open() bool {
 		c.db.Close()
 		return false
 	}
-	if c.s, err = Open(ctx, Options{}, Deps{DB: c.db, Blobs: c.blobs}); err != nil {
-		c.t.Fatal(err)
-	}
-	disk := c.disk
-	c.s.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
+	disk, db := c.disk, c.db
+	write := func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
 		if err := disk.Step(); err != nil {
 			return err
 		}
-		if err := c.db.Write(ctx, f); err != nil {
+		if err := db.Write(ctx, f); err != nil {
 			return err
 		}
 		return disk.Step() // done, and nobody has heard of it
+	}
+	if c.s, err = Open(ctx, Options{}, Deps{DB: db, Blobs: c.blobs, write: write}); err != nil {
+		c.t.Fatal(err)
 	}
 	return true
 }

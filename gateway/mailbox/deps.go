@@ -26,6 +26,9 @@ type Deps struct {
 	Events bool
 	// Learner hears of moves into and out of Junk; nil: nobody.
 	Learner Learner
+
+	// write is DB.Write unless a test puts itself in front of it.
+	write func(ctx context.Context, f func(ctx context.Context, tx *sqldb.Tx) error) error
 }
 
 // Indexer makes what a Store keeps beside a message's octets.

@@ -29,11 +29,10 @@ type Store struct {
 	opt     atomic.Pointer[Options]
 	journal *journal
 	objects objectCache
-	// write is DB.Write; tests put themselves in front of it.
-	write  func(ctx context.Context, f func(ctx context.Context, tx *sqldb.Tx) error) error
-	ctx    context.Context // ends with Close
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	write   func(ctx context.Context, f func(ctx context.Context, tx *sqldb.Tx) error) error
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
 
 	eventsChanged chan struct{}
 	lessons       chan lesson // nil: nobody learns
@@ -106,7 +105,9 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Store, error) {
 		s.deps.Index = indexer{}
 	}
 	s.Configure(opt)
-	s.write = deps.DB.Write
+	if s.write = deps.write; s.write == nil {
+		s.write = deps.DB.Write
+	}
 	s.journal = newJournal(s)
 	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	if err := deps.DB.Migrate(ctx, "mailbox", steps); err != nil {
