@@ -68,9 +68,9 @@ func (h *handover) run(copies []*copyOf) {
 		h.fail(copies)
 		return
 	}
-	late, refused := h.inSession(session, len(queued) > 0)
+	late := h.inSession(session, len(queued) > 0)
 	if len(late) > 0 {
-		if ok := h.begin(late) && h.prepare(); !ok {
+		if ok := h.begin(late) && h.prepare(); !ok && !h.t.separate() {
 			h.fail(copies)
 			return
 		}
@@ -78,7 +78,7 @@ func (h *handover) run(copies []*copyOf) {
 	for _, l := range h.commit(false) {
 		l.c.note(h.replies, l.got)
 	}
-	h.keep(refused)
+	h.keep(session)
 }
 
 func order(last bool) int {
@@ -159,48 +159,65 @@ func (h *handover) commit(spare bool) []*leg {
 // inSession hands copies over to backends and notes their replies. late are
 // the copies of recipients whom a backend did not take and the queue must:
 // others are promised their copy, so that the client cannot be told, or a user
-// of ours is not to wait for a backend; refused are those that may be kept apart
-// instead. promised: some copy is queued already.
-func (h *handover) inSession(copies []*copyOf, promised bool) (late, refused []*copyOf) {
-	got := make([][]smtp.Reply, len(copies))
+// of ours is not to wait for a backend. promised: some copy is queued already.
+func (h *handover) inSession(copies []*copyOf, promised bool) (late []*copyOf) {
 	ours := h.t.s.info.Submitted()
-	for i, c := range copies {
+	for _, c := range copies {
 		var err error
-		if got[i], err = h.handOver(c); err != nil {
-			got[i] = h.failed(c, err)
+		if c.got, err = h.handOver(c); err != nil {
+			c.got = h.failed(c, err)
 		}
-		promised = promised || anyReply(got[i], smtp.Reply.Positive) || ours && anyReply(got[i], smtp.Reply.Temporary)
+		promised = promised || anyReply(c.got, smtp.Reply.Positive) || ours && anyReply(c.got, smtp.Reply.Temporary)
 	}
-	canWait := func(r smtp.Reply) bool {
+	told := h.told(copies)
+	canWait := func(k int, r smtp.Reply) bool {
 		// What is refused for good goes with the queue too where its sender is
 		// ours: the queue hears the refusal again, and tells the sender.
-		return h.t.s.h.opt.Queue != nil && !h.t.separate() && promised && (r.Temporary() || ours && r.Permanent())
+		switch {
+		case h.t.s.h.opt.Queue == nil:
+			return false
+		case h.t.separate(): // he hears of all but one of an alias's targets
+			return ours && r.Permanent() && told[k].Positive()
+		}
+		return promised && (r.Temporary() || ours && r.Permanent())
 	}
-	for i, c := range copies {
-		c.got = got[i]
-		if x := h.spares(c); x != nil {
-			refused = append(refused, x)
-		}
-		if !anyReply(got[i], canWait) {
-			c.note(h.replies, got[i])
-			continue
-		}
-		taken, rest := c.split(got[i], canWait)
+	for _, c := range copies {
+		taken, rest := c.split(c.got, canWait)
 		taken.note(h.replies, taken.got)
-		h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
-		late = append(late, rest)
+		if len(rest.to) > 0 {
+			h.t.s.h.opt.Log.Info("queued instead", "id", h.t.id, "route", c.route, "recipients", len(rest.to), "reply", rest.got[0].Error())
+			late = append(late, rest)
+		}
 	}
-	return late, refused
+	return late
 }
 
-// split parts the recipients of a copy by what was answered about them.
-func (c *copyOf) split(got []smtp.Reply, wait func(smtp.Reply) bool) (taken, rest *copyOf) {
+// told returns what each accepted recipient would hear of copies in session and
+// of those that are queued already.
+func (h *handover) told(session []*copyOf) []smtp.Reply {
+	replies := slices.Clone(h.replies)
+	for _, c := range session {
+		c.note(replies, c.got)
+	}
+	for _, l := range h.legs {
+		got := l.got
+		if l.err == nil {
+			got = []smtp.Reply{smtp.NewReply(250, smtp.EnhancedCode{2, 0, 0}, "Ok")}
+		}
+		l.c.note(replies, got)
+	}
+	return replies
+}
+
+// split parts the recipients of a copy by what was answered about them; wait is
+// called with the index of an accepted recipient, and the answer.
+func (c *copyOf) split(got []smtp.Reply, wait func(k int, r smtp.Reply) bool) (taken, rest *copyOf) {
 	a, b := *c, *c
 	a.to, a.of, a.got, b.to, b.of, b.got = nil, nil, nil, nil, nil, nil
 	b.queued, b.local = true, false
 	for i := range c.to {
 		x, r := &a, got[min(i, len(got)-1)]
-		if wait(r) {
+		if wait(c.of[i], r) {
 			x = &b
 		}
 		x.to, x.of, x.got = append(x.to, c.to[i]), append(x.of, c.of[i]), append(x.got, r)

@@ -13,10 +13,10 @@ import (
 )
 
 // keepable tells whether a refused copy may be kept in quarantine where the
-// client hears of others alone. Who hears of each recipient, or is one of ours,
-// is told instead; and malware that was refused is nothing that anybody wants.
+// client hears of others alone. One of ours is told instead; and malware that was
+// refused is nothing that anybody wants.
 func (t *transaction) keepable(facts gateway.Facts) bool {
-	return t.s.h.opt.Queue != nil && !t.separate() && !t.s.info.Submitted() && facts.String("antivirus.result") != "infected"
+	return t.s.h.opt.Queue != nil && !t.s.info.Submitted() && facts.String("antivirus.result") != "infected"
 }
 
 // mixed tells whether some are not refused.
@@ -90,13 +90,18 @@ func unasked(p smtp.MailParams) smtp.MailParams {
 }
 
 // spares takes from a copy in session those recipients whom its backend has
-// refused, to be kept where others are taken.
+// refused while the client hears that the message was taken, to be kept. Where each
+// recipient has a reply of his own, an alias has one for all of its targets.
 func (h *handover) spares(c *copyOf) *copyOf {
-	refused := smtp.Reply.Permanent
-	if !anyReply(c.got, refused) || !h.t.keepable(c.facts) {
+	if !h.t.keepable(c.facts) {
 		return nil
 	}
-	_, rest := c.split(c.got, refused)
+	_, rest := c.split(c.got, func(k int, r smtp.Reply) bool {
+		return r.Permanent() && (!h.t.separate() || h.replies[k].Positive())
+	})
+	if len(rest.to) == 0 {
+		return nil
+	}
 	for i := range rest.to {
 		k := h.t.why(h.a, h.result.Rulings[rest.of[i]], c.facts, rest.got[i])
 		k.Rule, k.Stage = "", "backend"
@@ -107,14 +112,20 @@ func (h *handover) spares(c *copyOf) *copyOf {
 }
 
 // keep puts refused copies into quarantine if the client hears that the message
-// was taken, since it hears of them nothing.
-func (h *handover) keep(late []*copyOf) {
-	if !anyReply(h.replies, smtp.Reply.Positive) || anyReply(h.replies, smtp.Reply.Temporary) {
+// was taken, since it hears of them nothing; session are the copies that backends
+// were given.
+func (h *handover) keep(session []*copyOf) {
+	if !h.t.separate() && (!anyReply(h.replies, smtp.Reply.Positive) || anyReply(h.replies, smtp.Reply.Temporary)) {
 		return
 	}
+	var late []*copyOf
+	for _, c := range session {
+		if x := h.spares(c); x != nil {
+			late = append(late, x)
+		}
+	}
 	h.begin(late)
-	spare := h.commit(true)
-	for _, l := range spare {
+	for _, l := range h.commit(true) {
 		if l.err != nil { // then the client must come again
 			l.c.note(h.replies, l.got)
 			continue

@@ -64,6 +64,7 @@ func TestKeptApart(t *testing.T) {
 		prdr    bool
 		at      gateway.Stage
 		to      string
+		lead    string // of the alias sales
 		backend []smtp.Reply
 		facts   []gateway.Fact
 		prep    error
@@ -166,11 +167,54 @@ func TestKeptApart(t *testing.T) {
 			name: "one of the others cannot be queued, and all come again", at: at, to: "reject@example.org v@example.org a@queued.test", comm: full, on: "queued.test",
 			want: "452", events: "prepare , prepare queued.test, backend, commit queued.test, abort , abort queued.test", log: "deferred accepted deferred",
 		},
+		{
+			name: "the backend refuses one of an alias", at: at, to: "sales@example.org", lead: "v@example.org w@example.org", backend: both,
+			want: "250", events: "backend, commit ", sent: ": w@example.org in quarantine", log: "accepted",
+		},
+		{
+			name: "the backend refuses one of an alias, by LMTP", who: client{listener: "lmtp"}, at: at, to: "sales@example.org", lead: "v@example.org w@example.org", backend: both,
+			want: "250", events: "backend, commit ", sent: ": w@example.org in quarantine", log: "accepted",
+		},
+		{
+			name: "and by PRDR, while another hears his own refusal", prdr: true, at: at, to: "sales@example.org x@example.org", lead: "v@example.org w@example.org",
+			backend: []smtp.Reply{both[0], virus, virus},
+			want:    "250", events: "backend, commit ", sent: ": w@example.org in quarantine", log: "accepted refused",
+		},
+		{
+			name: "that cannot be kept, by LMTP", who: client{listener: "lmtp"}, at: at, to: "sales@example.org x@example.org", lead: "v@example.org w@example.org",
+			backend: []smtp.Reply{both[0], virus, both[0]}, comm: full,
+			want: "452", events: "backend, commit ", log: "deferred accepted",
+		},
+		{
+			name: "the backend refuses all of an alias, by LMTP", who: client{listener: "lmtp"}, at: at, to: "sales@example.org x@example.org", lead: "v@example.org w@example.org",
+			backend: []smtp.Reply{virus, virus, both[0]},
+			want:    "554", events: "backend", log: "refused accepted",
+		},
+		{
+			name: "one of an alias is refused, and another too early, by LMTP", who: client{listener: "lmtp"}, at: at, to: "sales@example.org", lead: "v@example.org w@example.org x@example.org",
+			backend: []smtp.Reply{both[0], virus, full},
+			want:    "452", events: "backend", log: "deferred",
+		},
+		{
+			name: "the policy refuses an alias, by LMTP", who: client{listener: "lmtp"}, at: at, to: "reject@example.org v@example.org",
+			want: "550", events: "backend", log: "refused accepted",
+		},
+		{
+			name: "a user's own, by PRDR: the queue tells him", who: user, prdr: true, at: gateway.StageSubmission, to: "sales@example.org x@example.org", lead: "v@example.org w@example.org",
+			backend: []smtp.Reply{both[0], virus, virus},
+			want:    "250", events: "backend, prepare example.org, commit example.org", sent: "example.org: w@example.org", log: "accepted refused",
+		},
+		{
+			name: "a user's own that cannot be queued, by PRDR", who: user, prdr: true, at: gateway.StageSubmission, to: "sales@example.org x@example.org", lead: "v@example.org w@example.org",
+			backend: []smtp.Reply{both[0], virus, both[0]}, prep: full,
+			want: "452", events: "backend, prepare example.org", log: "deferred accepted",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, q := newSubmission(t)
 			e.oneIs, e.policy = &inSession{q: q, replies: c.backend}, byName(c.at)
 			e.params.PRDR = c.prdr
+			e.also(func(o *Options) { o.Aliases = aliases{"sales": c.lead} })
 			e.filters = []pipeline.Step{{Filter: finding{facts: c.facts}}}
 			q.prepErr, q.commErr, q.failOn = c.prep, c.comm, c.on
 			who, from := c.who, "a@b.test"
