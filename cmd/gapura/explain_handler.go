@@ -123,6 +123,9 @@ type noQueue struct{}
 // Delivery implements inbound.Queue; a trial has none.
 func (noQueue) Delivery(string) gateway.Preparer { return nil }
 
+// Ready implements inbound.Queue.
+func (noQueue) Ready(context.Context) bool { return true }
+
 // uncounted asks a quota as for a message of which something was refused
 // before: that counts as nothing more.
 type uncounted struct{ quotas }

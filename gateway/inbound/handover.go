@@ -68,6 +68,9 @@ func (h *handover) run(copies []*copyOf) {
 		h.fail(copies)
 		return
 	}
+	if session, ok = h.storable(session, copies); !ok {
+		return
+	}
 	late := h.inSession(session, len(queued) > 0)
 	if len(late) > 0 {
 		if ok := h.begin(late) && h.prepare(); !ok && !h.t.separate() {
@@ -154,6 +157,54 @@ func (h *handover) commit(spare bool) []*leg {
 		}
 	})
 	return mine
+}
+
+// cannotStore is what the client hears before a backend does.
+var cannotStore = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 0}, "Mail cannot be stored now; try again later")
+
+// storable takes from the copies in session those recipients who must come again,
+// since mail cannot be stored; false: all must. Where several share a reply and a
+// backend refuses some after the dot, their copies are to be queued or kept apart; were that
+// to fail only then, the others would get theirs again with each attempt.
+func (h *handover) storable(session, all []*copyOf) (rest []*copyOf, ok bool) {
+	queue := h.t.s.h.opt.Queue
+	shares := h.sharing(all)
+	shared := func(c *copyOf) bool { return slices.ContainsFunc(c.of, shares) }
+	if queue == nil || !slices.ContainsFunc(session, shared) || queue.Ready(h.ctx) {
+		return session, true
+	}
+	h.t.s.h.opt.Log.Error("hand-over put off: mail cannot be stored", "id", h.t.id)
+	if !h.t.separate() {
+		for _, c := range all {
+			c.note(h.replies, []smtp.Reply{cannotStore})
+		}
+		return nil, false
+	}
+	for _, c := range session {
+		c.got = []smtp.Reply{cannotStore}
+		alone, several := c.split(c.got, func(k int, _ smtp.Reply) bool { return shares(k) })
+		several.note(h.replies, several.got)
+		if len(alone.to) > 0 {
+			rest = append(rest, alone)
+		}
+	}
+	return rest, true
+}
+
+// sharing tells of an accepted recipient whether what becomes of one copy of his
+// shares a reply with what becomes of another.
+func (h *handover) sharing(all []*copyOf) func(k int) bool {
+	targets, n := make([]int, len(h.replies)), 0
+	for _, c := range all {
+		for _, k := range c.of {
+			targets[k]++
+			n++
+		}
+	}
+	if !h.t.separate() {
+		return func(int) bool { return n > 1 || len(h.replies) > 1 }
+	}
+	return func(k int) bool { return targets[k] > 1 }
 }
 
 // inSession hands copies over to backends and notes their replies. late are

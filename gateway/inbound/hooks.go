@@ -37,6 +37,8 @@ type Aliases interface {
 // route.Outbound.
 type Queue interface {
 	Delivery(route string) gateway.Preparer
+	// Ready tells whether it can, as far as is known.
+	Ready(ctx context.Context) bool
 }
 
 // Sender is who submits a message.

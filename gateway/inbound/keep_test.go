@@ -286,3 +286,48 @@ func TestWhatIsKept(t *testing.T) {
 		t.Errorf("the other's copy: %q", v)
 	}
 }
+
+// TestNothingIsGivenToABackendWhileRefusedCopiesCannotBeKept: else the others would
+// get the message again with each attempt. Who shares his reply with nobody does
+// not wait for that.
+func TestNothingIsGivenToABackendWhileRefusedCopiesCannotBeKept(t *testing.T) {
+	lmtp := client{listener: "lmtp"}
+	for _, c := range []struct {
+		name   string
+		who    client
+		to     string
+		lead   string
+		want   string // beginnings of the replies
+		got    string // whom the backend got
+		events string
+	}{
+		{name: "several", who: stranger, to: "v@example.org w@example.org", want: "452 4.3.0"},
+		{name: "an alias of several", who: stranger, to: "sales@example.org", lead: "v@example.org w@example.org", want: "452 4.3.0"},
+		{name: "beside a discarded one", who: stranger, to: "v@example.org discard@example.org", want: "452 4.3.0"},
+		{name: "a user's", who: user, to: "v@example.org w@example.org", want: "452 4.3.0"},
+		{name: "one", who: stranger, to: "v@example.org", want: "250", got: "v@example.org", events: "backend"},
+		{name: "an alias of one", who: stranger, to: "sales@example.org", lead: "v@example.org", want: "250", got: "v@example.org", events: "backend"},
+		{name: "each has a reply", who: lmtp, to: "v@example.org w@example.org", want: "250; 250", got: "v@example.org w@example.org", events: "backend"},
+		{name: "an alias of several beside one", who: lmtp, to: "sales@example.org w@example.org", lead: "u@example.org v@example.org", want: "452; 250", got: "w@example.org", events: "backend"},
+		{name: "an alias of several, by LMTP", who: lmtp, to: "sales@example.org", lead: "u@example.org v@example.org", want: "452"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e, q := newSubmission(t)
+			e.oneIs, e.policy, q.unready = &inSession{q: q}, byName(gateway.StageMessage), true
+			e.also(func(o *Options) { o.Aliases = aliases{"sales": c.lead} })
+			from := "a@b.test"
+			if c.who.login {
+				from = "u@example.org"
+			}
+			got := e.submit(c.who, from, own, strings.Fields(c.to)...)[1+len(strings.Fields(c.to)):]
+			for i, want := range strings.Split(c.want, "; ") {
+				if !strings.HasPrefix(got[i].Error(), want) {
+					t.Errorf("%v", got)
+				}
+			}
+			if b := backendGot(&e.oneIs.(*inSession).backend); b != c.got || inOrder(q.events) != c.events || q.sent() != "" {
+				t.Errorf("the backend got %q; %s; sent %s", b, inOrder(q.events), q.sent())
+			}
+		})
+	}
+}

@@ -27,7 +27,10 @@ type queue struct {
 	prepErr  error
 	commErr  error
 	failOn   string // route for which the errors are; "" : all
+	unready  bool
 }
+
+func (q *queue) Ready(context.Context) bool { return !q.unready }
 
 func (q *queue) Delivery(route string) gateway.Preparer { return &queueLeg{q: q, route: route} }
 

@@ -31,7 +31,7 @@ type readiness struct {
 func (q *Queue) Ready(ctx context.Context) bool {
 	r := &q.ready
 	if !r.failed.Load() {
-		return true
+		return !q.reserve.Given() || q.reserve.Room() == nil
 	}
 	if !r.mu.TryLock() {
 		return false
@@ -50,10 +50,11 @@ func (q *Queue) Ready(ctx context.Context) bool {
 	return true
 }
 
-// tryStores stores nothing, in each store.
+// tryStores stores nothing, in each store: on a disk that would take more than
+// that.
 func (q *Queue) tryStores(ctx context.Context) error {
-	if err := q.reserve.Room(); err != nil {
-		return err
+	if q.reserve.Spare() == 0 {
+		return noRoom
 	}
 	ref, err := q.blobs.Append(ctx, "", 0, bytes.NewReader(nil))
 	if err != nil {

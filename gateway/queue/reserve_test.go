@@ -84,3 +84,24 @@ func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 		})
 	}
 }
+
+// TestNotReadyWithoutRoom: who asks hears it before a message was refused, and
+// after it as long as no more than what removals need is free.
+func TestNotReadyWithoutRoom(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		none := sqldb.NewReserve(t.TempDir(), slog.New(slog.DiscardHandler), 1<<60)
+		l.q.reserve = none
+		if l.q.Ready(t.Context()) {
+			t.Error("ready before a message was refused")
+		}
+		if _, err := l.q.Delivery("out").Commit(t.Context(), copyOf("a@example.org", mail, "b@x.test")); err == nil || l.q.Ready(t.Context()) {
+			t.Error("ready", err)
+		}
+		l.q.reserve = sqldb.NewReserve(t.TempDir(), slog.New(slog.DiscardHandler), 0)
+		time.Sleep(readyEvery)
+		if !l.q.Ready(t.Context()) {
+			t.Error("not ready again")
+		}
+	})
+}
