@@ -57,6 +57,28 @@ func TestWhatIsTakenBackIsNotKnown(t *testing.T) {
 	}
 }
 
+// TestNothingIsLeftOfAFullLayer: what it forgot in between was not there to be
+// taken back, and what it learned anew of that had other steps.
+func TestNothingIsLeftOfAFullLayer(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	l := NewSparse()
+	set := examples(t, 40)
+	var steps []Step
+	for _, e := range set {
+		steps = append(steps, l.Learn(m, nil, e.Vector, !e.Spam, 1))
+		l.Shrink(l.Size() * 3 / 4)
+	}
+	for i := len(set) - 1; i >= 0; i-- {
+		l.Undo(set[i].Vector, steps[i])
+	}
+	for _, e := range set {
+		if got, want := m.Score(e.Vector, l), m.Score(e.Vector); got != want {
+			t.Fatalf("%v, and %v before it was taught", got, want)
+		}
+	}
+}
+
 // TestABoundedLayerMakesNoMoreOfHosts: what others have learned of hosts counts by
 // how many of them are known; what a user teaches must not make it count more.
 func TestABoundedLayerMakesNoMoreOfHosts(t *testing.T) {

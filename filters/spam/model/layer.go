@@ -283,7 +283,7 @@ func (l *Layer) learn(m *Model, below []*Layer, v *Vector, spam bool, weight flo
 }
 
 // Undo takes a lesson back: exactly, but for rounding, when nothing was
-// learned since, and closely otherwise. v is the vector of the lesson.
+// learned since or nothing else is left, and closely otherwise. v is the vector of the lesson.
 func (l *Layer) Undo(v *Vector, step Step) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -295,5 +295,22 @@ func (l *Layer) Undo(v *Vector, step Step) {
 	if step.Counts {
 		l.tokens.add(v.ids[Tokens], step.Spam, -1)
 	}
-	l.n = max(0, l.n-1)
+	if l.n = max(0, l.n-1); l.n == 0 {
+		l.empty()
+	}
+}
+
+// empty forgets all: of lessons that are all taken back rounding may have left
+// something, and so may features that a full layer forgot in between.
+func (l *Layer) empty() {
+	for i := range l.linear {
+		t := &l.linear[i]
+		clear(t.w)
+		clear(t.g)
+		clear(t.sparse)
+		t.bias, t.biasG = 0, 0
+	}
+	clear(l.tokens.n)
+	clear(l.tokens.sparse)
+	l.tokens.ham, l.tokens.spam = 0, 0
 }
