@@ -10,6 +10,7 @@
 //	spam.reasons      what made the score, with weights, the weightiest first
 //	spam.rules        names of the rules that the message matches
 //	spam.lists        zones of DNS lists that list something in it
+//	spam.list_errors  DNS lists that did not answer, or refused to, and why
 //	spam.threshold    the score from which on a message is spam
 //
 // They may differ from recipient to recipient, where a user or a domain has

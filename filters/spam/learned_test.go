@@ -14,12 +14,15 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/gapura-mail/gapura/filters/filtertest"
 	"github.com/gapura-mail/gapura/filters/spam/learned"
 	"github.com/gapura-mail/gapura/filters/spam/model"
 	"github.com/gapura-mail/gapura/filters/spam/rule"
 	"github.com/gapura-mail/gapura/filters/spam/urilist"
 	"github.com/gapura-mail/gapura/gateway"
+	"github.com/gapura-mail/gapura/gateway/dns"
 	"github.com/gapura-mail/gapura/gateway/dns/dnstest"
 	"github.com/gapura-mail/gapura/policy/expr"
 )
@@ -174,6 +177,38 @@ func TestLists(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// TestListsThatFailAreTold: one that answers a public resolver with a refusal
+// lists nothing ever, and nobody would know.
+func TestListsThatFailAreTold(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	for _, zone := range []string{"dbl.test", "late.test", "good.test", "wild.test"} {
+		opt.Lists = append(opt.Lists, urilist.List{Zone: zone})
+	}
+	reg := prometheus.NewRegistry()
+	f := newFilter(t, opt, Deps{Metrics: NewMetrics(reg), Resolver: dnstest.Parse(t, `{
+		b-sells.com.dbl.test: [{A: 127.255.255.254}], b-sells.com.late.test: [TIMEOUT], b-sells.com.wild.test: [{A: 198.51.100.1}]}`)})
+	v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(strings.ReplaceAll(answer, ".test", "-sells.com")), 7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := filtertest.Values(t, f, v)
+	want := []string{"dbl.test: the list answered 127.255.255.254, which is no listing", "late.test: " + dns.ErrTimeout.Error(), "wild.test: the list answered 198.51.100.1, which is no listing"}
+	if !reflect.DeepEqual(got["spam.list_errors"], want) || got["spam.lists"] != nil {
+		t.Errorf("%q, want %q", got["spam.list_errors"], want)
+	}
+	all, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if m.GetName() == "gapura_spam_list_errors_total" && m.GetMetric()[0].GetCounter().GetValue() == 3 {
+			return
+		}
+	}
+	t.Error("the metric does not count them")
 }
 
 // TestFilesAndOwnNamesInLists: what is attached is asked about by its hash, and

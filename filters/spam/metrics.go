@@ -14,6 +14,7 @@ type Metrics struct {
 	classes *prometheus.CounterVec
 	scores  prometheus.Histogram
 	seconds prometheus.Histogram
+	failed  prometheus.Counter
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -31,8 +32,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Name: "gapura_spam_seconds", Help: "Time that judging a message took, waiting for the client apart.",
 			Buckets: []float64{.0001, .0002, .0005, .001, .002, .005, .01, .02, .05, .1},
 		}),
+		failed: prometheus.NewCounter(prometheus.CounterOpts{
+			// Without a label: zones of some lists have their customer's key in them.
+			Name: "gapura_spam_list_errors_total", Help: "DNS lists of the spam filter that did not answer for a message, or refused to; spam.list_errors tells which.",
+		}),
 	}
-	reg.MustRegister(m.classes, m.scores, m.seconds)
+	reg.MustRegister(m.classes, m.scores, m.seconds, m.failed)
 	return m
 }
 
@@ -43,4 +48,10 @@ func (m *Metrics) scored(s model.Score, class string, took time.Duration) {
 	m.classes.WithLabelValues(class).Inc()
 	m.scores.Observe(s.Score)
 	m.seconds.Observe(took.Seconds())
+}
+
+func (m *Metrics) unlisted(n int) {
+	if m != nil {
+		m.failed.Add(float64(n))
+	}
 }

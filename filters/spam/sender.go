@@ -132,12 +132,18 @@ func zones(hits []urilist.Hit) (list []string) {
 	return list
 }
 
-// listed waits for what lists say. Those that fail say nothing.
-func (r *reading) listed(ctx context.Context) []urilist.Hit {
+// listed waits for what lists say. Those that fail say nothing, but why.
+func (r *reading) listed(ctx context.Context) (hits []urilist.Hit, failed []string) {
 	if r.query == nil {
-		return nil
+		return nil, nil
 	}
-	hits, _ := r.query.Wait(ctx)
+	hits, err := r.query.Wait(ctx)
 	r.query = nil
-	return hits
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range all.Unwrap() {
+			failed = append(failed, err.Error())
+		}
+	}
+	r.f.deps.Metrics.unlisted(len(failed))
+	return hits, failed
 }

@@ -112,6 +112,7 @@ func (*Filter) Fields() []gateway.Field {
 		{Name: "spam.reasons", Type: gateway.Strings, Stage: at, Rcpt: true, Doc: "What made the score, each with its weight in front, positive for spam; the weightiest first. None of ham, but in gapura explain."},
 		{Name: "spam.rules", Type: gateway.Strings, Stage: at, Doc: "Names of the readable signals that the message has."},
 		{Name: "spam.lists", Type: gateway.Strings, Stage: at, Doc: "Zones of DNS lists that list something in the message, each once."},
+		{Name: "spam.list_errors", Type: gateway.Strings, Stage: at, Doc: "DNS lists that did not answer, or refused to, each with the reason: \"dbl.example.org: name servers did not answer\"."},
 		{Name: "spam.evidence", Type: gateway.Strings, Stage: at, Doc: "What is known beside the message, each with its usual weight in log-odds, above 0 for spam: dnsbl:3.00. What it weighs here is in spam.reasons."},
 		{Name: "spam.threshold", Type: gateway.Float, Stage: at, Doc: "The score from which on spam.class is spam."},
 	}
@@ -137,7 +138,7 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	}
 	r.done = true
 	defer f.pool.Put(r)
-	hits := r.listed(ctx)
+	hits, failed := r.listed(ctx)
 	began := time.Now()
 	c := f.calibration()
 	all, who, names := r.forAll(ctx, tx, c, hits)
@@ -147,6 +148,9 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	}
 	if len(hits) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.lists", Value: zones(hits)})
+	}
+	if len(failed) > 0 {
+		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.list_errors", Value: failed})
 	}
 	truth, by := "", ""
 	for i := range tx.Rcpts {
