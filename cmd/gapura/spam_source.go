@@ -31,6 +31,7 @@ type spamMessage struct {
 	at    string // the line of an index that names it, or ""
 	label string // ham or spam; "" : nobody says
 	part  int64  // what it is of the total of its source
+	alone bool   // the file is to be one message
 	open  func() (io.ReadCloser, error)
 }
 
@@ -48,7 +49,36 @@ func (m *spamMessage) read(buf *bytes.Buffer) ([]byte, error) {
 	if _, err := buf.ReadFrom(io.LimitReader(r, maxSpamMessage)); err != nil {
 		return nil, err
 	}
+	if m.alone && holdsSeveral(buf.Bytes()) {
+		return nil, errSeveral
+	}
 	return buf.Bytes(), nil
+}
+
+// errSeveral says that an index names more than a message in a line.
+var errSeveral = errors.New("it is an mbox of several messages, where a line of an index names one; write them to files of their own, or learn with --ham or --spam FILE")
+
+// holdsSeveral tells an mbox of several messages from one that a program has
+// filed with a "From " line.
+func holdsSeveral(raw []byte) bool {
+	if !transfer.IsFromLine(lineAt(raw)) {
+		return false
+	}
+	for {
+		i := bytes.Index(raw, []byte("\nFrom "))
+		if i < 0 {
+			return false
+		}
+		blank := bytes.HasSuffix(bytes.TrimSuffix(raw[:i], []byte("\r")), []byte("\n"))
+		if raw = raw[i+1:]; blank && transfer.IsFromLine(lineAt(raw)) {
+			return true
+		}
+	}
+}
+
+func lineAt(raw []byte) []byte {
+	line, _, _ := bytes.Cut(raw, []byte("\n"))
+	return line
 }
 
 // errEmptyMessage says that there is nothing to learn.
@@ -182,17 +212,18 @@ func indexLine(dir, line string) (m spamMessage, ok bool, err error) {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(dir, file)
 	}
-	m.path, m.part = fields[1], int64(len(line))+1
+	m.path, m.part, m.alone = fields[1], int64(len(line))+1, true
 	m.open = func() (io.ReadCloser, error) { return os.Open(file) }
 	return m, true, nil
 }
 
 // pathSource reads a message, an mbox, a Maildir or any folder of those; "-" is
-// a message on standard input.
+// a message or an mbox on standard input.
 func (a *app) pathSource(name, label string) (spamSource, error) {
 	if name == "-" {
-		m := spamMessage{path: "-", label: label, open: func() (io.ReadCloser, error) { return a.openStdin(), nil }}
-		return spamSource{0, func(yield func(spamMessage, error) bool) { yield(m, nil) }}, nil
+		return spamSource{0, func(yield func(spamMessage, error) bool) {
+			pipedMessages(a.ctx, name, label, a.openStdin(), yield)
+		}}, nil
 	}
 	info, err := os.Stat(name)
 	if err != nil {
@@ -263,34 +294,84 @@ func isDir(name string) bool {
 // fileMessages gives the message in a file, or those of an mbox, whose paths
 // end in #1, #2 and so on.
 func fileMessages(ctx context.Context, name string, size int64, label string, yield func(spamMessage, error) bool) bool {
-	one := spamMessage{path: name, label: label, part: size, open: func() (io.ReadCloser, error) { return openFile(ctx, name) }}
-	// A pipe is read but once.
-	if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || !transfer.IsMbox(name) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		r, err := openFile(ctx, name)
+		if err != nil {
+			return yield(spamMessage{}, err)
+		}
+		return pipedMessages(ctx, name, label, r, yield)
+	}
+	if more, several := mboxMessages(ctx, name, name, label, yield); several {
+		return more
+	}
+	open := func() (io.ReadCloser, error) { return openFile(ctx, name) }
+	return yield(spamMessage{path: name, label: label, part: size, open: open}, nil)
+}
+
+// pipedMessages gives the message that comes by a pipe, or those of an mbox.
+// As where each begins is found out first, the mbox goes into a file.
+func pipedMessages(ctx context.Context, name, label string, r io.ReadCloser, yield func(spamMessage, error) bool) bool {
+	in := bufio.NewReader(r)
+	one := spamMessage{path: name, label: label, open: func() (io.ReadCloser, error) {
+		return struct {
+			io.Reader
+			io.Closer
+		}{in, r}, nil
+	}}
+	if head, _ := in.Peek(len(mboxBegin)); string(head) != mboxBegin {
 		return yield(one, nil)
 	}
-	box, err := transfer.OpenMbox(name, "")
+	defer r.Close()
+	f, err := os.CreateTemp("", "gapura-mbox-")
 	if err != nil {
 		return yield(spamMessage{}, err)
 	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := io.Copy(f, in); err != nil {
+		return yield(spamMessage{}, fmt.Errorf("%s: %w", name, err))
+	}
+	if more, several := mboxMessages(ctx, f.Name(), name, label, yield); several {
+		return more
+	}
+	octets, err := io.ReadAll(io.NewSectionReader(f, 0, maxSpamMessage))
+	one.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(octets)), err }
+	return yield(one, nil)
+}
+
+// mboxBegin is what an mbox begins with.
+const mboxBegin = "From "
+
+// mboxMessages gives the messages of an mbox in a file, which are called by
+// name; several is false, and nothing is given, where it is none, or of one
+// message, as a program has filed it.
+func mboxMessages(ctx context.Context, file, name, label string, yield func(spamMessage, error) bool) (more, several bool) {
+	if !transfer.IsMbox(file) {
+		return true, false
+	}
+	box, err := transfer.OpenMbox(file, "")
+	if err != nil {
+		return yield(spamMessage{}, err), true
+	}
 	defer box.Close()
 	_, total, err := box.Scan(ctx)
-	if err != nil || total.Messages < 2 { // one message, as a program has filed it
-		return yield(one, nil)
+	if err != nil || total.Messages < 2 {
+		return true, false
 	}
 	n := 0
 	for m, err := range box.Messages(ctx) {
 		if m == nil {
-			return yield(spamMessage{}, err)
+			return yield(spamMessage{}, err), true
 		}
 		n++
 		x := spamMessage{path: fmt.Sprintf("%s#%d", name, n), label: label, part: m.Size}
 		octets, err := readMboxed(ctx, m, err)
 		x.open = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(octets)), err }
 		if !yield(x, nil) {
-			return false
+			return false, true
 		}
 	}
-	return true
+	return true, true
 }
 
 // readMboxed reads a message of an mbox, which is there until the next one is

@@ -139,7 +139,7 @@ func (f *mboxFile) scan(ctx context.Context) error {
 	for br := bufio.NewReaderSize(r, 256<<10); ; {
 		line, err := br.ReadSlice('\n')
 		if len(line) > 0 {
-			if whole && blank && isFromLine(line) {
+			if whole && blank && IsFromLine(line) {
 				f.starts = append(f.starts, at)
 			}
 			blank = whole && len(bytes.TrimRight(line, "\r\n")) == 0
@@ -163,9 +163,9 @@ func (f *mboxFile) scan(ctx context.Context) error {
 	return nil
 }
 
-// isFromLine tells a "From " line from a sentence that begins so: it has a
+// IsFromLine tells a "From " line from a sentence that begins so: it has a
 // time of day.
-func isFromLine(line []byte) bool {
+func IsFromLine(line []byte) bool {
 	if !bytes.HasPrefix(line, []byte("From ")) {
 		return false
 	}
