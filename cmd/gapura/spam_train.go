@@ -23,10 +23,13 @@ type spamTrain struct {
 	Specimens int      `default:"4000" placeholder:"N" help:"Learn N messages of Gapura's own making beside yours: newsletters, receipts, lures of today, which an organisation's own mail may have too few of."`
 	HamLost   float64  `name:"ham-lost" default:"0.05" placeholder:"PERCENT" help:"Ham that the threshold may lose."`
 	spamJobs
+
+	kept   *keptVectors
+	beside []model.Example // messages of our own making
 }
 
 // maxSpecimens bounds the messages of our own making: beyond it they repeat each
-// other, and each is kept in memory.
+// other.
 const maxSpecimens = 100_000
 
 // Help is printed below the flags.
@@ -69,6 +72,11 @@ func (c *spamTrain) Run(a *app) error {
 		return err
 	}
 	began := time.Now()
+	var err error
+	if c.kept, err = keepVectors(c.Out); err != nil {
+		return err
+	}
+	defer c.kept.close()
 	sets, failed, err := c.read(a)
 	if err != nil {
 		return err
@@ -127,8 +135,9 @@ func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error)
 				a.noteFailed(b, &x, r.err)
 				return nil
 			}
-			set = append(set, model.Example{Vector: r.v, Spam: x.spam(), Source: name})
-			return nil
+			read, err := c.kept.keep(r.v)
+			set = append(set, model.Example{Read: read, Spam: x.spam(), Source: name})
+			return err
 		})
 		b.end()
 		if err != nil {
@@ -141,8 +150,8 @@ func (c *spamTrain) read(a *app) (sets [][]model.Example, failed int, err error)
 
 // specimens are messages of our own making.
 func (c *spamTrain) specimens(a *app) ([]model.Example, error) {
-	if c.Specimens == 0 {
-		return nil, nil
+	if c.Specimens == 0 || c.beside != nil {
+		return c.beside, nil
 	}
 	made, err := specimen.New(specimen.Train, 1)
 	if err != nil {
@@ -165,8 +174,13 @@ func (c *spamTrain) specimens(a *app) ([]model.Example, error) {
 		if err := r.take(x.Raw); err != nil {
 			return nil, err
 		}
-		set = append(set, model.Example{Vector: r.v.Clone(), Spam: x.Class == specimen.Lure, Beside: true})
+		read, err := c.kept.keep(r.v)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, model.Example{Read: read, Spam: x.Class == specimen.Lure, Beside: true})
 	}
+	c.beside = set
 	return set, nil
 }
 
@@ -234,10 +248,15 @@ func (c *spamTrain) measure(a *app, sets [][]model.Example) ([]*evaluation, erro
 	eval := spamEval{Threshold: &threshold}
 	var out []*evaluation
 	total := &model.Measure{}
+	var room model.Vector
 	for i, s := range newer {
 		one := &model.Measure{}
 		for _, e := range s {
-			score := m.Score(e.Vector).Score
+			v, err := e.In(&room)
+			if err != nil {
+				return nil, err
+			}
+			score := m.Score(v).Score
 			one.Add(e.Spam, score)
 			total.Add(e.Spam, score)
 		}

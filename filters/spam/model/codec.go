@@ -82,6 +82,52 @@ func (v *Vector) UnmarshalBinary(src []byte) error {
 	return nil
 }
 
+// Ordered appends the vector to dst with its features in their order, on which
+// sums depend in their last digits: 3 octets a feature, quickly read. It is for
+// the process that writes it; others read what AppendBinary wrote.
+func (v *Vector) Ordered(dst []byte) []byte {
+	for _, x := range [...]uint32{math.Float32bits(v.prior), math.Float32bits(v.body), uint32(v.trace), uint32(v.plain)} {
+		dst = binary.LittleEndian.AppendUint32(dst, x)
+	}
+	for _, ids := range v.ids {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(ids)))
+		for _, id := range ids {
+			dst = append(dst, byte(id), byte(id>>8), byte(id>>16))
+		}
+	}
+	return dst
+}
+
+// SetOrdered reads what Ordered wrote.
+func (v *Vector) SetOrdered(src []byte) error {
+	var head [4]uint32
+	for i := range head {
+		if len(src) < 4 {
+			return errVector
+		}
+		head[i], src = binary.LittleEndian.Uint32(src), src[4:]
+	}
+	v.prior, v.body = math.Float32frombits(head[0]), math.Float32frombits(head[1])
+	v.trace, v.plain = int(head[2]), int(head[3])
+	for view := range v.ids {
+		if len(src) < 4 || uint64(len(src)-4) < 3*uint64(binary.LittleEndian.Uint32(src)) {
+			return errVector
+		}
+		n := int(binary.LittleEndian.Uint32(src))
+		src = src[4:]
+		ids := slices.Grow(v.ids[view][:0], n)[:n]
+		mask := View(view).mask()
+		for i := range ids {
+			ids[i] = (uint32(src[3*i]) | uint32(src[3*i+1])<<8 | uint32(src[3*i+2])<<16) & mask
+		}
+		v.ids[view], src = ids, src[3*n:]
+	}
+	if all := len(v.ids[Tokens]); len(src) > 0 || v.trace > v.plain || v.plain > all {
+		return errVector
+	}
+	return nil
+}
+
 // idReader reads lists of ids.
 type idReader struct{ src []byte }
 

@@ -2,6 +2,7 @@ package model
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"testing"
 )
@@ -112,4 +113,56 @@ func FuzzVector(f *testing.F) {
 			t.Error("it is written in two ways")
 		}
 	})
+}
+
+// TestOrderedVectorsAreTheSame to the order of their features, and what is no such
+// vector is refused.
+func TestOrderedVectorsAreTheSame(t *testing.T) {
+	t.Parallel()
+	var room Vector
+	for _, e := range examples(t, 5) {
+		b := e.Vector.Ordered(nil)
+		if err := room.SetOrdered(b); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(room.Ordered(nil), b) || trained(t).Score(&room) != trained(t).Score(e.Vector) {
+			t.Error("read otherwise than it was written")
+		}
+		for n := range b {
+			if n < 64 || n%997 == 0 {
+				if err := new(Vector).SetOrdered(b[:n]); err == nil {
+					t.Fatalf("%d of %d octets are taken", n, len(b))
+				}
+			}
+		}
+	}
+}
+
+// TestExamplesMayBeKeptElsewhere: the model is the same.
+func TestExamplesMayBeKeptElsewhere(t *testing.T) {
+	t.Parallel()
+	set := examples(t, 60)
+	kept := slices.Clone(set)
+	for i := range kept {
+		b := kept[i].Vector.Ordered(nil)
+		kept[i].Vector, kept[i].Read = nil, func(v *Vector) error { return v.SetOrdered(b) }
+	}
+	var want, got bytes.Buffer
+	for b, list := range map[*bytes.Buffer][]Example{&want: set, &got: kept} {
+		m, _, err := Train(t.Context(), list, TrainOptions{Jobs: 2})
+		if err == nil {
+			_, err = m.WriteTo(b)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(want.Bytes(), got.Bytes()) {
+		t.Error("another model")
+	}
+	lost := errors.New("lost")
+	kept[7].Read = func(*Vector) error { return lost }
+	if _, _, err := Train(t.Context(), kept, TrainOptions{}); !errors.Is(err, lost) {
+		t.Errorf("%v, want %v", err, lost)
+	}
 }

@@ -10,10 +10,21 @@ import (
 
 // Example is one message to learn from.
 type Example struct {
-	Vector *Vector // not changed, and kept while training
+	Vector *Vector // not changed, and kept while training; nil: Read gives it
+	// Read fills a vector with this example's, which is kept elsewhere than in
+	// memory. Several goroutines may call it, each with a vector of its own.
+	Read   func(*Vector) error
 	Spam   bool
 	Source string // where it comes from
 	Beside bool   // it is learned with the rest, but neither measured nor counted
+}
+
+// In returns the vector, which is read into room where it is not in memory.
+func (e *Example) In(room *Vector) (*Vector, error) {
+	if e.Vector != nil {
+		return e.Vector, nil
+	}
+	return room, e.Read(room)
 }
 
 // TrainOptions says how to train.
@@ -131,10 +142,17 @@ func (t *trainer) crossFit(set []Example, held []float64) error {
 			}
 			m := Empty()
 			m.base, m.stack = l, baseStack()
-			for i, e := range set {
-				if !e.Beside && fold(i, folds) == f {
-					held[i] = m.Score(e.Vector).Joined
+			var room Vector
+			for i := range set {
+				if set[i].Beside || fold(i, folds) != f {
+					continue
 				}
+				v, err := set[i].In(&room)
+				if err != nil {
+					errs[f] = err
+					return
+				}
+				held[i] = m.Score(v).Joined
 			}
 		})
 	}
@@ -155,12 +173,17 @@ func (t *trainer) fit(set []Example) (*Layer, error) {
 	l := NewLayer()
 	empty := Empty()
 	r := rand.New(rand.NewPCG(1, 2))
+	var room Vector
 	for p := range t.opt.Passes {
 		for _, i := range r.Perm(len(set)) {
 			if err := t.ctx.Err(); err != nil {
 				return nil, err
 			}
-			l.learn(empty, nil, set[i].Vector, set[i].Spam, 1, p == 0)
+			v, err := set[i].In(&room)
+			if err != nil {
+				return nil, err
+			}
+			l.learn(empty, nil, v, set[i].Spam, 1, p == 0)
 			t.step()
 		}
 	}
