@@ -104,7 +104,7 @@ func TestOverdueAnswersLeadToARestart(t *testing.T) {
 	t.Parallel()
 	p, _ := start(t, options("any"), soon)
 	for range maxStrikes {
-		ctx, cancel := context.WithTimeout(t.Context(), patience+50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*patience) // it is asked some time after this begins
 		if _, err := check(p, ctx, "hang"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
@@ -118,10 +118,15 @@ func TestCloseEndsAHungProcess(t *testing.T) {
 	t.Parallel()
 	p, _ := start(t, options("any"), soon)
 	first := pid(p)
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_, _ = check(p, ctx, "stop") // it may be quicker than its own signal
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		_, _ = check(p, ctx, "stop") // it may be quicker than its own signal
+	}()
 	eventually(t, "stopped", func() bool { return state(first) == 'T' })
+	cancel()
+	<-asked
 	inst, _ := p.running()
 	if err := inst.alive(t.Context(), 50*time.Millisecond); err == nil {
 		t.Error("a stopped process seems alive")

@@ -98,6 +98,7 @@ var mayImport = map[string][]string{
 	"scripts/bench/bare":             {},
 	"scripts/bench/clamdload":        {},
 	"test/peers":                     {},
+	"test/cputime":                   {},
 	"filters/spam/specimen/generate": {"filters/spam/specimen"},
 	"filters/filtertest":             append([]string{"gateway"}, leaves...),
 }

@@ -24,7 +24,7 @@ import (
 )
 
 // patience bounds every wait of a script.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // scriptCommands are the commands of scripts besides gapura:
 //

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,12 +30,10 @@ func startClamd(t *testing.T) (addr, socket string) {
 			peers.Missing(t, "clamd is not installed")
 		}
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	l.Close()
 	dir := t.TempDir()
 	socket = filepath.Join(dir, "s")
 	write := func(name, text string) {

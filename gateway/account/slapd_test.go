@@ -173,10 +173,9 @@ func startSlapd(t *testing.T) *slapd {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := peers.FreePort()
 	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // pemPair is a certificate with its key.

@@ -117,20 +117,8 @@ func samePort(t *testing.T) (net.PacketConn, net.Listener) {
 	return nil, nil
 }
 
-// startUnbound runs a validating resolver for the zone. Another test may take
-// the port that was free, hence the tries.
+// startUnbound runs a validating resolver for the zone.
 func startUnbound(t *testing.T, z *signedZone, zoneAddr string) string {
-	t.Helper()
-	for range 3 {
-		if addr, ok := runUnbound(t, z, zoneAddr); ok {
-			return addr
-		}
-	}
-	t.Fatal("unbound does not start")
-	return ""
-}
-
-func runUnbound(t *testing.T, z *signedZone, zoneAddr string) (string, bool) {
 	t.Helper()
 	binary, err := exec.LookPath("unbound")
 	if err != nil {
@@ -139,19 +127,17 @@ func runUnbound(t *testing.T, z *signedZone, zoneAddr string) (string, bool) {
 		}
 		binary = "/usr/sbin/unbound"
 	}
-	free, err := net.ListenPacket("udp", "127.0.0.1:0")
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = free.Close()
-	_, port, _ := net.SplitHostPort(free.LocalAddr().String())
 	dir := t.TempDir()
 	conf := fmt.Sprintf(`server:
   directory: "%[1]s"
   chroot: ""
   username: ""
   pidfile: "%[1]s/pid"
-  interface: 127.0.0.1@%[2]s
+  interface: 127.0.0.1@%[2]d
   do-daemonize: no
   do-not-query-localhost: no
   use-syslog: no
@@ -200,7 +186,10 @@ stub-zone:
 			t.Log(strings.Join(log, "\n"))
 		}
 	})
-	return "127.0.0.1:" + port, <-started
+	if !<-started {
+		t.Fatal("unbound does not start")
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // AD in the query suffices to learn that an answer was validated; DO is not

@@ -125,7 +125,7 @@ func TestTheWriterDoesTheRestOfACheckpoint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); !wal.rest.Load(); runtime.Gosched() {
+	for end := time.Now().Add(time.Minute); !wal.rest.Load(); runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatal("the writer is not asked")
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // sentTo sends messages one after the other until more says no, and returns the
@@ -61,7 +63,7 @@ func arriveAll(t *testing.T, g *gapura, next string, accepted, putOff []string) 
 // nowhere is an address of the machine where nobody listens yet.
 func nowhere(t *testing.T) string {
 	t.Helper()
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // domainsYAML: no filters, these backends for dest.test.
@@ -61,7 +63,7 @@ func TestBackendsTemporaryRepliesArePassedOn(t *testing.T) {
 func TestMailWaitsAtTheSenderWhileTheBackendIsDown(t *testing.T) {
 	t.Parallel()
 	theWorld(t)
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	gosmtp "github.com/emersion/go-smtp"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // peer is a client of somebody else's making that sends one message to
@@ -169,7 +171,7 @@ func TestSMTPSourceThroughUsToSMTPSink(t *testing.T) {
 	source, sink := tool(t, "smtp-source"), tool(t, "smtp-sink")
 	for _, lmtp := range []bool{false, true} {
 		t.Run(fmt.Sprintf("LMTP=%t", lmtp), func(t *testing.T) {
-			port, err := freePort()
+			port, err := peers.FreePort()
 			if err != nil {
 				t.Fatal(err)
 			}

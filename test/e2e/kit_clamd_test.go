@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"fmt"
 	"os/exec"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // eicar is the test file of eicar.org, in two pieces so that no scanner minds
@@ -32,7 +34,7 @@ func startClamd(dir string) (*scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		return nil, err
 	}

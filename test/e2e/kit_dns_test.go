@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // Addresses of the zone's story.
@@ -138,7 +140,7 @@ func startUnbound(dir string, more ...string) (*nameServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		return nil, err
 	}

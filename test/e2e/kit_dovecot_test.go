@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // mailboxes is a server that files mail: Dovecot over LMTP or Postfix over
@@ -60,7 +62,7 @@ func startDovecot(dir string, port int) (*mailboxes, error) {
 		return nil, err
 	}
 	if port == 0 {
-		if port, err = freePort(); err != nil {
+		if port, err = peers.FreePort(); err != nil {
 			return nil, err
 		}
 	}

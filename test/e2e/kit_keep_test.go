@@ -13,6 +13,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 const (
@@ -59,7 +61,7 @@ func startKeeper(t *testing.T, rest string, users ...string) *keeper {
 	ports := []any{dir}
 	for _, p := range []*int{&k.imap, &k.imaps, &k.pop3, &k.pop3s, &k.sieve, &k.submission, &k.submissions} {
 		var err error
-		if *p, err = freePort(); err != nil {
+		if *p, err = peers.FreePort(); err != nil {
 			t.Fatal(err)
 		}
 		ports = append(ports, *p)

@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // outside is where other people's mail servers are: each has an address of
@@ -61,7 +63,7 @@ var stranger = sync.OnceValue(newAuthority)
 var theOutside = sync.OnceValues(newOutside)
 
 func newOutside() (*outside, error) {
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		return nil, err
 	}

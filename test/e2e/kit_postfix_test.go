@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // postfix is a Postfix with a configuration and a queue of its own.
@@ -93,7 +95,7 @@ func newPostfixWith(dir, hostname, more, services string) (*postfix, error) {
 	if os.Getuid() != 0 {
 		return nil, fmt.Errorf("postfix runs as root only")
 	}
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		return nil, err
 	}

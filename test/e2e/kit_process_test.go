@@ -2,9 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -188,32 +186,6 @@ func eventually(t testing.TB, what string, ok func() bool) {
 	if !poll(ok) {
 		t.Fatalf("%s: not within %s", what, patience)
 	}
-}
-
-var portsGiven sync.Map
-
-// freePort returns a port that nobody listens on, below those that the system
-// hands out by itself and none that it has returned before, so that nobody gets
-// it before its server does.
-func freePort() (int, error) {
-	for range 100 {
-		port := 18000 + rand.IntN(14000)
-		if _, given := portsGiven.LoadOrStore(port, true); given {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
-		if err != nil {
-			continue
-		}
-		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", port))
-		l.Close()
-		if err != nil {
-			continue
-		}
-		u.Close()
-		return port, nil
-	}
-	return 0, errors.New("no port is free")
 }
 
 // runTool runs a client program to its end and returns its output.

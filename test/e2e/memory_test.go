@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestMemoryIsBoundedWhateverTheSize: with n large messages in flight, all but
@@ -29,7 +31,7 @@ func TestSoakMemory(t *testing.T) {
 		t.Skip("5 GB: make soak")
 	}
 	w := theWorld(t)
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

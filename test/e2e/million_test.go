@@ -18,6 +18,7 @@ import (
 	"github.com/gapura-mail/gapura/gateway/queue"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestManyMessagesWait: with 20,000 messages in the queue, a million in make
@@ -30,7 +31,7 @@ func TestManyMessagesWait(t *testing.T) {
 	} else {
 		t.Parallel()
 	}
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

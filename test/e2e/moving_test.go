@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // oldDovecot is Dovecot with a user "mover" whose password is keepPass.
@@ -63,7 +65,7 @@ func TestMovingInFromDovecotAndOutAgain(t *testing.T) {
 	k := startKeeper(t, "", "ann")
 	ann := k.boxOf(t, "ann")
 	dir := folder(t)
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

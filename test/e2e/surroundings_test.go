@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gapura-mail/gapura/test/peers"
 )
 
 // TestScannerThatIsDown: the mail passes with a mark, or waits, as the
@@ -12,7 +14,7 @@ import (
 func TestScannerThatIsDown(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +41,7 @@ func TestScannerThatIsDown(t *testing.T) {
 func TestResolverThatIsDown(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
-	port, err := freePort()
+	port, err := peers.FreePort()
 	if err != nil {
 		t.Fatal(err)
 	}

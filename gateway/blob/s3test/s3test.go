@@ -93,9 +93,11 @@ func (s *server) start() error {
 	if err := os.MkdirAll(filepath.Join(dir, "root", Bucket), 0o700); err != nil {
 		return err
 	}
-	if s.addr, err = freePort(); err != nil {
+	port, err := peers.FreePort()
+	if err != nil {
 		return err
 	}
+	s.addr = fmt.Sprintf("127.0.0.1:%d", port)
 	os.Setenv("AWS_ACCESS_KEY_ID", access)
 	os.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	stdin, life, err := os.Pipe()
@@ -121,13 +123,4 @@ func (s *server) start() error {
 		}
 		time.Sleep(5 * time.Millisecond) // nothing tells when it listens
 	}
-}
-
-// freePort finds a port that nobody uses now.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
 }

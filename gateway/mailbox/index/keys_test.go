@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/gapura-mail/gapura/test/cputime"
 )
 
 func TestBaseSubjectOfRFC5256(t *testing.T) {
@@ -112,22 +114,23 @@ func TestHostileMessagesAreBounded(t *testing.T) {
 		"languages":  "Content-Language: " + strings.Repeat("a,", 200_000) + "\r\n\r\n",
 		"binary":     "A: b\r\n\r\n" + strings.Repeat("\x00\xff\r", 500_000),
 	} {
-		begin := time.Now()
-		b, err := Make(strings.NewReader(msg))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if max := maxEnvelope + 2*maxStructure; len(b) > max {
-			t.Errorf("%s: a record of %d octets", name, len(b))
-		}
-		r, err := Open(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s := r.AppendBodyStructure(nil, 0); !balanced(s) || !balanced(r.AppendEnvelope(nil, 0)) || !utf8.Valid(r.Preview()) {
-			t.Errorf("%s: not well-formed", name)
-		}
-		if d := time.Since(begin); d > 10*time.Second {
+		d := cputime.Of(func() {
+			b, err := Make(strings.NewReader(msg))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if max := maxEnvelope + 2*maxStructure; len(b) > max {
+				t.Errorf("%s: a record of %d octets", name, len(b))
+			}
+			r, err := Open(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := r.AppendBodyStructure(nil, 0); !balanced(s) || !balanced(r.AppendEnvelope(nil, 0)) || !utf8.Valid(r.Preview()) {
+				t.Errorf("%s: not well-formed", name)
+			}
+		})
+		if d > 10*time.Second {
 			t.Errorf("%s took %v", name, d)
 		}
 	}
