@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -43,9 +44,14 @@ func TestManyMessagesWait(t *testing.T) {
 	began = time.Now()
 	g := serveIn(t, dir, fmt.Sprintf(listenersYAML, dir)+fmt.Sprintf("networks: {relay: [127.0.0.0/8]}\noutbound: {route: \"smtp://%s\"}\n", next))
 	started := time.Since(began)
+	startCPU := time.Duration(g.metric("process_cpu_seconds_total", "") * float64(time.Second))
 	used := g.memory()
 	began = time.Now()
-	list := g.queued("--domain", "d77.many.test")
+	lister := exec.Command(program, "-c", g.file, "queue", "list", "--json", "--domain", "d77.many.test")
+	var list []waiting
+	if out, err := lister.Output(); err != nil || json.Unmarshal(out, &list) != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	listed := time.Since(began)
 	began = time.Now()
 	if out, err := g.run("queue", "list", "--summary", "--limit", "3"); err != nil || !strings.Contains(out, strconv.Itoa(n/manyDomains)) {
@@ -71,8 +77,11 @@ func TestManyMessagesWait(t *testing.T) {
 	if n := g.metric("gapura_queue_attempts_total", `"deferred"`); n > 100 {
 		t.Errorf("%v attempts at a next hop that is down", n)
 	}
+	if n < 1_000_000 { // other tests run beside it
+		started, listed = startCPU, lister.ProcessState.UserTime()+lister.ProcessState.SystemTime()
+	}
 	if started > 5*time.Second || used > 300<<20 || listed > time.Second {
-		t.Error("too slow or too big")
+		t.Errorf("too slow or too big: %s, %s", started, listed)
 	}
 	if n > 100_000 {
 		return
