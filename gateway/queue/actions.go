@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -30,8 +31,9 @@ type Change struct {
 	Action Action `json:"action"`
 	Filter Filter `json:"filter"`
 	Reason string `json:"reason,omitempty"` // of Hold
-	// Before is called with what is to be released from quarantine, before it is:
-	// while its octets are certainly there. nil: nobody wants to know.
+	// Before is called with what is released from quarantine, just before it is:
+	// nobody else changes it any more, and its octets are certainly there. nil: nobody
+	// wants to know.
 	Before func(ctx context.Context, it *Item) `json:"-"`
 }
 
@@ -98,7 +100,7 @@ func (q *Queue) Act(ctx context.Context, c Change, progress func(n int)) (total 
 	defer q.unwatch(w)
 	for again := 3; again > 0; again-- {
 		missed := false
-		err := eachBatch(ctx, q.db, &c, q.options(), q.clock.now(), func(b *batch) error {
+		err := eachBatch(ctx, q.db, &c, q.clock.now(), func(b *batch) error {
 			all := len(b.settle)
 			n, err := q.actOnRows(ctx, &c, b, w)
 			total += n
@@ -208,6 +210,13 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 	}
 	b.settle = free
 	q.mu.Unlock()
+	c.before(ctx, b, func(e *entry) *Item {
+		q.refs.RLock()
+		defer q.refs.RUnlock()
+		it := item(q.options(), e, e.was)
+		it.open = func(ctx context.Context) (io.ReadCloser, error) { return q.open(ctx, e.msg) }
+		return it
+	})
 	q.rows.lock()
 	err = q.writeRows(ctx, b)
 	q.rows.unlock()
@@ -240,9 +249,18 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 	return n + len(b.settle), nil
 }
 
+// before tells of what is released from quarantine.
+func (c *Change) before(ctx context.Context, b *batch, item func(*entry) *Item) {
+	for _, e := range b.settle {
+		if c.Before != nil && e.was == Quarantined {
+			c.Before(ctx, item(e))
+		}
+	}
+}
+
 // eachBatch goes through the rows of queue_waiting that c is about, and gives
 // what they are to be in batches.
-func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, o *Options, now int64, write func(b *batch) error) error {
+func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, now int64, write func(b *batch) error) error {
 	b := &batch{}
 	flush := func() error {
 		if len(b.settle) == 0 {
@@ -257,9 +275,6 @@ func eachBatch(ctx context.Context, db *sqldb.DB, c *Change, o *Options, now int
 		return nil
 	}
 	err := eachWaiting(ctx, db, &f, func(e *entry, state State) error {
-		if c.Before != nil && state == Quarantined {
-			c.Before(ctx, item(o, e, state))
-		}
 		fate, changes := c.apply(e, state, now)
 		if !changes {
 			return nil
@@ -298,7 +313,8 @@ func ActOffline(ctx context.Context, db *sqldb.DB, opt Options, c Change, progre
 	if err := q.recoverNew(ctx); err != nil {
 		return 0, err
 	}
-	err = eachBatch(ctx, db, &c, q.options(), q.clock.now(), func(b *batch) error {
+	err = eachBatch(ctx, db, &c, q.clock.now(), func(b *batch) error {
+		c.before(ctx, b, func(e *entry) *Item { return item(q.options(), e, e.was) })
 		err := db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
 			b.release = b.release[:0]
 			return q.store(ctx, tx, b)

@@ -87,7 +87,9 @@ func (q *Queue) alarmsInMemory(now int64) {
 	q.wg.Go(func() { q.lookAfter(late) })
 }
 
-// alarmsOnDisk looks after rows, and returns when the next one wants it.
+// alarmsOnDisk looks after rows, and returns when the next one wants it. It goes
+// on when what it found is on record: what expires all at once is not one
+// transaction for which new mail waits.
 func (q *Queue) alarmsOnDisk(now int64) (int64, error) {
 	for at, id := int64(0), int64(0); ; {
 		w := q.watch()
@@ -98,6 +100,9 @@ func (q *Queue) alarmsOnDisk(now int64) (int64, error) {
 			return 0, err
 		}
 		q.lookAfter(list)
+		if len(list) > 0 && q.journal.do(func(*batch) {}) != nil {
+			return q.clock.now() + readRetry.Milliseconds(), nil // the runner writes it again
+		}
 		if q.ctx.Err() != nil || q.over() {
 			return never, nil
 		}

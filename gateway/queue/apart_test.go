@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -384,4 +385,114 @@ func TestRowKeepsWhyItIsKept(t *testing.T) {
 			t.Errorf("%+v became %+v", e, got)
 		}
 	}
+}
+
+// TestReleaseTellsOfWhatIsReleased: neither of what somebody removes meanwhile, nor
+// of octets that are not where the row said any more.
+func TestReleaseTellsOfWhatIsReleased(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.start()
+		for _, to := range []string{"a@x.test", "b@x.test", "c@x.test"} {
+			l.keep(keptCopy("a@example.org", "f:1 odd", to))
+		}
+		settle()
+		blobs := &movedBlobs{Store: l.blobs, moved: map[blob.Ref]bool{}}
+		l.q.blobs = blobs
+		var told []string
+		release := Change{Action: Release, Filter: Filter{State: Quarantined}, Before: func(ctx context.Context, it *Item) {
+			r, err := it.Open(ctx, blobs)
+			if err != nil {
+				t.Errorf("%s: %v", it.Recipients[0].To, err)
+				return
+			}
+			r.Close()
+			if told = append(told, it.Recipients[0].To); len(told) > 1 {
+				return
+			}
+			if _, err := l.q.Act(ctx, Change{Action: Remove, Filter: Filter{State: Quarantined, To: "b@x.test"}}, nil); err != nil {
+				t.Error(err)
+			}
+			l.move(blobs)
+		}}
+		if _, err := l.q.Act(t.Context(), release, nil); err != nil {
+			t.Fatal(err)
+		}
+		settle()
+		var sent []string
+		for _, g := range l.next.all() {
+			sent = append(sent, g.to...)
+		}
+		slices.Sort(sent)
+		if !slices.Equal(told, sent) || l.apart() != "" {
+			t.Errorf("told of %v, sent to %v, in quarantine %q", told, sent, l.apart())
+		}
+	})
+}
+
+// movedBlobs have given up the segments that octets were moved from.
+type movedBlobs struct {
+	blob.Store
+	moved map[blob.Ref]bool
+}
+
+func (b *movedBlobs) Open(ctx context.Context, ref blob.Ref) (blob.Reader, error) {
+	if b.moved[ref] {
+		return nil, blob.ErrNotFound
+	}
+	return b.Store.Open(ctx, ref)
+}
+
+// move moves the octets of all that waits, as Compact does.
+func (l *lab) move(blobs *movedBlobs) {
+	l.t.Helper()
+	for ref, err := range waitingRefs(context.Background(), l.db) {
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		r, err := l.blobs.Open(context.Background(), ref)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		var e entry
+		err = eachWaiting(context.Background(), l.db, &Filter{All: true, State: Quarantined}, func(x *entry, _ State) error {
+			if x.msg.ref == ref {
+				e.msg = x.msg
+			}
+			return nil
+		})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		to, err := l.blobs.Append(context.Background(), e.msg.tag(), ref.Size, r)
+		r.Close()
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		if _, err := (*owner)(l.q).Move(context.Background(), []blob.Moved{{Tag: e.msg.tag(), Old: ref, New: to}}); err != nil {
+			l.t.Fatal(err)
+		}
+		l.blobs.Release(ref)
+		blobs.moved[ref] = true
+	}
+}
+
+// TestMassExpiryIsPaced: what expires at once is dropped in many transactions, so
+// that new mail does not wait for one of all of it.
+func TestMassExpiryIsPaced(t *testing.T) {
+	in(t, Options{Quarantine: time.Hour}, func(t *testing.T, l *lab) {
+		l.start()
+		const n = 10 * alarmBatch
+		var to []string
+		for i := range n {
+			to = append(to, fmt.Sprintf("u%d@x.test", i))
+		}
+		l.keep(keptCopy("a@example.org", "f:1 odd", to...))
+		settle()
+		before := l.q.journal.commits.Load()
+		time.Sleep(2 * time.Hour)
+		settle()
+		if c, n := l.q.Counts(), l.q.journal.commits.Load()-before; c != (Counts{}) || n < 10 {
+			t.Errorf("%+v are left, %d transactions", c, n)
+		}
+	})
 }

@@ -36,7 +36,8 @@ type Item struct {
 	Quarantine *ItemKept       `json:"quarantine,omitempty"` // why it is, or was, in quarantine
 	EnvelopeID string          `json:"envelope_id,omitempty"`
 
-	ref blob.Ref
+	ref  blob.Ref
+	open func(context.Context) (io.ReadCloser, error) // wherever its octets are by then; nil: at ref
 }
 
 // ItemKept is why an Item is in quarantine.
@@ -263,8 +264,11 @@ const sqlSummary = `SELECT domain, route, held, COUNT(*), MIN(queued) FROM queue
 // ErrNotFound says that there is no such message in the queue.
 var ErrNotFound = errors.New("queue: there is no such message")
 
-// Open reads the octets of an item that List gave.
+// Open reads the octets of an item that List or Change.Before gave.
 func (it *Item) Open(ctx context.Context, blobs blob.Store) (io.ReadCloser, error) {
+	if it.open != nil {
+		return it.open(ctx)
+	}
 	r, err := blobs.Open(ctx, it.ref)
 	if err != nil {
 		return nil, fmt.Errorf("queue: %s: %w", cmp.Or(it.ID, "message"), err)

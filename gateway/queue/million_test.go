@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/gapura-mail/gapura/gateway"
 	"github.com/gapura-mail/gapura/gateway/sqldb"
 	"github.com/gapura-mail/gapura/test/peers"
 )
@@ -25,7 +27,7 @@ func TestManyWait(t *testing.T) {
 	}
 	l := &lab{t: t, dir: t.TempDir(), log: quiet, next: &fake{answer: func(*Job, string) Outcome { return away }}}
 	l.open()
-	fill(t, l, n, domains)
+	fill(t, l, n, domains, func(*entry) {})
 	l.close()
 	debug.FreeOSMemory()
 	before := rss(t)
@@ -61,8 +63,52 @@ func TestManyWait(t *testing.T) {
 	}
 }
 
+// TestManyExpire: mail is taken while all that is in quarantine expires at once.
+// GAPURA_SOAK=1 has a million copies there, and holds the figures.
+func TestManyExpire(t *testing.T) {
+	n, soak := 5_000, os.Getenv("GAPURA_SOAK") != ""
+	if soak {
+		n = 1_000_000
+	}
+	l := &lab{t: t, dir: t.TempDir(), log: quiet, next: &fake{}, opt: Options{Quarantine: time.Minute}}
+	l.open()
+	fill(t, l, n, 100, func(e *entry) {
+		e.kept, e.since = &gateway.Kept{Rule: "main.yaml:1 odd", Stage: "message", Subject: "hello"}, l.q.clock.now()-time.Hour.Milliseconds()
+		e.msg.queued = e.since
+	})
+	err := l.db.Write(context.Background(), func(ctx context.Context, tx *sqldb.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE queue_waiting SET alarm = 1")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	debug.FreeOSMemory()
+	before := rss(t)
+	l.open()
+	defer l.close()
+	l.start()
+	start, most := time.Now(), int64(0)
+	var took []time.Duration
+	for l.q.Counts().Quarantined > 0 {
+		began := time.Now()
+		l.send("a@example.org", mail, "b@x.test")
+		took = append(took, time.Since(began))
+		most = max(most, rss(t))
+		time.Sleep(5 * time.Millisecond)
+	}
+	slices.Sort(took)
+	p99, longest := took[len(took)*99/100], took[len(took)-1]
+	t.Logf("%d copies expired in %v; beside them %d messages were taken, in %v, 99 %% of them in %v, all in %v; memory up to %d MiB, %d of them the test's",
+		n, time.Since(start), len(took), took[len(took)/2], p99, longest, most>>20, before>>20)
+	if soak && (p99 > 250*time.Millisecond || longest > 2*time.Second || most > 300<<20) {
+		t.Error("too much")
+	}
+}
+
 // fill puts rows into the database as if n messages waited.
-func fill(t *testing.T, l *lab, n, domains int) {
+func fill(t *testing.T, l *lab, n, domains int, each func(*entry)) {
 	t.Helper()
 	c := copyOf("a@example.org", mail, "b@d0.example")
 	c.Queue.Hold = "to have its octets"
@@ -92,6 +138,7 @@ func fill(t *testing.T, l *lab, n, domains int) {
 				e.msg.ref, e.msg.queued, e.msg.trace = ref.msg.ref, now-int64(i%100_000_000), fmt.Sprintf("01K2ZB0C9WVMD3F4S4Q%07d", i)
 				e.rcpts = []recipient{{to: ref.rcpts[0].to, last: reply{Reply: busy.Reply, mta: "mx.next"}}}
 				e.since, e.due = now, now-int64(i%1000)
+				each(e)
 				rows = append(rows, l.q.waitingRow(o, e))
 				i++
 			}
