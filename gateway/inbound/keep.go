@@ -24,17 +24,26 @@ func mixed(result pipeline.Result) bool {
 	return slices.ContainsFunc(result.Rulings, func(r pipeline.Ruling) bool { return !r.Refused() })
 }
 
-// unmark takes off what would file a copy as junk: who releases it says that it
-// is none.
-var unmark = gateway.Edit{Kind: gateway.RemoveField, Name: "X-Spam-Flag"}
+// marks are the fields by which a copy would be filed as junk: who releases it
+// says that it is none. Where our spam filter was asked, the last two are its own.
+var marks = []string{"X-Spam-Flag", "X-Spam-Level", "X-Spam", spamStatus, spamScore}
 
 // setApart has a copy go into quarantine, by way of the queue. spare: only where
 // others are taken.
 func (c *copyOf) setApart(spare bool) {
 	c.queued, c.local, c.apart, c.spare = true, false, true, spare
 	c.route = "" // each recipient has his own
-	c.edits = slices.DeleteFunc(slices.Clone(c.edits), func(x gateway.Edit) bool { return strings.EqualFold(x.Name, unmark.Name) })
-	c.edits = append(c.edits, unmark)
+	c.spam = c.spam.wanted()
+	off := marks
+	if c.spam.ran {
+		off = marks[:3]
+	}
+	c.edits = slices.DeleteFunc(slices.Clone(c.edits), func(x gateway.Edit) bool {
+		return slices.ContainsFunc(off, func(name string) bool { return strings.EqualFold(x.Name, name) })
+	})
+	for _, name := range off {
+		c.edits = append(c.edits, gateway.Edit{Kind: gateway.RemoveField, Name: name})
+	}
 }
 
 // why says why a recipient's copy is kept; refusal is what the client does not

@@ -331,3 +331,48 @@ func TestNothingIsGivenToABackendWhileRefusedCopiesCannotBeKept(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatIsReleasedIsNotFiledAsJunk: nothing in a kept copy says that it is spam,
+// neither what came with it nor what the policy or our spam filter adds; others'
+// copies say so.
+func TestWhatIsReleasedIsNotFiledAsJunk(t *testing.T) {
+	for _, ours := range []bool{true, false} {
+		e, q := newSubmission(t)
+		decide := byName(gateway.StageMessage)
+		e.policy = func(stage gateway.Stage, tx *gateway.Transaction) []gateway.Disposition {
+			ds := decide(stage, tx)
+			for i := range ds {
+				ds[i].Edits = append(ds[i].Edits, gateway.Edit{Kind: gateway.AddField, Name: "x-spam-level", Value: "*****"})
+			}
+			return ds
+		}
+		if ours {
+			e.filters = []pipeline.Step{{Filter: finding{facts: []gateway.Fact{
+				{Name: "spam.score", Value: 7.26}, {Name: "spam.threshold", Value: 5.0}, {Name: "spam.probability", Value: 0.9991}, {Name: "spam.class", Value: "spam"},
+			}}}}
+		}
+		msg := "From: a@b.test\r\nX-Spam: Yes\r\nX-Spam-Status: Yes, score=9\r\nX-Spam-Score: 9\r\n\r\nText.\r\n"
+		got := e.submit(stranger, "a@b.test", msg, "quarantine@example.org", "reject@example.org", "v@example.org")
+		if last(got)[:3] != "250" || len(q.texts) != 2 {
+			t.Fatalf("%v, %d copies", got, len(q.texts))
+		}
+		for _, text := range q.texts {
+			var marks string
+			for line := range strings.Lines(text) {
+				if strings.HasPrefix(strings.ToLower(line), "x-spam") {
+					marks += strings.TrimSpace(line) + "; "
+				}
+			}
+			want := ""
+			if ours {
+				want = "X-Spam-Status: No, quarantined, score=7.26 required=5.00 probability=0.9991; X-Spam-Score: 0.00; " // the rest is on the next line
+			}
+			if strings.Join(strings.Fields(marks), " ") != strings.TrimSpace(want) {
+				t.Errorf("ours %v: %s", ours, marks)
+			}
+		}
+		if v := e.one.texts; len(v) != 1 || !strings.Contains(v[0], "X-Spam-Status: Yes") || !strings.Contains(v[0], "X-Spam: Yes") {
+			t.Errorf("the other's copy: %q", v)
+		}
+	}
+}

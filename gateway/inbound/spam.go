@@ -55,6 +55,16 @@ func spamMarkOf(all, own gateway.Facts) (m spamMark) {
 	return m
 }
 
+// wanted is the mark of a copy that is delivered only if somebody says that it is
+// wanted: what it scored stays in the status, and nothing files it as junk.
+func (m spamMark) wanted() spamMark {
+	if rest, ok := strings.CutPrefix(m.status, "Yes,"); ok {
+		m.status = "No, quarantined," + rest
+		m.score = "0.00"
+	}
+	return m
+}
+
 // put replaces the fields in a header.
 func (m spamMark) put(e *message.Edit) {
 	if !m.ran {
