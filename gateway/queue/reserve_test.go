@@ -89,7 +89,6 @@ func TestADiskThatTheQueueHasFilledIsEmptied(t *testing.T) {
 // after it as long as no more than what removals need is free.
 func TestNotReadyWithoutRoom(t *testing.T) {
 	in(t, Options{}, func(t *testing.T, l *lab) {
-		l.start()
 		none := sqldb.NewReserve(t.TempDir(), slog.New(slog.DiscardHandler), 1<<60)
 		l.q.reserve = none
 		if l.q.Ready(t.Context()) {
