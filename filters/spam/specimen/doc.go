@@ -1,4 +1,4 @@
-// Package spamtest makes mail to train and to test the spam filter with, and
+// Package specimen makes mail to train and to test the spam filter with, and
 // attacks on it. Nothing here is mail of a real person: every text was
 // written for this package, names and brands of senders are invented, and
 // the few names of well-known services appear as they do in everyone's mail.

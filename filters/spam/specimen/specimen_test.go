@@ -130,6 +130,41 @@ func TestGenerateUsesAllTemplates(t *testing.T) {
 	}
 }
 
+// There are enough templates of each class, lures of today apart from those in
+// the dress of twenty years ago, and each belongs to one split alone.
+func TestTemplatesAreManyAndOfOneSplit(t *testing.T) {
+	t.Parallel()
+	lib, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[Class]int{}
+	for _, t := range lib.templates {
+		if t.class == Ham || t.head["era"] == "" {
+			count[t.class]++
+		}
+	}
+	if count[Ham] < 200 || count[Lure] < 200 {
+		t.Errorf("%d ham and %d lures of today, want 200 of each", count[Ham], count[Lure])
+	}
+	seen := map[string]Split{}
+	for _, split := range []Split{Train, Test} {
+		g, err := New(split, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, origin := range g.Origins() {
+			if other, ok := seen[origin]; ok {
+				t.Errorf("%s is in %s and %s", origin, other, split)
+			}
+			seen[origin] = split
+		}
+	}
+	if len(seen) != len(lib.templates) {
+		t.Errorf("the splits have %d templates of %d", len(seen), len(lib.templates))
+	}
+}
+
 // No template is a copy of one of the other split: the words they share are
 // a small part of the words they have.
 func TestSplitsShareNoText(t *testing.T) {
