@@ -10,43 +10,39 @@ const (
 	often = 3     // messages that a known token was in
 )
 
-// bayes are the counts of tokens that count for a message.
+// bayes are the counts of a message's tokens.
 type bayes struct {
-	all       []*counts
-	scale     []float32
-	layers    []*Layer // read-locked
-	ham, spam float32  // messages
+	tokens    []times
+	seen      []bool  // how often is often in one layer at least
+	ham, spam float32 // messages
 }
 
-// newBayes takes the counts of base and layers. What was learned here counts
-// as much as if the base had learned trust messages: by more of those here, not by
-// less of the base, or the first lesson of anybody would move the scores of all.
-func newBayes(base *Layer, layers []*Layer) *bayes {
-	b := &bayes{all: make([]*counts, 0, 4), scale: make([]float32, 0, 4), layers: layers}
-	more := float32(1)
-	if base != nil {
-		more = max(1, (base.tokens.ham+base.tokens.spam)/trust)
-		b.take(&base.tokens, 1)
-	}
-	for _, l := range layers {
-		l.mu.RLock()
-		b.take(&l.tokens, more)
-	}
-	return b
-}
+// times are in how many messages a token was.
+type times struct{ ham, spam float32 }
 
-func (b *bayes) take(c *counts, k float32) {
-	if c.ham+c.spam > 0 {
-		b.all, b.scale = append(b.all, c), append(b.scale, k)
-		b.ham += k * c.ham
-		b.spam += k * c.spam
-	}
-}
+// begin readies the counts of n tokens.
+func (b *bayes) begin(n int) { b.tokens, b.seen = make([]times, n), make([]bool, n) }
 
-func (b *bayes) done() {
-	for _, l := range b.layers {
-		l.mu.RUnlock()
+// add adds the counts of one more layer. What was learned here counts as much
+// as if the base had learned trust messages: by more of those here, not by less
+// of the base, or the first lesson of anybody would move the scores of all.
+func (b *bayes) add(l, base *Layer, ids []uint32) {
+	c, k := &l.tokens, float32(1)
+	if base != nil && l != base {
+		k = max(1, (base.tokens.ham+base.tokens.spam)/trust)
 	}
+	if c.ham+c.spam == 0 {
+		k = 0 // those that are left are of lessons that were taken back
+	}
+	b.ham += k * c.ham
+	b.spam += k * c.spam
+	c.each(ids, func(i int, ham, spam uint16) {
+		b.tokens[i].ham += k * float32(ham)
+		b.tokens[i].spam += k * float32(spam)
+		if ham+spam >= often {
+			b.seen[i] = true
+		}
+	})
 }
 
 // telling sums the log-odds of the tokens that tell something.
@@ -61,38 +57,15 @@ func (t telling) plus(u telling) telling { return telling{t.sum + u.sum, t.n + u
 // Statistical Approach to the Spam Problem, 2003), less where they are few.
 func (t telling) mean() float64 { return t.sum / float64(few+t.n) }
 
-// ahead is how many tokens' counts are looked up before they are reckoned with:
-// they are far apart in memory, and so the processor waits for many at once.
-const ahead = 64
-
 // sum sums what tokens tell.
-func (b *bayes) sum(ids []uint32) (t telling) {
+func (b *bayes) sum(list []times) (t telling) {
 	perHam, perSpam := 1/float64(b.ham), 1/float64(b.spam)
-	var ham, spam [ahead]float32
-	for len(ids) > 0 {
-		n := min(len(ids), ahead)
-		clear(ham[:n])
-		clear(spam[:n])
-		for i, c := range b.all {
-			c.gather(ids[:n], b.scale[i], &ham, &spam)
+	for _, x := range list {
+		if x.ham+x.spam != 0 {
+			t.take(x.ham, x.spam, perHam, perSpam)
 		}
-		for i := range n {
-			if ham[i]+spam[i] != 0 {
-				t.take(ham[i], spam[i], perHam, perSpam)
-			}
-		}
-		ids = ids[n:]
 	}
 	return t
-}
-
-// gather adds how often up to ahead tokens were in ham and spam.
-func (c *counts) gather(ids []uint32, scale float32, ham, spam *[ahead]float32) {
-	for i, id := range ids {
-		h, s := c.of(id)
-		ham[i%ahead] += scale * float32(h)
-		spam[i%ahead] += scale * float32(s)
-	}
 }
 
 // take adds what a token tells that was in so many messages.

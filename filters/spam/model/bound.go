@@ -36,7 +36,7 @@ func (l *Layer) limited(x float32) float32 {
 }
 
 // Size returns of how many features a sparse layer has learned something:
-// each takes some 40 octets. A layer with tables has always its size, and 0 here.
+// each takes 24 to 48 octets. A layer with tables has always its size, and 0 here.
 func (l *Layer) Size() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -44,9 +44,12 @@ func (l *Layer) Size() int {
 }
 
 func (l *Layer) size() int {
-	n := len(l.tokens.sparse)
+	if l.tokens.sparse == nil {
+		return 0
+	}
+	n := l.tokens.sparse.n
 	for i := range l.linear {
-		n += len(l.linear[i].sparse)
+		n += l.linear[i].sparse.n
 	}
 	return n
 }
@@ -69,11 +72,11 @@ func (l *Layer) Shrink(size int) {
 	}
 	all := make([]place, 0, l.size())
 	for view := range l.linear {
-		for id, c := range l.linear[view].sparse {
+		for id, c := range l.linear[view].sparse.all() {
 			all = append(all, place{float32(math.Abs(float64(c.w))), view, id})
 		}
 	}
-	for id, c := range l.tokens.sparse {
+	for id, c := range l.tokens.sparse.all() {
 		// As if it were a weight: the log of how unevenly it was counted.
 		odds := math.Abs(math.Log((float64(c[0]) + 0.5) / (float64(c[1]) + 0.5)))
 		all = append(all, place{float32(odds / 8), int(Tokens), id})
@@ -83,9 +86,9 @@ func (l *Layer) Shrink(size int) {
 	})
 	for _, p := range all[:min(n, len(all))] {
 		if p.view == int(Tokens) {
-			delete(l.tokens.sparse, p.id)
+			l.tokens.sparse.remove(p.id)
 		} else {
-			delete(l.linear[p.view].sparse, p.id)
+			l.linear[p.view].sparse.remove(p.id)
 		}
 	}
 }

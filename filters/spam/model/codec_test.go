@@ -53,15 +53,15 @@ func TestASparseLayerForgetsWhatSaysLeast(t *testing.T) {
 	t.Parallel()
 	l := NewSparse()
 	for i := range uint32(1000) {
-		l.linear[0].sparse[i] = &cell{w: float32(i)}
-		l.tokens.sparse[i] = &[2]uint16{uint16(i), 0}
+		*l.linear[0].sparse.put(i) = cell{w: float32(i)}
+		*l.tokens.sparse.put(i) = [2]uint16{uint16(i), 0}
 	}
 	l.Shrink(2000)
 	if l.Size() != 2000 {
 		t.Fatal(l.Size())
 	}
 	l.Shrink(900)
-	if l.Size() != 900 || l.linear[0].sparse[999] == nil || l.linear[0].sparse[1] != nil || l.tokens.sparse[2] != nil {
+	if l.Size() != 900 || l.linear[0].sparse.get(999) == nil || l.linear[0].sparse.get(1) != nil || l.tokens.sparse.get(2) != nil {
 		t.Errorf("%d are left", l.Size())
 	}
 	l.Shrink(0)
@@ -80,13 +80,13 @@ func TestALimitedLayerMovesAViewNoFurther(t *testing.T) {
 	for range 50 {
 		l.Learn(m, nil, v, true, 1)
 	}
-	for i, x := range m.linearScores(v, []*Layer{l}) {
+	for i, x := range m.Sum(v, l).logits() {
 		if x != 0.5 {
 			t.Errorf("%s says %g", View(i), x)
 		}
 	}
 	l.Limit(0)
-	if x := m.linearScores(v, []*Layer{l})[0]; x <= 0.5 {
+	if x := m.Sum(v, l).logits()[0]; x <= 0.5 {
 		t.Errorf("without it %g", x)
 	}
 }

@@ -29,7 +29,8 @@ const learned = "rules that it matches, as learned"
 // anything, are told in one sum. All of them, with the rules that it matches,
 // add up to its score.
 func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
-	s := m.Score(of, layers...)
+	sums := m.Sum(of, layers...)
+	s := sums.Score()
 	v := &Vector{seen: of.seen} // of is not kept with names of what it has
 	if v.seen == nil {
 		v = NewVector()
@@ -47,7 +48,7 @@ func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer)
 		weight := func(at int) float64 { return float64(all[at]) }
 		if i == Hosts { // as hostScore counts them
 			free := unbounded(layers)
-			met, bounded := m.met(i, of, free), m.met(i, of, layers)
+			met, bounded := sums.shareMet()
 			own = m.weigh(own, i, ids, free)
 			weight = func(at int) float64 {
 				own := float64(own[at])

@@ -12,7 +12,6 @@ import (
 	hashes "hash"
 	"io"
 	"io/fs"
-	"maps"
 	"math"
 	"slices"
 )
@@ -31,7 +30,7 @@ const (
 	modelMagic = "gapura spam model\n"
 	layerMagic = "gapura spam layer\n"
 	maxHeader  = 64 << 10
-	maxSparse  = 1 << 18 // features of a sparse layer that are read, some 25 MiB
+	maxSparse  = 1 << 18 // features of a sparse layer that are read, some 12 MiB
 )
 
 // ErrFormat says that a file is no model or layer of this Version.
@@ -236,8 +235,8 @@ func writeWeights(b *bufio.Writer, t *weights, h *fileHeader) {
 		next = id + 1
 	}
 	if t.sparse != nil {
-		for _, id := range slices.Sorted(maps.Keys(t.sparse)) {
-			put(id, t.sparse[id].w, t.sparse[id].g)
+		for id, c := range t.sparse.all() {
+			put(id, c.w, c.g)
 		}
 	} else {
 		for id := range uint32(1 << linearBits) {
@@ -265,8 +264,8 @@ func writeCounts(b *bufio.Writer, c *counts) {
 		next = id + 1
 	}
 	if c.sparse != nil {
-		for _, id := range slices.Sorted(maps.Keys(c.sparse)) {
-			put(id, c.sparse[id][0], c.sparse[id][1])
+		for id, n := range c.sparse.all() {
+			put(id, n[0], n[1])
 		}
 	} else {
 		for id := range uint32(len(c.n) / 2) {
@@ -422,7 +421,7 @@ func readWeights(b *octets, t *weights, h *fileHeader, left *int) error {
 			if *left--; *left < 0 {
 				return ErrFormat
 			}
-			t.sparse[id] = &cell{w, g}
+			*t.sparse.put(id) = cell{w, g}
 		case t.g != nil:
 			t.w[id], t.g[id] = w, g
 		default:
@@ -447,7 +446,7 @@ func readCounts(b *octets, c *counts, left *int) error {
 			if *left--; *left < 0 {
 				return ErrFormat
 			}
-			c.sparse[id] = &n
+			*c.sparse.put(id) = n
 		} else {
 			c.n[2*id], c.n[2*id+1] = n[0], n[1]
 		}

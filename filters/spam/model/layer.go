@@ -28,7 +28,7 @@ type weights struct {
 	half   *halves // instead of w: of a base model that was read
 	bias   float32
 	biasG  float32
-	sparse map[uint32]*cell // instead of the table
+	sparse *table[cell] // instead of the table
 }
 
 type cell struct{ w, g float32 }
@@ -37,13 +37,7 @@ type cell struct{ w, g float32 }
 func (t *weights) sum(ids []uint32) float32 {
 	var s float32
 	if t.sparse != nil {
-		if len(t.sparse) > 0 {
-			for _, id := range ids {
-				if c := t.sparse[id]; c != nil {
-					s += c.w
-				}
-			}
-		}
+		t.sparse.each(ids, func(_ int, c *cell) { s += c.w })
 		return s
 	}
 	if t.half != nil {
@@ -61,10 +55,11 @@ func (t *weights) sum(ids []uint32) float32 {
 // addTo adds the weight of each feature to its sum.
 func (t *weights) addTo(sums []float32, ids []uint32) {
 	switch {
-	case t.sparse != nil && len(t.sparse) == 0:
-	case t.sparse != nil, t.half != nil:
+	case t.sparse != nil:
+		t.sparse.each(ids, func(i int, c *cell) { sums[i] += c.w })
+	case t.half != nil:
 		for i, id := range ids {
-			sums[i] += t.at(id)
+			sums[i] += t.half.of(id)
 		}
 	default:
 		for i, id := range ids {
@@ -76,7 +71,7 @@ func (t *weights) addTo(sums []float32, ids []uint32) {
 // at returns the weight of a feature.
 func (t *weights) at(id uint32) float32 {
 	if t.sparse != nil {
-		if c := t.sparse[id]; c != nil {
+		if c := t.sparse.get(id); c != nil {
 			return c.w
 		}
 		return 0
@@ -92,11 +87,7 @@ func (t *weights) move(ids []uint32, d, rate float32) {
 	gx := d * norm(len(ids))
 	if t.sparse != nil {
 		for _, id := range ids {
-			c := t.sparse[id]
-			if c == nil {
-				c = &cell{}
-				t.sparse[id] = c
-			}
+			c := t.sparse.put(id)
 			c.g += gx * gx
 			c.w -= rate * gx / sqrt(c.g+damping)
 		}
@@ -116,7 +107,7 @@ func (t *weights) unmove(ids []uint32, d, rate float32) {
 	gx := d * norm(len(ids))
 	for _, id := range ids {
 		if t.sparse != nil {
-			if c := t.sparse[id]; c != nil {
+			if c := t.sparse.get(id); c != nil {
 				c.w += rate * gx / sqrt(c.g+damping)
 				c.g = max(0, c.g-gx*gx)
 			}
@@ -145,17 +136,27 @@ func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 type counts struct {
 	n         []uint16 // ham and spam of a token side by side
 	ham, spam float32  // messages
-	sparse    map[uint32]*[2]uint16
+	sparse    *table[[2]uint16]
 }
 
-func (c *counts) of(id uint32) (ham, spam uint16) {
+// each calls f for each of the tokens that was counted.
+func (c *counts) each(ids []uint32, f func(i int, ham, spam uint16)) {
 	if c.sparse != nil {
-		if n := c.sparse[id]; n != nil {
-			return n[0], n[1]
-		}
-		return 0, 0
+		c.sparse.each(ids, func(i int, n *[2]uint16) { f(i, n[0], n[1]) })
+		return
 	}
-	return c.n[2*id], c.n[2*id+1]
+	var n [ahead][2]uint16
+	for from := 0; from < len(ids); from += ahead {
+		some := ids[from:min(from+ahead, len(ids))]
+		for i, id := range some {
+			n[i%ahead] = [2]uint16{c.n[2*id], c.n[2*id+1]}
+		}
+		for i := range some {
+			if x := n[i%ahead]; x != [2]uint16{} {
+				f(from+i, x[0], x[1])
+			}
+		}
+	}
 }
 
 // add counts the tokens of a message; by is 1 or, to take it back, -1.
@@ -168,12 +169,7 @@ func (c *counts) add(ids []uint32, spam bool, by int) {
 	for _, id := range ids {
 		var p *uint16
 		if c.sparse != nil {
-			n := c.sparse[id]
-			if n == nil {
-				n = &[2]uint16{}
-				c.sparse[id] = n
-			}
-			p = &n[k]
+			p = &c.sparse.put(id)[k]
 		} else {
 			p = &c.n[2*id+k]
 		}
@@ -221,9 +217,9 @@ func newBase() *Layer {
 func NewSparse() *Layer {
 	l := &Layer{}
 	for i := range l.linear {
-		l.linear[i].sparse = map[uint32]*cell{}
+		l.linear[i].sparse = newTable[cell]()
 	}
-	l.tokens.sparse = map[uint32]*[2]uint16{}
+	l.tokens.sparse = newTable[[2]uint16]()
 	return l
 }
 
@@ -255,13 +251,14 @@ func (l *Layer) Learn(m *Model, below []*Layer, v *Vector, spam bool, weight flo
 }
 
 func (l *Layer) learn(m *Model, below []*Layer, v *Vector, spam bool, weight float64, count bool) Step {
-	logits := m.linearScores(v, append(below[:len(below):len(below)], l))
+	sums := m.Sum(v, append(below[:len(below):len(below)], l)...)
+	logits := sums.logits()
 	y := 0.0
 	if spam {
 		y = 1
 	}
 	if m.base != nil {
-		if w := m.Trust(m.Score(v, append(below[:len(below):len(below)], l)...), spam); w < 1 {
+		if w := m.Trust(sums.Score(), spam); w < 1 {
 			weight, count = weight*w, count && w > 0.3
 		}
 	}
@@ -307,10 +304,10 @@ func (l *Layer) empty() {
 		t := &l.linear[i]
 		clear(t.w)
 		clear(t.g)
-		clear(t.sparse)
+		t.sparse.clear()
 		t.bias, t.biasG = 0, 0
 	}
 	clear(l.tokens.n)
-	clear(l.tokens.sparse)
+	l.tokens.sparse.clear()
 	l.tokens.ham, l.tokens.spam = 0, 0
 }

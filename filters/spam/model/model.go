@@ -110,14 +110,10 @@ type Score struct {
 
 // Score scores a message by the base and the layers above it, the lowest
 // first.
-func (m *Model) Score(v *Vector, layers ...*Layer) Score {
-	var s Score
-	logits := m.linearScores(v, layers)
-	copy(s.Views[:], logits[:])
-	s.Views[Hosts] = m.hostScore(v, layers, logits[Hosts])
-	s.Known = m.known(v, layers)
-	s.Views[Tokens], s.Views[Text] = m.tokenScores(v, s.Known, layers)
-	s.Views[Rules] = float64(v.prior)
+func (m *Model) Score(v *Vector, layers ...*Layer) Score { return m.Sum(v, layers...).Score() }
+
+// joined makes a score of what the views say.
+func (m *Model) joined(s Score, v *Vector) Score {
 	s.Joined = m.stack.join(s.Views, s.Known)
 	if s.Known > 0 {
 		if least := m.stack.join(s.Views, 0) - mostWay; least > s.Joined {
@@ -173,93 +169,9 @@ func (s *stack) shares(known float64) (share [inputs]float64, total float64) {
 	return share, total
 }
 
-// known tells how far, from 0 to 1, a message came the way that those learned
-// from came. Words of header fields tell much where they are those of one's own
-// servers and correspondents, and mislead where they are of other people's.
-func (m *Model) known(v *Vector, layers []*Layer) float64 {
-	ids := v.ids[Tokens][:v.trace]
-	if len(ids) == 0 {
-		return 0
-	}
-	n := 0
-	for _, id := range ids {
-		if m.hasSeen(id, layers) {
-			n++
-		}
-	}
-	return usual(float64(n)/float64(len(ids)+3), strange, familiar)
-}
-
-// hostScore is what hosts say: as much of it as there are of them that were
-// learned. What a bounded layer has learned makes more of what it says itself
-// alone: else it would move what others have learned beyond its bound.
-func (m *Model) hostScore(v *Vector, layers []*Layer, all float64) float64 {
-	free := unbounded(layers)
-	if len(free) == len(layers) {
-		return all * m.met(Hosts, v, layers)
-	}
-	own := 0.0
-	for _, l := range append([]*Layer{m.base}, free...) {
-		own += l.say(Hosts, v)
-	}
-	return own*m.met(Hosts, v, free) + (all-own)*m.met(Hosts, v, layers)
-}
-
-// say is what the layer makes of a view; nil: nothing.
-func (l *Layer) say(view View, v *Vector) float64 {
-	if l == nil || len(v.ids[view]) == 0 {
-		return 0
-	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return float64(l.linear[view].sum(v.ids[view])*norm(len(v.ids[view])) + l.linear[view].bias)
-}
-
-// met tells which share of a linear view's features was learned: who knows one
-// of ten hosts that a message names knows little of it.
-func (m *Model) met(view View, v *Vector, layers []*Layer) float64 {
-	for _, l := range layers {
-		l.mu.RLock()
-		defer l.mu.RUnlock()
-	}
-	ids := v.ids[view]
-	n := 0
-next:
-	for _, id := range ids {
-		if m.base != nil && m.base.linear[view].at(id) != 0 {
-			n++
-			continue
-		}
-		for _, l := range layers {
-			if w := l.linear[view].at(id); w > rest || w < -rest {
-				n++
-				continue next
-			}
-		}
-	}
-	return float64(n) / float64(max(1, len(ids)))
-}
-
 // usual tells how far, from 0 to 1, a share is on the way from none to all.
 func usual(share, none, all float64) float64 {
 	return max(0, min(1, (share-none)/(all-none)))
-}
-
-func (m *Model) hasSeen(id uint32, layers []*Layer) bool {
-	if m.base != nil {
-		if h, s := m.base.tokens.of(id); h+s >= 3 {
-			return true
-		}
-	}
-	for _, l := range layers {
-		l.mu.RLock()
-		h, s := l.tokens.of(id)
-		l.mu.RUnlock()
-		if h+s >= 3 {
-			return true
-		}
-	}
-	return false
 }
 
 // bend keeps what a view says within its limit.
@@ -268,47 +180,4 @@ func bend(v View, z float64) float64 {
 		return limitShape * math.Tanh(z/limitShape)
 	}
 	return limit * math.Tanh(z/limit)
-}
-
-// linearScores returns the log-odds by each linear view.
-func (m *Model) linearScores(v *Vector, layers []*Layer) [linear]float64 {
-	var sums [linear]float32
-	add := func(l *Layer) {
-		l.mu.RLock()
-		defer l.mu.RUnlock()
-		say := l.sums(v)
-		for i := range l.linear {
-			sums[i] += l.limited(say[i]*norm(len(v.ids[i])) + l.linear[i].bias)
-		}
-	}
-	if m.base != nil {
-		add(m.base)
-	}
-	for _, l := range layers {
-		add(l)
-	}
-	var out [linear]float64
-	for i, s := range sums {
-		if len(v.ids[i]) > 0 {
-			out[i] = float64(s)
-		}
-	}
-	return out
-}
-
-// tokenScores returns what single words say: those of everything, where known
-// tells that those of the header count, and those of the text alone.
-func (m *Model) tokenScores(v *Vector, known float64, layers []*Layer) (all, text float64) {
-	b := newBayes(m.base, layers)
-	defer b.done()
-	if b.ham == 0 || b.spam == 0 {
-		return 0, 0
-	}
-	ids := v.ids[Tokens]
-	prose := b.sum(ids[v.trace:v.plain])
-	text = prose.mean() * usual(float64(prose.seen)/float64(v.plain-v.trace+1), newText, usualText)
-	if known > 0 {
-		all = prose.plus(b.sum(ids[:v.trace])).plus(b.sum(ids[v.plain:])).mean()
-	}
-	return all, text
 }
