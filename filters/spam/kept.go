@@ -37,8 +37,7 @@ type Opinion struct {
 func (f *Filter) Opinion(ctx context.Context, k Kept, n int) (o Opinion, err error) {
 	r := f.pool.Get().(*reading)
 	defer f.pool.Put(r)
-	clear(r.explained)
-	r.explained, r.came = r.explained[:0], nil
+	r.forget()
 	arrived := AsArrived(k.Raw, k.Hostname)
 	if err := r.m.Parse(arrived); err != nil {
 		return o, err

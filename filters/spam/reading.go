@@ -33,6 +33,9 @@ type reading struct {
 	query      *urilist.Query      // nil: none is asked
 	asked      int                 // links that it was asked about
 	explained  []explained
+	levels     []level
+	height     int            // levels that are of this message
+	looked     int            // features that were looked up in what some have taught
 	came       []learned.Clue // of a kept message, as its header tells; nil: nothing does
 }
 
@@ -41,7 +44,7 @@ type reading struct {
 // features the message has.
 const (
 	maxExplained = 8
-	maxNamed     = 64 << 10 // features in all
+	maxNamed     = 48 << 10 // features in all, where it is more than twice
 )
 
 // explained is what some layers say of the message.
@@ -58,21 +61,27 @@ func (r *reading) explain(layers []*model.Layer, n int) []model.Reason {
 			return slices.Clone(x.reasons)
 		}
 	}
-	if n := len(r.explained); n == maxExplained || n > 0 && (n+1)*r.v.Len() > maxNamed {
+	if n := len(r.explained); n == maxExplained || n > 1 && (n+1)*r.v.Len() > maxNamed {
 		return nil
 	}
-	reasons := r.f.deps.Model.Explain(&r.m, r.v, n, layers...)
+	r.score(layers, len(layers))
+	reasons := r.levels[r.height-1].sums.Explain(&r.m, n)
 	r.explained = append(r.explained, explained{layers, reasons})
 	return slices.Clone(reasons)
 }
 
 func newReading(f *Filter) *reading { return &reading{f: f, v: model.NewVector()} }
 
+// forget forgets what was thought of the message before.
+func (r *reading) forget() {
+	clear(r.explained)
+	r.explained, r.came, r.height, r.looked = r.explained[:0], nil, 0, 0
+}
+
 // read takes a message apart.
 func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.Message) (err error) {
 	r.done, r.took, r.containers, r.query, r.asked = false, 0, r.containers[:0], nil, 0
-	clear(r.explained)
-	r.explained, r.came = r.explained[:0], nil
+	r.forget()
 	r.timed(func() { r.m.Begin(m.Header()) })
 	if r.f.lists != nil {
 		r.query = r.f.lists.Start(ctx)

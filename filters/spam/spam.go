@@ -152,23 +152,12 @@ func (r *reading) Conclude(ctx context.Context, tx *gateway.Transaction) (gatewa
 	if len(failed) > 0 {
 		v.Facts = append(v.Facts, gateway.Fact{Name: "spam.list_errors", Value: failed})
 	}
-	truth, by := "", ""
-	for i := range tx.Rcpts {
-		user := f.user(ctx, tx.Rcpts[i].To)
-		own, known := r.judgeFor(ctx, user, who, c, all)
-		if known && truth == "" {
-			truth, by = model.Ham, user
-		}
-		if own == nil {
-			continue
-		}
-		if v.Rcpts == nil {
-			v.Rcpts = make([][]gateway.Fact, len(tx.Rcpts))
-		}
-		v.Rcpts[i] = own.facts()
+	seen := learned.Sighting{Sender: who.Sender, Score: all.own, Class: all.class}
+	if v.Rcpts, seen.By = r.judgeEach(ctx, tx, who, c, all); seen.By != "" {
+		seen.Truth = model.Ham
 	}
 	if f.deps.Learned != nil && f.opt.Learn.Reputation {
-		f.deps.Learned.Seen(ctx, learned.Sighting{Sender: who.Sender, Score: all.own, Class: all.class, Truth: truth, By: by})
+		f.deps.Learned.Seen(ctx, seen)
 	}
 	f.deps.Metrics.scored(all.score, all.class, r.took+time.Since(began))
 	return v, nil
@@ -191,8 +180,9 @@ func (r *reading) forAll(ctx context.Context, tx *gateway.Transaction, c calibra
 	e.lists(hits, f.deps.Model)
 	e.settle(ctx, f)
 	layers := f.layers(ctx, "")
-	names = e.rules(rules, f.deps.Model.RuleOdds(f.deps.Model.Score(r.v, layers...)))
-	return r.judge(c, layers, e), who, names
+	score, layers := r.score(layers, len(layers))
+	names = e.rules(rules, f.deps.Model.RuleOdds(score))
+	return r.judge(c, score, layers, e), who, names
 }
 
 // rules returns the rules that the message matches.
@@ -241,32 +231,12 @@ type judgement struct {
 	class  string
 }
 
-func (r *reading) judge(c calibration, layers []*model.Layer, e *evidence) *judgement {
-	j := &judgement{r: r, layers: layers, e: e, own: r.f.deps.Model.Score(r.v, layers...)}
+func (r *reading) judge(c calibration, own model.Score, layers []*model.Layer, e *evidence) *judgement {
+	j := &judgement{r: r, layers: layers, e: e, own: own}
 	j.score = r.f.deps.Model.Add(j.own, e.total())
 	j.score.Probability = c.Probability(j.score.Probability)
 	j.class = r.f.class(c, j.score.Score)
 	return j
-}
-
-// judgeFor judges for one user; nil: as for all. known: the sender is a
-// contact of his, or answers him.
-func (r *reading) judgeFor(ctx context.Context, user string, who sender, c calibration, all *judgement) (own *judgement, known bool) {
-	f := r.f
-	if f.deps.Learned == nil {
-		return nil, false
-	}
-	layers := f.layers(ctx, user)
-	e := all.e
-	if why := f.contact(ctx, who, user); why != "" {
-		own := evidence{odds: e.odds, reasons: slices.Clone(e.reasons)}
-		own.add(contactWeight, "%s", why)
-		e, known = &own, true
-	}
-	if !known && sameLayers(layers, all.layers) {
-		return nil, false
-	}
-	return r.judge(c, layers, e), known
 }
 
 // user returns whose layers and contacts count for a recipient.

@@ -83,7 +83,7 @@ func chain(user string) []string {
 // the account that gets the mail, not one of its other addresses, the lowest first: of the
 // installation, his domain, himself, where they have learned something. They
 // may go on learning while they are used. What is not in memory is read, for
-// 250 ms at most; what cannot be read is left out.
+// 250 ms at most and none once ctx is done; what cannot be read is left out.
 func (s *Store) Layers(ctx context.Context, rcpt string) []*model.Layer {
 	rcpt, ok := account(rcpt)
 	if !ok {
@@ -96,7 +96,7 @@ func (s *Store) Layers(ctx context.Context, rcpt string) []*model.Layer {
 		if !ok || !share.has(name) {
 			continue
 		}
-		if l == nil {
+		if l == nil && ctx.Err() == nil {
 			var err error
 			ctx, cancel := context.WithTimeout(ctx, s.patience)
 			l, err = s.load(ctx, name)

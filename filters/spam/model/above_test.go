@@ -102,3 +102,28 @@ func TestABoundedLayerMakesNoMoreOfHosts(t *testing.T) {
 		t.Errorf("by itself it says %g", now)
 	}
 }
+
+// TestSumsGoOnFromCopies: layers that are added to copies of the same sums leave
+// those, and each other, as they are.
+func TestSumsGoOnFromCopies(t *testing.T) {
+	t.Parallel()
+	m := trained(t)
+	v := vectorOf(t, letter("new things", "see https://shop.unseen-before.test/ for quite other words"))
+	below, one, other := NewSparse(), NewSparse(), NewSparse()
+	below.Learn(m, nil, vectorOf(t, letter("x", "y")), true, 1)
+	for range 3 {
+		one.Learn(m, nil, v, true, 1)
+		other.Learn(m, nil, vectorOf(t, letter("new", "quite other words")), false, 1)
+	}
+	sums, next := m.Sum(v, below), &Sums{}
+	for _, l := range []*Layer{one, other, one, below} {
+		next.Copy(sums)
+		next.Add(l)
+		if got, want := next.Score(), m.Score(v, below, l); got != want {
+			t.Errorf("%+v, alone %+v", got, want)
+		}
+	}
+	if got, want := sums.Score(), m.Score(v, below); got != want {
+		t.Errorf("what was copied: %+v, before %+v", got, want)
+	}
+}

@@ -29,8 +29,14 @@ const learned = "rules that it matches, as learned"
 // anything, are told in one sum. All of them, with the rules that it matches,
 // add up to its score.
 func (m *Model) Explain(a *anatomy.Message, of *Vector, n int, layers ...*Layer) []Reason {
-	sums := m.Sum(of, layers...)
-	s := sums.Score()
+	return m.Sum(of, layers...).Explain(a, n)
+}
+
+// Explain is Model.Explain of what was added up.
+func (s *Sums) Explain(a *anatomy.Message, n int) []Reason { return s.m.explain(a, s, n) }
+
+func (m *Model) explain(a *anatomy.Message, sums *Sums, n int) []Reason {
+	of, layers, s := sums.v, sums.layers, sums.Score()
 	v := &Vector{seen: of.seen} // of is not kept with names of what it has
 	if v.seen == nil {
 		v = NewVector()

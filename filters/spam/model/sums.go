@@ -5,6 +5,7 @@ package model
 type Sums struct {
 	m       *Model
 	v       *Vector
+	layers  []*Layer // above the base
 	linear  [linear]float32
 	hosts   float64 // of the layers that are not bounded, as they say it
 	bounded bool    // some are
@@ -21,7 +22,7 @@ func (m *Model) Sum(v *Vector, layers ...*Layer) *Sums {
 	s := &Sums{m: m, v: v, met: make([]met, len(v.ids[Hosts]))}
 	s.bayes.begin(len(v.ids[Tokens]))
 	if m.base != nil {
-		s.Add(m.base)
+		s.add(m.base)
 	}
 	for _, l := range layers {
 		s.Add(l)
@@ -31,14 +32,19 @@ func (m *Model) Sum(v *Vector, layers ...*Layer) *Sums {
 
 // Copy makes s the same as from, and keeps its memory.
 func (s *Sums) Copy(from *Sums) {
-	met, b := append(s.met[:0], from.met...), s.bayes
+	met, layers, b := append(s.met[:0], from.met...), append(s.layers[:0], from.layers...), s.bayes
 	*s = *from
-	s.met = met
+	s.met, s.layers = met, layers
 	s.bayes.tokens, s.bayes.seen = append(b.tokens[:0], from.bayes.tokens...), append(b.seen[:0], from.bayes.seen...)
 }
 
 // Add adds what one more layer makes of it.
 func (s *Sums) Add(l *Layer) {
+	s.layers = append(s.layers, l)
+	s.add(l)
+}
+
+func (s *Sums) add(l *Layer) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	free := l.limit == 0
