@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/bounce"
 	"github.com/gapura-mail/gapura/gateway/inbound"
-	"github.com/gapura-mail/gapura/gateway/returnpath"
 	"github.com/gapura-mail/gapura/gateway/route"
 	"github.com/gapura-mail/gapura/gateway/smtp"
 )
@@ -17,11 +15,7 @@ const returnKeyAge = 90 * 24 * time.Hour
 
 // openBounces prepares for what comes back.
 func (g *generation) openBounces(s *server) error {
-	keys, err := s.returns.Keys(context.Background())
-	if err != nil {
-		return err
-	}
-	signer, err := returnpath.New(keys, g.cfg.Bounces.Days)
+	signer, err := s.returns.Signer(g.cfg.Bounces.Days)
 	if err != nil {
 		return err
 	}

@@ -39,6 +39,8 @@ type service interface {
 	configure(lc config.Listener, gen *generation, s *server) error
 	// End closes the connections of a user and counts them.
 	End(user string) int
+	// Users adds who has logged in.
+	Users(to map[string]bool)
 }
 
 // newService makes what a listener needs.
@@ -91,6 +93,9 @@ func (httpService) configure(config.Listener, *generation, *server) error { retu
 
 // End implements service: nobody logs in.
 func (httpService) End(string) int { return 0 }
+
+// Users implements service.
+func (httpService) Users(map[string]bool) {}
 
 // Serve implements service.
 func (x httpService) Serve(l net.Listener) error {

@@ -113,6 +113,7 @@ func (c *serveCmd) Run(a *app) error {
 	ctx, cancel := context.WithCancel(a.ctx)
 	frugal.Go(func() { tidy(ctx) })
 	frugal.Go(func() { cores.Fit(ctx) })
+	frugal.Go(func() { s.care(ctx) })
 	defer func() { cancel(); frugal.Wait() }()
 	log.Info("ready", "version", version(), "hostname", cfg.Hostname)
 	for {

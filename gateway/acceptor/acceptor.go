@@ -298,6 +298,18 @@ func (s *Server) End(user string) (n int) {
 	return n
 }
 
+// Users adds the users who have logged in and are still connected.
+func (s *Server) Users(to map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		for _, u := range c.users {
+			to[u] = true
+		}
+	}
+	delete(to, "")
+}
+
 // Shutdown closes the listeners and waits for the connections. Those that
 // wait and are not busy (Conn.Wait) are told at once, others when they are
 // busy no more. When ctx ends the rest are cut short: their contexts end, and

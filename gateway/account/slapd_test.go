@@ -328,6 +328,44 @@ func TestOpenLDAPTraps(t *testing.T) {
 	wantErr(t, err, ErrCredentials)
 }
 
+// TestWhoLeavesTheDirectoryIsGone: sessions that are open are ended by it.
+func TestWhoLeavesTheDirectoryIsGone(t *testing.T) {
+	t.Parallel()
+	s := startSlapd(t)
+	ctx := context.Background()
+	searching, own := s.options(), s.options()
+	own.UserDN, own.BindDN, own.BindPassword = "uid={local},ou=people,dc=example,dc=org", "", ""
+	a, b := withLDAP(t, searching), withLDAP(t, own)
+	gone := func(a *Accounts, user string, want bool, wantErr error) {
+		t.Helper()
+		if got, err := a.Gone(ctx, user); got != want || !errors.Is(err, wantErr) {
+			t.Errorf("%s gone: %v, %v", user, got, err)
+		}
+	}
+	for _, x := range []*Accounts{a, b} {
+		_, err := plain(x, peer, "lena@example.org", "password of lena")
+		wantErr(t, err, nil)
+		gone(x, "lena@example.org", false, nil)
+		gone(x, ana, false, nil)
+		gone(x, "nobody@example.org", true, nil)
+	}
+	s.stop()
+	gone(a, "lena@example.org", false, ErrTemporary) // nobody is thrown out for that
+	s.start()
+	c, err := ldap.DialURL(s.tlsURL, ldap.DialWithTLSConfig(insecure))
+	must(t, err)
+	defer c.Close()
+	must(t, c.Bind("cn=admin,dc=example,dc=org", "adminsecret"))
+	must(t, c.Del(ldap.NewDelRequest("uid=lena,ou=people,dc=example,dc=org", nil)))
+	gone(a, "lena@example.org", true, nil)
+	gone(b, "lena@example.org", false, nil) // nobody else may look; the login counts for a day
+	d := b.set.Load().ldap
+	d.selves.put("lena@example.org", dirAnswer{until: time.Now()})
+	gone(b, "lena@example.org", true, nil)
+	must(t, a.SetDisabled(ctx, ana, true))
+	gone(a, ana, true, nil)
+}
+
 func TestOpenLDAPAway(t *testing.T) {
 	t.Parallel()
 	s := startSlapd(t)

@@ -60,7 +60,7 @@ func (s *Signer) Sign(a smtp.Address) (signed smtp.Address, ok bool) {
 	if a.Local == "" || a.Domain == "" || !plain(a.Local) || len(batvPrefix)+tagLength+1+len(a.Local) > smtp.MaxLocalPart || IsSigned(a) {
 		return a, false
 	}
-	k := s.keys[0]
+	k := s.keys()[0]
 	return smtp.Address{Local: batvPrefix + s.tag(k, s.day()+s.days, "batv", a.String()) + "=" + a.Local, Domain: a.Domain}, true
 }
 

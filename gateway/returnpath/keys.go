@@ -22,7 +22,7 @@ type Key struct {
 
 // Signer signs and verifies. Its methods may be called by many at once.
 type Signer struct {
-	keys []Key // the first signs
+	keys func() []Key // those of now: the first signs
 	days int
 	now  func() time.Time
 }
@@ -37,19 +37,13 @@ const maxDays = 200
 // New returns a Signer: the first key signs, all verify, oldest last. days is
 // how long BATV and VERP addresses are good; 0: DefaultDays.
 func New(keys []Key, days int) (*Signer, error) {
-	if len(keys) == 0 || len(keys) > MaxKeys {
-		return nil, fmt.Errorf("returnpath: %d keys; there must be 1 to %d", len(keys), MaxKeys)
+	if err := checkKeys(keys); err != nil {
+		return nil, err
 	}
-	seen := map[int]bool{}
-	for _, k := range keys {
-		if len(k.Secret) < MinSecret {
-			return nil, fmt.Errorf("returnpath: a secret has fewer than %d octets", MinSecret)
-		}
-		if k.ID < 0 || k.ID > 9 || seen[k.ID] {
-			return nil, errors.New("returnpath: keys are numbered 0 to 9, each differently")
-		}
-		seen[k.ID] = true
-	}
+	return newSigner(func() []Key { return keys }, days)
+}
+
+func newSigner(keys func() []Key, days int) (*Signer, error) {
 	if days == 0 {
 		days = DefaultDays
 	}
@@ -57,6 +51,23 @@ func New(keys []Key, days int) (*Signer, error) {
 		return nil, fmt.Errorf("returnpath: %d days; there must be 1 to %d", days, maxDays)
 	}
 	return &Signer{keys: keys, days: days, now: time.Now}, nil
+}
+
+func checkKeys(keys []Key) error {
+	if len(keys) == 0 || len(keys) > MaxKeys {
+		return fmt.Errorf("returnpath: %d keys; there must be 1 to %d", len(keys), MaxKeys)
+	}
+	seen := map[int]bool{}
+	for _, k := range keys {
+		if len(k.Secret) < MinSecret {
+			return fmt.Errorf("returnpath: a secret has fewer than %d octets", MinSecret)
+		}
+		if k.ID < 0 || k.ID > 9 || seen[k.ID] {
+			return errors.New("returnpath: keys are numbered 0 to 9, each differently")
+		}
+		seen[k.ID] = true
+	}
+	return nil
 }
 
 // Errors of addresses that come back.
@@ -83,7 +94,7 @@ func mac(secret []byte, parts ...string) [sha256.Size]byte {
 
 // key returns the key of a number.
 func (s *Signer) key(id int) (Key, bool) {
-	for _, k := range s.keys {
+	for _, k := range s.keys() {
 		if k.ID == id {
 			return k, true
 		}

@@ -302,6 +302,60 @@ func TestStoreKeepsKeys(t *testing.T) {
 	}
 }
 
+// TestSignerFollowsTheStore: a gateway may run for years.
+func TestSignerFollowsTheStore(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	dir := t.TempDir()
+	db, err := sqldb.Open(ctx, sqldb.Options{Dir: dir, URL: sqldbtest.URL(t, dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	st, err := Open(ctx, db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := st.Signer(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _ := s.Sign(addr(t, "anna@example.org"))
+	made := func(at time.Time) {
+		t.Helper()
+		err := db.Write(ctx, func(ctx context.Context, tx *sqldb.Tx) error {
+			_, err := tx.Exec(ctx, "UPDATE returnpath_keys SET made = ?", at.Unix())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.RotateOld(ctx, 90*24*time.Hour); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := func() string {
+		x, _ := s.Sign(addr(t, "anna@example.org"))
+		return x.Local[:len("prvs=1")]
+	}
+	made(time.Now().Add(-89 * 24 * time.Hour))
+	if key() != before.Local[:len("prvs=1")] {
+		t.Error("a key was replaced too early")
+	}
+	made(time.Now().Add(-91 * 24 * time.Hour))
+	second := key()
+	if second == before.Local[:len("prvs=1")] {
+		t.Error("an old key still signs")
+	}
+	if _, err := s.Verify(before); err != nil {
+		t.Errorf("what the old key signed: %v", err)
+	}
+	made(time.Now().Add(10 * 365 * 24 * time.Hour))
+	if key() == second {
+		t.Error("a key that a wrong clock dated still signs")
+	}
+}
+
 func FuzzReturnPath(f *testing.F) {
 	s := signer(f)
 	for _, a := range []string{"anna@example.org", "prvs=1234567890=anna@example.org", "a+v1234567890=b=c.example@example.org", "SRS0=ABCDEF=AB=c.example=b@example.org", "SRS1=ABCDEF=c.example==X=AB=d.example=b@example.org"} {

@@ -37,7 +37,7 @@ func (s *Signer) hash(k Key, parts ...string) string {
 // verifyHash tells whether one of the keys made the signature.
 func (s *Signer) verifyHash(hash string, parts ...string) bool {
 	good := false
-	for _, k := range s.keys {
+	for _, k := range s.keys() {
 		good = hmac.Equal([]byte(s.hash(k, parts...)), []byte(strings.ToUpper(hash))) || good
 	}
 	return good
@@ -52,7 +52,7 @@ func (s *Signer) Forward(from smtp.ReversePath, domain string) (smtp.ReversePath
 	}
 	local := s.srs0(from.Address)
 	if first, rest, ok := splitAgain(from.Address); ok {
-		local = srs1 + "=" + s.hash(s.keys[0], first, rest) + "=" + first + "=" + rest
+		local = srs1 + "=" + s.hash(s.keys()[0], first, rest) + "=" + first + "=" + rest
 	}
 	if len(local) > smtp.MaxLocalPart || !plain(local) {
 		return from, false
@@ -63,7 +63,7 @@ func (s *Signer) Forward(from smtp.ReversePath, domain string) (smtp.ReversePath
 func (s *Signer) srs0(a smtp.Address) string {
 	day := s.day() % dayCycle
 	stamp := string([]byte{base32Digits[day>>5], base32Digits[day&31]})
-	return srs0 + "=" + s.hash(s.keys[0], stamp, a.Domain, a.Local) + "=" + stamp + "=" + a.Domain + "=" + a.Local
+	return srs0 + "=" + s.hash(s.keys()[0], stamp, a.Domain, a.Local) + "=" + stamp + "=" + a.Domain + "=" + a.Local
 }
 
 // splitAgain takes an address apart that another forwarder has rewritten: the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/sqldb"
@@ -13,6 +14,8 @@ const (
 	secretSize = 32 // octets of a secret that we make
 	// keepKeys is how many old keys verify besides the one that signs.
 	keepKeys = 3
+	// clockSkew is how far the clocks of machines on one database may differ.
+	clockSkew = 24 * time.Hour
 )
 
 var migrations = []string{
@@ -20,22 +23,45 @@ var migrations = []string{
 }
 
 // Store keeps keys in the database.
-type Store struct{ db *sqldb.DB }
+type Store struct {
+	db   *sqldb.DB
+	keys atomic.Pointer[[]Key] // as they are there
+}
 
 // Open opens the store and makes the first key where there is none.
 func Open(ctx context.Context, db *sqldb.DB) (*Store, error) {
 	if err := db.Migrate(ctx, "returnpath", migrations); err != nil {
 		return nil, fmt.Errorf("returnpath: %w", err)
 	}
-	s := &Store{db}
+	s := &Store{db: db}
 	keys, err := s.Keys(ctx)
 	if err == nil && len(keys) == 0 {
 		err = s.Rotate(ctx)
+	}
+	if err == nil {
+		err = s.read(ctx)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// Signer returns a Signer that follows the keys when they are replaced.
+func (s *Store) Signer(days int) (*Signer, error) {
+	return newSigner(func() []Key { return *s.keys.Load() }, days)
+}
+
+// read makes the keys in the database those that sign and verify.
+func (s *Store) read(ctx context.Context) error {
+	keys, err := s.Keys(ctx)
+	if err == nil {
+		err = checkKeys(keys)
+	}
+	if err == nil {
+		s.keys.Store(&keys)
+	}
+	return err
 }
 
 // Keys returns the keys, the newest first.
@@ -53,13 +79,14 @@ func (s *Store) Keys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// RotateOld makes a new key where the one that signs is older than age.
+// RotateOld makes a new key where the one that signs is older than age, or has
+// a time that is yet to come: another clock has set it.
 func (s *Store) RotateOld(ctx context.Context, age time.Duration) error {
 	var made int64
 	if err := s.db.Read().QueryRow(ctx, "SELECT made FROM returnpath_keys ORDER BY seq DESC LIMIT 1").Scan(&made); err != nil {
 		return fmt.Errorf("returnpath: read keys: %w", err)
 	}
-	if time.Since(time.Unix(made, 0)) < age {
+	if old := time.Since(time.Unix(made, 0)); old > -clockSkew && old < age {
 		return nil
 	}
 	return s.Rotate(ctx)
@@ -82,5 +109,5 @@ func (s *Store) Rotate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("returnpath: new key: %w", err)
 	}
-	return nil
+	return s.read(ctx)
 }

@@ -17,7 +17,7 @@ func (s *Signer) SignVERP(from, rcpt smtp.Address) (signed smtp.Address, ok bool
 	if from.Local == "" || from.Domain == "" || !plain(from.Local) || !plain(rcpt.Local) || rcpt.Domain == "" || !rcpt.IsASCII() || strings.HasPrefix(rcpt.Domain, "[") || IsSigned(from) {
 		return from, false
 	}
-	tag := s.tag(s.keys[0], s.day()+s.days, "verp", from.String()+" "+rcpt.String())
+	tag := s.tag(s.keys()[0], s.day()+s.days, "verp", from.String()+" "+rcpt.String())
 	signed = smtp.Address{Local: from.Local + verpMark + tag + "=" + rcpt.Local + "=" + rcpt.Domain, Domain: from.Domain}
 	if len(signed.Local) > smtp.MaxLocalPart || !plain(signed.Local) {
 		return from, false
