@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,14 @@ func (t *transaction) fix(e *message.Edit, h *message.Header) {
 		// Bcc is whom the others must not know of (RFC 5322 section 3.6.3);
 		// Return-Path is the last server's to add. At a line of mailbox files many
 		// take the header to end.
-		return f.Is("Bcc") || f.Is("Resent-Bcc") || f.Is("Return-Path") ||
+		return (f.Is("Message-ID") || f.Is("Date")) && without(h, f.Name) ||
+			f.Is("Bcc") || f.Is("Resent-Bcc") || f.Is("Return-Path") ||
 			f.Name == "" && bytes.HasPrefix(bytes.TrimPrefix(f.Raw, []byte(">")), []byte("From "))
 	})
-	if h.Count("Message-ID") == 0 {
+	if without(h, "Message-ID") {
 		add("Message-ID", "<"+strings.ToLower(t.id)+"@"+t.s.h.opt.Hostname+">")
 	}
-	if h.Count("Date") == 0 {
+	if without(h, "Date") {
 		add("Date", t.started.Format(time.RFC1123Z))
 	}
 	if t.addSender {
@@ -36,4 +38,10 @@ func (t *transaction) fix(e *message.Edit, h *message.Header) {
 	if h.Count("From") == 0 && !t.from.IsNull() {
 		add("From", "<"+t.from.String()+">")
 	}
+}
+
+// without tells whether a header says nothing under a name: some clients leave
+// the field there, and empty.
+func without(h *message.Header, name string) bool {
+	return !slices.ContainsFunc(h.All(name), func(f message.Field) bool { return f.Value() != "" })
 }

@@ -73,9 +73,13 @@ func TestFixupsTakeAwayWhatMustNotLeave(t *testing.T) {
 	if none, one := q.texts[2], q.texts[3]; !strings.Contains(none, "\r\nSender: <u@example.org>\r\n") || strings.Count(one, "Sender:") != 1 {
 		t.Error(none, one)
 	}
+	e.submit(user, "u@example.org", "Message-ID: \r\nDate:\r\nDate:\r\n \r\n"+own, "x@else.test")
+	if s := q.texts[4]; strings.Count(s, "Message-ID: <01") != 1 || strings.Count(s, "Message-ID:") != 1 || strings.Count(s, "Date: ") != 1 || strings.Count(s, "Date:") != 1 {
+		t.Error("empty fields: " + s)
+	}
 	e.also(func(o *Options) { o.Submission.Fixups = false })
 	e.submit(user, "u@example.org", own, "x@else.test")
-	if s := q.texts[4]; strings.Contains(s, "Message-ID:") || strings.Contains(s, "Date:") {
+	if s := q.texts[5]; strings.Contains(s, "Message-ID:") || strings.Contains(s, "Date:") {
 		t.Error(s)
 	}
 	// What strangers send is theirs.

@@ -366,3 +366,20 @@ func BenchmarkNotice(b *testing.B) {
 		}
 	}
 }
+
+// TestExpiryTellsWhoPutItOff: where a server answered, its address is no
+// misspelt one, and a reply that put the message off is no refusal.
+func TestExpiryTellsWhoPutItOff(t *testing.T) {
+	t.Parallel()
+	r := failed("bob")
+	r.Status, r.Reply = smtp.EnhancedCode{4, 4, 7}, smtp.NewReply(451, smtp.EnhancedCode{4, 2, 2}, "busy")
+	away := r
+	away.Local, away.Reply.Text = true, "No connection"
+	for text, want := range map[string]bool{write(t, notice(r)): true, write(t, notice(away)): false} {
+		text = strings.Join(strings.Fields(text), " ")
+		if !strings.Contains(text, "the time for trying has run out") || !strings.Contains(text, "Status: 4.4.7") ||
+			strings.Contains(text, "put the message off") != want || strings.Contains(text, "typing mistakes") == want {
+			t.Error(text)
+		}
+	}
+}
