@@ -227,6 +227,73 @@ func TestTLSPolicy(t *testing.T) {
 	}
 }
 
+// TestRollOver: a server's key is replaced as RFC 7671 section 8.1 says, the new
+// record beside the old one first; no mail waits, nothing fails; who forgets
+// the new record, or takes the old one away too early, gets no mail meanwhile.
+func TestRollOver(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	before, after := ca.issue(t, false, "mx.d.test"), ca.issue(t, false, "mx.d.test")
+	hash := func(b []byte) string { sum := sha256.Sum256(b); return hex.EncodeToString(sum[:]) }
+	for name, rec := range map[string]func(*tls.Certificate) dns.ZoneRecord{
+		"3 1 1": ee,
+		"3 0 1": func(c *tls.Certificate) dns.ZoneRecord { return TLSA(3, 0, 1, hash(c.Leaf.Raw)) },
+		"3 1 0": func(c *tls.Certificate) dns.ZoneRecord {
+			return TLSA(3, 1, 0, hex.EncodeToString(c.Leaf.RawSubjectPublicKeyInfo))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				zone := one()
+				zone["$authentic"] = []dns.ZoneRecord{{Record: dns.Record{Host: "test"}}}
+				publish := func(list ...*tls.Certificate) {
+					zone["_25._tcp.mx.d.test"] = nil
+					for _, c := range list {
+						zone["_25._tcp.mx.d.test"] = append(zone["_25._tcp.mx.d.test"], rec(c))
+					}
+				}
+				publish(before)
+				w, h := newWorld(t, zone), &heard{}
+				// What the policy says beside it is of no account.
+				w.deps.Policies, w.deps.Reports = policy(mtasts.Enforce, "mx.e.test"), h
+				show := before
+				w.hosts["192.0.2.1"] = func(conn net.Conn) { (&sink{cert: show}).serve(conn) }
+				tr := w.transport()
+				deliver := func(step string, ok bool) {
+					t.Helper()
+					want, report := "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1", "tlsa ok"
+					if !ok {
+						want, report = "deferred 451 4.7.5 local dest mx.d.test 192.0.2.1", "tlsa certificate-not-trusted"
+					}
+					time.Sleep(10 * time.Minute) // no answer of the DNS is used for that long
+					h.list = nil
+					out := tr.Deliver(t.Context(), job("b@d.test"))
+					if got := shows(out); got != want {
+						t.Errorf("%s: %s, want %s", step, got, want)
+					}
+					if got := strings.Join(h.list, ", "); got != report {
+						t.Errorf("%s: reported %q, want %q", step, got, report)
+					}
+				}
+				deliver("before", true)
+				publish(before, after)
+				deliver("both records", true)
+				publish(after, before)
+				deliver("both records, the other way round", true)
+				show = after
+				deliver("the new certificate", true)
+				publish(after)
+				deliver("the old record is gone", true)
+				publish(before)
+				deliver("the wrong record stayed", false)
+				publish(before, after)
+				deliver("mended", true)
+			})
+		})
+	}
+}
+
 // TestReportsAreNotReportedOn: else two sites that send each other reports
 // would go on for ever. A connection that is kept after a report counts for the
 // next mail.

@@ -1,6 +1,8 @@
 package dane
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -160,7 +162,13 @@ func canonical(ctx context.Context, r dns.Resolver, name string) (end string, se
 // newSet judges the records of a host.
 func newSet(h Host, base string, a dns.Answer) Set {
 	s := Set{Status: Unusable, Base: base, TTL: a.TTL}
-	for _, rec := range a.Records[:min(len(a.Records), maxRecords)] {
+	// Resolvers turn the records round from answer to answer: sorted, they are
+	// one policy to TLS-RPT and to connections that are kept.
+	list := slices.SortedFunc(slices.Values(a.Records), func(a, b dns.Record) int {
+		return cmp.Or(cmp.Compare(b.TLSA.Usage, a.TLSA.Usage), cmp.Compare(a.TLSA.Selector, b.TLSA.Selector),
+			cmp.Compare(a.TLSA.MatchingType, b.TLSA.MatchingType), bytes.Compare(a.TLSA.Data, b.TLSA.Data))
+	})
+	for _, rec := range list[:min(len(list), maxRecords)] {
 		err := Usability(*rec.TLSA)
 		if err == nil {
 			s.Status = Usable

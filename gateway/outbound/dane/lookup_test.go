@@ -111,3 +111,22 @@ func TestNamesAndPort(t *testing.T) {
 		t.Errorf("%q", s)
 	}
 }
+
+// TestRecordsHaveOneOrder: resolvers turn them round from answer to answer.
+func TestRecordsHaveOneOrder(t *testing.T) {
+	t.Parallel()
+	const mx, rr = "mx.example.com", "_25._tcp.mx.example.com"
+	other := digest
+	other.Data = append([]byte{1}, make([]byte, 31)...)
+	var seen []string
+	for _, list := range [][]dns.ZoneRecord{{tlsa(digest), tlsa(other), tlsa(pkix)}, {tlsa(pkix), tlsa(digest), tlsa(other)}, {tlsa(other), tlsa(pkix), tlsa(digest)}} {
+		set, err := dane.Lookup(t.Context(), dns.Zone{mx: {secure, a("192.0.2.1")}, rr: append(list, secure)}, dane.Host{Name: mx, MXAuthentic: true})
+		if err != nil || len(set.Records) != 3 || set.Skipped[0] != nil || set.Skipped[2] == nil {
+			t.Fatalf("%+v, %v", set, err)
+		}
+		if seen != nil && !slices.Equal(seen, set.Strings()) {
+			t.Errorf("%q, then %q", seen, set.Strings())
+		}
+		seen = set.Strings()
+	}
+}
