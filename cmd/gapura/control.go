@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +51,7 @@ func (s *server) openControl(path string) (io.Closer, error) {
 	mux.HandleFunc("POST /spam/learn", s.learnTaught)
 	mux.HandleFunc("POST /outbound/status", s.showOutbound)
 	mux.HandleFunc("POST /outbound/resume", s.resumeOutbound)
-	c := &control{Server: http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}}
+	c := &control{Server: http.Server{Handler: heard(mux), ReadHeaderTimeout: 5 * time.Second}}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.cancel = cancel
 	mux.HandleFunc("POST /mail", func(w http.ResponseWriter, _ *http.Request) {
@@ -59,6 +61,17 @@ func (s *server) openControl(path string) (io.Closer, error) {
 	})
 	go c.Serve(l)
 	return c, nil
+}
+
+// heard tells at once that a command has arrived, however long it takes: who asks
+// can tell a gateway that is busy from one that hangs.
+func heard(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") == "" { // which is answered at once
+			w.WriteHeader(http.StatusProcessing)
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // control serves other commands.
@@ -104,11 +117,15 @@ func (*reloadCmd) Run(a *app) error {
 // errNoGateway says that no gateway runs on the configuration's data folder.
 var errNoGateway = errors.New("no gateway answers")
 
+// errHangs says that one does, and does not read what it is asked.
+var errHangs = errors.New("the gateway hangs")
+
 // errNameTooLong says that a gateway cannot listen there.
 var errNameTooLong = errors.New("the path is too long for a socket")
 
 const (
-	// controlConnect bounds the wait for a gateway that takes no connection.
+	// controlConnect bounds the wait for a gateway that takes no connection, or
+	// does not say that it has heard.
 	controlConnect = 10 * time.Second
 	// controlAnswer bounds the wait for the beginning of an answer: plugins may
 	// have to start, or many messages to be removed.
@@ -143,6 +160,8 @@ func controlError(ctx context.Context, path string, err error) error {
 		return fmt.Errorf("%w on %s: %w; give `data` a shorter one, or reload by SIGHUP", errNoGateway, path, err)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: permission denied; run this as the user that the gateway runs as (sudo -u %s gapura ...)", path, ownerOf(filepath.Dir(path)))
+	case errors.Is(err, errHangs):
+		return fmt.Errorf("the gateway on %s hangs; if it goes on, it may still do what was asked", path)
 	case errors.Is(err, syscall.EAGAIN), errors.As(err, &late) && late.Timeout():
 		return fmt.Errorf("the gateway on %s does not answer; it hangs, or has very much to do: its log may tell", path)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
@@ -164,7 +183,11 @@ func ownerOf(path string) string {
 
 // callControl asks the running gateway for something.
 func callControl(ctx context.Context, cfg *config.Config, what string, ask any) (*http.Response, error) {
-	path := controlPath(cfg)
+	return callSocket(ctx, controlPath(cfg), what, ask, controlConnect)
+}
+
+// callSocket asks a gateway that is to say within patience that it has heard.
+func callSocket(ctx context.Context, path, what string, ask any, patience time.Duration) (*http.Response, error) {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext:           func(ctx context.Context, _, _ string) (net.Conn, error) { return dialControl(ctx, path) },
 		DisableKeepAlives:     true,
@@ -174,11 +197,21 @@ func callControl(ctx context.Context, cfg *config.Config, what string, ask any) 
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://gapura"+what, bytes.NewReader(body))
+	asking, hangs := context.WithCancelCause(ctx)
+	hung := time.AfterFunc(patience, func() { hangs(errHangs) })
+	defer hung.Stop()
+	asking = httptrace.WithClientTrace(asking, &httptrace.ClientTrace{Got1xxResponse: func(int, textproto.MIMEHeader) error {
+		hung.Stop()
+		return nil
+	}})
+	req, err := http.NewRequestWithContext(asking, http.MethodPost, "http://gapura"+what, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	resp, err := client.Do(req)
+	if context.Cause(asking) == errHangs {
+		err = errHangs
+	}
 	if err != nil {
 		return nil, controlError(ctx, path, err)
 	}

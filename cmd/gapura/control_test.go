@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gapura-mail/gapura/config"
 )
@@ -74,6 +76,41 @@ func TestWhyNoGatewayAnswers(t *testing.T) {
 				t.Errorf("%v, want %s", err, c.want)
 			}
 		})
+	}
+}
+
+// TestGatewayThatHangs: one that takes the connection and no more is told from
+// one that has much to do.
+func TestGatewayThatHangs(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "g") // short enough for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	hangs, busy := filepath.Join(dir, "h"), filepath.Join(dir, "b")
+	l, err := net.Listen("unix", hangs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := callSocket(t.Context(), hangs, "/queue", nil, time.Millisecond); err == nil || !strings.HasPrefix(err.Error(), "the gateway on "+hangs+" hangs") {
+		t.Errorf("one that hangs: %v", err)
+	}
+	if l, err = net.Listen("unix", busy); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan struct{})
+	srv := &http.Server{Handler: heard(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	}))}
+	go srv.Serve(l)
+	defer srv.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-asked; cancel() }()
+	if _, err := callSocket(ctx, busy, "/queue", nil, time.Hour); !errors.Is(err, context.Canceled) {
+		t.Errorf("one that is busy: %v", err)
 	}
 }
 
