@@ -29,13 +29,23 @@ func newWindow(span, length time.Duration) window {
 	return window{int64(span / time.Second), int64(length / time.Second), make([]slot, n)}
 }
 
-// slot returns the slot of a time, cleared where it held older counts.
+// slot returns the slot of a time, cleared where it held older counts. What was
+// counted at a time that is yet to come, before the clock was set back, counts
+// now: else limits would begin anew, and the counts again when it has come.
 func (w *window) slot(now int64) *slot {
 	at := now - now%w.span
+	var early counts
+	for i := range w.slots {
+		if x := &w.slots[i]; x.at > at {
+			early.add(x.counts)
+			x.counts, x.dirty = counts{}, true
+		}
+	}
 	s := &w.slots[int(at/w.span)%len(w.slots)]
 	if s.at != at {
 		*s = slot{at: at}
 	}
+	s.add(early)
 	return s
 }
 
@@ -107,6 +117,8 @@ type reach struct {
 // check tells whether more may be sent; nil: it may. least is what is left
 // least of, in proportion, after it.
 func (u *usage) check(now int64, l Limits, d counts) (over *reach, least reach) {
+	u.hour.slot(now)
+	u.day.slot(now)
 	h, dy := u.hour.sum(now), u.day.sum(now)
 	part := 2.0
 	for _, x := range [...]struct {
