@@ -138,7 +138,7 @@ func printOutbound(w io.Writer, s *outbound.Status) {
 func slowed(x *outbound.SiteStatus) string {
 	text := ""
 	if x.PausedUntil != nil {
-		text += "paused until " + x.PausedUntil.Format(time.DateTime) + "; "
+		text += "paused until " + x.PausedUntil.Local().Format(time.DateTime) + "; "
 	}
 	if x.Limit > 0 {
 		text += fmt.Sprintf("%d connections; ", x.Limit)

@@ -99,7 +99,7 @@ func (s *sites) describe(of func(siteKey) *SiteStatus) {
 		x := of(k)
 		x.Limit, x.Interval, x.Reason = int(st.limit), st.interval.Seconds(), st.why
 		if now.Before(st.pause) {
-			until := st.pause
+			until := st.pause.UTC()
 			x.PausedUntil = &until
 		}
 	}
