@@ -224,12 +224,15 @@ func TestFullDisk(t *testing.T) {
 func TestCommitWhoseAnswerIsLost(t *testing.T) {
 	for _, hold := range []string{"", "a quota"} {
 		in(t, Options{}, func(t *testing.T, l *lab) {
-			l.start()
+			var lost atomic.Bool
 			write := l.q.write
 			l.q.write = func(ctx context.Context, f func(context.Context, *sqldb.Tx) error) error {
-				l.q.write = write
-				return errors.Join(write(ctx, f), errors.New("connection lost"))
+				if err := write(ctx, f); err != nil || lost.Swap(true) {
+					return err
+				}
+				return errors.New("connection lost")
 			}
+			l.start()
 			c := copyOf("a@example.org", mail, "a@x.test", "b@y.test")
 			c.Queue.Hold = hold
 			if _, err := l.q.Delivery("out").Commit(t.Context(), c); err == nil {

@@ -424,6 +424,8 @@ func TestWhatCouldNotBeWrittenWaitsForNobody(t *testing.T) {
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
+		l.q.mu.Lock()
+		defer l.q.mu.Unlock()
 		if n := len(l.q.wal.entries); n > 0 {
 			t.Errorf("%d are still not on record", n)
 		}
