@@ -103,7 +103,7 @@ func write(t *testing.T, db *sqldb.DB, query string, args ...any) {
 // come.
 func eventually(t *testing.T, k *Kit, v *mailbox.View) int {
 	t.Helper()
-	late := time.After(5 * time.Second)
+	late := time.After(20 * time.Second)
 	for {
 		select {
 		case <-v.Changed():
