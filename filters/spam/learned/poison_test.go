@@ -265,6 +265,54 @@ func TestOneUserDoesNotMoveTheThreshold(t *testing.T) {
 	})
 }
 
+// TestOneUserDoesNotLowerTheThreshold: who answers him under any number of names is
+// his share of the sample, the newest of it; a dozen users have it lowered. A restart
+// in between changes nothing.
+func TestOneUserDoesNotLowerTheThreshold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		db := openDB(t, t.TempDir())
+		s := killed(t, db)
+		r := rnd()
+		answers := func(user string, score float64) {
+			for range 1000 {
+				m := say(0, score, model.Ham)
+				m.Sender.Address, m.By = fmt.Sprintf("%x@far.example", r.Uint64()), user
+				s.Seen(t.Context(), m)
+			}
+			time.Sleep(time.Minute)
+			if err := s.flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sampled := func() int { s.measure(time.Now()); return s.Calibration().Ham }
+		answers(ben, -4)
+		for range 3 {
+			answers(ana, -5)
+			s = killed(t, db)
+			answers(ana, -8)
+		}
+		if n, x := sampled(), s.Threshold(); n != 2*tellerShare || x != model.SpamScore {
+			t.Errorf("%d samples of two users, the threshold is %g", n, x)
+		}
+		by := map[float64]int{}
+		for _, x := range s.watch.rings[0].scores {
+			by[x]++
+		}
+		if by[-4] != tellerShare || by[-8] != tellerShare {
+			t.Errorf("scores are %v", by)
+		}
+		for i := range 10 {
+			answers(fmt.Sprintf("u%d@example.org", i), -8)
+		}
+		if n, x := sampled(), s.Threshold(); n != 12*tellerShare || x >= model.SpamScore {
+			t.Errorf("%d samples of twelve users, the threshold is %g", n, x)
+		}
+		s.Close()
+		db.Close()
+	})
+}
+
 // TestTheBoundOfSurprisesOutlivesTheGateway: who restarts it does not begin
 // anew, and of a sender one message a day is in the sample, whoever runs.
 func TestTheBoundOfSurprisesOutlivesTheGateway(t *testing.T) {
@@ -311,7 +359,8 @@ func TestTheBoundOfSurprisesOutlivesTheGateway(t *testing.T) {
 		if err := s.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.watch.rings[0]; !n.full(nameHash("dora@example.org"), time.Now().Unix()) {
+		dora := sample{score: 20, at: time.Now().Unix(), teller: nameHash("dora@example.org")}
+		if _, ok := s.watch.rings[0].room(dora); ok {
 			t.Error("the gateway does not know what the command has added")
 		}
 		s.Close()

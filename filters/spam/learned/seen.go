@@ -66,7 +66,7 @@ func (s *Store) sample(spam bool, sender, user string, m model.Score, now time.T
 		return
 	}
 	teller := int64(0)
-	if wrong := spam && m.Score < 0 || !spam && m.Score >= model.SpamScore; wrong && user != "" {
+	if user != "" {
 		teller = nameHash(user)
 	}
 	if s.watch.sample(&s.behind, sample{at: now.Unix(), score: m.Score, odds: oddsOf(m.Probability), spam: asInt(spam), sender: k.sender, teller: teller}) {

@@ -15,6 +15,10 @@ import (
 const (
 	// sampleSize is how many scores of each class are kept.
 	sampleSize = 20_000
+	// tellerShare is how many of them one user may have told: of a dozen times as many
+	// the threshold may fall, so that no user, and nobody who answers him under many
+	// names, lowers it alone or outweighs what others have told.
+	tellerShare = 500
 	// bins of scores, each one wide, around 0.
 	bins = 61
 	// referenceSize is how many messages make the distribution that later ones
@@ -40,7 +44,12 @@ type sample struct {
 	spam, slot, at int64
 	score, odds    float64
 	sender         int64 // see nameHash
-	teller         int64 // the user who says that the model is wrong; 0: nobody does
+	teller         int64 // the user who says what the message is; 0: nobody who needs a bound
+}
+
+// surprises tells whether the model was wrong about the message.
+func (x sample) surprises() bool {
+	return x.spam != 0 && x.score < 0 || x.spam == 0 && x.score >= model.SpamScore
 }
 
 // ring is a rolling sample.
@@ -48,10 +57,9 @@ type ring struct {
 	scores []float64
 	odds   []float64 // of each score: the log-odds of the model's probability
 	told   []told
-	next   int
 }
 
-// told is who said that the model is wrong, and when.
+// told is who said what the message is, and when.
 type told struct{ teller, at int64 }
 
 // put puts a sample into its slot; one beyond the end is put there.
@@ -63,20 +71,39 @@ func (r *ring) put(slot int, x sample) {
 	r.scores, r.odds, r.told = append(r.scores, x.score), append(r.odds, x.odds), append(r.told, told{x.teller, x.at})
 }
 
-// clone is a copy of what is measured.
-func (r *ring) clone() ring { return ring{scores: slices.Clone(r.scores), odds: slices.Clone(r.odds)} }
-
-// full tells whether there are enough messages about which a user says that the
-// model is wrong, of the period that a time is in.
-func (r *ring) full(teller, at int64) bool {
-	n := 0
-	for _, t := range r.told {
-		if t.teller == teller && t.at/surprisePeriod == at/surprisePeriod {
-			n++
+// room returns where a sample goes: behind the others, or into the place of the
+// oldest; of a user who has his share, of his own oldest. ok is false where he has
+// said often enough that the model is wrong.
+func (r *ring) room(x sample) (slot int, ok bool) {
+	oldest, own, n, wrong := 0, -1, 0, 0
+	for i, t := range r.told {
+		if t.at < r.told[oldest].at {
+			oldest = i
+		}
+		if x.teller == 0 || t.teller != x.teller {
+			continue
+		}
+		n++
+		if own < 0 || t.at < r.told[own].at {
+			own = i
+		}
+		if t.at/surprisePeriod == x.at/surprisePeriod && (sample{spam: x.spam, score: r.scores[i]}).surprises() {
+			wrong++
 		}
 	}
-	return n >= surprises
+	switch {
+	case wrong >= surprises && x.surprises():
+		return 0, false
+	case n >= tellerShare:
+		return own, true
+	case len(r.told) < sampleSize:
+		return len(r.told), true
+	}
+	return oldest, true
 }
+
+// clone is a copy of what is measured.
+func (r *ring) clone() ring { return ring{scores: slices.Clone(r.scores), odds: slices.Clone(r.odds)} }
 
 // watch follows scores.
 type watch struct {
@@ -128,12 +155,12 @@ func (w *watch) sample(b *behind, x sample) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := &w.rings[x.spam]
-	if x.teller != 0 && r.full(x.teller, x.at) {
+	slot, ok := r.room(x)
+	if !ok {
 		return false
 	}
-	x.slot = int64(r.next)
-	r.put(r.next, x)
-	r.next = (r.next + 1) % sampleSize
+	x.slot = int64(slot)
+	r.put(slot, x)
 	w.change++
 	b.with(func(b *batch) { b.samples = append(b.samples, x) })
 	return true
@@ -176,17 +203,13 @@ func (w *watch) resample(ctx context.Context, db *sqldb.DB, b *behind) (today []
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, x := range b.now.samples {
-		r := &rings[x.spam&1]
-		slot := int(x.slot)
-		r.put(slot, x)
-		r.next = (min(slot, len(r.scores)-1) + 1) % sampleSize
+		rings[x.spam&1].put(int(x.slot), x)
 	}
 	w.rings, w.change = rings, 1
 	return today, nil
 }
 
 func readSamples(ctx context.Context, db *sqldb.DB, day int64) (rings [2]ring, today []sampled, err error) {
-	var last [2]int64
 	rows, err := db.Read().Query(ctx, "SELECT spam, slot, at, score, odds, sender, teller FROM learned_samples ORDER BY spam, slot LIMIT ?", 2*sampleSize)
 	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
 		var x sample
@@ -194,11 +217,7 @@ func readSamples(ctx context.Context, db *sqldb.DB, day int64) (rings [2]ring, t
 			return err
 		}
 		i := x.spam & 1
-		r := &rings[i]
-		r.put(len(r.scores), x)
-		if x.at >= last[i] {
-			last[i], r.next = x.at, len(r.scores)%sampleSize
-		}
+		rings[i].put(len(rings[i].scores), x)
 		if x.at/86400 == day && x.sender != 0 {
 			today = append(today, sampled{x.sender, day, i == 1})
 		}
