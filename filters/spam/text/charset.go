@@ -10,12 +10,13 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
 	euckr "golang.org/x/text/encoding/korean"
 	"golang.org/x/text/transform"
 )
 
 // UTF8 gives src in valid UTF-8, read in the named charset as a browser
-// understands names (WHATWG Encoding, and UTF-7 which mail still meets). Text
+// understands names (WHATWG Encoding, and UTF-7, EBCDIC and others of IANA's that mail programs read). Text
 // that is UTF-8 already wins over a wrong or missing name; what fits nothing
 // is windows-1252. At most MaxSource octets are read. The result may be src
 // itself.
@@ -43,7 +44,10 @@ func UTF8(src []byte, charset string) []byte {
 		return guess(src)
 	}
 	enc, err := htmlindex.Get(string(name))
-	if err != nil || enc == encoding.Replacement { // which browsers do not read
+	if err != nil { // no browser's, but mail programs': EBCDIC, old code pages
+		enc, err = ianaindex.MIME.Encoding(string(name))
+	}
+	if err != nil || enc == nil || enc == encoding.Replacement { // which browsers do not read
 		if equalFold(name, "iso-2022-kr") || equalFold(name, "csiso2022kr") {
 			return korean(src)
 		}

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
 )
 
 // TestMarksThatHideText: what a reader sees as ASCII is ASCII here, though its
@@ -49,6 +52,12 @@ func TestMarksThatHideText(t *testing.T) {
 		}
 		if got := string(UTF8([]byte(want), "utf-16")); got != want {
 			t.Errorf("UTF-8 that is said to be UTF-16: %q", got)
+		}
+	}
+	for charset, enc := range map[string]encoding.Encoding{"IBM037": charmap.CodePage037, "cp037": charmap.CodePage037, "ibm1047": charmap.CodePage1047, "cp437": charmap.CodePage437, "ibm850": charmap.CodePage850} {
+		src, err := enc.NewEncoder().String("Überprüfen Sie Ihr Konto")
+		if got := string(UTF8([]byte(src), charset)); err != nil || got != "Überprüfen Sie Ihr Konto" {
+			t.Errorf("%s: %q %v", charset, got, err)
 		}
 	}
 	if got := string(UTF8([]byte("\x1b$)C\n\x0eGQ19>n\x0f OK\n"), "iso-2022-kr")); !strings.Contains(got, "한국어 OK") {
