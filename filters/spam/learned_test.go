@@ -240,6 +240,27 @@ func TestFilesAndOwnNamesInLists(t *testing.T) {
 	}
 }
 
+// TestAddressesInTheTextAreAsked: lists of mail addresses know those to which lures want
+// answers, which stand in the text where the sender's is made up for each. None of ours
+// is told.
+func TestAddressesInTheTextAreAsked(t *testing.T) {
+	t.Parallel()
+	opt := DefaultOptions()
+	opt.Lists = []urilist.List{{Zone: "ebl.test", Kind: "address"}}
+	const raw = "From: a@x-sells.com\r\nSubject: x\r\n\r\nWrite to b@our-firm.com, or to the heir: <The.Heir+7@drop-box.com>.\r\n"
+	for address, want := range map[string]any{"the.heir@drop-box.com": []string{"ebl.test"}, "b@our-firm.com": nil} {
+		r := dnstest.Parse(t, fmt.Sprintf("{%x.ebl.test: [{A: 127.0.0.2}]}", sha1.Sum([]byte(address))))
+		f := newFilter(t, opt, Deps{Resolver: r, Own: []string{"our-firm.com"}, Explain: true})
+		v, err := filtertest.Judge(t.Context(), f, transaction("u"), arrive(t, []byte(raw), 7))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := filtertest.Values(t, f, v); !reflect.DeepEqual(got["spam.lists"], want) {
+			t.Errorf("%s: %v", address, got["spam.lists"])
+		}
+	}
+}
+
 const rules = `rules:
   - name: is-x
     group: test

@@ -105,11 +105,7 @@ func (r *reading) read(ctx context.Context, tx *gateway.Transaction, m gateway.M
 	}
 	r.timed(r.m.Done)
 	r.askLinks()
-	for i := range r.m.Links {
-		if l := &r.m.Links[i]; l.QR && l.OK && r.query != nil {
-			r.query.Add(l.URL)
-		}
-	}
+	r.askText()
 	return nil
 }
 
@@ -135,6 +131,22 @@ func (r *reading) askLinks() {
 		}
 	}
 	r.asked = len(r.m.Page.Links)
+}
+
+// askText asks the lists about what is known of the text once it is whole: the mail
+// addresses to which it wants answers, and the links of QR codes.
+func (r *reading) askText() {
+	if r.query == nil {
+		return
+	}
+	for _, a := range link.Addresses(r.m.Page.Text) {
+		r.query.AddAddress(a)
+	}
+	for i := range r.m.Links {
+		if l := &r.m.Links[i]; l.QR && l.OK {
+			r.query.Add(l.URL)
+		}
+	}
 }
 
 // timed counts the time that f takes.
