@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/gapura-mail/gapura/gateway/blob"
+	"github.com/gapura-mail/gapura/gateway/cores"
 )
 
 // cli is the command line: global flags and one field for each command, which
@@ -96,6 +98,9 @@ func (a *app) openMessage(name string) (io.ReadCloser, error) {
 }
 
 func main() {
+	if slices.Contains(os.Args[1:], "serve") {
+		cores.StayAwake()
+	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
