@@ -3,6 +3,8 @@ package smtp
 import (
 	"bytes"
 	"fmt"
+	"math"
+	"unsafe"
 )
 
 // Treatment is what is done with something that a message must not have.
@@ -120,7 +122,6 @@ func (s *TextScanner) Scan(src []byte) (text []byte, n int) {
 	} else {
 		text, n = s.within(src)
 	}
-	s.checkNull(text)
 	return s.give(text), n
 }
 
@@ -166,7 +167,15 @@ func (s *TextScanner) bareCR() bool {
 // within goes through src line by line, as far as no dot is to be taken off.
 func (s *TextScanner) within(src []byte) (text []byte, n int) {
 	lines, col, over := 0, s.col, false
-	for i := 0; ; {
+	clean := s.clean(src)
+	if clean > 0 {
+		s.col = 0
+		if clean == len(src) || src[clean] == '.' && !s.Chunked {
+			s.state = textLine
+			return src[:clean], clean
+		}
+	}
+	for i := clean; ; {
 		j := bytes.IndexByte(src[i:], '\n')
 		if j < 0 {
 			text, n = s.tail(src, i), len(src)
@@ -198,16 +207,40 @@ func (s *TextScanner) within(src []byte) (text []byte, n int) {
 		}
 	}
 	// One look at all CRs is faster than one in each line.
-	if bytes.Count(text, crlf[:1]) != lines {
-		if s.Bare == Repair {
-			return s.strayCR(text, col)
+	if rest := text[min(clean, len(text)):]; bytes.Count(rest, crlf[:1]) == lines {
+		if over {
+			s.fail(LongLine)
 		}
-		s.fail(BareCR)
-	} else if over {
-		s.fail(LongLine)
+		s.checkNull(rest)
+		return text, n
 	}
+	if s.Bare != Repair {
+		s.fail(BareCR)
+		return text, n
+	}
+	text, n = s.strayCR(text, col)
+	s.checkNull(text)
 	return text, n
 }
+
+// clean returns how many octets at the beginning of src are lines that end with
+// CRLF, as many as can be told fast, with nothing in them to judge or to take off.
+func (s *TextScanner) clean(src []byte) int {
+	if !wide || len(src) < minClean || s.MaxLine > 0 && s.MaxLine < MaxTextLine {
+		return 0
+	}
+	stuffed, line := byte('.'), s.MaxLine
+	if s.Chunked {
+		stuffed = '\n' // is never there
+	}
+	if line == 0 {
+		line = math.MaxInt
+	}
+	return max(lastClean(unsafe.SliceData(src), len(src), uint64(stuffed), line, -1-s.col)+1, 0)
+}
+
+// minClean is from how many octets on that is worth it.
+const minClean = 128
 
 // tail takes the unfinished line at src[i:].
 func (s *TextScanner) tail(src []byte, i int) []byte {
@@ -268,6 +301,7 @@ func (s *TextScanner) slowly(src []byte) (text []byte, n int) {
 		}
 	}
 	s.slow -= n
+	s.checkNull(text)
 	return text, n
 }
 

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package smtp
+
+const wide = false
+
+func lastClean(p *byte, n int, stuffed uint64, line, last int) int { return last }
