@@ -137,8 +137,13 @@ func (f *Files) closeOrRemove(s *segment, file File, dead bool) (err error) {
 	if file != nil {
 		err = file.Close()
 	}
-	if dead {
-		err = errors.Join(err, f.fs.Remove(f.path(s.id)), f.reading.drop(s.id))
+	if !dead {
+		return err
+	}
+	free, gone := f.fs.Remove(f.path(s.id))
+	err = errors.Join(err, gone, f.reading.drop(s.id))
+	if free != nil {
+		err = errors.Join(err, free())
 	}
 	return err
 }

@@ -18,7 +18,9 @@ type FS interface {
 	Create(name string) (File, error)
 	// Open opens a file for reading.
 	Open(name string) (File, error)
-	Remove(name string) error
+	// Remove removes a file. free, unless it is nil, gives its space back, which
+	// may take long; without that it is given back when the last user closes it.
+	Remove(name string) (free func() error, err error)
 	// Truncate cuts a file off.
 	Truncate(name string, size int64) error
 	// ReadDir lists a folder: names and sizes.
@@ -83,14 +85,12 @@ func (o osFS) Create(name string) (File, error) {
 }
 
 func (o osFS) Open(name string) (File, error) {
-	f, err := os.Open(name)
+	f, err := openToRead(name)
 	if err != nil {
 		return nil, err
 	}
 	return osFile{f, o.aio}, nil
 }
-
-func (osFS) Remove(name string) error { return os.Remove(name) }
 
 func (osFS) Truncate(name string, size int64) error { return os.Truncate(name, size) }
 

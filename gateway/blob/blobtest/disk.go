@@ -262,22 +262,22 @@ func (d *Disk) Spoil(name string, off int64) {
 }
 
 // Remove implements blob.FS.
-func (d *Disk) Remove(name string) error {
+func (d *Disk) Remove(name string) (func() error, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	name = filepath.Clean(name)
 	if err := d.step(); err != nil {
-		return &fs.PathError{Op: "remove", Path: name, Err: err}
+		return nil, &fs.PathError{Op: "remove", Path: name, Err: err}
 	}
 	f := d.names[name]
 	if f == nil {
-		return &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
+		return nil, &fs.PathError{Op: "remove", Path: name, Err: fs.ErrNotExist}
 	}
 	if d.room >= 0 {
 		d.room += int64(len(f.data))
 	}
 	delete(d.names, name)
-	return nil
+	return nil, nil
 }
 
 // Truncate implements blob.FS; it is never undone.
