@@ -148,3 +148,28 @@ func TestRefusedMessagesAreLoggedWithTheFacts(t *testing.T) {
 		t.Errorf("log %v", l)
 	}
 }
+
+// TestEightBitTextIsToldThatWasNotDeclared (RFC 6152 section 3): the next server
+// must be told of octets above 127, whatever our client has said, and one that
+// does not take them must not get them.
+func TestEightBitTextIsToldThatWasNotDeclared(t *testing.T) {
+	long := strings.Repeat("0123456789\r\n", 500)
+	for _, tt := range []struct {
+		text string
+		want bool
+	}{
+		{own, false},
+		{own + long, false},
+		{own + long + "gr\xfcn\r\n", true},
+		{own + "\x80" + long, true},
+		{strings.Replace(own, "hi", "h\xed", 1), true},
+	} {
+		e, q := newSubmission(t)
+		if got := last(e.submit(user, "u@example.org", tt.text, "x@else.test")); got[:3] != "250" {
+			t.Fatal(got)
+		}
+		if c := q.copies[0]; c.EightBit != tt.want || c.UTF8Header {
+			t.Errorf("%.80q: %v, %v", tt.text, c.EightBit, c.UTF8Header)
+		}
+	}
+}

@@ -28,6 +28,7 @@ type arriving struct {
 	body    *body.Body
 	judging *pipeline.Judging
 	size    int64
+	high    bool // the body has octets above 127, whatever its client declared (RFC 6152 section 3)
 	refusal *smtp.Reply
 	held    body.Held            // for block
 	hash    *mailauth.BodyHash   // of the whole body, once a seal needed it
@@ -175,6 +176,7 @@ func (a *arriving) append(p []byte) {
 	if a.hasher != nil {
 		a.hasher.Write(p)
 	}
+	a.high = a.high || hasHigh(p)
 	_, err := a.body.Write(p)
 	if err == nil {
 		return
