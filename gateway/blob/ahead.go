@@ -44,7 +44,7 @@ func (f *Files) writeAhead(s *segment) {
 	f.mu.Lock()
 	from := max(s.size, s.ahead)
 	n := min(s.size, f.opt.Ahead, f.opt.SegmentSize-from)
-	if f.cur != s || from-s.size > n/4 || n <= 0 || !s.filledSmall(f.opt.Ahead/aheadFrom) {
+	if f.cur != s || s.filling != nil || from-s.size > n/4 || n <= 0 || !s.filledSmall(f.opt.Ahead/aheadFrom) {
 		f.mu.Unlock()
 		return
 	}

@@ -21,11 +21,11 @@ var (
 
 // Append implements Store.
 func (f *Files) Append(ctx context.Context, tag string, size int64, src io.Reader) (Ref, error) {
-	return f.append(ctx, frame{tag: tag, size: size}, src, (*syncer).wait)
+	return f.append(ctx, frame{tag: tag, size: size}, src, nil)
 }
 
 // append is Append of a frame of which tag, note and size are known, durable by
-// a sync of the segment. After an error the Ref is where it was to be.
+// sync, nil for one at once. After an error the Ref is where it was to be.
 func (f *Files) append(ctx context.Context, fr frame, src io.Reader, sync func(*syncer) error) (Ref, error) {
 	w, err := f.begin(ctx, fr)
 	if err != nil {
@@ -34,7 +34,12 @@ func (f *Files) append(ctx context.Context, fr frame, src io.Reader, sync func(*
 	defer f.appends.Done()
 	defer w.free()
 	if err = w.run(src); err == nil {
-		err = w.confirm(func() error { return sync(&w.seg.syncs) })
+		err = w.confirm(func() error {
+			if sync != nil {
+				return sync(&w.seg.syncs)
+			}
+			return w.seg.syncs.wait(w.frame.length())
+		})
 	}
 	if err != nil {
 		w.giveUp()
@@ -399,7 +404,7 @@ var errFolder = errors.New("blob: the folder could not be synced")
 // syncFolder makes durable that a segment is there. Where a sync has failed
 // since it was made, one that succeeds says nothing.
 func (f *Files) syncFolder(s *segment) error {
-	if err := f.dirSync.wait(); err != nil {
+	if err := f.dirSync.wait(0); err != nil {
 		return err
 	}
 	if f.dirFails.Load() != s.born {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 )
 
@@ -39,7 +40,8 @@ type FS interface {
 type File interface {
 	io.ReaderAt
 	io.WriterAt
-	// Sync makes durable what was written and the file's size.
+	// Sync makes durable what was written and the file's size. Two may run at a
+	// time: each fails where a write has failed since one of its kind succeeded.
 	Sync() error
 	Size() (int64, error)
 	Close() error
@@ -81,7 +83,11 @@ func (o osFS) Create(name string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return osFile{f, o.aio}, nil
+	again, err := os.Open(name)
+	if err != nil {
+		return nil, errors.Join(err, f.Close(), os.Remove(name))
+	}
+	return &newFile{osFile: osFile{f, o.aio}, again: osFile{again, o.aio}}, nil
 }
 
 func (o osFS) Open(name string) (File, error) {
@@ -141,6 +147,27 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	}
 	return f, nil
 }
+
+// newFile is a file that is written. It has two descriptors, for two syncs at a
+// time: the system tells each of them of an error once, so that of two syncs by
+// one, only the first to end would fail.
+type newFile struct {
+	osFile
+	again      osFile
+	mine, also sync.Mutex // held by syncs
+}
+
+func (f *newFile) Sync() error {
+	if f.mine.TryLock() {
+		defer f.mine.Unlock()
+		return f.osFile.Sync()
+	}
+	f.also.Lock()
+	defer f.also.Unlock()
+	return f.again.Sync()
+}
+
+func (f *newFile) Close() error { return errors.Join(f.again.Close(), f.osFile.Close()) }
 
 func (f osFile) Sync() error {
 	if tried, err := f.aio.sync(f.File, aioFdatasync); tried {

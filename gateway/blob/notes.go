@@ -46,7 +46,7 @@ func (f *Files) AppendNote(ctx context.Context, tag string, note []byte, size in
 	if len(note) > MaxNote || size < 0 {
 		return Ref{}, errNote
 	}
-	return f.append(ctx, frame{tag: tag, note: note, size: size}, src, (*syncer).wait)
+	return f.append(ctx, frame{tag: tag, note: note, size: size}, src, nil)
 }
 
 // Note implements Noter.

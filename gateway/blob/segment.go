@@ -47,16 +47,21 @@ func (s *segment) dead() bool { return s.sealed && s.pending == 0 && s.live == 0
 
 // syncer shares one sync among all who wait for one. Who comes alone syncs at
 // once; who comes while a sync runs waits for the next, since the running one
-// may have begun before its data was written.
+// may have begun before its data was written. The next begins when the running
+// one has ended, or beside it where much waits for it.
 type syncer struct {
 	sync func() error
 
-	mu    sync.Mutex
-	busy  bool
-	next  *round
-	begun uint64 // syncs
-	good  uint64 // the last one that succeeded
+	mu      sync.Mutex
+	running int // syncs, two at most
+	next    *round
+	begun   uint64 // syncs
+	good    uint64 // the last one that succeeded
 }
+
+// much is how many octets are worth a sync beside another, which takes as long as
+// all of them do: with messages of 1 MiB the processors would idle meanwhile.
+const much = 2 << 20
 
 // now is the time for after, counted in syncs.
 func (s *syncer) now() uint64 {
@@ -73,32 +78,37 @@ func (s *syncer) after(at uint64) error {
 	if done {
 		return nil
 	}
-	return s.wait()
+	return s.wait(0)
 }
 
 // round is those who wait for the same sync.
 type round struct {
-	lead chan struct{} // one of them is to do it
-	done chan struct{}
-	err  error
+	octets int64         // that they have written
+	led    bool          // somebody is to do it
+	lead   chan struct{} // tells one of them that it is he
+	done   chan struct{}
+	err    error
 }
 
-// coming is the round whose sync has not begun yet.
-func (s *syncer) coming() *round {
+// coming is the round whose sync has not begun yet, with somebody who has written
+// n octets.
+func (s *syncer) coming(n int64) *round {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.next == nil {
 		s.next = &round{lead: make(chan struct{}, 1), done: make(chan struct{})}
 	}
+	s.next.octets += n
 	return s.next
 }
 
-// wait returns after a sync that began after wait was called.
-func (s *syncer) wait() error { return s.end(s.coming()) }
+// wait returns after a sync that began after wait was called, for who has written
+// n octets.
+func (s *syncer) wait(n int64) error { return s.end(s.coming(n)) }
 
 // join is wait, but that for a time it is left to others to want that sync.
 func (s *syncer) join(patience time.Duration) error {
-	r := s.coming()
+	r := s.coming(0)
 	t := time.NewTimer(patience)
 	defer t.Stop()
 	select {
@@ -109,34 +119,42 @@ func (s *syncer) join(patience time.Duration) error {
 	}
 }
 
+// begin tells whether the caller is to do the sync of r. The mutex is held.
+func (s *syncer) begin(r *round) bool {
+	if r.led || s.running > 1 || s.running == 1 && r.octets < much {
+		return false
+	}
+	r.led = true
+	s.running++
+	return true
+}
+
 // end returns when the round is over, and does its sync where nobody else does.
 func (s *syncer) end(r *round) error {
 	s.mu.Lock()
-	if s.busy || s.next != r {
-		s.mu.Unlock()
+	mine := s.begin(r)
+	s.mu.Unlock()
+	if !mine {
 		select {
 		case <-r.done:
 			return r.err
 		case <-r.lead:
 		}
-		s.mu.Lock()
 	}
-	s.busy = true
-	s.mu.Unlock()
 	runtime.Gosched() // who has just written joins; alone it costs nothing
 	s.mu.Lock()
 	s.next = nil
 	s.begun++
+	number := s.begun
 	s.mu.Unlock()
 	r.err = s.sync()
 	s.mu.Lock()
 	if r.err == nil {
-		s.good = s.begun // there is one at a time
+		s.good = max(s.good, number)
 	}
-	if s.next != nil { // who comes first
+	s.running--
+	if s.next != nil && s.begin(s.next) { // who comes first
 		s.next.lead <- struct{}{}
-	} else {
-		s.busy = false
 	}
 	s.mu.Unlock()
 	close(r.done)
