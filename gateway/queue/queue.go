@@ -137,7 +137,7 @@ func Open(ctx context.Context, opt Options, deps Deps) (*Queue, error) {
 		kick: make(chan struct{}, 1), sched: newSched(opt), entries: map[int64]*entry{}, backlog: newBacklog(), watches: map[*watch]struct{}{}, rows: make(exclusion, 1),
 		buckets: map[uint32]*bucketState{}, memAlarm: never, planned: never,
 	}
-	q.opt.Store(&opt)
+	q.configure(opt)
 	q.names.Store(&naming{deps.Hostname, deps.Leads})
 	q.journal, q.ends = newJournal(q), newJournal(q)
 	q.ctx, q.cancel = context.WithCancel(context.Background())
@@ -218,10 +218,15 @@ func (q *Queue) recoverSome(ctx context.Context) (int, error) {
 
 func (q *Queue) options() *Options { return q.opt.Load() }
 
+func (q *Queue) configure(opt Options) {
+	opt.noneBefore = q.clock.start.Add(min(afterStart, opt.Expire)).UnixMilli()
+	q.opt.Store(&opt)
+}
+
 // Reconfigure takes valid options over, and who we are.
 func (q *Queue) Reconfigure(opt Options, hostname string, leads func(context.Context, smtp.Address) ([]gateway.Recipient, error)) {
 	opt = opt.withDefaults()
-	q.opt.Store(&opt)
+	q.configure(opt)
 	q.names.Store(&naming{hostname, leads})
 	q.mu.Lock()
 	q.sched.configure(opt)

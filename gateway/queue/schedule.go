@@ -87,9 +87,14 @@ func (m *message) deadline() int64 {
 	return m.queued + m.params.DeliverBy.Within.Milliseconds()
 }
 
+// afterStart is how long after a start nothing goes back for its age: what has
+// become too old while nothing ran gets more than one attempt, of which the
+// first may come before the network is there.
+const afterStart = 15 * time.Minute
+
 // returnAt returns when e goes back if it is still there.
 func (o *Options) returnAt(e *entry) int64 {
-	at := e.since + o.Expire.Milliseconds()
+	at := max(e.since+o.Expire.Milliseconds(), o.noneBefore)
 	if e.msg.params.DeliverBy.Return {
 		at = min(at, e.msg.deadline())
 	}
