@@ -143,7 +143,7 @@ func (f *Files) closeOrRemove(s *segment, file File, dead bool) (err error) {
 	free, gone := f.fs.Remove(f.path(s.id))
 	err = errors.Join(err, gone, f.reading.drop(s.id))
 	if free != nil {
-		err = errors.Join(err, free())
+		free(f.reaper.stopping)
 	}
 	return err
 }

@@ -1,7 +1,6 @@
 package blob
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -18,9 +17,10 @@ const (
 
 // Remove implements FS. The system frees a file that was removed in one go, when
 // its last user closes it; with ext4's `discard` syncs wait 50 ms for 256 MiB. So
-// free is that user, and cuts it down bit by bit, unless somebody reads it, in
-// this process or another: who reads has a shared lock.
-func (osFS) Remove(name string) (free func() error, err error) {
+// free is that user, and cuts it down bit by bit, unless the file has another
+// name or somebody reads it, in this process or another: who reads has a shared
+// lock.
+func (osFS) Remove(name string) (free func(hurry func() bool), err error) {
 	f, _ := os.OpenFile(name, os.O_WRONLY, 0)
 	err = os.Remove(name)
 	switch {
@@ -30,23 +30,22 @@ func (osFS) Remove(name string) (free func() error, err error) {
 		f.Close()
 		return nil, err
 	}
-	return func() error {
+	return func(hurry func() bool) {
 		defer f.Close()
-		if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-			return nil
+		if flock(f, syscall.LOCK_EX|syscall.LOCK_NB) == nil && nameless(f) {
+			cutDown(f, hurry)
 		}
-		return cutDown(f)
 	}, nil
 }
 
-// cutDown frees a file from its end, but for the first bit.
-func cutDown(f *os.File) error {
+// cutDown frees a file from its end, but for the first bit. What it does not
+// free, in a hurry or after an error, Close does.
+func cutDown(f *os.File, hurry func() bool) {
 	end, err := f.Seek(0, io.SeekEnd)
-	for end -= freeStep; end > 0 && err == nil; end -= freeStep {
+	for end -= freeStep; end > 0 && err == nil && !hurry(); end -= freeStep {
 		err = f.Truncate(end)
 		time.Sleep(freePause)
 	}
-	return err
 }
 
 // openToRead opens a file that keeps its octets as long as it is open.
@@ -55,10 +54,26 @@ func openToRead(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) { // removed since it was found
+	_ = flock(f, syscall.LOCK_SH|syscall.LOCK_NB) // without locks there is no cutting down either
+	if nameless(f) {                              // removed since it was found, perhaps cut down
 		f.Close()
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
-	return f, nil // without locks there is no cutting down either
+	return f, nil
+}
+
+// nameless tells whether nobody can open a file any more: backups by hard links
+// can.
+func nameless(f *os.File) bool {
+	var st syscall.Stat_t
+	return syscall.Fstat(int(f.Fd()), &st) == nil && st.Nlink == 0
+}
+
+// flock is flock(2); on a network a signal interrupts it.
+func flock(f *os.File, how int) (err error) {
+	for {
+		if err = syscall.Flock(int(f.Fd()), how); err != syscall.EINTR {
+			return err
+		}
+	}
 }

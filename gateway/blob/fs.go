@@ -20,8 +20,9 @@ type FS interface {
 	// Open opens a file for reading.
 	Open(name string) (File, error)
 	// Remove removes a file. free, unless it is nil, gives its space back, which
-	// may take long; without that it is given back when the last user closes it.
-	Remove(name string) (free func() error, err error)
+	// may take long until hurry says so; without that it is given back when the
+	// last user closes it.
+	Remove(name string) (free func(hurry func() bool), err error)
 	// Truncate cuts a file off.
 	Truncate(name string, size int64) error
 	// ReadDir lists a folder: names and sizes.
@@ -138,7 +139,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	if err := flock(f, syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, fmt.Errorf("%w: %s", ErrInUse, name)

@@ -199,6 +199,13 @@ func (r *reaper) start(l *ledger) {
 	}()
 }
 
+// stopping tells whether somebody waits for what is left.
+func (r *reaper) stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.off
+}
+
 // stop does what is left and ends the goroutine.
 func (r *reaper) stop() {
 	r.mu.Lock()

@@ -262,7 +262,7 @@ func (d *Disk) Spoil(name string, off int64) {
 }
 
 // Remove implements blob.FS.
-func (d *Disk) Remove(name string) (func() error, error) {
+func (d *Disk) Remove(name string) (func(func() bool), error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	name = filepath.Clean(name)
