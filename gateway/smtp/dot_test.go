@@ -117,12 +117,21 @@ func FuzzDotReader(f *testing.F) {
 	f.Add([]byte("a\r\n..b\r\n.\r\nQUIT\r\n"), byte(0), byte(3))
 	f.Add([]byte("a\n.\nb\r\n.\r\n"), byte(1), byte(1))
 	f.Add([]byte("a\r.\rb\r\r\n.\r\n"), byte(5), byte(2))
+	f.Add(bytes.Repeat([]byte("lines of text go by blocks\r\n"), 99), byte(96), byte(150))
+	f.Add([]byte(strings.Repeat("a", 998)+"\r\n"+strings.Repeat("b", 999)+"\r\n.\r\n"), byte(33), byte(200))
 	f.Fuzz(func(t *testing.T, in []byte, how, size byte) {
 		s := TextScanner{Bare: Treatment(how & 1), Null: Treatment(how >> 1 & 3 % 3), Chunked: how&8 != 0}
 		if how&16 != 0 {
 			s.MaxLine = 20
 		}
-		compareWithSlow(t, s, in, func() int { return int(size) })
+		if how&32 != 0 {
+			s.MaxLine = MaxTextLine
+		}
+		piece := int(size)
+		if how&64 != 0 {
+			piece *= 16
+		}
+		compareWithSlow(t, s, in, func() int { return piece })
 	})
 }
 
