@@ -2,13 +2,17 @@ package cores
 
 import (
 	"os"
+	"os/exec"
 	"strings"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // awake is a GODEBUG setting that keeps the runtime's monitor thread from its
-// deep sleep. It asks for a trace of the scheduler as well, a line at each
-// multiple of as many milliseconds as can be: 24.8 days since the machine started.
+// deep sleep. It asks for a trace of the scheduler as well, a line as rarely as
+// can be: at the start, once the machine is up for 24.8 days, and then so often.
 const awake = "schedtrace=2147483647"
 
 // StayAwake starts the program anew in its place, once, with the runtime's
@@ -32,7 +36,7 @@ func StayAwake() {
 	if strings.Contains(setting, "schedtrace=") {
 		return
 	}
-	program, err := os.Executable() // not /proc/self/exe: ps would show that name
+	program, err := itself()
 	if err != nil {
 		return
 	}
@@ -41,8 +45,32 @@ func StayAwake() {
 	} else {
 		setDebug(setting + "," + awake)
 	}
+	var files unix.Rlimit
+	_ = unix.Getrlimit(unix.RLIMIT_NOFILE, &files)
 	_ = syscall.Exec(program, os.Args, os.Environ())
 	setDebug(setting)
+	// Exec has lowered it to what the runtime had found. Setrlimit would have
+	// plugins inherit it.
+	unix.RawSyscall6(unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, uintptr(unsafe.Pointer(&files)), 0, 0, 0)
+}
+
+// itself is the program's path, as it was called if that leads to it: ps, pgrep
+// and killall know it by the last name of that.
+func itself() (string, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	called, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return program, nil
+	}
+	a, errA := os.Stat(called)
+	b, errB := os.Stat(program)
+	if errA == nil && errB == nil && os.SameFile(a, b) {
+		return called, nil
+	}
+	return program, nil
 }
 
 func setDebug(setting string) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -20,11 +21,18 @@ func TestMain(m *testing.M) {
 	if os.Getenv("CORES_TEST_AWAKE") == "" {
 		os.Exit(m.Run())
 	}
+	if os.Getenv("CORES_TEST_AWAKE") == "removed" {
+		os.Remove(os.Args[0])
+	}
 	StayAwake()
 	began, _ := os.ReadFile("/proc/self/environ")
 	fmt.Println(os.Getpid(), len(os.Args), os.Args[len(os.Args)-1])
 	fmt.Println(os.Getenv("GODEBUG"))
 	fmt.Println(bytes.Contains(began, []byte(awake)))
+	name, _ := os.ReadFile("/proc/self/comm")
+	var files syscall.Rlimit
+	syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files)
+	fmt.Println(strings.TrimSpace(string(name)), files.Cur > 100)
 	// An idle program whose monitor thread sleeps deeply wakes a few times.
 	for range 20 { // a busy machine may be late
 		before := switches()
@@ -33,7 +41,7 @@ func TestMain(m *testing.M) {
 			fmt.Println("awake")
 			return
 		}
-		if os.Getenv("GODEBUG") == asleep {
+		if os.Getenv("GODEBUG") == asleep || !bytes.Contains(began, []byte(awake)) {
 			break
 		}
 	}
@@ -74,9 +82,53 @@ func TestStayAwake(t *testing.T) {
 				lines = lines[1:]
 			}
 			want := fmt.Sprintf("%d 2 last argument", cmd.Process.Pid)
-			if len(lines) < 4 || lines[0] != want || lines[1] != x.left || lines[2] != x.began || !strings.HasPrefix(lines[3], x.end) {
+			if len(lines) < 5 || lines[0] != want || lines[1] != x.left || lines[2] != x.began || !strings.HasPrefix(lines[4], x.end) {
 				t.Errorf("\n%swant %s, %q, %s, %s", out, want, x.left, x.began, x.end)
 			}
 		})
+	}
+}
+
+// called starts the program under a name of its own, with a low limit of open
+// files that it may raise, and returns what it says of both.
+func called(t *testing.T, program, how string) string {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", `ulimit -S -n 100 && exec "$0"`, program)
+	cmd.Env = append(cmd.Environ(), "CORES_TEST_AWAKE="+how, "GODEBUG=")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) < 5 {
+		t.Fatalf("%s", out)
+	}
+	return lines[len(lines)-3] + ": " + lines[len(lines)-2]
+}
+
+func TestItKeepsItsName(t *testing.T) {
+	t.Parallel()
+	link := filepath.Join(t.TempDir(), "name")
+	if err := os.Symlink(os.Args[0], link); err != nil {
+		t.Fatal(err)
+	}
+	if got := called(t, link, "1"); got != "true: name true" {
+		t.Error(got)
+	}
+}
+
+// An update has removed the program in that moment.
+func TestWhereItCannotStartAnewItGoesOn(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), "name")
+	if err := os.WriteFile(program, b, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := called(t, program, "removed"); got != "false: name true" {
+		t.Error(got)
 	}
 }
