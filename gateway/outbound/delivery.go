@@ -30,6 +30,7 @@ type delivery struct {
 	// bound: it must not go by another way, whatever other hosts are like: the
 	// TLS of one is not what it must be.
 	bound    bool
+	lenient  bool  // a bounce goes now where REQUIRETLS cannot be had
 	optional *bool // what tlsOptional found
 }
 
@@ -70,7 +71,13 @@ func (d *delivery) run(ctx context.Context) {
 	d.prepare()
 	w := d.t.routing.of(d.j.Destination, sender(d.j))
 	d.pool = d.t.pools.of(d.j.Destination, d.j.Queue)
-	d.walk(ctx, d.t.plan(ctx, w, d.j.Destination))
+	p := d.t.plan(ctx, w, d.j.Destination)
+	d.walk(ctx, p)
+	// RFC 8689 section 5: no bounce is lost for REQUIRETLS.
+	if d.bound && d.j.Params.RequireTLS && d.j.From.IsNull() && len(d.todo) > 0 && ctx.Err() == nil {
+		d.lenient, d.sessions, d.tries = true, 0, 0
+		d.walk(ctx, p)
+	}
 	if w.fallback != nil && len(d.todo) > 0 && ctx.Err() == nil && !d.bound && d.why.unreachable() {
 		d.sessions, d.tries = 0, 0
 		d.walk(ctx, d.t.plan(ctx, w.fallback, ""))

@@ -304,6 +304,8 @@ func (t *Transport) smartTLS(h *hop) {
 // policy returns what a job's connections to a hop need.
 func (d *delivery) policy(h *hop) (*tlsPolicy, *failure) {
 	switch {
+	case d.lenient && (h.block != nil || h.required == h.tls):
+		return nil, d.why // it was tried, and stays as it is
 	case h.block != nil:
 		if !d.j.Queue.Report {
 			d.t.reportBlock(d.j.Destination, h)
@@ -313,7 +315,7 @@ func (d *delivery) policy(h *hop) (*tlsPolicy, *failure) {
 		}
 		d.bound = d.bound || h.block.reason == reasonTLS
 		return nil, h.block.failure
-	case !d.j.Params.RequireTLS, h.required == nil && d.j.From.IsNull(): // no bounce is lost for that (RFC 8689 section 5)
+	case !d.j.Params.RequireTLS, d.lenient, h.required == nil && d.j.From.IsNull(): // no bounce is lost for that (RFC 8689 section 5)
 		return h.tls, nil
 	case h.required == nil:
 		return nil, ours(queue.Failed, reasonTLS, false, 550, smtp.EnhancedCode{5, 7, 30},

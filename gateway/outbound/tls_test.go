@@ -409,19 +409,34 @@ func TestRequireTLS(t *testing.T) {
 // that is not to be had (RFC 8689 section 5).
 func TestRequireTLSOfBounces(t *testing.T) {
 	t.Parallel()
-	cert := newAuthority(t).issue(t, false, "mx.d.test")
-	for name, s := range map[string]*sink{
-		"not offered":               {cert: cert},
-		"offered by who knows whom": {cert: cert, ext: []string{"REQUIRETLS"}},
-		"no TLS":                    {},
+	ca := newAuthority(t)
+	good, wrong := ca.issue(t, false, "mx.d.test"), ca.issue(t, false, "else.test")
+	signed := one()
+	signed["$authentic"] = []dns.ZoneRecord{{Record: dns.Record{Host: "test"}}}
+	enforced, asked := policy(mtasts.Enforce, "mx.d.test"), []string{"REQUIRETLS"}
+	for name, c := range map[string]struct {
+		zone Zone
+		sts  Policies
+		s    *sink
+		want string // how TLS was
+	}{
+		"not offered":                       {one(), nil, &sink{cert: good}, "unverified"},
+		"offered by who knows whom":         {one(), nil, &sink{cert: good, ext: asked}, "unverified"},
+		"no TLS":                            {one(), nil, &sink{}, ""},
+		"offered":                           {signed, nil, &sink{cert: good, ext: asked}, "pkix"},
+		"another name":                      {signed, nil, &sink{cert: wrong, ext: asked}, "unverified"},
+		"no TLS by DNSSEC":                  {signed, nil, &sink{}, ""},
+		"another name, MTA-STS":             {signed, enforced, &sink{cert: wrong, ext: asked}, "none"},
+		"another name, MTA-STS for a while": {signed, policy(mtasts.Testing, "mx.d.test"), &sink{cert: wrong, ext: asked}, "unverified"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			w := newWorld(t, one())
-			w.hosts["192.0.2.1"] = s.serve
+			w := newWorld(t, c.zone)
+			w.opt.CA, w.deps.Policies = ca.file, c.sts
+			w.hosts["192.0.2.1"] = c.s.serve
 			j := job("b@d.test")
 			j.Params.RequireTLS, j.From = true, smtp.ReversePath{}
 			out := w.transport().Deliver(t.Context(), j)
-			if out[0].Result != queue.Delivered {
+			if (out[0].Result == queue.Delivered) != (c.want != "none") || c.want != "none" && !strings.HasSuffix(out[0].TLS, c.want) || c.want == "" && out[0].TLS != "" {
 				t.Errorf("%s: %+v", name, out[0])
 			}
 		})
