@@ -106,6 +106,22 @@ func TestWhereMailGoes(t *testing.T) {
 			zone: Zone{"d.test": {MX(20, "a.d.test"), MX(20, "GW.test")}, "a.d.test": {A(a1)}},
 			up:   a1, want: "failed 554 5.4.6 local dest",
 		},
+		"a CNAME of ours, and worse, are dropped": {
+			zone: Zone{"d.test": {MX(10, "a.d.test"), MX(20, "b.d.test"), MX(30, "c.d.test")}, "a.d.test": {A(a1)}, "b.d.test": {CNAME("x.d.test")}, "x.d.test": {CNAME("GW.test")}, "gw.test": {A(a2)}, "c.d.test": {A(a3)}},
+			up:   a3, dials: a1, want: "deferred 451 4.4.1 local dest a.d.test " + a1,
+		},
+		"a CNAME of ours": {
+			zone: Zone{"d.test": {MX(10, "a.d.test")}, "a.d.test": {CNAME("gw.test")}, "gw.test": {A(a1)}},
+			up:   a1, want: "failed 554 5.4.6 local dest",
+		},
+		"a CNAME of ours without an address": {
+			zone: Zone{"d.test": {MX(10, "a.d.test"), MX(20, "b.d.test")}, "a.d.test": {CNAME("gw.test")}, "gw.test": {TXT("x")}, "b.d.test": {A(a1)}},
+			up:   a1, want: "failed 554 5.4.6 local dest",
+		},
+		"a domain that is a CNAME of ours": {
+			zone: Zone{"d.test": {CNAME("gw.test")}, "gw.test": {A(a1)}},
+			up:   a1, want: "failed 554 5.4.6 local dest",
+		},
 		"our address": {
 			zone: Zone{"d.test": {MX(10, "a.d.test"), MX(20, "b.d.test")}, "a.d.test": {A("127.0.0.1")}, "b.d.test": {A(a1)}},
 			up:   a1, want: "failed 554 5.4.6 local dest",

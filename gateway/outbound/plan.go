@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -250,8 +251,10 @@ func (t *Transport) resolveOne(ctx context.Context, h *hop) {
 		h.why = failLoop
 		return
 	}
-	ips, err := t.lookupIP(ctx, h.host)
+	ips, own, err := t.lookupIP(ctx, h.host)
 	switch {
+	case own && h.smart == nil:
+		h.why = failLoop
 	case err == nil:
 		h.take(ips, t)
 	case dns.IsNotFound(err):
@@ -261,27 +264,47 @@ func (t *Transport) resolveOne(ctx context.Context, h *hop) {
 	}
 }
 
-// lookupIP asks for the kinds of addresses that are wanted.
-func (t *Transport) lookupIP(ctx context.Context, host string) ([]netip.Addr, error) {
+// lookupIP asks for the kinds of addresses that are wanted. own: the host is a
+// CNAME of this gateway, which no mail exchanger may be (RFC 5321 section 5.1),
+// and some are.
+func (t *Transport) lookupIP(ctx context.Context, host string) (ips []netip.Addr, own bool, err error) {
 	var four []netip.Addr
+	var own4 bool
 	var err4 error = &dns.NotFound{Name: host, Type: dns.TypeA, Err: dns.ErrNoData}
 	var wg sync.WaitGroup
 	if t.want4 {
-		wg.Go(func() { four, _, err4 = dns.LookupA(ctx, t.deps.Resolver, host) })
+		wg.Go(func() { four, own4, err4 = t.askIP(ctx, host, dns.TypeA) })
 	}
 	var six []netip.Addr
+	var own6 bool
 	var err6 error = &dns.NotFound{Name: host, Type: dns.TypeAAAA, Err: dns.ErrNoData}
 	if t.want6 {
-		six, _, err6 = dns.LookupAAAA(ctx, t.deps.Resolver, host)
+		six, own6, err6 = t.askIP(ctx, host, dns.TypeAAAA)
 	}
 	wg.Wait()
+	own = own4 || own6
 	switch {
 	case len(four)+len(six) > 0:
-		return append(six, four...), nil
+		return append(six, four...), own, nil
 	case dns.IsNotFound(err4):
-		return nil, err6
+		return nil, own, err6
 	}
-	return nil, err4
+	return nil, own, err4
+}
+
+func (t *Transport) askIP(ctx context.Context, host string, kind dns.Type) (ips []netip.Addr, own bool, err error) {
+	a, err := t.deps.Resolver.Lookup(ctx, host, kind)
+	var none *dns.NotFound
+	switch {
+	case errors.As(err, &none):
+		return nil, t.own.names[strings.ToLower(none.Name)], err
+	case err != nil:
+		return nil, false, err
+	}
+	for _, r := range a.Records {
+		ips = append(ips, r.IP)
+	}
+	return ips, t.own.names[strings.ToLower(a.Name)], nil
 }
 
 // failLoop is the failure of hosts that are this gateway.
