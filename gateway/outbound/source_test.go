@@ -2,6 +2,7 @@ package outbound
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -186,6 +187,45 @@ func TestWarmup(t *testing.T) {
 		if got := s.allowance(today.AddDate(0, 0, days)); got != want {
 			t.Errorf("in %d days: %d, want %d", days, got, want)
 		}
+	}
+}
+
+// A clock that is set back over midnight gives no allowance anew, with a
+// restart or without, and a day that was too early has its own when it comes.
+func TestWarmupWhenTheClockIsSetBack(t *testing.T) {
+	t.Parallel()
+	for _, restart := range []bool{false, true} {
+		dir := t.TempDir()
+		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: sqldbtest.URL(t, dir), Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		today := day(time.Now())
+		s := &source{addr: addr("198.51.100.2"), start: today, days: []int{5, 5, 5, 5, 5, 5}}
+		w := &warmup{log: slog.Default()}
+		if err := w.open(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		for i, step := range []struct{ day, most, want int }{{0, 2, 2}, {1, 2, 2}, {0, 9, 1}, {5, 1, 1}, {0, 1, 0}, {1, 9, 5}, {5, 9, 5}, {1, 1, 0}} {
+			got := 0
+			for range step.most {
+				if w.take(s, today.AddDate(0, 0, step.day)) {
+					got++
+				}
+			}
+			if got != step.want {
+				t.Errorf("restart %v, step %d: %d of %d, want %d", restart, i, got, step.most, step.want)
+			}
+			if restart {
+				w.close()
+				w = &warmup{log: slog.Default()}
+				if err := w.open(t.Context(), db); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w.close()
 	}
 }
 

@@ -362,7 +362,7 @@ func TestWarmupOfTheNextDay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := day(time.Now())
 		s := &source{addr: addr("198.51.100.2"), start: start, days: []int{1, 2}}
-		wu := warmup{used: map[netip.Addr]*usage{}}
+		wu := warmup{used: map[netip.Addr][]*usage{}}
 		for _, c := range []struct {
 			at   time.Duration
 			want bool

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,7 +19,7 @@ type warmup struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
-	used  map[netip.Addr]*usage
+	used  map[netip.Addr][]*usage // one for each day
 	timer *time.Timer
 	shut  bool
 	busy  sync.WaitGroup
@@ -43,25 +44,27 @@ var migrations = []string{
 	`CREATE TABLE outbound_refresh (registration TEXT NOT NULL PRIMARY KEY, token TEXT NOT NULL, at INTEGER NOT NULL) STRICT`,
 }
 
-// open reads the counts of today.
+// open reads the counts.
 func (w *warmup) open(ctx context.Context, db *sqldb.DB) error {
-	w.used = map[netip.Addr]*usage{}
+	w.used = map[netip.Addr][]*usage{}
 	if w.db = db; db == nil {
 		return nil
 	}
 	if err := db.Migrate(ctx, "outbound", migrations); err != nil {
 		return fmt.Errorf("outbound: %w", err)
 	}
-	today := day(time.Now())
-	rows, err := db.Read().Query(ctx, "SELECT source, used FROM outbound_warmup WHERE day = ?", today.Format(time.DateOnly))
+	rows, err := db.Read().Query(ctx, "SELECT source, day, used FROM outbound_warmup")
 	err = sqldb.Each(rows, err, func(row *sqldb.Rows) error {
-		var text string
-		u := &usage{day: today}
-		err := row.Scan(&text, &u.n)
-		if a, bad := netip.ParseAddr(text); bad == nil {
-			w.used[a] = u
+		var text, date string
+		u := &usage{}
+		if err := row.Scan(&text, &date, &u.n); err != nil {
+			return err
 		}
-		return err
+		a, bad := netip.ParseAddr(text)
+		if u.day, err = time.Parse(time.DateOnly, date); bad == nil && err == nil {
+			w.used[a] = append(w.used[a], u)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("outbound: %w", err)
@@ -118,11 +121,29 @@ func (w *warmup) left(s *source) int {
 	return max(0, most-w.of(s.addr, today).n)
 }
 
+// of returns the count of today. What was counted on a day that is yet to come,
+// before the clock was set back, was sent today: else the allowance would begin
+// anew, and the count stand in the way when its day has come.
 func (w *warmup) of(a netip.Addr, today time.Time) *usage {
-	u := w.used[a]
-	if u == nil || !u.day.Equal(today) {
+	var u *usage
+	early, old := 0, today.AddDate(0, 0, -keepDays)
+	days := slices.DeleteFunc(w.used[a], func(x *usage) bool { return x.day.Before(old) })
+	for _, x := range days {
+		switch {
+		case x.day.Equal(today):
+			u = x
+		case x.day.After(today) && x.n > 0:
+			early += x.n
+			x.n, x.dirty = 0, true
+		}
+	}
+	if u == nil {
 		u = &usage{day: today}
-		w.used[a] = u
+		days = append(days, u)
+	}
+	w.used[a] = days
+	if early > 0 {
+		w.count(u, early)
 	}
 	return u
 }
@@ -144,10 +165,12 @@ func (w *warmup) flush() {
 	var rows [][]any
 	w.mu.Lock()
 	w.timer = nil
-	for a, u := range w.used {
-		if u.dirty {
-			u.dirty = false
-			rows = append(rows, []any{a.String(), u.day.Format(time.DateOnly), u.n})
+	for a, days := range w.used {
+		for _, u := range days {
+			if u.dirty {
+				u.dirty = false
+				rows = append(rows, []any{a.String(), u.day.Format(time.DateOnly), u.n})
+			}
 		}
 	}
 	w.mu.Unlock()
