@@ -119,4 +119,4 @@ func showItem(w io.Writer, it *queue.Item) {
 }
 
 // stamp writes a time.
-func stamp(t time.Time) string { return t.Format("2006-01-02 15:04:05 -0700") }
+func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05 -0700") }

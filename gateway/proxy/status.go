@@ -26,7 +26,7 @@ func (g *Group) Status() []Status {
 		s := Status{Backend: b.target.url}
 		s.Open, s.Idle = b.pool.size()
 		b.mu.Lock()
-		s.Up, s.Until = b.until.IsZero(), b.until
+		s.Up, s.Until = b.until.IsZero(), b.until.UTC()
 		if b.lastErr != nil {
 			s.Error = b.lastErr.Error()
 		}

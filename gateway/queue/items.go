@@ -63,14 +63,14 @@ func item(o *Options, e *entry, state State) *Item {
 	m := e.msg
 	it := &Item{
 		ID: m.trace, Entry: e.id, State: state, Route: e.route, Domain: e.domain, Lane: m.lane(), Pool: m.queue.Pool,
-		Priority: m.priority(), User: m.user, From: m.from.String(), Size: m.ref.Size, Queued: wall(m.queued),
+		Priority: m.priority(), User: m.user, From: m.from.String(), Size: m.ref.Size, Queued: wall(m.queued).UTC(),
 		Attempts: e.attempts, Hold: e.hold, EnvelopeID: m.params.EnvelopeID, ref: m.ref,
 	}
 	at := func(ms int64) *time.Time {
 		if ms <= 0 || ms >= far {
 			return nil
 		}
-		t := wall(ms)
+		t := wall(ms).UTC()
 		return &t
 	}
 	it.Tried = at(e.tried)
@@ -223,7 +223,7 @@ func Summary(ctx context.Context, db *sqldb.DB) ([]Group, error) {
 		return g
 	}
 	older := func(g *Group, ms int64) {
-		if t := wall(ms); g.Oldest.IsZero() || t.Before(g.Oldest) {
+		if t := wall(ms).UTC(); g.Oldest.IsZero() || t.Before(g.Oldest) {
 			g.Oldest = t
 		}
 	}

@@ -328,6 +328,26 @@ func TestALongStopExpiresNothingAtOnce(t *testing.T) {
 	}
 }
 
+// TestListsTellTimesInUTC: programs read them, wherever the server stands.
+func TestListsTellTimesInUTC(t *testing.T) {
+	in(t, Options{}, func(t *testing.T, l *lab) {
+		l.next.answer = func(*Job, string) Outcome { return busy }
+		l.start()
+		l.send("a@example.org", mail, "1@x.test")
+		settle()
+		it := l.list()[0]
+		groups, err := Summary(t.Context(), l.db)
+		if err != nil || len(groups) != 1 {
+			t.Fatal(groups, err)
+		}
+		for i, at := range []time.Time{it.Queued, *it.Tried, *it.Next, *it.Expires, groups[0].Oldest} {
+			if at.Location() != time.UTC {
+				t.Errorf("%d: %v", i, at)
+			}
+		}
+	})
+}
+
 func TestDeliverBy(t *testing.T) {
 	for _, back := range []bool{false, true} {
 		in(t, Options{}, func(t *testing.T, l *lab) {
