@@ -251,3 +251,34 @@ func TestShutdownEndsAttempts(t *testing.T) {
 		})
 	}
 }
+
+// A reply that does not end may have been a good one: the message goes to no
+// other host, where it would be there twice, and waits like others that were put
+// off, which is until it expires.
+func TestAReplyWithoutEndIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]struct {
+		outcome string
+		taken   int
+	}{
+		"END": {"deferred 451 4.4.2 local a.d.test 192.0.2.1", 1}, "DATA": {"deferred 451 4.5.0 local dest a.d.test 192.0.2.1", 0},
+	} {
+		for _, kept := range []int{0, 1} { // messages that the connection has carried
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, Zone{"d.test": {MX(10, "a.d.test"), MX(20, "b.d.test")}, "a.d.test": {A("192.0.2.1")}, "b.d.test": {A("192.0.2.2")}})
+				s := &sink{replies: map[string]string{}}
+				w.hosts["192.0.2.1"], w.hosts["192.0.2.2"] = s.serve, s.serve
+				tr := w.transport()
+				for range kept {
+					tr.Deliver(t.Context(), job("b@d.test"))
+				}
+				s.set(line, strings.Repeat("250-more\n", 2500)+"250 taken")
+				out := tr.Deliver(t.Context(), job("b@d.test"))
+				wantOutcome(t, out, want.outcome)
+				if n := len(s.taken()) - kept; n != want.taken || s.opened() > 3 || out[0].Retry != 0 || out[0].Untried {
+					t.Errorf("%s, %d before: %d sent over %d connections, %+v", line, kept, n, s.opened(), out[0])
+				}
+			})
+		}
+	}
+}
