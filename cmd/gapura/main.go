@@ -203,7 +203,7 @@ func exitCode(err error, stderr io.Writer) int {
 func hintFor(err error) string {
 	switch text := err.Error(); {
 	case errors.Is(err, blob.ErrInUse):
-		return " (another gateway runs on this data folder)"
+		return " (another gateway runs on this data folder, or is just starting or ending)"
 	case errors.Is(err, fs.ErrPermission) && strings.Contains(text, "sqldb: "), strings.Contains(text, "readonly database"):
 		return " (the data folder belongs to the user that the gateway runs as: sudo -u gapura gapura ...)"
 	case strings.Contains(text, "disk I/O error"):

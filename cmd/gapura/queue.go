@@ -135,7 +135,7 @@ func (a *app) withoutGateway(cfg *config.Config, f func(db *sqldb.DB, blobs blob
 	err := a.withDatabaseOf(cfg, asGateway, func(db *sqldb.DB) error {
 		blobs, err := openBlobs(a.ctx, cfg, db, slog.New(slog.DiscardHandler))
 		if errors.Is(err, blob.ErrInUse) {
-			return fmt.Errorf("a gateway runs on %s, but does not answer on its control socket", cfg.Data)
+			return unreachable(cfg)
 		}
 		if err != nil {
 			return err
@@ -144,9 +144,17 @@ func (a *app) withoutGateway(cfg *config.Config, f func(db *sqldb.DB, blobs blob
 		return f(db, blobs)
 	})
 	if errors.Is(err, sqldb.ErrInUse) {
-		err = fmt.Errorf("run this where that gateway runs: %w", err)
+		err = fmt.Errorf("run this where that gateway runs, when it has started: %w", err)
 	}
 	return err
+}
+
+// unreachable says why a gateway that has the data folder cannot be asked.
+func unreachable(cfg *config.Config) error {
+	if len(controlPath(cfg)) > maxSocketPath {
+		return fmt.Errorf("the gateway on %s cannot be asked: the path is too long for a control socket; stop it first", cfg.Data)
+	}
+	return fmt.Errorf("the gateway on %s is just starting, or ending, and takes no commands; try again in a moment", cfg.Data)
 }
 
 // acted is a line of what the gateway answers: how many so far, and at the end
