@@ -289,6 +289,9 @@ func (d *delivery) unconnected(ctx context.Context, err error, v *visit) next {
 	}
 	f := sessionFailure(ctx, err)
 	f.obey(d.act(v, f.Outcome))
+	if f.reason == reasonTLS && v.tls != v.h.tls { // other mail may well go there
+		f.Destination = false
+	}
 	d.note(f, v.h, v.to)
 	switch {
 	case ctx.Err() != nil:

@@ -368,7 +368,8 @@ func brokenTLS(conn net.Conn) {
 	fmt.Fprint(conn, "no TLS at all\r\n")
 }
 
-// REQUIRETLS goes only where the host is known to be right and offers it.
+// REQUIRETLS goes only where the host is known to be right and offers it. That
+// it does not says nothing of the destination: other mail goes there.
 func TestRequireTLS(t *testing.T) {
 	t.Parallel()
 	ca := newAuthority(t)
@@ -386,8 +387,8 @@ func TestRequireTLS(t *testing.T) {
 		"MTA-STS testing":        {good, one(), policy(mtasts.Testing, "mx.d.test"), []string{"REQUIRETLS"}, "delivered 250 2.0.0 relayed mx.d.test 192.0.2.1"},
 		"neither":                {good, one(), nil, []string{"REQUIRETLS"}, "failed 550 5.7.30 local mx.d.test"},
 		"not offered":            {good, signed, nil, nil, "failed 550 5.7.30 local mx.d.test 192.0.2.1"},
-		"another name":           {wrong, signed, nil, []string{"REQUIRETLS"}, "deferred 451 4.7.5 local dest mx.d.test 192.0.2.1"},
-		"no STARTTLS":            {nil, signed, nil, []string{"REQUIRETLS"}, "deferred 451 4.7.5 local dest mx.d.test 192.0.2.1"},
+		"another name":           {wrong, signed, nil, []string{"REQUIRETLS"}, "deferred 451 4.7.5 local mx.d.test 192.0.2.1"},
+		"no STARTTLS":            {nil, signed, nil, []string{"REQUIRETLS"}, "deferred 451 4.7.5 local mx.d.test 192.0.2.1"},
 		"MTA-STS, another host":  {good, signed, policy(mtasts.Enforce, "x.test"), []string{"REQUIRETLS"}, "deferred 451 4.7.5 local dest mx.d.test"},
 		"another host, no DANE.": {good, one(), policy(mtasts.Testing, "x.test"), []string{"REQUIRETLS"}, "failed 550 5.7.30 local mx.d.test"},
 	} {
