@@ -133,61 +133,63 @@ func TestWeights(t *testing.T) {
 // leaves from others or waits; a restart does not forget what was sent.
 func TestWarmup(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	open := func() *sqldb.DB {
-		db, err := sqldb.Open(t.Context(), sqldb.Options{URL: sqldbtest.URL(t, dir), Dir: dir})
+	synctest.Test(t, func(t *testing.T) { // or midnight comes meanwhile
+		dir := t.TempDir()
+		open := func() *sqldb.DB {
+			db, err := sqldb.Open(t.Context(), sqldb.Options{URL: sqldbtest.URL(t, dir), Dir: dir})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+		today := day(time.Now())
+		cold := Source{Address: addr("198.51.100.2"), Warmup: &Warmup{Start: today.AddDate(0, 0, -1).Format(time.DateOnly), Days: []int{1, 5, 10}}}
+		run := func(spill string, n int) (from map[string]int, last queue.Outcome) {
+			db := open()
+			defer db.Close()
+			w := newWorld(t, one())
+			w.opt.Pools = []Pool{{Name: "default", Sources: []Source{cold}, Spill: spill}, {Name: "warm", Sources: []Source{{Address: addr("198.51.100.1")}}}}
+			s := &sink{}
+			w.hosts["192.0.2.1"] = s.serve
+			var err error
+			if w.state, err = NewState(t.Context(), db, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			tr := w.transport()
+			w.state.pool.setLimits(100, 0, time.Second)
+			for range n {
+				last = tr.Deliver(t.Context(), job("b@d.test"))[0]
+			}
+			tr.Close()
+			w.state.Close()
+			w.wg.Wait()
+			from = map[string]int{}
+			for _, d := range strings.Fields(w.dialled()) {
+				a, _, _ := strings.Cut(d, ">")
+				from[a]++
+			}
+			return from, last
+		}
+		if from, _ := run("warm", 3); from["198.51.100.2"] != 3 || from["198.51.100.1"] != 0 {
+			t.Errorf("at first: %v", from)
+		}
+		if from, _ := run("warm", 5); from["198.51.100.2"] != 2 || from["198.51.100.1"] != 3 {
+			t.Errorf("after a restart: %v", from)
+		}
+		from, last := run("", 1)
+		if len(from) != 0 || !last.Untried || last.Retry <= 0 || last.Retry > time.Hour {
+			t.Errorf("without another pool: %v, %s after %s", from, show(last), last.Retry)
+		}
+		s, err := newSource(cold, "gw.test")
 		if err != nil {
 			t.Fatal(err)
 		}
-		return db
-	}
-	today := day(time.Now())
-	cold := Source{Address: addr("198.51.100.2"), Warmup: &Warmup{Start: today.AddDate(0, 0, -1).Format(time.DateOnly), Days: []int{1, 5, 10}}}
-	run := func(spill string, n int) (from map[string]int, last queue.Outcome) {
-		db := open()
-		defer db.Close()
-		w := newWorld(t, one())
-		w.opt.Pools = []Pool{{Name: "default", Sources: []Source{cold}, Spill: spill}, {Name: "warm", Sources: []Source{{Address: addr("198.51.100.1")}}}}
-		s := &sink{}
-		w.hosts["192.0.2.1"] = s.serve
-		var err error
-		if w.state, err = NewState(t.Context(), db, nil, nil); err != nil {
-			t.Fatal(err)
+		for days, want := range map[int]int{-3: 0, -2: 0, -1: 1, 0: 5, 1: 10, 2: -1, 100: -1} {
+			if got := s.allowance(today.AddDate(0, 0, days)); got != want {
+				t.Errorf("in %d days: %d, want %d", days, got, want)
+			}
 		}
-		tr := w.transport()
-		w.state.pool.setLimits(100, 0, time.Second)
-		for range n {
-			last = tr.Deliver(t.Context(), job("b@d.test"))[0]
-		}
-		tr.Close()
-		w.state.Close()
-		w.wg.Wait()
-		from = map[string]int{}
-		for _, d := range strings.Fields(w.dialled()) {
-			a, _, _ := strings.Cut(d, ">")
-			from[a]++
-		}
-		return from, last
-	}
-	if from, _ := run("warm", 3); from["198.51.100.2"] != 3 || from["198.51.100.1"] != 0 {
-		t.Errorf("at first: %v", from)
-	}
-	if from, _ := run("warm", 5); from["198.51.100.2"] != 2 || from["198.51.100.1"] != 3 {
-		t.Errorf("after a restart: %v", from)
-	}
-	from, last := run("", 1)
-	if len(from) != 0 || !last.Untried || last.Retry <= 0 || last.Retry > time.Hour {
-		t.Errorf("without another pool: %v, %s after %s", from, show(last), last.Retry)
-	}
-	s, err := newSource(cold, "gw.test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for days, want := range map[int]int{-3: 0, -2: 0, -1: 1, 0: 5, 1: 10, 2: -1, 100: -1} {
-		if got := s.allowance(today.AddDate(0, 0, days)); got != want {
-			t.Errorf("in %d days: %d, want %d", days, got, want)
-		}
-	}
+	})
 }
 
 // A clock that is set back over midnight gives no allowance anew, with a

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gapura-mail/gapura/gateway/dns"
@@ -145,60 +146,62 @@ func session(domain string, result ResultType) Session {
 
 func TestReportOfADay(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	c := w.open()
-	day := dayOf(time.Now())
-	for range 5 {
-		c.Add(session("Example.com.", Success))
-	}
-	for range 3 {
-		c.Add(session("example.com", Expired))
-	}
-	w.flush(c)
-	c.Add(session("example.com", Expired))
-	c.Add(session("example.com", HostMismatch))
-	c.Add(Session{Policy: Policy{Type: TLSA, Domain: "example.com", Strings: []string{"3 1 1 AB"}}})
-	c.Add(session("quiet.example", Success)) // wants no reports
-	if err := c.Close(); err != nil {        // as a restart does
-		t.Fatal(err)
-	}
-	c = w.open()
-	c.round(time.Now())
-	if len(w.box.sent) != 0 {
-		t.Fatal("sent before the day was over")
-	}
-	c.round(c.tomorrow())
-	c.round(c.tomorrow().Add(48 * time.Hour))
-	if len(w.box.sent) != 1 || w.box.sent[0] != "reports@example.com" {
-		t.Fatalf("sent to %q", w.box.sent)
-	}
-	r := w.report()
-	if r.Organization != "mx.example.org" || r.Contact != "tls@example.org" || !r.DateRange.Start.Equal(dayStart(day)) || r.DateRange.End.Sub(r.DateRange.Start.Time) != 24*time.Hour-time.Second {
-		t.Errorf("%+v", r)
-	}
-	if len(r.Policies) != 2 {
-		t.Fatalf("%+v", r.Policies)
-	}
-	for _, p := range r.Policies {
-		if p.Policy.Domain != "example.com" {
-			t.Errorf("%+v", p)
+	synctest.Test(t, func(t *testing.T) { // or midnight comes meanwhile
+		w := newWorld(t)
+		c := w.open()
+		day := dayOf(time.Now())
+		for range 5 {
+			c.Add(session("Example.com.", Success))
 		}
-		if p.Policy.Type == "tlsa" {
-			if p.Summary != (Summary{1, 0}) || p.Failures != nil {
+		for range 3 {
+			c.Add(session("example.com", Expired))
+		}
+		w.flush(c)
+		c.Add(session("example.com", Expired))
+		c.Add(session("example.com", HostMismatch))
+		c.Add(Session{Policy: Policy{Type: TLSA, Domain: "example.com", Strings: []string{"3 1 1 AB"}}})
+		c.Add(session("quiet.example", Success)) // wants no reports
+		if err := c.Close(); err != nil {        // as a restart does
+			t.Fatal(err)
+		}
+		c = w.open()
+		c.round(time.Now())
+		if len(w.box.sent) != 0 {
+			t.Fatal("sent before the day was over")
+		}
+		c.round(c.tomorrow())
+		c.round(c.tomorrow().Add(48 * time.Hour))
+		if len(w.box.sent) != 1 || w.box.sent[0] != "reports@example.com" {
+			t.Fatalf("sent to %q", w.box.sent)
+		}
+		r := w.report()
+		if r.Organization != "mx.example.org" || r.Contact != "tls@example.org" || !r.DateRange.Start.Equal(dayStart(day)) || r.DateRange.End.Sub(r.DateRange.Start.Time) != 24*time.Hour-time.Second {
+			t.Errorf("%+v", r)
+		}
+		if len(r.Policies) != 2 {
+			t.Fatalf("%+v", r.Policies)
+		}
+		for _, p := range r.Policies {
+			if p.Policy.Domain != "example.com" {
 				t.Errorf("%+v", p)
 			}
-			continue
+			if p.Policy.Type == "tlsa" {
+				if p.Summary != (Summary{1, 0}) || p.Failures != nil {
+					t.Errorf("%+v", p)
+				}
+				continue
+			}
+			want := Detail{Result: "certificate-expired", SendingIP: "192.0.2.1", ReceivingIP: "198.51.100.7", ReceivingMX: "mx1.example.com", Sessions: 4}
+			if p.Summary != (Summary{5, 5}) || len(p.Failures) != 2 || p.Failures[0] != want || p.Failures[1].Sessions != 1 || len(p.Policy.Strings) != 4 || p.Policy.MXHosts[0] != "*.example.com" {
+				t.Errorf("%+v", p)
+			}
 		}
-		want := Detail{Result: "certificate-expired", SendingIP: "192.0.2.1", ReceivingIP: "198.51.100.7", ReceivingMX: "mx1.example.com", Sessions: 4}
-		if p.Summary != (Summary{5, 5}) || len(p.Failures) != 2 || p.Failures[0] != want || p.Failures[1].Sessions != 1 || len(p.Policy.Strings) != 4 || p.Policy.MXHosts[0] != "*.example.com" {
-			t.Errorf("%+v", p)
+		for _, table := range []string{"tlsrpt_days", "tlsrpt_counts", "tlsrpt_outbox"} {
+			if n := w.rows(table); n != 0 {
+				t.Errorf("%s has %d rows", table, n)
+			}
 		}
-	}
-	for _, table := range []string{"tlsrpt_days", "tlsrpt_counts", "tlsrpt_outbox"} {
-		if n := w.rows(table); n != 0 {
-			t.Errorf("%s has %d rows", table, n)
-		}
-	}
+	})
 }
 
 func TestDomainsThatWantNone(t *testing.T) {
@@ -284,50 +287,54 @@ func TestReportsAreGivenUp(t *testing.T) {
 // TestTwoProcesses: of two that share a database each report is sent by one.
 func TestTwoProcesses(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	a, b := w.open(), w.open()
-	for range 10 {
-		a.Add(session("example.com", Success))
-		b.Add(session("example.com", Success))
-	}
-	w.flush(a)
-	w.flush(b)
-	var wg sync.WaitGroup
-	for _, c := range []*Collector{a, b} {
-		wg.Go(func() { c.round(c.tomorrow()) })
-	}
-	wg.Wait()
-	if n := w.report().Policies[0].Summary.Successful; n != 20 {
-		t.Errorf("%d sessions", n)
-	}
+	synctest.Test(t, func(t *testing.T) { // or midnight comes meanwhile
+		w := newWorld(t)
+		a, b := w.open(), w.open()
+		for range 10 {
+			a.Add(session("example.com", Success))
+			b.Add(session("example.com", Success))
+		}
+		w.flush(a)
+		w.flush(b)
+		var wg sync.WaitGroup
+		for _, c := range []*Collector{a, b} {
+			wg.Go(func() { c.round(c.tomorrow()) })
+		}
+		wg.Wait()
+		if n := w.report().Policies[0].Summary.Successful; n != 20 {
+			t.Errorf("%d sessions", n)
+		}
+	})
 }
 
 func TestKindsAreBounded(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	c := w.open()
-	const many = 3 * maxKinds
-	for i := range many {
-		s := session("example.com", Failure)
-		s.Info = fmt.Sprint("way ", i)
-		c.Add(s)
-		s.Policy.Strings = []string{fmt.Sprint(i)}
-		s.Result = Success
-		c.Add(s)
-	}
-	w.flush(c)
-	if n := w.rows("tlsrpt_counts"); n > maxKinds+5 {
-		t.Errorf("%d rows", n)
-	}
-	c.round(c.tomorrow())
-	var sum Summary
-	for _, p := range w.report().Policies {
-		sum.Successful += p.Summary.Successful
-		sum.Failed += p.Summary.Failed
-	}
-	if sum != (Summary{many, many}) {
-		t.Errorf("%+v", sum)
-	}
+	synctest.Test(t, func(t *testing.T) { // or midnight comes meanwhile
+		w := newWorld(t)
+		c := w.open()
+		const many = 3 * maxKinds
+		for i := range many {
+			s := session("example.com", Failure)
+			s.Info = fmt.Sprint("way ", i)
+			c.Add(s)
+			s.Policy.Strings = []string{fmt.Sprint(i)}
+			s.Result = Success
+			c.Add(s)
+		}
+		w.flush(c)
+		if n := w.rows("tlsrpt_counts"); n > maxKinds+5 {
+			t.Errorf("%d rows", n)
+		}
+		c.round(c.tomorrow())
+		var sum Summary
+		for _, p := range w.report().Policies {
+			sum.Successful += p.Summary.Successful
+			sum.Failed += p.Summary.Failed
+		}
+		if sum != (Summary{many, many}) {
+			t.Errorf("%+v", sum)
+		}
+	})
 }
 
 func TestMemoryIsBounded(t *testing.T) {
@@ -364,55 +371,57 @@ func TestStrangersTextIsCut(t *testing.T) {
 
 func TestHTTPS(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	var bodies [][]byte
-	status := make(chan int, 3)
-	srv := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		b, _ := io.ReadAll(r.Body)
-		if r.Method == http.MethodPost && r.URL.Path == "/v1" && r.Header.Get("Content-Type") == "application/tlsrpt+gzip" {
-			bodies = append(bodies, b)
-		}
-		rw.Header().Set("Location", "/v1")
-		rw.WriteHeader(<-status)
-	}))
-	t.Cleanup(srv.Close)
-	w.opt.Roots = x509.NewCertPool()
-	w.opt.Roots.AddCert(srv.Certificate())
-	w.publish("example.com", "v=TLSRPTv1; rua="+srv.URL+"/v1")
-	c := w.open() // 127.0.0.1 is not public
-	c.Add(session("example.com", Success))
-	w.flush(c)
-	now := c.tomorrow()
-	c.round(now)
-	if len(bodies) != 0 || w.rows("tlsrpt_outbox") != 1 {
-		t.Fatal("a private address was posted to")
-	}
-	w.opt.AllowPrivate = true
-	c = w.open()
-	for i, code := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
-		status <- code
-		c.round(now.Add(time.Duration(i+1) * time.Hour))
-		if w.rows("tlsrpt_outbox") != 1 {
-			t.Fatalf("not kept after %d", code)
-		}
-	}
-	status <- http.StatusCreated
-	c.round(now.Add(5 * time.Hour))
-	if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 3 || !bytes.Equal(bodies[0], bodies[1]) {
-		t.Fatalf("%d bodies", len(bodies))
-	}
-	if r, err := ParseReport(bytes.NewReader(bodies[1])); err != nil || r.Policies[0].Summary.Successful != 1 {
-		t.Errorf("%+v, %v", r, err)
-	}
-	for i, code := range []int{http.StatusForbidden, http.StatusTemporaryRedirect} {
+	synctest.Test(t, func(t *testing.T) { // or midnight comes meanwhile
+		w := newWorld(t)
+		var bodies [][]byte
+		status := make(chan int, 3)
+		srv := httptest.NewTLSServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			if r.Method == http.MethodPost && r.URL.Path == "/v1" && r.Header.Get("Content-Type") == "application/tlsrpt+gzip" {
+				bodies = append(bodies, b)
+			}
+			rw.Header().Set("Location", "/v1")
+			rw.WriteHeader(<-status)
+		}))
+		t.Cleanup(srv.Close)
+		w.opt.Roots = x509.NewCertPool()
+		w.opt.Roots.AddCert(srv.Certificate())
+		w.publish("example.com", "v=TLSRPTv1; rua="+srv.URL+"/v1")
+		c := w.open() // 127.0.0.1 is not public
 		c.Add(session("example.com", Success))
 		w.flush(c)
-		status <- code
+		now := c.tomorrow()
 		c.round(now)
-		if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 4+i {
-			t.Errorf("after %d: %d bodies", code, len(bodies))
+		if len(bodies) != 0 || w.rows("tlsrpt_outbox") != 1 {
+			t.Fatal("a private address was posted to")
 		}
-	}
+		w.opt.AllowPrivate = true
+		c = w.open()
+		for i, code := range []int{http.StatusServiceUnavailable, http.StatusTooManyRequests} {
+			status <- code
+			c.round(now.Add(time.Duration(i+1) * time.Hour))
+			if w.rows("tlsrpt_outbox") != 1 {
+				t.Fatalf("not kept after %d", code)
+			}
+		}
+		status <- http.StatusCreated
+		c.round(now.Add(5 * time.Hour))
+		if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 3 || !bytes.Equal(bodies[0], bodies[1]) {
+			t.Fatalf("%d bodies", len(bodies))
+		}
+		if r, err := ParseReport(bytes.NewReader(bodies[1])); err != nil || r.Policies[0].Summary.Successful != 1 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		for i, code := range []int{http.StatusForbidden, http.StatusTemporaryRedirect} {
+			c.Add(session("example.com", Success))
+			w.flush(c)
+			status <- code
+			c.round(now)
+			if w.rows("tlsrpt_outbox") != 0 || len(bodies) != 4+i {
+				t.Errorf("after %d: %d bodies", code, len(bodies))
+			}
+		}
+	})
 }
 
 // TestItWorksByItself: the goroutines do what the other tests do by hand.
