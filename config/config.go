@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"os"
@@ -355,7 +356,7 @@ func (c *Config) inherit(d *decoder) {
 	if !written("mailboxes.max_size") {
 		c.Mailboxes.Store.MaxSize = min(max(c.Limits.Message, c.IMAP.Limits.Message), 1<<60) + int64(c.Limits.Header)
 	}
-	c.Queue.Quarantine = c.Quarantine.Expire
+	c.Queue.Quarantine, c.Queue.Refused = c.Quarantine.Expire, cmp.Or(c.Quarantine.Refused, -1)
 }
 
 // resolvePaths makes relative paths count from the file's folder.

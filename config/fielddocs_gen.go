@@ -356,6 +356,7 @@ func fieldDocs() map[string]string {
 		"proxy.TLSOptions.Name":              "Name in the certificate. Default: the host of the backend's URL.",
 		"proxy.TLSOptions.Verify":            "Whether the backend's certificate is checked.",
 		"quarantine.Options.Expire":          "How long mail is kept before it is dropped.",
+		"quarantine.Options.Refused":         "Octets that copies of mail may take that was refused, which its sender could not be told; 0: none are kept. Past that the mail is refused all the same, and no copy of it is kept.",
 		"queue.Lane.Limit":                   "Attempts at the same time; 0: no limit but the queue's.",
 		"queue.Lane.Weight":                  "Share of the attempts while other lanes have mail as well; default 10.",
 		"queue.Options.Concurrency":          "Attempts at the same time.",

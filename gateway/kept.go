@@ -1,5 +1,11 @@
 package gateway
 
+import "errors"
+
+// ErrNotKept wraps that copies of refused mail take as much of the quarantine as
+// they may: of this one none is kept.
+var ErrNotKept = errors.New("copies of refused mail take as much of the quarantine as they may")
+
 // Kept says why a copy is kept apart, in quarantine.
 type Kept struct {
 	Rule    string // file:line and name of the rule that decided

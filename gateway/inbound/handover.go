@@ -120,9 +120,10 @@ func (h *handover) prepare() (all bool) {
 		l.err = l.d.Prepare(h.ctx, l.copy)
 		l.prepared = l.err == nil
 	})
+	h.legs = slices.DeleteFunc(h.legs, (*leg).notKept)
 	all = true
 	for _, l := range todo {
-		if l.err != nil {
+		if l.err != nil && !l.notKept() {
 			l.got = h.failed(l.c, l.err)
 			all = false
 		}
@@ -152,12 +153,16 @@ func (h *handover) commit(spare bool) []*leg {
 		if l.got, l.err = l.d.Commit(h.ctx, l.copy); l.err == nil {
 			l.err = checkReplies(l.got, len(l.copy.Rcpts))
 		}
-		if l.err != nil {
+		if l.err != nil && !l.notKept() {
 			l.got = h.failed(l.c, l.err)
 		}
 	})
-	return mine
+	return slices.DeleteFunc(mine, (*leg).notKept)
 }
+
+// notKept tells of a refused copy for which there is no room in quarantine: then
+// it is only refused.
+func (l *leg) notKept() bool { return l.c.spare && errors.Is(l.err, gateway.ErrNotKept) }
 
 // cannotStore is what the client hears before a backend does.
 var cannotStore = smtp.NewReply(452, smtp.EnhancedCode{4, 3, 0}, "Mail cannot be stored now; try again later")

@@ -2,6 +2,7 @@ package inbound
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -51,6 +52,8 @@ func byName(at gateway.Stage) policy {
 		return ds
 	}
 }
+
+var errNoSpare = fmt.Errorf("queue: %w", gateway.ErrNotKept)
 
 // TestKeptApart: who gets what where copies are kept in quarantine, in which order it
 // happens, and what the client hears.
@@ -162,6 +165,26 @@ func TestKeptApart(t *testing.T) {
 		{
 			name: "a refused copy that cannot be activated", at: at, to: "reject@example.org v@example.org", comm: full,
 			want: "452", events: "prepare , backend, commit , abort ", log: "deferred accepted",
+		},
+		{
+			name: "no room for refused copies is nothing that the client hears of", at: at, to: "reject@example.org v@example.org", prep: errNoSpare,
+			want: "250", events: "prepare , backend", log: "dropped accepted",
+		},
+		{
+			name: "nor beside a discarded one", at: at, to: "reject@example.org discard@example.org", comm: errNoSpare,
+			want: "250", events: "commit ", log: "dropped discarded",
+		},
+		{
+			name: "nor after the dot", at: at, to: "v@example.org w@example.org", backend: both, comm: errNoSpare,
+			want: "250", events: "backend, commit ", log: "accepted dropped",
+		},
+		{
+			name: "nor of an alias, by LMTP", who: client{listener: "lmtp"}, at: at, to: "sales@example.org", lead: "v@example.org w@example.org", backend: both, comm: errNoSpare,
+			want: "250", events: "backend, commit ", log: "accepted",
+		},
+		{
+			name: "and all refused hear so", at: at, to: "reject@example.org v@example.org", backend: one(virus), prep: errNoSpare,
+			want: "550", events: "prepare , backend", log: "refused refused",
 		},
 		{
 			name: "one of the others cannot be queued, and all come again", at: at, to: "reject@example.org v@example.org a@queued.test", comm: full, on: "queued.test",

@@ -232,6 +232,7 @@ func (q *Queue) actOnRows(ctx context.Context, c *Change, b *batch, w *watch) (n
 			q.waiting.held--
 		case Quarantined:
 			q.waiting.apart--
+			q.spare.giveBack(e)
 			q.metrics.quarantined(map[Action]string{Release: "released", Remove: "removed"}[c.Action], 1)
 		}
 		if c.Action == Retry {

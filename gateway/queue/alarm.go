@@ -134,8 +134,8 @@ func (q *Queue) readAlarms(now, at, id int64) (list []*entry, last place, err er
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var due int64
-		e, err := scanEntry(rows, &due, &last.alarm)
+		var due, takes int64
+		e, err := scanEntry(rows, &due, &last.alarm, &takes)
 		if e == nil {
 			return nil, last, err
 		}
@@ -145,7 +145,7 @@ func (q *Queue) readAlarms(now, at, id int64) (list []*entry, last place, err er
 			go q.bury([]int64{e.id})
 			continue
 		}
-		e.due = due
+		e.due, e.takes = due, takes
 		list = append(list, e)
 	}
 	return list, last, rows.Err()

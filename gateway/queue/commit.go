@@ -86,7 +86,11 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	if err != nil {
 		return nil, err
 	}
+	if err := q.claimSpare(entries, c.Size); err != nil {
+		return nil, fmt.Errorf("queue: %s: %w", c.ID, err)
+	}
 	if err := q.register(entries); err != nil {
+		q.unclaim(entries)
 		return nil, err
 	}
 	m := entries[0].msg
@@ -94,6 +98,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 	if err := q.appendBlob(ctx, m, c, note); err != nil {
 		q.ready.failed.Store(ctx.Err() == nil) // else the client has gone
 		q.unregister(entries)
+		q.unclaim(entries)
 		if note != nil && !q.refOf(m).IsZero() {
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
@@ -123,6 +128,7 @@ func (q *Queue) put(ctx context.Context, c *gateway.Copy, route string, prepare 
 		if note != nil {
 			q.ends.later(func(b *batch) { b.gone = append(b.gone, entries...) })
 		}
+		q.unclaim(entries)
 		q.giveUp(m)
 		if errors.Is(err, syscall.ENOSPC) { // the database's
 			err = fmt.Errorf("%w: %w", noRoom, err)

@@ -100,6 +100,7 @@ type entry struct {
 	heldAt   int64
 	kept     *gateway.Kept // why it is, or was, in quarantine; nil: it never was
 	freed    int64         // when it was released from there; 0: it was not
+	takes    int64         // octets of the bound on copies of refused mail; 0: it is none
 	flow     uint64        // see flowOf
 
 	// What follows is not stored, and guarded by Queue.mu.

@@ -136,12 +136,12 @@ type found struct {
 // eachWaiting goes through rows of queue_waiting in the order of their ids.
 func eachWaiting(ctx context.Context, db *sqldb.DB, f *Filter, each func(*entry, State) error) error {
 	where, args := f.where()
-	query := `SELECT id, due, held, segment, start, size, data FROM queue_waiting WHERE id > ?` + where + ` ORDER BY id LIMIT ?`
+	query := `SELECT id, due, held, takes, segment, start, size, data FROM queue_waiting WHERE id > ?` + where + ` ORDER BY id LIMIT ?`
 	return eachRow(ctx, db, f, query, args, each, func(rows *sqldb.Rows) (*entry, State, error) {
-		var due, held int64
-		e, err := scanEntry(rows, &due, &held)
+		var due, held, takes int64
+		e, err := scanEntry(rows, &due, &held, &takes)
 		if err == nil {
-			e.due = due
+			e.due, e.takes = due, takes
 		}
 		return e, stateOf(held), err
 	})

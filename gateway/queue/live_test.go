@@ -22,7 +22,7 @@ func TestLiveListsEachOnce(t *testing.T) {
 		for k := range 1 + i%3 {
 			r := ref(i)
 			id := int64(10*i + k + 1)
-			waiting = append(waiting, []any{id, 1, 1, 1, 0, 1, int64(r.Segment), r.Offset, r.Size, "", "", "", []byte{}})
+			waiting = append(waiting, []any{id, 1, 1, 1, 0, 1, int64(r.Segment), r.Offset, r.Size, "", "", "", 0, []byte{}})
 		}
 		if i%100 == 0 {
 			r := ref(i)

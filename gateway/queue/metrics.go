@@ -37,7 +37,7 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"action"}),
 		apart: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapura_quarantine_total",
-			Help: "Copies in quarantine, each recipient's by itself, by what was done: kept, released, removed, expired.",
+			Help: "Copies in quarantine, each recipient's by itself, by what was done: kept, released, removed, expired; dropped: refused mail of which none was kept, since such copies take quarantine.refused octets.",
 		}, []string{"action"}),
 		latency: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "gapura_queue_delivery_seconds",
@@ -59,6 +59,7 @@ var (
 	descMessages = prometheus.NewDesc("gapura_queue_entries",
 		"Entries in the queue, by state: active (in memory: being tried or about to be), waiting, held.", []string{"state"}, nil)
 	descApart  = prometheus.NewDesc("gapura_quarantine_entries", "Copies that are in quarantine.", nil, nil)
+	descSpare  = prometheus.NewDesc("gapura_quarantine_refused_bytes", "What copies of refused mail take in quarantine; quarantine.refused bounds it.", nil, nil)
 	descOldest = prometheus.NewDesc("gapura_queue_oldest_seconds", "Age of the oldest entry in the queue.", nil, nil)
 )
 
@@ -66,6 +67,7 @@ var (
 func (m *Metrics) Describe(c chan<- *prometheus.Desc) {
 	c <- descMessages
 	c <- descApart
+	c <- descSpare
 	c <- descOldest
 }
 
@@ -80,6 +82,7 @@ func (m *Metrics) Collect(c chan<- prometheus.Metric) {
 		c <- prometheus.MustNewConstMetric(descMessages, prometheus.GaugeValue, float64(n), state)
 	}
 	c <- prometheus.MustNewConstMetric(descApart, prometheus.GaugeValue, float64(n.Quarantined))
+	c <- prometheus.MustNewConstMetric(descSpare, prometheus.GaugeValue, float64(q.taken()))
 	if age, err := q.oldest(); err == nil {
 		c <- prometheus.MustNewConstMetric(descOldest, prometheus.GaugeValue, age.Seconds())
 	}

@@ -44,6 +44,9 @@ type Options struct {
 	Quarantine time.Duration `yaml:"-"`
 	// noneBefore is when mail may go back for its age again, after a start.
 	noneBefore int64
+	// Refused is how many octets copies of refused mail may take there; below
+	// 0: none are kept.
+	Refused int64 `yaml:"-"`
 }
 
 // Lane is a kind of mail with a share of its own.
@@ -73,7 +76,7 @@ func DefaultOptions() Options {
 		Retry:  []time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour},
 		Expire: 120 * time.Hour, Warn: 4 * time.Hour, Probe: 30 * time.Minute,
 		Concurrency: 500, PerDestination: 20, Recipients: 100, ReturnSize: 100 << 10, Lanes: builtinLanes(),
-		Quarantine: 30 * 24 * time.Hour,
+		Quarantine: 30 * 24 * time.Hour, Refused: 1 << 30,
 	}
 }
 
@@ -95,6 +98,7 @@ func (o Options) withDefaults() Options {
 	o.Recipients = cmp.Or(o.Recipients, d.Recipients)
 	o.ReturnSize = cmp.Or(o.ReturnSize, d.ReturnSize)
 	o.Quarantine = cmp.Or(o.Quarantine, d.Quarantine)
+	o.Refused = cmp.Or(o.Refused, d.Refused)
 	lanes := builtinLanes()
 	for name, l := range o.Lanes {
 		l.Weight = cmp.Or(l.Weight, lanes[name].Weight, 10)

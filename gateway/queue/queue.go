@@ -92,6 +92,7 @@ type Queue struct {
 	memAlarm   int64 // of entries in memory, likewise
 	planned    int64 // when the runner looks again
 	waiting    counts
+	spare      spare
 	started    bool
 	closed     bool
 	paused     bool // the database does not take anything
@@ -198,6 +199,7 @@ func (q *Queue) recoverSome(ctx context.Context) (int, error) {
 			bad = append(bad, []any{e.id})
 		default:
 			e.fresh, e.fate, e.due = true, toWait, max(min(e.msg.queued, q.clock.now()), e.msg.notBefore)
+			e.takes = e.claims(e.msg.ref.Size)
 			b.settle = append(b.settle, e)
 		}
 		return nil

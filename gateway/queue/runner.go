@@ -53,10 +53,13 @@ func (q *Queue) countRows(ctx context.Context) error {
 		due    int64
 	}
 	var list []seen
-	var total, held, apart int64
+	var total, held, apart, taken int64
 	err := q.db.View(ctx, func(ctx context.Context, r *sqldb.Reader) error {
 		list, total, held = nil, 0, 0
 		if err := r.QueryRow(ctx, sqlApart).Scan(&apart); err != nil {
+			return err
+		}
+		if err := r.QueryRow(ctx, sqlTaken).Scan(&taken); err != nil {
 			return err
 		}
 		rows, err := r.Query(ctx, sqlBacklog, far) // what is held is never due
@@ -87,6 +90,7 @@ func (q *Queue) countRows(ctx context.Context) error {
 		q.backlog.sooner(s.bucket, s.due)
 	}
 	q.waiting = counts{total, held - apart, apart}
+	q.spare.taken = taken
 	return nil
 }
 

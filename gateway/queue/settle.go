@@ -26,6 +26,7 @@ func (q *Queue) stored(b *batch) {
 	}
 	for _, e := range b.forget {
 		q.discard(e)
+		q.spare.giveBack(e)
 	}
 	for _, e := range b.wait {
 		q.setApart(e)
@@ -154,6 +155,8 @@ func (q *Queue) settled(e *entry) {
 	}
 	if e.fate == toWait {
 		q.waits(e)
+	} else {
+		q.spare.giveBack(e)
 	}
 	for _, n := range e.notices {
 		q.fresh(n)

@@ -56,6 +56,9 @@ CREATE TABLE queue_void (
 CREATE INDEX queue_waiting_octets ON queue_waiting (segment, start, size);
 `, `
 CREATE INDEX queue_waiting_state ON queue_waiting (held, id);
+`, `
+ALTER TABLE queue_waiting ADD COLUMN takes INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX queue_waiting_takes ON queue_waiting (takes) WHERE takes > 0;
 `}
 
 // What the column held has: who is tried when due, who is held, and who is kept
@@ -95,10 +98,10 @@ const (
 	sqlDropNew  = `DELETE FROM queue_new WHERE id = ?`
 
 	sqlInsertWaiting = `INSERT INTO queue_waiting
-		(id, bucket, due, alarm, held, queued, segment, start, size, trace, route, domain, data)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		(id, bucket, due, alarm, held, queued, segment, start, size, trace, route, domain, takes, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`
-	sqlUpdateWaiting = `UPDATE queue_waiting SET due = ?, alarm = ?, held = ?, data = ? WHERE id = ?`
+	sqlUpdateWaiting = `UPDATE queue_waiting SET due = ?, alarm = ?, held = ?, takes = ?, data = ? WHERE id = ?`
 	sqlDropWaiting   = `DELETE FROM queue_waiting WHERE id = ?`
 
 	sqlLeft = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ?) +
@@ -106,7 +109,7 @@ const (
 	sqlLoad = `SELECT id, due, segment, start, size, data FROM queue_waiting
 		WHERE bucket = ? AND due >= ? AND (due > ? OR id > ?) ORDER BY due, id LIMIT ?`
 	sqlBacklog = `SELECT bucket, MIN(due), COUNT(*), COUNT(CASE WHEN due >= ? THEN 1 END) FROM queue_waiting GROUP BY bucket`
-	sqlAlarms  = `SELECT id, due, alarm, segment, start, size, data FROM queue_waiting
+	sqlAlarms  = `SELECT id, due, alarm, takes, segment, start, size, data FROM queue_waiting
 		WHERE alarm <= ? AND (alarm > ? OR alarm = ? AND id > ?) ORDER BY alarm, id LIMIT ?`
 	sqlNextAlarm   = `SELECT COALESCE(MIN(alarm), ?) FROM queue_waiting WHERE alarm > ?`
 	sqlNew         = `SELECT id, segment, start, size, data FROM queue_new WHERE prepared = 0 AND id > ? ORDER BY id LIMIT ?`
@@ -135,6 +138,7 @@ const (
 	sqlOldestHeld = `SELECT id, segment, start, size, data FROM queue_waiting WHERE held = 1 ORDER BY id LIMIT 1`
 	sqlOldestNew  = `SELECT id, segment, start, size, data FROM queue_new ORDER BY id LIMIT 1`
 	sqlApart      = `SELECT COUNT(*) FROM queue_waiting WHERE held = 2`
+	sqlTaken      = `SELECT COALESCE(SUM(takes), 0) FROM queue_waiting WHERE takes > 0` // of the index alone
 
 	sqlRefers = `SELECT (SELECT COUNT(*) FROM queue_new WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?) +
 		(SELECT COUNT(*) FROM queue_waiting WHERE id BETWEEN ? AND ? AND segment = ? AND start = ?)`
@@ -157,14 +161,18 @@ func (q *Queue) waitingRow(o *Options, e *entry) []any {
 	due, held := e.stay()
 	return []any{
 		e.id, int64(e.bucket()), due, alarm, held, e.msg.queued, int64(ref.Segment), ref.Offset, ref.Size,
-		e.msg.trace, e.route, e.domain, appendRow(make([]byte, 0, 384), e),
+		e.msg.trace, e.route, e.domain, e.takes, appendRow(make([]byte, 0, 384), e),
 	}
 }
 
 // changedRow returns the columns of a change in queue_waiting.
 func (q *Queue) changedRow(o *Options, e *entry) []any {
 	due, held := e.stay()
-	return []any{due, min(o.alarm(e, q.clock.now()), far), held, appendRow(make([]byte, 0, 384), e), e.id}
+	takes := e.takes
+	if !e.apart() { // released
+		takes = 0
+	}
+	return []any{due, min(o.alarm(e, q.clock.now()), far), held, takes, appendRow(make([]byte, 0, 384), e), e.id}
 }
 
 // migrate makes the tables, and forgets what was prepared and never
