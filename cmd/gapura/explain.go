@@ -69,6 +69,7 @@ type rcptExplanation struct {
 	Disposition string         `json:"disposition"`
 	Stage       string         `json:"stage,omitempty"`
 	Reply       string         `json:"reply,omitempty"`
+	Kept        bool           `json:"kept,omitempty"` // the refused copy: in quarantine
 	Rules       []string       `json:"rules,omitempty"`
 	Edits       []string       `json:"edits,omitempty"`
 	Facts       map[string]any `json:"facts,omitempty"` // of this recipient alone
@@ -206,23 +207,24 @@ func (c *explainCmd) explain(ctx context.Context, h *inbound.Handler, hostname s
 	facts := x.Facts()
 	if len(taken) > 0 {
 		raw := io.MultiReader(bytes.NewReader(m.header.Raw()), strings.NewReader("\r\n"), m.body)
-		res, replies, refusal, err := x.Data(ctx, raw)
+		res, err := x.Data(ctx, raw)
 		if err != nil {
 			return nil, err
 		}
 		for i, k := range taken {
 			r := &e.Recipients[k]
-			if !refusal.IsZero() {
-				*r = r.refusedAt(gateway.StageHeader, refusal)
+			if !res.Refusal.IsZero() {
+				*r = r.refusedAt(gateway.StageHeader, res.Refusal)
 				continue
 			}
 			tried[i].Recipient = x.Rcpts()[i]
 			*r = explainRcpt(tried[i], res.Rulings[i])
-			if !r.refused && !replies[i].IsZero() { // for another
-				*r = r.refusedAt(gateway.StageMessage, replies[i])
+			r.Kept = r.refused && res.Kept
+			if !r.refused && !res.Replies[i].IsZero() { // for another
+				*r = r.refusedAt(gateway.StageMessage, res.Replies[i])
 			}
 		}
-		if refusal.IsZero() {
+		if res.Refusal.IsZero() {
 			facts = res.Facts
 		}
 		if len(res.Results) > 0 && !x.Submitted() { // ours get no report on themselves
@@ -340,6 +342,9 @@ func (e *explanation) text(w io.Writer) {
 		fmt.Fprintln(w)
 		if r.Reply != "" {
 			fmt.Fprintf(w, "  reply  %s\n", r.Reply)
+		}
+		if r.Kept {
+			fmt.Fprintln(w, "  kept   in quarantine, while there is room: the client hears 250, for others")
 		}
 		for _, to := range r.LeadsTo {
 			fmt.Fprintf(w, "  to     %s\n", to)

@@ -103,7 +103,7 @@ func (t *transaction) refusalOfAll(replies []smtp.Reply) smtp.Reply {
 // copies groups the recipients that are not ruled out by what they get.
 func (t *transaction) copies(a *arriving, result pipeline.Result) []*copyOf {
 	var cs []*copyOf
-	keep := mixed(result) && !t.separate() && t.keepable(result.Facts)
+	keep := t.keeps(result)
 	t.kept = make([]bool, len(result.Rulings))
 	for i, r := range result.Rulings {
 		if r.Action == gateway.Discard || r.Refused() && !keep {

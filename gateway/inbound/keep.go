@@ -24,6 +24,12 @@ func mixed(result pipeline.Result) bool {
 	return slices.ContainsFunc(result.Rulings, func(r pipeline.Ruling) bool { return !r.Refused() })
 }
 
+// keeps tells whether copies that filters or policy refuse are kept in quarantine,
+// where some copy is not refused in the end.
+func (t *transaction) keeps(result pipeline.Result) bool {
+	return mixed(result) && !t.separate() && t.keepable(result.Facts)
+}
+
 // marks are the fields by which a copy would be filed as junk: who releases it
 // says that it is none. Where our spam filter was asked, the last two are its own.
 var marks = []string{"X-Spam-Flag", "X-Spam-Level", "X-Spam", spamStatus, spamScore}

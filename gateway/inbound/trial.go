@@ -89,25 +89,35 @@ func (x *Trial) Rcpt(ctx context.Context, to smtp.ForwardPath) (Tried, error) {
 	return tried, nil
 }
 
-// Data judges a message for the recipients that were taken. The replies are the
-// refusals, zero for those of whom a copy would be delivered; where refusal is
-// not zero, the message is not even judged.
-func (x *Trial) Data(ctx context.Context, r io.Reader) (result pipeline.Result, replies []smtp.Reply, refusal smtp.Reply, err error) {
+// Judged is what a client would hear of a message.
+type Judged struct {
+	pipeline.Result
+	Refusal smtp.Reply   // not zero: it is not even judged
+	Replies []smtp.Reply // refusals, zero for those of whom a copy would be delivered
+	// Kept: copies that are refused would be kept in quarantine, since the client
+	// hears that the message was taken for others.
+	Kept bool
+}
+
+// Data judges a message for the recipients that were taken.
+func (x *Trial) Data(ctx context.Context, r io.Reader) (j Judged, err error) {
 	a := &arriving{t: x.t, ctx: ctx}
 	defer a.close()
-	if result, err = a.judge(r); err != nil || a.refusal != nil {
+	if j.Result, err = a.judge(r); err != nil || a.refusal != nil {
 		if a.refusal != nil {
-			refusal = *a.refusal
+			j.Refusal = *a.refusal
 		}
-		return result, nil, refusal, err
+		return j, err
 	}
-	replies, _ = x.t.said(result)
-	for i, said := range replies {
+	var all bool
+	j.Replies, all = x.t.said(j.Result)
+	j.Kept = !all && x.t.keeps(j.Result)
+	for i, said := range j.Replies {
 		if said.Positive() { // discarded
-			replies[i] = smtp.Reply{}
+			j.Replies[i] = smtp.Reply{}
 		}
 	}
-	return result, replies, smtp.Reply{}, nil
+	return j, nil
 }
 
 // plain is a refusal without the trace id.
