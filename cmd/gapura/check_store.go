@@ -9,7 +9,11 @@ import (
 	"net/http"
 
 	"github.com/gapura-mail/gapura/config"
+	"github.com/gapura-mail/gapura/gateway/blob"
 	"github.com/gapura-mail/gapura/gateway/mailbox"
+	"github.com/gapura-mail/gapura/gateway/quarantine"
+	"github.com/gapura-mail/gapura/gateway/queue"
+	"github.com/gapura-mail/gapura/gateway/sqldb"
 )
 
 type checkStore struct {
@@ -19,10 +23,11 @@ type checkStore struct {
 // Help is printed below the flags.
 func (*checkStore) Help() string {
 	return `Compares every row of the mailboxes with every other and with the octets of its
-message, which are read and compared with their checksums. The gateway may run
-meanwhile. With --repair counters are corrected and rows without octets are
-removed; run it a second time to see that nothing is left. Exit code 1 where
-something is wrong and stays so.
+message, which are read and compared with their checksums; so are those of all
+that waits in the queue or is in quarantine. The gateway may run meanwhile. With --repair counters are corrected and rows without octets are
+removed; run it a second time to see that nothing is left. What is damaged in the
+queue stays: gapura queue remove and gapura quarantine remove drop it. Exit code 1
+where something is wrong and stays so.
 
 Examples:
   gapura check store
@@ -32,10 +37,14 @@ Examples:
 // storeReport is what check store prints.
 type storeReport struct {
 	Messages int64          `json:"messages"`
+	Queued   int64          `json:"queued"` // entries of queue and quarantine
 	Problems []storeProblem `json:"problems"`
 }
 
 type storeProblem struct {
+	ID       string `json:"id,omitempty"` // in the queue
+	State    string `json:"state,omitempty"`
+	To       string `json:"to,omitempty"`
 	User     string `json:"user,omitempty"`
 	Folder   string `json:"folder,omitempty"`
 	UID      uint32 `json:"uid,omitempty"`
@@ -49,6 +58,7 @@ type storeNews struct {
 	Problem *storeProblem `json:"problem,omitempty"`
 	Done    int64         `json:"done,omitempty"`
 	Of      int64         `json:"of,omitempty"`
+	Queued  int64         `json:"queued,omitempty"`
 	Error   string        `json:"error,omitempty"`
 	End     bool          `json:"end,omitempty"`
 }
@@ -67,11 +77,12 @@ func (c *checkStore) Run(a *app) error {
 	}
 	out := storeReport{Problems: []storeProblem{}}
 	b, left := a.newBar("check", -1), 0
-	err = c.check(a.ctx, cfg, func(n storeNews) {
+	err = c.check(a, cfg, func(n storeNews) {
 		if n.Of > 0 {
 			out.Messages = n.Of
 			b.set(n.Done, n.Of)
 		}
+		out.Queued = max(out.Queued, n.Queued)
 		if n.Problem == nil {
 			return
 		}
@@ -97,6 +108,10 @@ func (c *checkStore) Run(a *app) error {
 
 func (r storeReport) text(w io.Writer) {
 	for _, p := range r.Problems {
+		if p.ID != "" {
+			fmt.Fprintf(w, "%s %s to %s: %s\n", p.State, p.ID, p.To, p.Problem)
+			continue
+		}
 		mended := ""
 		if p.Repaired {
 			mended = " (mended)"
@@ -107,11 +122,16 @@ func (r storeReport) text(w io.Writer) {
 		}
 		fmt.Fprintf(w, " %s: %s%s\n", p.Object, p.Problem, mended)
 	}
-	fmt.Fprintf(w, "%d messages, %d problems\n", r.Messages, len(r.Problems))
+	queued := ""
+	if r.Queued > 0 {
+		queued = fmt.Sprintf("%d entries of queue and quarantine, ", r.Queued)
+	}
+	fmt.Fprintf(w, "%d messages, %s%d problems\n", r.Messages, queued, len(r.Problems))
 }
 
 // check has the running gateway do it, or does it where none runs.
-func (c *checkStore) check(ctx context.Context, cfg *config.Config, tell func(storeNews)) (err error) {
+func (c *checkStore) check(a *app, cfg *config.Config, tell func(storeNews)) error {
+	ctx := a.ctx
 	resp, err := callControl(ctx, cfg, "/mail/check", c)
 	if err == nil {
 		defer resp.Body.Close()
@@ -124,8 +144,19 @@ func (c *checkStore) check(ctx context.Context, cfg *config.Config, tell func(st
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeStore()) }()
-	return checkMail(ctx, store, c.Repair, tell)
+	if err := errors.Join(checkMail(ctx, store, c.Repair, tell), closeStore()); err != nil {
+		return err
+	}
+	return a.withoutGateway(cfg, func(db *sqldb.DB, blobs blob.Store) error { return checkQueue(ctx, db, blobs, tell) })
+}
+
+// checkQueue checks what waits, and what is in quarantine.
+func checkQueue(ctx context.Context, db *sqldb.DB, blobs blob.Store, tell func(storeNews)) error {
+	return queue.Check(ctx, db, blobs, func(it *queue.Item, err error) {
+		for _, r := range it.Recipients {
+			tell(storeNews{Problem: &storeProblem{ID: it.ID, State: string(it.State), To: quarantine.Plain(r.To), Problem: err.Error()}})
+		}
+	}, func(n int64) { tell(storeNews{Queued: n}) })
 }
 
 // readNews reads what the gateway tells.
@@ -166,11 +197,15 @@ func (s *server) checkMail(w http.ResponseWriter, r *http.Request) {
 	e, flush := json.NewEncoder(w), http.NewResponseController(w)
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	err := checkMail(ctx, s.mail.Store, ask.Repair, func(n storeNews) {
+	tell := func(n storeNews) {
 		if e.Encode(n) != nil || flush.Flush() != nil {
 			cancel() // nobody listens any more
 		}
-	})
+	}
+	err := checkMail(ctx, s.mail.Store, ask.Repair, tell)
+	if err == nil {
+		err = checkQueue(ctx, s.db, s.stores.blobs, tell)
+	}
 	end := storeNews{End: true}
 	if err != nil {
 		end.Error = err.Error()
