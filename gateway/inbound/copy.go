@@ -3,7 +3,6 @@ package inbound
 import (
 	"context"
 	"crypto/tls"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net/netip"
@@ -30,8 +29,8 @@ func (t *transaction) copy(ctx context.Context, a *arriving, result pipeline.Res
 		ID: t.id, From: c.from, Params: params, Rcpts: c.to, Kept: c.why, User: t.s.info.User, Queue: c.queue, Facts: c.facts,
 		PerRcpt:    t.separate() || len(t.pipe.Rcpts()) == 1 && len(c.to) == 1 && t.led == 1,
 		Size:       int64(len(head)) + a.body.Size(),
-		EightBit:   t.params.Body == smtp.Body8BitMIME || a.high || hasHigh(head),
-		UTF8Header: t.params.SMTPUTF8 && hasHigh(head),
+		EightBit:   t.params.Body == smtp.Body8BitMIME || a.high || smtp.HasHigh(head),
+		UTF8Header: t.params.SMTPUTF8 && smtp.HasHigh(head),
 		Open:       func() io.ReadCloser { return &copyReader{head: head, body: a.body.Open()} },
 	}, nil
 }
@@ -121,21 +120,6 @@ func (t *transaction) received(result pipeline.Result) []byte {
 		}
 	}
 	return r.Field()
-}
-
-func hasHigh(b []byte) bool {
-	for ; len(b) >= 32; b = b[32:] {
-		u := binary.NativeEndian.Uint64
-		if (u(b)|u(b[8:])|u(b[16:])|u(b[24:]))&0x8080808080808080 != 0 {
-			return true
-		}
-	}
-	for _, c := range b {
-		if c >= 0x80 {
-			return true
-		}
-	}
-	return false
 }
 
 // copyReader reads a header block and then a body.

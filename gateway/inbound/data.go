@@ -176,7 +176,7 @@ func (a *arriving) append(p []byte) {
 	if a.hasher != nil {
 		a.hasher.Write(p)
 	}
-	a.high = a.high || hasHigh(p)
+	a.high = a.high || smtp.HasHigh(p)
 	_, err := a.body.Write(p)
 	if err == nil {
 		return

@@ -4,7 +4,7 @@ package smtp
 
 import "golang.org/x/sys/cpu"
 
-// wide says that the processor has what lastClean uses.
+// wide says that the processor has what these use.
 var wide = cpu.X86.HasAVX2
 
 // lastClean returns the last LF of p, n octets, of which all that are looked at
@@ -16,3 +16,9 @@ var wide = cpu.X86.HasAVX2
 //
 //go:noescape
 func lastClean(p *byte, n int, stuffed uint64, line, last int) int
+
+// highBlocks tells whether there is an octet above 127 in p, n octets, of which n
+// is a multiple of 64.
+//
+//go:noescape
+func highBlocks(p *byte, n int) bool

@@ -85,3 +85,26 @@ done:
 	VZEROUPPER
 	MOVQ R8, ret+40(FP)
 	RET
+
+// func highBlocks(p *byte, n int) bool
+TEXT ·highBlocks(SB), NOSPLIT, $0-17
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), CX
+	XORL AX, AX
+	ADDQ SI, CX            // the end
+
+next:
+	CMPQ      SI, CX
+	JAE       done
+	VMOVDQU   (SI), Y0
+	VPOR      32(SI), Y0, Y0
+	VPMOVMSKB Y0, AX
+	ADDQ      $64, SI
+	TESTL     AX, AX
+	JZ        next
+
+done:
+	TESTL AX, AX
+	SETNE ret+16(FP)
+	VZEROUPPER
+	RET

@@ -27,8 +27,10 @@ func (t *transaction) check() bool {
 	x, p := &t.c.ext, t.env.Params
 	if t.msg != nil {
 		p.Size, p.Body = t.msg.Size, smtp.Body7Bit
-		// Many clients declare 8-bit data whatever they send.
-		if t.msg.EightBit && (x.EightBitMIME || t.msg.high()) {
+		// Many clients declare 8-bit data whatever they send, others send it and
+		// declare nothing: to a server that does not take it that goes as it came.
+		declared := t.env.Params.Body == smtp.Body8BitMIME
+		if t.msg.EightBit && (x.EightBitMIME || declared && t.msg.high()) {
 			p.Body = smtp.Body8BitMIME
 		}
 		// Who asked for SMTPUTF8 may well do without. Raw 8-bit header fields

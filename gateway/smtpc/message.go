@@ -52,10 +52,8 @@ var errHigh = errors.New("smtpc: 8-bit data")
 type sevenBit struct{}
 
 func (sevenBit) Write(p []byte) (int, error) {
-	for i, c := range p {
-		if c >= 0x80 {
-			return i, errHigh
-		}
+	if smtp.HasHigh(p) {
+		return 0, errHigh
 	}
 	return len(p), nil
 }

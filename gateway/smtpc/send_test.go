@@ -269,7 +269,11 @@ func TestWhatTheServerCannotTakeIsRefusedHere(t *testing.T) {
 		want  smtp.EnhancedCode
 		code  int
 	}{
-		{"8-bit message", "X", func(_ *Envelope, m *Message) { *m = *text("\xfc\r\n"); m.EightBit = true }, smtp.EnhancedCode{5, 6, 3}, 554},
+		{"8-bit message", "X", func(e *Envelope, m *Message) {
+			*m = *text("\xfc\r\n")
+			m.EightBit = true
+			e.Params.Body = smtp.Body8BitMIME
+		}, smtp.EnhancedCode{5, 6, 3}, 554},
 		{"UTF-8 header", "8BITMIME", func(e *Envelope, m *Message) { e.Params.SMTPUTF8, m.UTF8Header = true, true }, smtp.EnhancedCode{5, 6, 7}, 553},
 		{"UTF-8 recipient", "8BITMIME", func(e *Envelope, _ *Message) { e.Rcpts[0].To = utf8 }, smtp.EnhancedCode{5, 6, 7}, 553},
 		{"UTF-8 sender", "8BITMIME", func(e *Envelope, _ *Message) { e.From.Address = utf8.Address }, smtp.EnhancedCode{5, 6, 7}, 553},
@@ -368,13 +372,34 @@ func TestSevenBitDataIsSentWhateverWasDeclared(t *testing.T) {
 	msg := text("a\r\n")
 	msg.EightBit = true
 	script := hello + "S 250 fake\nC MAIL FROM:<a@x.test>\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\nC a\nC .\nS 250 ok\nE"
+	env := envelope("b")
+	env.Params.Body = smtp.Body8BitMIME
 	err := dialogue(t, Options{}, script, func(c *Client) {
-		if res, err := c.Send(t.Context(), envelope("b"), msg); err != nil || codes(res) != "done 250" {
+		if res, err := c.Send(t.Context(), env, msg); err != nil || codes(res) != "done 250" {
 			t.Error(codes(res), err)
 		}
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// TestEightBitDataThatWasNotDeclared is declared where that can be, and else goes
+// as it came.
+func TestEightBitDataThatWasNotDeclared(t *testing.T) {
+	t.Parallel()
+	for offer, body := range map[string]string{"8BITMIME": " BODY=8BITMIME", "X": ""} {
+		msg := text("\xfc\r\n")
+		msg.EightBit = true
+		script := hello + "S 250-fake\nS 250 " + offer + "\nC MAIL FROM:<a@x.test>" + body + "\nS 250 ok\nC RCPT TO:<b@y.test>\nS 250 ok\nC DATA\nS 354 go\nC \xfc\nC .\nS 250 ok\nE"
+		err := dialogue(t, Options{}, script, func(c *Client) {
+			if res, err := c.Send(t.Context(), envelope("b"), msg); err != nil || codes(res) != "done 250" {
+				t.Error(codes(res), err)
+			}
+		})
+		if err != nil {
+			t.Error(offer, err)
+		}
 	}
 }
 
