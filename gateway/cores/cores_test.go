@@ -13,7 +13,7 @@ import (
 // were allowed at each.
 func (f *fit) run(n int, used float64) (list []int) {
 	for range n {
-		list = append(list, f.step(min(used, float64(f.now)), false))
+		list = append(list, f.step(min(used, float64(f.now)), false, false))
 	}
 	return list
 }
@@ -58,7 +58,7 @@ func TestWhatWasWrongIsTriedLessOften(t *testing.T) {
 		if f.now == 1 {
 			used = 1
 		}
-		if f.step(used, false) != was {
+		if f.step(used, false, false) != was {
 			changes, was = changes+1, f.now
 		}
 	}
@@ -70,11 +70,11 @@ func TestWhatWasWrongIsTriedLessOften(t *testing.T) {
 func TestWhoWaitsLongGetsAll(t *testing.T) {
 	f := started(8)
 	f.run(20*calm, 0.1)
-	if n := f.step(0.1, true); n != 8 {
+	if n := f.step(0.1, true, false); n != 8 {
 		t.Errorf("%d", n)
 	}
 	for range 100 * calm {
-		f.step(0.1, true)
+		f.step(0.1, true, false)
 	}
 	if f.now != 8 {
 		t.Errorf("%d as long as it lasts", f.now)
@@ -93,11 +93,11 @@ func TestFit(t *testing.T) {
 	var busy atomic.Bool
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		follow(ctx, func() (float64, bool) {
+		follow(ctx, func() (float64, bool, bool) {
 			if busy.Load() {
-				return float64(runtime.GOMAXPROCS(0)), false
+				return float64(runtime.GOMAXPROCS(0)), false, false
 			}
-			return 0.1, false
+			return 0.1, false, false
 		})
 	})
 	until := func(n int) {
@@ -135,14 +135,14 @@ func TestWhatTheProcessUses(t *testing.T) {
 		for range 1 << 20 {
 			n++
 		}
-		if used, _ := m.read(); used < 0 {
+		if used, _, _ := m.read(); used < 0 {
 			t.Fatal(used)
 		}
 	}
 	if m.at = m.at.Add(-time.Second); n == 0 {
 		t.Error("nothing was done")
 	}
-	if _, late := m.read(); !late {
+	if _, late, _ := m.read(); !late {
 		t.Error("a second's wait of its own was not noticed")
 	}
 }
