@@ -24,10 +24,11 @@ type checkStore struct {
 func (*checkStore) Help() string {
 	return `Compares every row of the mailboxes with every other and with the octets of its
 message, which are read and compared with their checksums; so are those of all
-that waits in the queue or is in quarantine. The gateway may run meanwhile. With --repair counters are corrected and rows without octets are
-removed; run it a second time to see that nothing is left. What is damaged in the
-queue stays: gapura queue remove and gapura quarantine remove drop it. Exit code 1
-where something is wrong and stays so.
+that waits in the queue or is in quarantine. The gateway may run meanwhile. With
+--repair counters are corrected and rows without octets are removed; run it a
+second time to see that nothing is left. What is damaged in the queue stays:
+gapura queue remove and gapura quarantine remove drop it. Exit code 1 where
+something is wrong and stays so.
 
 Examples:
   gapura check store

@@ -99,7 +99,7 @@ func (a *app) openMessage(name string) (io.ReadCloser, error) {
 
 func main() {
 	if slices.Contains(os.Args[1:], "serve") {
-		cores.StayAwake()
+		cores.StayAwake() // a signal that is caught already would be lost
 	}
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

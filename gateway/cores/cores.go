@@ -141,12 +141,12 @@ func (m *meter) read() (used float64, late, held bool) {
 	m.at, m.cpu = now, cpu
 	m.waits[0].Name = "/sched/latencies:seconds"
 	metrics.Read(m.waits[:])
-	waited, long := m.waited(m.waits[0].Value.Float64Histogram())
-	if waited > 0.25 {
+	shorts, longs := m.waited(m.waits[0].Value.Float64Histogram())
+	if shorts > 0.25 {
 		idle, all := processorTime()
 		held = m.machine.idles(now, idle, all) > idling
 	}
-	return used, long > 0.1 || slow, held
+	return used, longs > 0.1 || slow, held
 }
 
 // waited returns of what became ready the shares that waited short and long for a
@@ -184,7 +184,7 @@ type machine struct {
 // idles returns that, by how long its processors have idled of how long in all, 0
 // where it is not known, or was not asked for a while.
 func (m *machine) idles(now time.Time, idle, all uint64) float64 {
-	share := float64(idle-m.idle) / float64(max(all-m.all, 1))
+	share := float64(int64(idle-m.idle)) / float64(max(int64(all-m.all), 1)) // time waited for disks can run backwards
 	if all == 0 || now.Sub(m.at) > 3*tick {
 		m.share = 0
 	} else {

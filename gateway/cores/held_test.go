@@ -76,6 +76,9 @@ func TestIdles(t *testing.T) {
 	if got < 0.23 || got > 0.26 {
 		t.Errorf("a quarter is %v", got)
 	}
+	if got := m.idles(now.Add(tick), 1000+5*29-1, 2000+20*30); got > 0.26 {
+		t.Errorf("time that ran backwards: %v", got)
+	}
 	if got := m.idles(now.Add(time.Second), 9000, 10000); got != 0 {
 		t.Errorf("after a pause: %v", got)
 	}

@@ -42,11 +42,11 @@ type Options struct {
 	Lanes map[string]Lane `yaml:"lanes"`
 	// Quarantine is how long mail is kept apart before it is dropped.
 	Quarantine time.Duration `yaml:"-"`
-	// noneBefore is when mail may go back for its age again, after a start.
-	noneBefore int64
 	// Refused is how many octets copies of refused mail may take there; below
 	// 0: none are kept.
 	Refused int64 `yaml:"-"`
+	// noneBefore is when mail may go back for its age again, after a start.
+	noneBefore int64
 }
 
 // Lane is a kind of mail with a share of its own.
